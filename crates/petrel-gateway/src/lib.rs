@@ -1,0 +1,1 @@
+//! WebSocket sessions: handshake, heartbeat, outbox, fan-out.

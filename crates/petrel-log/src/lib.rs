@@ -1,0 +1,58 @@
+//! The port for ordered commands: what sessions ask for, in the order in which the
+//! owner of each partition will decide on it.
+//!
+//! A command is a *wish*. It becomes a fact when the sequencer (`petrel-logic`) has
+//! numbered it and the store has committed it. The log promises order and bounds,
+//! not durability: what was appended but not committed when a process ends was never
+//! acknowledged, and its sender will ask again.
+
+mod command;
+mod in_process;
+
+use async_trait::async_trait;
+use petrel_types::{LogPosition, Partition};
+
+pub use command::{Command, Origin, ReceiptKind, Request};
+pub use in_process::InProcessLog;
+
+/// The appending end.
+pub trait CommandLog: Send + Sync + 'static {
+    /// Appends a command to its partition.
+    ///
+    /// Commands that one caller appends to one partition keep their order. Never
+    /// waits: a full partition refuses.
+    fn append(&self, command: Command) -> Result<(), AppendError>;
+
+    /// Commands appended but not yet handed to a consumer, over all partitions.
+    fn depth(&self) -> usize;
+}
+
+/// The consuming end of one partition.
+#[async_trait]
+pub trait CommandStream: Send + 'static {
+    /// Waits for commands and returns up to `max` of them in order; empty when the
+    /// log was closed and everything was handed out.
+    async fn next_commands(&mut self, max: usize) -> Vec<LoggedCommand>;
+}
+
+/// A command and its place.
+#[derive(Debug)]
+pub struct LoggedCommand {
+    /// Its place in the partition.
+    pub position: LogPosition,
+    /// The partition.
+    pub partition: Partition,
+    /// The command.
+    pub command: Command,
+}
+
+/// Why a command was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The partition's queue is full: try again later.
+    #[error("the command queue is full")]
+    Full,
+    /// The log was closed: the node is going down.
+    #[error("the command log is closed")]
+    Closed,
+}

@@ -1,0 +1,1 @@
+//! The rules: identity, conversations, messages, receipts, sync. No network, no SQL.

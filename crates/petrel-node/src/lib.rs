@@ -1,0 +1,1 @@
+//! Configuration, assembly, start and drain of one node.

@@ -1,0 +1,61 @@
+//! WebSocket close codes.
+//!
+//! 44xx: do not come back by yourself. 45xx: come back with back-off, not before
+//! `retryAfterMs` of the reason.
+
+use serde::{Deserialize, Serialize};
+
+/// Why the server closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseCode {
+    /// Authentication failed or took too long.
+    Auth,
+    /// The server failed.
+    Internal,
+    /// The server is going down; others, or its successor, will take you.
+    Drain,
+    /// The client did not read fast enough.
+    Slow,
+    /// The server takes no more connections for now.
+    Busy,
+}
+
+/// The JSON text in a close frame. At most 123 bytes, as RFC 6455 demands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseReason {
+    /// A word for programs.
+    pub reason: String,
+    /// The least time to wait before connecting again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub const fn get(self) -> u16 {
+        match self {
+            Self::Auth => 4401,
+            Self::Internal => 4500,
+            Self::Drain => 4503,
+            Self::Slow => 4508,
+            Self::Busy => 4513,
+        }
+    }
+
+    /// The word in [`CloseReason::reason`].
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Internal => "internal",
+            Self::Drain => "drain",
+            Self::Slow => "slow",
+            Self::Busy => "busy",
+        }
+    }
+
+    /// The text of the close frame.
+    pub fn reason(self, retry_after_ms: Option<u64>) -> CloseReason {
+        CloseReason { reason: self.as_str().to_owned(), retry_after_ms }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a client says.
+
+use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::frames;
+
+frames! {
+    /// A frame from a client to the server.
+    ClientFrame {
+        /// Who is there: the first frame, unless the token came with the upgrade.
+        "AUTH" => Auth(Auth),
+        /// Is anybody there? Answered by `PONG`.
+        "PING" => Ping(Ping),
+        /// A message to one other user. Answered by `ACK saved` or `ERROR`.
+        "SINGLE_CHAT" => SingleChat(SingleChat),
+        /// How far this device has received or read. Not answered, unless wrong.
+        "ACK" => Ack(Ack),
+        /// What has changed since a token? Answered by `SYNC_STATE`.
+        "SYNC" => Sync(Sync),
+        /// Events of one conversation. Answered by `EVENTS`.
+        "PULL" => Pull(Pull),
+    }
+}
+
+/// `AUTH`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Auth {
+    /// The access token.
+    pub token: String,
+    /// The protocol version the client speaks. Without it the session is a legacy
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v: Option<u32>,
+    /// Optional capabilities the client has. The server ignores those it does not
+    /// know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps: Vec<String>,
+    /// The client's own stable name for this device, at most 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+    /// What kind of device it is: `web`, `ios`, `android`, `desktop`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Name and version of the client program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// `PING`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ping {}
+
+/// `SINGLE_CHAT`, as sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SingleChat {
+    /// The sender's own name for the message. The same name again in the same
+    /// conversation is the same message.
+    pub client_msg_id: ClientMessageId,
+    /// The other user.
+    pub to: UserId,
+    /// What the body is. Text, if missing.
+    #[serde(default)]
+    pub msg_type: MessageType,
+    /// The text, not blank, within the limits of `AUTH_OK`.
+    pub body: String,
+    /// True when this has been sent before and its outcome is unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry: bool,
+}
+
+/// What a message's body is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum MessageType {
+    /// Plain text.
+    #[default]
+    #[serde(rename = "TEXT", alias = "text", alias = "Text")]
+    Text,
+}
+
+/// `ACK`, from a client: one position, or several in `items`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ack {
+    /// Received or read.
+    pub ack_type: ClientAckType,
+    /// The conversation, together with `msgSeq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Everything up to and including this is received or read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msg_seq: Option<Seq>,
+    /// Instead of conversation and seq: the message they belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_msg_id: Option<RowId>,
+    /// Several positions at once, at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<AckItem>,
+}
+
+/// Which cursor an `ACK` moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum ClientAckType {
+    /// This device holds everything up to here.
+    #[serde(rename = "delivered", alias = "DELIVERED")]
+    Delivered,
+    /// The user has seen everything up to here.
+    #[serde(rename = "read", alias = "READ", alias = "ack_read", alias = "ACK_READ")]
+    Read,
+}
+
+/// One position of an `ACK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AckItem {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// Everything up to and including this is received or read.
+    pub msg_seq: Seq,
+}
+
+/// `SYNC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sync {
+    /// The `token` of the last `SYNC_STATE`. A device that has none starts anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The most conversations wanted in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// `PULL`. Either `afterSeq` (forwards) or `beforeSeq` (backwards), not both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pull {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// Wanted are events after this one, oldest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_seq: Option<Seq>,
+    /// Wanted are events before this one, nearest first; they still come in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_seq: Option<Seq>,
+    /// The most events wanted in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}

@@ -1,0 +1,64 @@
+//! WebSocket frames: one JSON object per text frame, told apart by `type`.
+//!
+//! Decoding is two passes over the text. The first reads only `type`, `id` and
+//! `clientMsgId`, so that even a frame that is wrong elsewhere gets an answer its
+//! sender can match; the second reads the fields of that type. `type` is matched
+//! ignoring ASCII case, and unknown fields are ignored.
+
+mod client;
+mod decode;
+mod request_id;
+mod schema;
+mod server;
+
+pub use client::{
+    Ack, AckItem, Auth, ClientAckType, ClientFrame, MessageType, Ping, Pull, SingleChat, Sync,
+};
+pub use decode::{DecodeError, Decoded};
+pub use request_id::RequestId;
+pub use schema::json_schema;
+pub use server::{
+    AuthFail, AuthOk, Durability, Error, Events, Limits, Outcome, Pong, ReceiptAck, ReceiptKind,
+    SavedAck, ServerAck, ServerFrame, SingleChatPush, SyncConversation, SyncState,
+};
+
+/// Defines a frame enum with its decoder and encoder. Every variant's fields live
+/// in a struct of their own.
+macro_rules! frames {
+    ($(#[$doc:meta])* $name:ident { $( $(#[$vdoc:meta])* $wire:literal => $variant:ident($body:ty), )* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
+        #[serde(tag = "type")]
+        pub enum $name {
+            $( $(#[$vdoc])* #[serde(rename = $wire)] $variant($body), )*
+        }
+
+        impl $name {
+            /// The `type` of every frame of this direction.
+            pub const TYPES: &[&str] = &[$( $wire, )*];
+
+            /// The `type` of this frame.
+            pub const fn type_name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $wire, )* }
+            }
+
+            /// Reads one text frame.
+            pub fn decode(text: &str) -> Result<$crate::frame::Decoded<Self>, $crate::frame::DecodeError> {
+                let header = $crate::frame::decode::Header::read(text)?;
+                $( if header.is($wire) {
+                    return header.body(text).map(|(id, body)| $crate::frame::Decoded {
+                        id,
+                        frame: Self::$variant(body),
+                    });
+                } )*
+                Err(header.unknown_type())
+            }
+
+            /// Writes one text frame, with the `id` of the request it answers, if any.
+            pub fn encode(&self, id: Option<&$crate::frame::RequestId>) -> String {
+                $crate::frame::request_id::encode(self, id)
+            }
+        }
+    };
+}
+use frames;

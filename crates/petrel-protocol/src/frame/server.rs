@@ -1,0 +1,336 @@
+//! What the server says.
+
+use petrel_types::{
+    ClientMessageId, ConversationId, Epoch, MessageNumber, RowId, Seq, SessionId, TimestampMs,
+    UserId,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{MessageType, frames};
+use crate::ErrorReason;
+
+frames! {
+    /// A frame from the server to a client.
+    ServerFrame {
+        /// The session stands.
+        "AUTH_OK" => AuthOk(AuthOk),
+        /// The token was refused; the connection closes with 4401.
+        "AUTH_FAIL" => AuthFail(AuthFail),
+        /// The answer to `PING`.
+        "PONG" => Pong(Pong),
+        /// A message of a single chat, pushed or inside `EVENTS`.
+        "SINGLE_CHAT" => SingleChat(SingleChatPush),
+        /// A message is on disk, or somebody's cursor moved.
+        "ACK" => Ack(ServerAck),
+        /// The answer to `SYNC`.
+        "SYNC_STATE" => SyncState(SyncState),
+        /// The answer to `PULL`.
+        "EVENTS" => Events(Events),
+        /// A request was refused.
+        "ERROR" => Error(Error),
+    }
+}
+
+/// `AUTH_OK`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthOk {
+    /// The protocol version of this session.
+    pub v: u32,
+    /// Who you are.
+    pub from: UserId,
+    /// The name of this session.
+    pub session_id: SessionId,
+    /// The epoch in which positions are valid. On another one than before, drop
+    /// positions and cached events (not the unsent outbox) and start anew.
+    pub epoch: Epoch,
+    /// The server's clock.
+    pub ts: TimestampMs,
+    /// The capabilities in force: those of the client that this server knows.
+    pub caps: Vec<String>,
+    /// The bounds of this session.
+    pub limits: Limits,
+}
+
+/// The bounds of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// The largest frame, in bytes.
+    pub frame_bytes: u64,
+    /// The longest body, in UTF-16 code units.
+    pub body_units: u64,
+    /// The longest body, in bytes.
+    pub body_bytes: u64,
+    /// How many sends may wait for their ack.
+    pub sends_in_flight: u64,
+    /// The most events of one `EVENTS`.
+    pub pull_events: u32,
+    /// Silence after which the server pings, in milliseconds.
+    pub ping_interval_ms: u64,
+    /// Silence after which the server drops the connection, in milliseconds.
+    pub idle_timeout_ms: u64,
+}
+
+/// `AUTH_FAIL`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthFail {
+    /// Why.
+    pub reason: ErrorReason,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// `PONG`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pong {
+    /// The server's clock.
+    pub ts: TimestampMs,
+}
+
+/// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SingleChatPush {
+    /// The sender.
+    pub from: UserId,
+    /// The receiver.
+    pub to: UserId,
+    /// The sender's own name for the message.
+    pub client_msg_id: ClientMessageId,
+    /// The system's name for the message.
+    pub server_msg_id: RowId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message's place in the conversation's timeline.
+    pub msg_seq: Seq,
+    /// What the body is.
+    pub msg_type: MessageType,
+    /// The text.
+    pub body: String,
+    /// When the server numbered it.
+    pub ts: TimestampMs,
+}
+
+/// `ACK`, from the server, told apart by `ackType`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum ServerAck {
+    /// Your message is on disk.
+    Saved(SavedAck),
+    /// A member has received or read up to a message.
+    Receipt(ReceiptAck),
+}
+
+/// `ACK saved`: the message is on disk, at this place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedAck {
+    /// Always `saved`.
+    pub ack_type: SavedTag,
+    /// The sender's own name for the message.
+    pub client_msg_id: ClientMessageId,
+    /// The system's name for the message.
+    pub server_msg_id: RowId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message's place in the conversation's timeline.
+    pub msg_seq: Seq,
+    /// What it would take to lose it.
+    pub durability: Durability,
+    /// When the server numbered it.
+    pub ts: TimestampMs,
+    /// The message had been stored before; nothing was stored now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// The earlier message under this `clientMsgId` has another body.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub body_differs: bool,
+}
+
+/// The one value of `ackType` in a [`SavedAck`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SavedTag {
+    /// On disk.
+    #[default]
+    Saved,
+}
+
+/// What an ack promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The transaction that holds it is on disk: `fsync` has returned.
+    Fsync,
+}
+
+/// `ACK delivered` or `ACK read`: how far another member, or another device of
+/// one's own, has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptAck {
+    /// Received or read.
+    pub ack_type: ReceiptKind,
+    /// Whose cursor moved.
+    pub from: UserId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// Everything up to and including this.
+    pub msg_seq: Seq,
+    /// When.
+    pub ts: TimestampMs,
+}
+
+/// Which cursor moved.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ReceiptKind {
+    /// At least one device holds everything up to here.
+    Delivered,
+    /// The user has seen everything up to here.
+    Read,
+}
+
+impl<'de> Deserialize<'de> for ServerAck {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let saved = value.get("ackType").is_some_and(|kind| kind == "saved");
+        let ack = if saved {
+            SavedAck::deserialize(value).map(Self::Saved)
+        } else {
+            ReceiptAck::deserialize(value).map(Self::Receipt)
+        };
+        ack.map_err(serde::de::Error::custom)
+    }
+}
+
+/// `SYNC_STATE`: conversations that changed, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncState {
+    /// The epoch in which the positions here are valid.
+    pub epoch: Epoch,
+    /// The token given was of another epoch: drop positions and cached events, and
+    /// take this as a new device's first sync.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resync: bool,
+    /// The conversations.
+    pub conversations: Vec<SyncConversation>,
+    /// For the next `SYNC`. Opaque.
+    pub token: String,
+    /// There is more: send `SYNC` with `token` at once.
+    pub more: bool,
+}
+
+/// One conversation in `SYNC_STATE`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncConversation {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The other user of a single chat.
+    pub peer: UserId,
+    /// The last event of the timeline.
+    pub head_seq: Seq,
+    /// The number of the last countable message.
+    pub head_msg_no: MessageNumber,
+    /// How far you have read, on any device.
+    pub read_seq: Seq,
+    /// How far any of your devices has received.
+    pub delivered_seq: Seq,
+    /// How far the peer has read.
+    pub peer_read_seq: Seq,
+    /// How far any device of the peer has received.
+    pub peer_delivered_seq: Seq,
+    /// Messages after `readSeq`.
+    pub unread: u64,
+    /// When the last event was numbered.
+    pub ts: TimestampMs,
+}
+
+/// `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when
+/// `fromSeq > toSeq`.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Events {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The first seq covered.
+    pub from_seq: Seq,
+    /// The last seq covered.
+    pub to_seq: Seq,
+    /// The last event of the timeline.
+    pub head_seq: Seq,
+    /// Events before this seq are no longer kept. 1 when nothing was trimmed.
+    pub trimmed_before: Seq,
+    /// There is more in the direction asked.
+    pub has_more: bool,
+    /// The events, in order, each in the form in which it is pushed.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub events: Vec<Box<serde_json::value::RawValue>>,
+}
+
+/// `ERROR`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Error {
+    /// Why, for programs.
+    pub reason: ErrorReason,
+    /// Why, for people.
+    pub message: String,
+    /// The message it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<ClientMessageId>,
+    /// When to try again, in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Present when the request may or may not have been carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of a request that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Only a retry can tell.
+    Unknown,
+}
+
+impl PartialEq for Events {
+    fn eq(&self, other: &Self) -> bool {
+        let range = |of: &Self| {
+            (of.conversation_id, of.from_seq, of.to_seq, of.head_seq, of.trimmed_before, of.has_more)
+        };
+        range(self) == range(other)
+            && self.events.iter().map(|event| event.get()).eq(other.events.iter().map(|event| event.get()))
+    }
+}
+
+impl Error {
+    /// An error without further fields.
+    pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            client_msg_id: None,
+            retry_after_ms: None,
+            outcome: None,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Every way to be refused, in one table for both transports.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Builds [`ErrorReason`] from one table: name on the wire, HTTP status, numeric
+/// code of the HTTP body, meaning.
+macro_rules! reasons {
+    ($( $variant:ident $wire:literal $status:literal $code:literal $meaning:literal; )*) => {
+        /// Why a request was refused: `reason` in an `ERROR` or `AUTH_FAIL` frame and in
+        /// the body of a failed HTTP request.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ErrorReason {
+            $( #[doc = $meaning] #[serde(rename = $wire)] $variant, )*
+        }
+
+        impl ErrorReason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &[Self] = &[$( Self::$variant, )*];
+
+            /// The name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $wire, )* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn http_status(self) -> u16 {
+                match self { $( Self::$variant => $status, )* }
+            }
+
+            /// The numeric `code` of the HTTP body.
+            pub const fn code(self) -> u32 {
+                match self { $( Self::$variant => $code, )* }
+            }
+
+            /// What it means, as a sentence for the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self { $( Self::$variant => $meaning, )* }
+            }
+        }
+    };
+}
+
+reasons! {
+    BadJson "bad_json" 400 40000 "The frame or body is not a JSON object.";
+    MissingType "missing_type" 400 40001 "The frame has no `type`.";
+    UnknownType "unknown_type" 400 40002 "This server knows no request of that `type`.";
+    InvalidField "invalid_field" 400 40003 "A field has the wrong form; the message names it.";
+    MissingTo "missing_to" 400 40004 "`to` is missing.";
+    MissingBody "missing_body" 400 40005 "`body` is missing or blank.";
+    MissingMsgId "missing_msg_id" 400 40006 "`clientMsgId` is missing.";
+    MissingAckType "missing_ack_type" 400 40007 "`ackType` is missing.";
+    BodyTooLong "body_too_long" 400 40008 "`body` is longer than the limits in AUTH_OK.";
+    CannotSendToSelf "cannot_send_to_self" 400 40009 "A single chat needs another user.";
+    BadSyncToken "bad_sync_token" 400 40010 "The sync token was not made by this system; sync without one.";
+    WeakPassword "weak_password" 400 40011 "The password is too short or too long.";
+    BadUsername "bad_username" 400 40012 "The user name has the wrong form; the message says which is right.";
+    MissingToken "missing_token" 401 40100 "No access token was given.";
+    InvalidToken "invalid_token" 401 40101 "The access token is malformed, forged, of an unknown issuer, or not an access token.";
+    TokenExpired "token_expired" 401 40102 "The access token has expired; log in again.";
+    Unauthorized "unauthorized" 401 40103 "Authenticate first.";
+    AuthTimeout "auth_timeout" 401 40104 "No AUTH frame came in time.";
+    BadCredentials "bad_credentials" 401 40105 "The user name or the password is wrong.";
+    RegistrationClosed "registration_closed" 403 40300 "This server does not take registrations.";
+    ForbiddenOrigin "forbidden_origin" 403 40301 "Pages of this origin may not open a WebSocket here.";
+    NotFound "not_found" 404 40400 "There is nothing at this path.";
+    ConversationNotFound "conversation_not_found" 404 40401 "There is no such conversation, or you are not a member of it.";
+    UserNotFound "user_not_found" 404 40402 "There is no such user.";
+    MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
+    UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";
+    RetryTooOld "retry_too_old" 409 40901 "The message is older than the window in which retries are recognised.";
+    FrameTooLarge "frame_too_large" 413 41300 "The frame or body is larger than the limit.";
+    UnsupportedMediaType "unsupported_media_type" 415 41500 "Send a JSON body with `content-type: application/json`.";
+    TooManyRequests "too_many_requests" 429 42900 "Slow down; `retryAfterMs` says for how long.";
+    InternalError "internal_error" 500 50000 "The server failed; the log has the request id.";
+    ServerBusy "server_busy" 503 50300 "Nothing was stored; send the same again after `retryAfterMs`.";
+    AfterRefused "after_refused" 503 50301 "An earlier send to this conversation was refused; send that one again first.";
+    Timeout "timeout" 503 50302 "The outcome is unknown; send the same again with `retry: true` to learn it.";
+    StorageFull "storage_full" 507 50700 "The disk is full; nothing was stored.";
+}
+
+impl fmt::Display for ErrorReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl schemars::JsonSchema for ErrorReason {
+    fn schema_name() -> Cow<'static, str> {
+        "ErrorReason".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<_> = Self::ALL.iter().map(|reason| reason.as_str()).collect();
+        schemars::json_schema!({ "type": "string", "enum": names })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_begin_with_their_status() {
+        let mut seen = HashSet::new();
+        for reason in ErrorReason::ALL {
+            assert!(seen.insert(reason.code()), "{reason} shares its code");
+            assert_eq!(reason.code() / 100, u32::from(reason.http_status()), "{reason}");
+        }
+    }
+}

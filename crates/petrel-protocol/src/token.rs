@@ -1,0 +1,216 @@
+//! Access tokens: JWTs with the claims of DESIGN's client protocol.
+//!
+//! This module makes and checks the cryptographic form. Which issuers are trusted,
+//! and for which users, is decided in `petrel-logic`.
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use petrel_types::{TimestampMs, UserId};
+use serde::{Deserialize, Serialize};
+
+/// The least length of a signing secret, in bytes: the block that HMAC-SHA-256
+/// reduces a key to.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// Who signs a node's own tokens.
+pub const LOCAL_ISSUER: &str = "petrel";
+
+/// Who signs the tokens of load-test users under `--bench-issuer`.
+pub const BENCH_ISSUER: &str = "petrel-bench";
+
+/// The claims of an access token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued the token.
+    pub iss: String,
+    /// When it was issued, in seconds since the Unix epoch.
+    pub iat: u64,
+    /// When it expires, in seconds since the Unix epoch.
+    pub exp: u64,
+    /// The user. Written as a number, as mini-im's clients expect.
+    #[serde(serialize_with = "as_number")]
+    pub uid: UserId,
+    /// Always `access`: a refresh token is never an access token.
+    pub typ: String,
+    /// A name for this token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+}
+
+/// A key that signs and checks tokens with HMAC-SHA-256.
+#[derive(Clone)]
+pub struct Secret {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+/// Why a token is no good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Malformed, wrong algorithm, wrong signature, wrong issuer or wrong kind.
+    #[error("the token is malformed, forged, or not an access token of this issuer")]
+    Invalid,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// A secret is too short to sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a signing secret needs at least {SECRET_BYTES_MIN} bytes, this one has {bytes}")]
+pub struct WeakSecret {
+    /// Its length.
+    pub bytes: usize,
+}
+
+impl Claims {
+    /// The claims of an access token issued now.
+    pub fn access(issuer: &str, user: UserId, now: TimestampMs, ttl_seconds: u64) -> Self {
+        Self {
+            iss: issuer.to_owned(),
+            iat: now.seconds(),
+            exp: now.seconds().saturating_add(ttl_seconds),
+            uid: user,
+            typ: "access".to_owned(),
+            jti: None,
+        }
+    }
+}
+
+impl Secret {
+    /// Takes the raw bytes of a secret; refuses short ones.
+    pub fn new(bytes: &[u8]) -> Result<Self, WeakSecret> {
+        if bytes.len() < SECRET_BYTES_MIN {
+            return Err(WeakSecret { bytes: bytes.len() });
+        }
+        Ok(Self {
+            encoding: EncodingKey::from_secret(bytes),
+            decoding: DecodingKey::from_secret(bytes),
+        })
+    }
+
+    /// Signs a token.
+    pub fn sign(&self, claims: &Claims) -> String {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+            .expect("HMAC signing of plain claims can't fail")
+    }
+
+    /// Checks signature, algorithm, issuer, kind and expiry, and returns the claims.
+    pub fn verify(
+        &self,
+        token: &str,
+        issuer: &str,
+        now: TimestampMs,
+    ) -> Result<Claims, TokenError> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["exp", "iss"]);
+        // Time is an argument here; the library would ask the system.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
+        if claims.typ != "access" || claims.uid.get() == 0 {
+            return Err(TokenError::Invalid);
+        }
+        if claims.exp <= now.seconds() {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The issuer a token names, unverified: only for choosing the key to check with.
+pub fn claimed_issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    jsonwebtoken::dangerous::insecure_decode::<Issuer>(token).ok().map(|data| data.claims.iss)
+}
+
+fn as_number<S: serde::Serializer>(user: &UserId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(user.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: TimestampMs = TimestampMs::new(1_800_000_000_000);
+
+    fn secret(fill: u8) -> Secret {
+        Secret::new(&[fill; 32]).unwrap()
+    }
+
+    fn claims() -> Claims {
+        Claims::access(LOCAL_ISSUER, UserId::new(42), NOW, 60)
+    }
+
+    #[test]
+    fn a_token_comes_back_as_it_was_signed() {
+        let token = secret(1).sign(&claims());
+        assert_eq!(secret(1).verify(&token, LOCAL_ISSUER, NOW), Ok(claims()));
+        assert_eq!(claimed_issuer(&token).as_deref(), Some(LOCAL_ISSUER));
+    }
+
+    #[test]
+    fn a_token_ends_at_its_exp() {
+        let token = secret(1).sign(&claims());
+        let last = TimestampMs::new(NOW.get() + 59_999);
+        let over = TimestampMs::new(NOW.get() + 60_000);
+        assert!(secret(1).verify(&token, LOCAL_ISSUER, last).is_ok());
+        assert_eq!(secret(1).verify(&token, LOCAL_ISSUER, over), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn foreign_forged_and_refresh_tokens_are_invalid() {
+        let sign = |claims: &Claims| secret(1).sign(claims);
+        let verify = |token: &str| secret(1).verify(token, LOCAL_ISSUER, NOW);
+
+        assert_eq!(verify(&secret(2).sign(&claims())), Err(TokenError::Invalid));
+        assert_eq!(
+            verify(&sign(&Claims { iss: BENCH_ISSUER.to_owned(), ..claims() })),
+            Err(TokenError::Invalid)
+        );
+        assert_eq!(
+            verify(&sign(&Claims { typ: "refresh".to_owned(), ..claims() })),
+            Err(TokenError::Invalid)
+        );
+        assert_eq!(
+            verify(&sign(&Claims { uid: UserId::new(0), ..claims() })),
+            Err(TokenError::Invalid)
+        );
+        assert_eq!(verify("not.a.token"), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn the_algorithm_is_pinned() {
+        let signed_with_another = jsonwebtoken::encode(
+            &Header::new(Algorithm::HS512),
+            &claims(),
+            &EncodingKey::from_secret(&[1; 32]),
+        )
+        .unwrap();
+        assert_eq!(
+            secret(1).verify(&signed_with_another, LOCAL_ISSUER, NOW),
+            Err(TokenError::Invalid)
+        );
+        // {"alg":"none","typ":"JWT"} with valid claims and no signature.
+        let token = secret(1).sign(&claims());
+        let payload = token.split('.').nth(1).unwrap();
+        let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");
+        assert_eq!(secret(1).verify(&unsigned, LOCAL_ISSUER, NOW), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn short_secrets_are_refused() {
+        assert_eq!(Secret::new(&[1; 31]).unwrap_err(), WeakSecret { bytes: 31 });
+    }
+}

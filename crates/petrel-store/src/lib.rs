@@ -1,0 +1,147 @@
+//! The port for durable state: events, heads, members, cursors and users.
+//!
+//! [`Store`] speaks the language of the domain (commit a batch, read a range), not
+//! of tables, so that each backend can be good at it in its own way. What every
+//! method promises is written on the method; `suite` holds every backend to it.
+//!
+//! The rules of the system (who may send, what gets a number) are not here but in
+//! `petrel-logic`: a store believes the batch it is given, except for the fence that
+//! keeps a deposed owner out and the contiguity of each timeline.
+
+mod batch;
+mod error;
+mod record;
+pub mod sqlite;
+pub mod suite;
+
+use async_trait::async_trait;
+use petrel_types::{
+    ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
+    TimestampMs, UserId,
+};
+
+pub use batch::{Batch, CursorUpdate, NewConversation, NewEvent};
+pub use error::{StoreError, StoreErrorKind};
+pub use record::{
+    Claim, Committed, Conversation, ConversationState, Cursors, EventPage, Head, Member,
+    StoredEvent, SyncEntry, SyncPage, User,
+};
+
+/// Durable state. Cheap to share; every method may be called from any task.
+///
+/// Reads see every commit that returned before the read was called. They are
+/// bounded: a page never holds more than the caller's `limit`.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The epoch of this store: minted at creation, stable over restarts.
+    fn epoch(&self) -> Epoch;
+
+    /// Takes ownership of a partition: raises its owner epoch, durably, and returns
+    /// where the new owner begins. From then on commits under an older owner epoch
+    /// are refused.
+    async fn claim(&self, partition: Partition) -> Result<Claim, StoreError>;
+
+    /// Commits a batch and the log position after it, all or nothing.
+    ///
+    /// On `Ok` the batch is on disk (`fsync` has returned) and visible to reads. Its
+    /// events hold consecutive rows from [`Committed::first_row`] in the order of the
+    /// batch, above every row handed out before. Events of one conversation must
+    /// continue its timeline without a hole, or the batch is refused as
+    /// [`StoreErrorKind::Invalid`]. A stale `owner_epoch` is
+    /// [`StoreErrorKind::Fenced`]. On any error nothing of the batch is stored.
+    async fn commit(
+        &self,
+        partition: Partition,
+        batch: Batch,
+        next_position: LogPosition,
+        owner_epoch: OwnerEpoch,
+    ) -> Result<Committed, StoreError>;
+
+    /// A conversation with its head, members and cursors; `None` if there is none.
+    async fn conversation(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Option<ConversationState>, StoreError>;
+
+    /// The single chat between two users, in either order.
+    async fn single_chat(
+        &self,
+        one: UserId,
+        other: UserId,
+    ) -> Result<Option<ConversationId>, StoreError>;
+
+    /// The message that `sender` stored in `conversation` under a client message id.
+    async fn find_message(
+        &self,
+        conversation: ConversationId,
+        sender: UserId,
+        client_message_id: &ClientMessageId,
+    ) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// The latest events that carry a client message id, newest first: what a new
+    /// owner needs to recognise retries.
+    async fn recent_messages(
+        &self,
+        partition: Partition,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// One event by its row.
+    async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Up to `limit` events after `after`, oldest first, and the head as of the same
+    /// moment.
+    async fn events_after(
+        &self,
+        conversation: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<EventPage, StoreError>;
+
+    /// Up to `limit` events before `before`, those nearest to it, in timeline order,
+    /// and the head as of the same moment.
+    async fn events_before(
+        &self,
+        conversation: ConversationId,
+        before: Seq,
+        limit: u32,
+    ) -> Result<EventPage, StoreError>;
+
+    /// A user's membership of a conversation; `None` if there never was one.
+    async fn member(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<Option<Member>, StoreError>;
+
+    /// Conversations of a user whose stamp (the row of the last change that concerns
+    /// the user) is after `since` and before `before`, newest first, and the last row
+    /// as of the same moment.
+    async fn sync_page(
+        &self,
+        user: UserId,
+        since: RowId,
+        before: Option<RowId>,
+        limit: u32,
+    ) -> Result<SyncPage, StoreError>;
+
+    /// Creates a user with the next local id. A taken name is
+    /// [`StoreErrorKind::Conflict`]; names compare ignoring ASCII case. Durable on
+    /// return.
+    async fn create_user(
+        &self,
+        username: &str,
+        password_hash: &str,
+        now: TimestampMs,
+    ) -> Result<User, StoreError>;
+
+    /// A user by name, ignoring ASCII case.
+    async fn user_by_name(&self, username: &str) -> Result<Option<User>, StoreError>;
+
+    /// A user by id.
+    async fn user(&self, user: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Brings everything to disk and lets go of the files. Later calls fail as
+    /// [`StoreErrorKind::Unavailable`].
+    async fn close(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,1 @@
+//! For tests only: the real binary as a child process, a protocol client, checkers.
