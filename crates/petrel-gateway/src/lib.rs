@@ -1,1 +1,167 @@
-//! WebSocket sessions: handshake, heartbeat, outbox, fan-out.
+//! The WebSocket edge: from a socket to the command log, and from committed batches
+//! back to sockets.
+//!
+//! One task per session ([`session`]) owns the socket. Everything for a session goes
+//! through its [`outbox`], which is bounded in bytes; [`fanout`] fills outboxes from
+//! committed batches and wakes each touched session once per batch. What a message
+//! means is decided elsewhere: this crate turns frames into commands, and effects
+//! into frames.
+
+mod fanout;
+mod handshake;
+mod outbox;
+mod registry;
+mod sends;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Json;
+use axum::routing::get;
+use petrel_directory::Directory;
+use petrel_log::CommandLog;
+use petrel_logic::identity::Identity;
+use petrel_logic::sequencer::CommittedBatch;
+use petrel_logic::sync::Catchup;
+use petrel_types::{Clock, Epoch, NodeId, SessionId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use registry::Registry;
+
+/// How long a session may take to say goodbye when the node drains.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a gateway needs of the rest of the node.
+pub struct Dependencies {
+    /// Where commands go.
+    pub log: Arc<dyn CommandLog>,
+    /// Recognises tokens.
+    pub identity: Arc<Identity>,
+    /// Answers SYNC and PULL.
+    pub catchup: Catchup,
+    /// Is told who is online.
+    pub directory: Arc<dyn Directory>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The store's epoch, for AUTH_OK.
+    pub epoch: Epoch,
+}
+
+/// The bounds of a gateway, and its names.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// The node that sessions belong to.
+    pub node: NodeId,
+    /// The first session id to hand out. Random, so that ids are not met again after
+    /// a restart.
+    pub first_session: SessionId,
+    /// Connections beyond this are refused with 503.
+    pub connections_max: u64,
+    /// Extra web origins whose pages may connect, as `https://chat.example.com`. Pages
+    /// from the gateway's own host name always may.
+    pub allowed_origins: Vec<String>,
+}
+
+/// The sessions of one node. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dependencies: Dependencies,
+    config: GatewayConfig,
+    registry: Registry,
+    next_session: AtomicU64,
+    connections: AtomicU64,
+    draining: CancellationToken,
+    sessions: TaskTracker,
+}
+
+impl Gateway {
+    /// A gateway without sessions.
+    pub fn new(dependencies: Dependencies, config: GatewayConfig) -> Self {
+        let next_session = AtomicU64::new(config.first_session.get());
+        Self {
+            shared: Arc::new(Shared {
+                dependencies,
+                config,
+                registry: Registry::default(),
+                next_session,
+                connections: AtomicU64::new(0),
+                draining: CancellationToken::new(),
+                sessions: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// The routes of the gateway port: `/ws`, `/healthz` and `/stats`.
+    pub fn routes(&self) -> Router {
+        self.websocket_route()
+            .route(
+                "/healthz",
+                get(|| async { Json(serde_json::json!({ "status": "ok" })) }),
+            )
+            .merge(
+                Router::new()
+                    .route("/stats", get(stats))
+                    .with_state(self.clone()),
+            )
+    }
+
+    /// `/ws` alone, for the HTTP port, where same-origin pages want it.
+    pub fn websocket_route(&self) -> Router {
+        Router::new()
+            .route("/ws", get(handshake::upgrade))
+            .with_state(self.clone())
+    }
+
+    /// Tells sessions what became of their commands, until the channel closes.
+    pub async fn deliver(&self, mut batches: mpsc::Receiver<CommittedBatch>) {
+        while let Some(batch) = batches.recv().await {
+            fanout::deliver(&self.shared.registry, batch);
+        }
+    }
+
+    /// Closes every session with a time to come back, and waits for them to go, for
+    /// at most a few seconds. New connections are refused from now on.
+    pub async fn drain(&self) {
+        self.shared.draining.cancel();
+        self.shared.sessions.close();
+        if tokio::time::timeout(DRAIN_PATIENCE, self.shared.sessions.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                left = self.shared.sessions.len(),
+                "sessions did not close in time and are dropped"
+            );
+        }
+    }
+
+    /// Open connections, authenticated or not.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn new_session(&self) -> SessionId {
+        SessionId::new(self.next_session.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+async fn stats(State(gateway): State<Gateway>) -> Json<serde_json::Value> {
+    let dependencies = &gateway.shared.dependencies;
+    Json(serde_json::json!({
+        "total_connections": gateway.connections(),
+        "users_online": dependencies.directory.users_online(),
+        "commands_queued": dependencies.log.depth(),
+    }))
+}

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use petrel_types::{LogPosition, Partition};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{AppendError, Command, CommandLog, CommandStream, LoggedCommand};
 
@@ -10,12 +10,14 @@ use crate::{AppendError, Command, CommandLog, CommandStream, LoggedCommand};
 #[derive(Debug)]
 pub struct InProcessLog {
     queues: Vec<mpsc::Sender<Command>>,
+    closing: watch::Sender<bool>,
 }
 
 struct InProcessStream {
     partition: Partition,
     next_position: LogPosition,
     queue: mpsc::Receiver<Command>,
+    closing: watch::Receiver<bool>,
     received: Vec<Command>,
 }
 
@@ -24,6 +26,7 @@ impl InProcessLog {
     /// each bounded to `capacity` commands, and returns the consuming ends in the same
     /// order.
     pub fn new(starts: &[LogPosition], capacity: usize) -> (Self, Vec<Box<dyn CommandStream>>) {
+        let (closing, _) = watch::channel(false);
         let mut queues = Vec::new();
         let mut streams: Vec<Box<dyn CommandStream>> = Vec::new();
         for (partition, next_position) in (0..).zip(starts) {
@@ -33,10 +36,11 @@ impl InProcessLog {
                 partition: Partition::new(partition),
                 next_position: *next_position,
                 queue,
+                closing: closing.subscribe(),
                 received: Vec::new(),
             }));
         }
-        (Self { queues }, streams)
+        (Self { queues, closing }, streams)
     }
 
     fn partitions(&self) -> u16 {
@@ -47,21 +51,40 @@ impl InProcessLog {
 impl CommandLog for InProcessLog {
     fn append(&self, command: Command) -> Result<(), AppendError> {
         let partition = command.partition(self.partitions());
-        self.queues[usize::from(partition.get())].try_send(command).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AppendError::Full,
-            mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-        })
+        self.queues[usize::from(partition.get())]
+            .try_send(command)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => AppendError::Full,
+                mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
+            })
+    }
+
+    fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     fn depth(&self) -> usize {
-        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+        self.queues
+            .iter()
+            .map(|queue| queue.max_capacity() - queue.capacity())
+            .sum()
     }
 }
 
 #[async_trait]
 impl CommandStream for InProcessStream {
     async fn next_commands(&mut self, max: usize) -> Vec<LoggedCommand> {
-        self.queue.recv_many(&mut self.received, max).await;
+        tokio::select! {
+            biased;
+            _ = self.closing.wait_for(|closing| *closing), if !self.queue.is_closed() => {
+                self.queue.close();
+            }
+            _ = self.queue.recv_many(&mut self.received, max) => {}
+        }
+        if self.received.is_empty() {
+            // Just closed: what is left, or nothing more, ever.
+            self.queue.recv_many(&mut self.received, max).await;
+        }
         let mut commands = Vec::with_capacity(self.received.len());
         for command in self.received.drain(..) {
             commands.push(LoggedCommand {
@@ -84,7 +107,11 @@ mod tests {
 
     fn command(to: u64, tag: u64) -> Command {
         Command {
-            origin: Origin { node: NodeId::new(1), session: SessionId::new(1), tag },
+            origin: Origin {
+                node: NodeId::new(1),
+                session: SessionId::new(1),
+                tag,
+            },
             actor: UserId::new(1),
             request: Request::SendSingle {
                 to: UserId::new(to),
@@ -138,8 +165,9 @@ mod tests {
     async fn a_closed_log_hands_out_the_rest_and_then_nothing() {
         let (log, mut streams) = InProcessLog::new(&[LogPosition::default()], 10);
         log.append(command(2, 0)).unwrap();
-        drop(log);
+        log.close();
         assert_eq!(streams[0].next_commands(10).await.len(), 1);
         assert_eq!(streams[0].next_commands(10).await.len(), 0);
+        assert_eq!(log.append(command(2, 1)), Err(AppendError::Closed));
     }
 }

@@ -23,6 +23,9 @@ pub trait CommandLog: Send + Sync + 'static {
     /// waits: a full partition refuses.
     fn append(&self, command: Command) -> Result<(), AppendError>;
 
+    /// Takes no more commands. Streams end after they have handed out the rest.
+    fn close(&self);
+
     /// Commands appended but not yet handed to a consumer, over all partitions.
     fn depth(&self) -> usize;
 }

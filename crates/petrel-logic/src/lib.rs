@@ -1,1 +1,14 @@
-//! The rules: identity, conversations, messages, receipts, sync. No network, no SQL.
+//! The rules of Petrel: who may do what, what gets which number, who is told.
+//!
+//! Everything here works on ports (`petrel-store`, `petrel-log`) and on values. No
+//! sockets, no SQL; time comes as an argument. The heart is [`sequencer`]: the one
+//! place where a command becomes a fact.
+
+mod event;
+pub mod identity;
+pub mod refusal;
+pub mod sequencer;
+pub mod sync;
+mod view;
+
+pub use refusal::Refusal;

@@ -1,1 +1,299 @@
-//! Configuration, assembly, start and drain of one node.
+//! One node: configuration, assembly, start and drain.
+//!
+//! [`Node::start`] binds the listeners first, so that a taken port is told before
+//! anything is touched, then opens the store and wires the parts together. Tests call
+//! it just as the binary does.
+
+mod config;
+mod listen;
+pub mod secrets;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use petrel_api::RequestIds;
+use petrel_directory::InProcessDirectory;
+use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
+use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::identity::{Identity, Issuers, Registration};
+use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
+use petrel_logic::sync::Catchup;
+use petrel_store::sqlite::SqliteStore;
+use petrel_store::{Store, StoreError};
+use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::{BenchIssuer, NodeConfig};
+use listen::serve;
+pub use petrel_logic::identity::Registration as RegistrationMode;
+use secrets::{Issuer, SecretError};
+
+/// The embedded engine has one partition: one writer is faster on one disk.
+const PARTITION: Partition = Partition::new(0);
+
+/// How many commands may wait for the sequencer. At 100,000 a second, a third of a
+/// second of work; beyond it senders are told that the server is busy.
+const COMMANDS_QUEUED_MAX: usize = 32 * 1024;
+
+/// How many committed batches may wait for the fan-out before the sequencer waits.
+const BATCHES_QUEUED_MAX: usize = 16;
+
+/// How long open HTTP requests may take to finish when the node stops.
+const REQUESTS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why a node does not start. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener can't be bound.
+    #[error(
+        "can't listen on {address} ({what}): {source}{}",
+        bind_hint(source, option)
+    )]
+    Bind {
+        /// What would listen there.
+        what: &'static str,
+        /// The option that moves it.
+        option: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The data directory can't be used.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A secret can't be read or made.
+    #[error("{0}")]
+    Secret(#[from] SecretError),
+    /// The configuration contradicts itself.
+    #[error("{0}")]
+    Config(String),
+    /// The operating system refuses something basic.
+    #[error("the operating system refused {what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+/// Why a running node ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What is on disk is uncertain, or another process owns it now. Nothing was
+    /// acknowledged that is not on disk.
+    #[error("stopped, because the store must not be written any more: {0}")]
+    Store(#[from] StoreError),
+    /// The sequencer's thread ended without a word.
+    #[error("stopped, because the sequencer ended unexpectedly")]
+    Sequencer,
+}
+
+/// A started node.
+pub struct Node {
+    http_address: SocketAddr,
+    gateway_address: SocketAddr,
+    gateway: Gateway,
+    log: Arc<dyn CommandLog>,
+    store: Arc<dyn Store>,
+    stopping: CancellationToken,
+    connections: TaskTracker,
+    sequencer: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+impl Node {
+    /// Binds, opens, assembles and begins to serve.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        config.check()?;
+        let http = listen::bind(config.http).map_err(|source| StartError::Bind {
+            what: "HTTP",
+            option: "--http",
+            address: config.http,
+            source,
+        })?;
+        let gateway = listen::bind(config.gateway).map_err(|source| StartError::Bind {
+            what: "WebSocket gateway",
+            option: "--gateway",
+            address: config.gateway,
+            source,
+        })?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_directory)?);
+        let issuers = issuers(&config)?;
+        Self::assemble(config, http, gateway, store, issuers).await
+    }
+
+    async fn assemble(
+        config: NodeConfig,
+        http_listener: TcpListener,
+        gateway_listener: TcpListener,
+        store: Arc<dyn Store>,
+        issuers: Issuers,
+    ) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let rules = Rules {
+            external_users: issuers.bench.is_some(),
+        };
+        let (sequencer, next_position) =
+            Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
+        let (log, mut streams) = InProcessLog::new(&[next_position], COMMANDS_QUEUED_MAX);
+        let log: Arc<dyn CommandLog> = Arc::new(log);
+        let (effects, batches) = mpsc::channel(BATCHES_QUEUED_MAX);
+        let stream = streams.pop().expect("one stream for one partition");
+        let sequencer = spawn_sequencer(sequencer, stream, effects)?;
+
+        let registration = config.effective_registration();
+        let identity = Arc::new(Identity::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            issuers,
+            registration,
+        ));
+        let gateway = Gateway::new(
+            Dependencies {
+                log: Arc::clone(&log),
+                identity: Arc::clone(&identity),
+                catchup: Catchup::new(Arc::clone(&store)),
+                directory: Arc::new(InProcessDirectory::new()),
+                clock,
+                epoch: store.epoch(),
+            },
+            GatewayConfig {
+                node: NodeId::new(1),
+                // Room for 2^31 sessions before the next start could meet this one's.
+                first_session: SessionId::new((random()? >> 2) | 1),
+                connections_max: config.connections_max,
+                allowed_origins: config.allowed_origins.clone(),
+            },
+        );
+        let fanout = gateway.clone();
+        tokio::spawn(async move { fanout.deliver(batches).await });
+
+        let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
+        let http_routes =
+            request_ids.layer(petrel_api::routes(identity).merge(gateway.websocket_route()));
+        let gateway_routes = request_ids.layer(gateway.routes());
+        let stopping = CancellationToken::new();
+        let connections = TaskTracker::new();
+        let http_address = local_address(&http_listener)?;
+        let gateway_address = local_address(&gateway_listener)?;
+        for (listener, routes) in [
+            (http_listener, http_routes),
+            (gateway_listener, gateway_routes),
+        ] {
+            tokio::spawn(serve(
+                listener,
+                routes,
+                stopping.clone(),
+                connections.clone(),
+            ));
+        }
+        if registration == Registration::Closed {
+            tracing::info!("registration is closed; `--registration open` opens it");
+        }
+        Ok(Self {
+            http_address,
+            gateway_address,
+            gateway,
+            log,
+            store,
+            stopping,
+            connections,
+            sequencer,
+        })
+    }
+
+    /// Where the HTTP API listens.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Where the WebSocket gateway listens.
+    pub fn gateway_address(&self) -> SocketAddr {
+        self.gateway_address
+    }
+
+    /// Serves until `shutdown` is done, then drains: sessions are sent away with a
+    /// time to come back, what is queued is committed, and the store is closed.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        tokio::select! {
+            () = shutdown => {}
+            ended = &mut self.sequencer => {
+                ended.map_err(|_| RunError::Sequencer)??;
+                return Err(RunError::Sequencer);
+            }
+        }
+        tracing::info!(connections = self.gateway.connections(), "draining");
+        self.stopping.cancel();
+        self.connections.close();
+        self.gateway.drain().await;
+        let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
+        self.log.close();
+        self.sequencer.await.map_err(|_| RunError::Sequencer)??;
+        self.store.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Gives the sequencer a thread of its own, where nothing else can delay a commit.
+fn spawn_sequencer(
+    sequencer: Sequencer,
+    stream: Box<dyn CommandStream>,
+    effects: mpsc::Sender<CommittedBatch>,
+) -> Result<oneshot::Receiver<Result<(), StoreError>>, StartError> {
+    let (ended, sequencer_ended) = oneshot::channel();
+    let runtime = Handle::current();
+    thread::Builder::new()
+        .name(format!("sequencer-{PARTITION}"))
+        .spawn(move || {
+            // Nobody listens any more only if the node was dropped without draining.
+            let _ = ended.send(runtime.block_on(sequencer.run(stream, effects)));
+        })
+        .map_err(|source| StartError::System {
+            what: "a thread",
+            source,
+        })?;
+    Ok(sequencer_ended)
+}
+
+fn issuers(config: &NodeConfig) -> Result<Issuers, StartError> {
+    let local = secrets::load_or_create(&config.data_directory, Issuer::Local)?;
+    let bench = match config.bench_issuer {
+        BenchIssuer::Off => None,
+        BenchIssuer::LoopbackOnly | BenchIssuer::Anywhere => Some(secrets::load_or_create(
+            &config.data_directory,
+            Issuer::Bench,
+        )?),
+    };
+    Ok(Issuers { local, bench })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::System {
+        what: "a listener's address",
+        source,
+    })
+}
+
+fn random() -> Result<u64, StartError> {
+    getrandom::u64().map_err(|error| StartError::System {
+        what: "random numbers",
+        source: std::io::Error::other(error),
+    })
+}
+
+fn bind_hint(source: &std::io::Error, option: &str) -> String {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "; another program has this port: stop it, or choose another with {option} HOST:PORT"
+        ),
+        _ => format!("; choose another address with {option} HOST:PORT"),
+    }
+}

@@ -249,7 +249,10 @@ impl fmt::Display for ClientMessageIdError {
         match self {
             Self::Empty => f.write_str("clientMsgId is empty"),
             Self::TooLong => {
-                write!(f, "clientMsgId is longer than {CLIENT_MESSAGE_ID_BYTES_MAX} bytes")
+                write!(
+                    f,
+                    "clientMsgId is longer than {CLIENT_MESSAGE_ID_BYTES_MAX} bytes"
+                )
             }
             Self::ControlCharacter => f.write_str("clientMsgId contains a control character"),
         }
@@ -305,7 +308,9 @@ impl Visitor<'_> for IdVisitor {
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<u64, E> {
-        value.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(value), &self))
+        value
+            .parse()
+            .map_err(|_| E::invalid_value(de::Unexpected::Str(value), &self))
     }
 }
 
@@ -317,10 +322,24 @@ mod tests {
     fn ids_go_out_as_strings_and_come_in_as_either() {
         let id = UserId::new(10_000_000_002);
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"10000000002\"");
-        assert_eq!(serde_json::from_str::<UserId>("\"10000000002\"").unwrap(), id);
+        assert_eq!(
+            serde_json::from_str::<UserId>("\"10000000002\"").unwrap(),
+            id
+        );
         assert_eq!(serde_json::from_str::<UserId>("10000000002").unwrap(), id);
-        for bad in ["-1", "1.5", "\"\"", "\"x\"", "null", "true", "\"18446744073709551616\""] {
-            assert!(serde_json::from_str::<UserId>(bad).is_err(), "{bad} was accepted");
+        for bad in [
+            "-1",
+            "1.5",
+            "\"\"",
+            "\"x\"",
+            "null",
+            "true",
+            "\"18446744073709551616\"",
+        ] {
+            assert!(
+                serde_json::from_str::<UserId>(bad).is_err(),
+                "{bad} was accepted"
+            );
         }
     }
 
@@ -337,7 +356,13 @@ mod tests {
         assert!(ClientMessageId::new("m-1").is_ok());
         assert_eq!(ClientMessageId::new(""), Err(ClientMessageIdError::Empty));
         let long = "x".repeat(CLIENT_MESSAGE_ID_BYTES_MAX + 1);
-        assert_eq!(ClientMessageId::new(long), Err(ClientMessageIdError::TooLong));
-        assert_eq!(ClientMessageId::new("a\nb"), Err(ClientMessageIdError::ControlCharacter));
+        assert_eq!(
+            ClientMessageId::new(long),
+            Err(ClientMessageIdError::TooLong)
+        );
+        assert_eq!(
+            ClientMessageId::new("a\nb"),
+            Err(ClientMessageIdError::ControlCharacter)
+        );
     }
 }

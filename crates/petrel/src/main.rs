@@ -1,1 +1,39 @@
-fn main() {}
+//! The `petrel` binary: command line in, exit code out. What it does lives in
+//! `petrel-node`.
+
+mod exit;
+mod logging;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Petrel is a complete instant-messaging server in one binary.
+///
+/// `petrel serve` starts it on the embedded engine: SQLite and files in one data
+/// directory, nothing else to install.
+#[derive(Debug, Parser)]
+#[command(name = "petrel", version, after_help = exit::HELP, propagate_version = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Token(token::Token),
+}
+
+fn main() -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Token(token) => token.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,161 @@
+//! The form of answers: `{code: 0, message, data}` or `{code, reason, message,
+//! requestId}` with an honest HTTP status.
+//!
+//! A handler that refuses leaves the [`Refusal`] in the response's extensions;
+//! [`RequestIds`], the outermost layer, gives every request an id and writes the
+//! body of refusals with it. So also the gateway, which knows no request ids, can
+//! refuse an upgrade in the same form.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::{Extension, Router};
+use petrel_logic::Refusal;
+use petrel_protocol::ErrorReason;
+use petrel_protocol::http::{Failure, Success};
+use serde::de::DeserializeOwned;
+
+/// What a handler returns.
+pub(crate) type Answer<T> = Result<Json<Success<T>>, Refused>;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub(crate) struct Refused(Refusal);
+
+/// A JSON body, whose faults are refused in our own form.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// Wraps the result of a call.
+pub(crate) fn answer<T>(result: Result<T, Refusal>) -> Answer<T> {
+    result.map(|data| Json(Success::new(data))).map_err(Refused)
+}
+
+pub(crate) async fn not_found() -> Refused {
+    Refused(Refusal::new(
+        ErrorReason::NotFound,
+        "there is nothing at this path",
+    ))
+}
+
+pub(crate) async fn wrong_method() -> Refused {
+    Refused(Refusal::new(
+        ErrorReason::MethodNotAllowed,
+        "the path does not take this method",
+    ))
+}
+
+/// Gives every request an id: a prefix of the node's start and a count.
+#[derive(Clone, Debug)]
+pub struct RequestIds {
+    prefix: u32,
+    next: Arc<AtomicU64>,
+}
+
+impl RequestIds {
+    /// Ids that begin with `prefix`, which should be random.
+    pub fn new(prefix: u32) -> Self {
+        Self {
+            prefix,
+            next: Arc::new(AtomicU64::new(1)),
+        }
+    }
+
+    /// Puts ids onto the requests of a router: in the log, in the header
+    /// `x-request-id` of every answer and in the body of refusals.
+    pub fn layer(&self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(
+            self.clone(),
+            with_request_id,
+        ))
+    }
+
+    fn next(&self) -> String {
+        format!(
+            "{:08x}-{:x}",
+            self.prefix,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+async fn with_request_id(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
+    let request_id = ids.next();
+    let method = request.method().clone();
+    // Only the path: a query may hold a token.
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        response = failure(&refusal, &request_id);
+    }
+    tracing::debug!(request_id, %method, path, status = response.status().as_u16(), "answered");
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+fn failure(refusal: &Refusal, request_id: &str) -> Response {
+    let body = Failure {
+        code: refusal.reason.code(),
+        reason: refusal.reason,
+        message: refusal.message.clone(),
+        request_id: request_id.to_owned(),
+    };
+    let mut response = (status_of(refusal.reason), Json(body)).into_response();
+    let headers = response.headers_mut();
+    match response_header(refusal.reason) {
+        Some((name, value)) => drop(headers.insert(name, HeaderValue::from_static(value))),
+        None => {}
+    }
+    response
+}
+
+fn response_header(reason: ErrorReason) -> Option<(header::HeaderName, &'static str)> {
+    match reason.http_status() {
+        401 => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        429 | 503 => Some((header::RETRY_AFTER, "1")),
+        _ => None,
+    }
+}
+
+fn status_of(reason: ErrorReason) -> StatusCode {
+    StatusCode::from_u16(reason.http_status()).expect("the table of reasons holds valid statuses")
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (status_of(self.0.reason), Extension(self.0)).into_response()
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(Refused(refusal_of(&rejection))),
+        }
+    }
+}
+
+fn refusal_of(rejection: &JsonRejection) -> Refusal {
+    let reason = match rejection {
+        JsonRejection::JsonDataError(_) => ErrorReason::InvalidField,
+        JsonRejection::MissingJsonContentType(_) => ErrorReason::UnsupportedMediaType,
+        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ErrorReason::FrameTooLarge,
+        _ => ErrorReason::BadJson,
+    };
+    Refusal::new(reason, rejection.body_text())
+}

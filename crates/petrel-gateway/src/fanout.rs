@@ -1,0 +1,62 @@
+//! From a committed batch to outboxes.
+//!
+//! Runs on its own task, never on the sequencer's thread. A frame is encoded once and
+//! its bytes are shared by all receivers; each touched session is woken once, after
+//! the whole batch, so that it writes once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use petrel_logic::sequencer::{CommittedBatch, Effect};
+use petrel_protocol::frame::ServerFrame;
+use petrel_types::{ConversationId, Seq, SessionId};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::outbox::Outbox;
+use crate::registry::Registry;
+
+/// Fills the outboxes of everybody the batch concerns and wakes them.
+pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
+    let mut touched: HashMap<SessionId, Arc<Outbox>> = HashMap::new();
+    for effect in batch.effects {
+        match effect {
+            Effect::Answer { origin, frame } => {
+                if let Some(outbox) = registry.session(origin.session) {
+                    outbox.answer(origin.tag, frame);
+                    touched.entry(outbox.session()).or_insert(outbox);
+                }
+            }
+            Effect::Deliver {
+                recipients,
+                except,
+                frame,
+            } => {
+                let place = place_of(&frame);
+                let mut encoded: Option<Utf8Bytes> = None;
+                for user in recipients {
+                    registry.for_each_session(user, |outbox| {
+                        if Some(outbox.session()) == except {
+                            return;
+                        }
+                        let bytes = encoded.get_or_insert_with(|| frame.encode(None).into());
+                        outbox.push(bytes, place);
+                        touched
+                            .entry(outbox.session())
+                            .or_insert_with(|| Arc::clone(outbox));
+                    });
+                }
+            }
+        }
+    }
+    for outbox in touched.values() {
+        outbox.wake();
+    }
+}
+
+/// The place in a timeline that a device lacks when it misses the frame.
+fn place_of(frame: &ServerFrame) -> Option<(ConversationId, Seq)> {
+    match frame {
+        ServerFrame::SingleChat(push) => Some((push.conversation_id, push.msg_seq)),
+        _ => None,
+    }
+}

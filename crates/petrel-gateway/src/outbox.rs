@@ -1,0 +1,222 @@
+//! What waits to be written to one session, bounded in bytes.
+//!
+//! A slow reader never costs others anything. Above the high-water mark pushes are no
+//! longer queued: the outbox remembers only which conversations have moved on, and
+//! once it has drained the device gets one `GAP` for each and pulls. Nothing is lost,
+//! because the timeline is the truth.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use petrel_protocol::frame::ServerFrame;
+use petrel_types::{ConversationId, Seq, SessionId, UserId};
+use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Above this many queued bytes pushes become gaps.
+pub(crate) const HIGH_WATER_BYTES: usize = 512 * 1024;
+
+/// At or below this many queued bytes gaps are told and pushes are queued again.
+pub(crate) const LOW_WATER_BYTES: usize = 256 * 1024;
+
+/// What an answer counts for before it is encoded. Answers are bounded by the sends
+/// in flight, so the estimate can't be abused.
+const ANSWER_BYTES: usize = 256;
+
+/// Something to write.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// A frame shared by all its receivers.
+    Push(Utf8Bytes),
+    /// The answer to this session's request `tag`.
+    Answer {
+        tag: u64,
+        frame: Option<Box<ServerFrame>>,
+    },
+    /// A conversation moved on while the outbox was full.
+    Gap {
+        conversation: ConversationId,
+        head: Seq,
+    },
+}
+
+/// The queue of one session. The fan-out fills it, the session's task drains it.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    session: SessionId,
+    user: UserId,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Outgoing>,
+    bytes: usize,
+    /// Over the high-water mark, and not yet back at the low-water mark.
+    congested: bool,
+    gaps: BTreeMap<ConversationId, Seq>,
+}
+
+impl Outbox {
+    pub(crate) fn new(session: SessionId, user: UserId) -> Self {
+        Self {
+            session,
+            user,
+            state: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Queues a push, or notes a gap. `place` is the event's place, if losing the frame
+    /// would leave a hole. Does not wake the session.
+    pub(crate) fn push(&self, frame: &Utf8Bytes, place: Option<(ConversationId, Seq)>) {
+        let mut state = self.state();
+        if state.bytes + frame.len() > HIGH_WATER_BYTES {
+            state.congested = true;
+        }
+        if !state.congested {
+            state.bytes += frame.len();
+            state.queue.push_back(Outgoing::Push(frame.clone()));
+        } else if let Some((conversation, seq)) = place {
+            let head = state.gaps.entry(conversation).or_default();
+            *head = seq.max(*head);
+        }
+    }
+
+    /// Queues an answer. Does not wake the session.
+    pub(crate) fn answer(&self, tag: u64, frame: Option<ServerFrame>) {
+        let mut state = self.state();
+        state.bytes += ANSWER_BYTES;
+        state.queue.push_back(Outgoing::Answer {
+            tag,
+            frame: frame.map(Box::new),
+        });
+    }
+
+    /// Wakes the session's task.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Waits until woken. A wake that came before is not lost.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Takes the next thing to write; gaps when everything queued before is out.
+    pub(crate) fn take(&self) -> Option<Outgoing> {
+        let mut state = self.state();
+        if let Some(next) = state.queue.pop_front() {
+            state.bytes -= match &next {
+                Outgoing::Push(frame) => frame.len(),
+                Outgoing::Answer { .. } => ANSWER_BYTES,
+                Outgoing::Gap { .. } => 0,
+            };
+            if state.bytes <= LOW_WATER_BYTES {
+                state.release_gaps();
+            }
+            return Some(next);
+        }
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Queues a `GAP` for every conversation that moved on meanwhile. Later pushes
+    /// queue behind them.
+    fn release_gaps(&mut self) {
+        self.congested = false;
+        let gaps = std::mem::take(&mut self.gaps);
+        self.queue.extend(
+            gaps.into_iter()
+                .map(|(conversation, head)| Outgoing::Gap { conversation, head }),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONVERSATION: ConversationId = ConversationId::new(7);
+
+    fn outbox() -> Outbox {
+        Outbox::new(SessionId::new(1), UserId::new(1))
+    }
+
+    fn frame_of_16_kib() -> Utf8Bytes {
+        "x".repeat(16 * 1024).into()
+    }
+
+    #[test]
+    fn a_full_outbox_turns_pushes_into_one_gap_per_conversation() {
+        let outbox = outbox();
+        let frame = frame_of_16_kib();
+        for seq in 1..=100 {
+            outbox.push(&frame, Some((CONVERSATION, Seq::new(seq))));
+        }
+        let mut pushes = 0;
+        let mut gaps = Vec::new();
+        while let Some(next) = outbox.take() {
+            match next {
+                Outgoing::Push(_) => {
+                    assert!(
+                        gaps.is_empty(),
+                        "a push queued before the gap came after it"
+                    );
+                    pushes += 1;
+                }
+                Outgoing::Gap { conversation, head } => gaps.push((conversation, head)),
+                Outgoing::Answer { .. } => panic!("there was no request"),
+            }
+        }
+        assert_eq!(pushes, HIGH_WATER_BYTES / (16 * 1024));
+        assert_eq!(gaps, [(CONVERSATION, Seq::new(100))]);
+    }
+
+    #[test]
+    fn pushes_are_queued_again_once_drained_and_come_after_the_gap() {
+        let outbox = outbox();
+        let frame = frame_of_16_kib();
+        for seq in 1..=40 {
+            outbox.push(&frame, Some((CONVERSATION, Seq::new(seq))));
+        }
+        for _ in 0..16 {
+            assert!(matches!(outbox.take(), Some(Outgoing::Push(_))));
+        }
+        outbox.push(&frame, Some((CONVERSATION, Seq::new(41))));
+        let rest: Vec<_> = std::iter::from_fn(|| outbox.take()).collect();
+        let gap = rest
+            .iter()
+            .position(|next| matches!(next, Outgoing::Gap { head, .. } if head.get() == 40));
+        assert_eq!(gap, Some(rest.len() - 2));
+        assert!(matches!(rest.last(), Some(Outgoing::Push(_))));
+    }
+
+    #[test]
+    fn answers_are_never_turned_away() {
+        let outbox = outbox();
+        let frame = frame_of_16_kib();
+        for seq in 1..=40 {
+            outbox.push(&frame, Some((CONVERSATION, Seq::new(seq))));
+        }
+        outbox.answer(5, None);
+        let answers = std::iter::from_fn(|| outbox.take())
+            .filter(|next| matches!(next, Outgoing::Answer { tag: 5, .. }))
+            .count();
+        assert_eq!(answers, 1);
+    }
+}

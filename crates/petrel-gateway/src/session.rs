@@ -1,0 +1,670 @@
+//! One session: a socket, from authentication to goodbye.
+//!
+//! The task that runs here is the only one that touches the socket. It reads what is
+//! ready, turns requests into commands or reads, and then writes everything that
+//! waits in the outbox with one flush.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use petrel_log::{AppendError, Command, Origin, ReceiptKind, Request};
+use petrel_logic::Refusal;
+use petrel_logic::identity::Authenticated;
+use petrel_logic::refusal::RETRY_AFTER_MS;
+use petrel_protocol::close::CloseCode;
+use petrel_protocol::frame::{
+    Ack, Auth, AuthFail, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Gap,
+    Limits, Outcome, Pong, RequestId, ServerFrame, SingleChat,
+};
+use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
+use petrel_types::limits::{
+    ACK_ITEMS_MAX, AUTH_TIMEOUT_MS, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, DEVICE_TEXT_BYTES_MAX,
+    FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX, SENDS_IN_FLIGHT_MAX,
+};
+use petrel_types::{ConversationId, Seq, UserId};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message, Utf8Bytes};
+
+use crate::Gateway;
+use crate::outbox::{Outbox, Outgoing};
+use crate::sends::{Sends, UNTRACKED};
+
+const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
+const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS);
+
+/// How long a write may make no progress before the peer counts as too slow.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the store may take to answer a SYNC or PULL.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the peer may take to return our close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many frames are read in a row before what they caused is written.
+const FRAMES_PER_TURN: usize = 64;
+
+/// Clients sent away by a drain come back spread over this many milliseconds.
+const RETURN_SPREAD_MS: u64 = 5_000;
+
+/// Runs a session to its end. `authenticated` is set when a token came with the
+/// upgrade request.
+pub(crate) async fn run<S>(
+    gateway: Gateway,
+    mut socket: WebSocketStream<S>,
+    authenticated: Option<(Auth, Authenticated)>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (auth, id, authenticated) = match authenticated {
+        Some((auth, authenticated)) => (auth, None, authenticated),
+        // Boxed, so that its buffers don't stay with the task for the session's life.
+        None => match Box::pin(authenticate(&gateway, &mut socket)).await {
+            Ok(authenticated) => authenticated,
+            Err(end) => return close(&mut socket, end).await,
+        },
+    };
+    let user = authenticated.user;
+    let session = gateway.shared.new_session();
+    let outbox = Arc::new(Outbox::new(session, user));
+    // From here on pushes are queued; they are written after AUTH_OK.
+    gateway.shared.registry.insert(Arc::clone(&outbox));
+    gateway.shared.dependencies.directory.attach(user);
+    tracing::debug!(%session, %user, device = auth.device_id, "session began");
+
+    let mut running = Session {
+        gateway: &gateway,
+        socket: &mut socket,
+        outbox: &outbox,
+        legacy: auth.v.is_none(),
+        sends: Sends::default(),
+        last_inbound: Instant::now(),
+        last_ping: Instant::now(),
+    };
+    let end = running.serve(id).await;
+
+    gateway.shared.registry.remove(&outbox);
+    gateway.shared.dependencies.directory.detach(user);
+    tracing::debug!(%session, %user, ?end, "session over");
+    close(&mut socket, end).await;
+}
+
+/// Why a session is over.
+#[derive(Debug)]
+enum End {
+    /// The peer closed or vanished; there is nobody to say goodbye to.
+    Gone,
+    /// The server ends it.
+    Close(CloseCode, Option<u64>),
+    /// The peer broke the WebSocket protocol.
+    Violation(u16, &'static str),
+}
+
+/// Waits for the AUTH frame.
+async fn authenticate<S>(
+    gateway: &Gateway,
+    socket: &mut WebSocketStream<S>,
+) -> Result<(Auth, Option<RequestId>, Authenticated), End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let first = tokio::select! {
+        first = timeout(AUTH_TIMEOUT, next_text(socket)) => first,
+        () = gateway.shared.draining.cancelled() => return Err(drain_end(0)),
+    };
+    let (refusal, id) = match first {
+        Err(_) => {
+            let message = format!("no AUTH frame came within {AUTH_TIMEOUT_MS} ms");
+            (Refusal::new(ErrorReason::AuthTimeout, message), None)
+        }
+        Ok(text) => match ClientFrame::decode(text?.as_str()) {
+            Ok(Decoded {
+                id,
+                frame: ClientFrame::Auth(auth),
+            }) => {
+                let identity = &gateway.shared.dependencies.identity;
+                match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
+                    Ok(authenticated) => return Ok((auth, id, authenticated)),
+                    Err(refusal) => {
+                        let fail = AuthFail {
+                            reason: refusal.reason,
+                            message: refusal.message,
+                        };
+                        send(socket, &ServerFrame::AuthFail(fail), id.as_ref()).await?;
+                        return Err(End::Close(CloseCode::Auth, None));
+                    }
+                }
+            }
+            Ok(Decoded { id, .. }) => (
+                Refusal::new(ErrorReason::Unauthorized, "the first frame must be AUTH"),
+                id,
+            ),
+            Err(error) => (Refusal::new(error.reason, error.message), error.id),
+        },
+    };
+    send(
+        socket,
+        &ServerFrame::Error(refusal.into_frame()),
+        id.as_ref(),
+    )
+    .await?;
+    Err(End::Close(CloseCode::Auth, None))
+}
+
+fn check_auth(auth: &Auth) -> Result<(), Refusal> {
+    let texts = [
+        ("deviceId", &auth.device_id),
+        ("platform", &auth.platform),
+        ("client", &auth.client),
+    ];
+    for (name, text) in texts {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.len() > DEVICE_TEXT_BYTES_MAX)
+        {
+            return Err(Refusal::new(
+                ErrorReason::InvalidField,
+                format!("{name} is longer than {DEVICE_TEXT_BYTES_MAX} bytes"),
+            ));
+        }
+    }
+    if auth.v == Some(0) {
+        return Err(Refusal::new(
+            ErrorReason::InvalidField,
+            "protocol versions start at 1",
+        ));
+    }
+    Ok(())
+}
+
+struct Session<'a, S> {
+    gateway: &'a Gateway,
+    socket: &'a mut WebSocketStream<S>,
+    outbox: &'a Outbox,
+    legacy: bool,
+    sends: Sends,
+    last_inbound: Instant,
+    last_ping: Instant,
+}
+
+impl<S> Session<'_, S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Says AUTH_OK and then serves until the session is over.
+    async fn serve(&mut self, auth_id: Option<RequestId>) -> End {
+        match self.serve_until_end(auth_id).await {
+            Err(end) => end,
+            Ok(never) => match never {},
+        }
+    }
+
+    async fn serve_until_end(
+        &mut self,
+        auth_id: Option<RequestId>,
+    ) -> Result<std::convert::Infallible, End> {
+        self.reply(self.auth_ok(), auth_id).await?;
+        self.write_outbox().await?;
+        let draining = self.gateway.shared.draining.clone();
+        loop {
+            let readable = self.sends.has_room();
+            let wake_at = self.next_wake();
+            tokio::select! {
+                message = self.socket.next(), if readable => self.receive(message).await?,
+                () = self.outbox.woken() => {}
+                () = sleep_until(wake_at) => self.tick().await?,
+                () = draining.cancelled() => {
+                    return Err(drain_end(self.outbox.session().get()));
+                }
+            }
+            self.receive_ready().await?;
+            self.write_outbox().await?;
+        }
+    }
+
+    /// Reads the frames that have already arrived, so that what they cause is written
+    /// together.
+    async fn receive_ready(&mut self) -> Result<(), End> {
+        for _ in 0..FRAMES_PER_TURN {
+            if !self.sends.has_room() {
+                break;
+            }
+            match self.socket.next().now_or_never() {
+                Some(message) => self.receive(message).await?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, message: Option<Result<Message, SocketError>>) -> Result<(), End> {
+        self.last_inbound = Instant::now();
+        match message {
+            None => Err(End::Gone),
+            Some(Err(error)) => Err(end_of(&error)),
+            Some(Ok(Message::Text(text))) => self.handle_text(&text).await,
+            Some(Ok(Message::Binary(_))) => {
+                let error = ErrorFrame::new(
+                    ErrorReason::BadJson,
+                    "binary frames are not spoken here; send JSON in text frames",
+                );
+                self.reply(ServerFrame::Error(error), None).await
+            }
+            Some(Ok(Message::Close(_))) => Err(End::Gone),
+            // Pings are answered by the library with the next write.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+        }
+    }
+
+    async fn handle_text(&mut self, text: &str) -> Result<(), End> {
+        let Decoded { id, frame } = match ClientFrame::decode(text) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let mut frame = ErrorFrame::new(error.reason, error.message);
+                frame.client_msg_id = error.client_msg_id;
+                return self.reply(ServerFrame::Error(frame), error.id).await;
+            }
+        };
+        match frame {
+            ClientFrame::Auth(_) => self.reply(self.auth_ok(), id).await,
+            ClientFrame::Ping(_) => {
+                let pong = Pong {
+                    ts: self.gateway.shared.dependencies.clock.now(),
+                };
+                self.reply(ServerFrame::Pong(pong), id).await
+            }
+            ClientFrame::SingleChat(chat) => self.single_chat(chat, id).await,
+            ClientFrame::Ack(ack) => {
+                let outcome = self.receipts(ack).await;
+                self.reply_if_refused(outcome, id).await
+            }
+            ClientFrame::Sync(sync) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let answer = bounded(catchup.sync(self.user(), &sync)).await;
+                self.reply_or_refuse(answer.map(ServerFrame::SyncState), id)
+                    .await
+            }
+            ClientFrame::Pull(pull) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let answer = bounded(catchup.pull(self.user(), &pull)).await;
+                self.reply_or_refuse(answer.map(ServerFrame::Events), id)
+                    .await
+            }
+        }
+    }
+
+    async fn single_chat(&mut self, chat: SingleChat, id: Option<RequestId>) -> Result<(), End> {
+        let client_message_id = chat.client_msg_id.clone();
+        if let Err(refusal) = self.begin_send(chat, id.clone()) {
+            let mut frame = refusal.into_frame();
+            frame.client_msg_id = Some(client_message_id);
+            self.reply(ServerFrame::Error(frame), id).await?;
+            if self.sends.is_overwhelmed() {
+                return Err(End::Close(CloseCode::Busy, Some(RETRY_AFTER_MS)));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_send(&mut self, chat: SingleChat, id: Option<RequestId>) -> Result<(), Refusal> {
+        let SingleChat {
+            client_msg_id,
+            to,
+            body,
+            retry,
+            ..
+        } = chat;
+        check_body(&body)?;
+        self.sends.check_order(to, &client_msg_id)?;
+        let tag = self.sends.next_tag();
+        let appended = self.append(
+            tag,
+            Request::SendSingle {
+                to,
+                client_message_id: client_msg_id.clone(),
+                body,
+                // A legacy client doesn't know how to say that it sends again.
+                retry: retry || self.legacy,
+            },
+        );
+        match appended {
+            Ok(()) => {
+                self.sends.began(tag, to, client_msg_id, id, Instant::now());
+                Ok(())
+            }
+            Err(refusal) => {
+                self.sends.refused(to, client_msg_id);
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn receipts(&mut self, ack: Ack) -> Result<(), Refusal> {
+        let kind = match ack.ack_type {
+            ClientAckType::Delivered => ReceiptKind::Delivered,
+            ClientAckType::Read => ReceiptKind::Read,
+        };
+        if ack.items.len() > ACK_ITEMS_MAX {
+            return Err(Refusal::new(
+                ErrorReason::InvalidField,
+                format!("`items` has more than {ACK_ITEMS_MAX} entries"),
+            ));
+        }
+        match (ack.conversation_id, ack.msg_seq, ack.server_msg_id) {
+            (Some(conversation), Some(seq), _) => self.advance(conversation, kind, seq)?,
+            (_, _, Some(row)) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let (conversation, seq) = bounded(catchup.place_of(self.user(), row)).await?;
+                self.advance(conversation, kind, seq)?;
+            }
+            _ if ack.items.is_empty() => {
+                return Err(Refusal::new(
+                    ErrorReason::InvalidField,
+                    "an ACK needs conversationId and msgSeq, or serverMsgId, or items",
+                ));
+            }
+            _ => {}
+        }
+        for item in ack.items {
+            self.advance(item.conversation_id, kind, item.msg_seq)?;
+        }
+        Ok(())
+    }
+
+    fn advance(
+        &self,
+        conversation: ConversationId,
+        kind: ReceiptKind,
+        seq: Seq,
+    ) -> Result<(), Refusal> {
+        self.append(
+            UNTRACKED,
+            Request::AdvanceCursor {
+                conversation,
+                kind,
+                seq,
+            },
+        )
+    }
+
+    fn append(&self, tag: u64, request: Request) -> Result<(), Refusal> {
+        let shared = &self.gateway.shared;
+        let origin = Origin {
+            node: shared.config.node,
+            session: self.outbox.session(),
+            tag,
+        };
+        let command = Command {
+            origin,
+            actor: self.user(),
+            request,
+        };
+        shared.dependencies.log.append(command).map_err(|error| {
+            let message = match error {
+                AppendError::Full => "the server is busy; nothing was stored, send it again",
+                AppendError::Closed => "the server is going down; send it again elsewhere",
+            };
+            Refusal::new(ErrorReason::ServerBusy, message)
+        })
+    }
+
+    /// Writes everything that waits in the outbox, with one flush at the end.
+    async fn write_outbox(&mut self) -> Result<(), End> {
+        while let Some(next) = self.outbox.take() {
+            let text = match next {
+                Outgoing::Push(text) => text,
+                Outgoing::Gap { conversation, head } => {
+                    let gap = Gap {
+                        conversation_id: conversation,
+                        head_seq: head,
+                    };
+                    ServerFrame::Gap(gap).encode(None).into()
+                }
+                Outgoing::Answer { tag, frame } => {
+                    let pending = self.sends.answered(tag, frame.as_deref());
+                    let Some(frame) = frame else { continue };
+                    let id = pending.and_then(|pending| pending.id);
+                    frame.encode(id.as_ref()).into()
+                }
+            };
+            feed(self.socket, text).await?;
+        }
+        in_time(self.socket.flush()).await
+    }
+
+    /// What is due by time: overdue answers, pings, and giving up on a silent peer.
+    async fn tick(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        for pending in self.sends.take_overdue(now) {
+            let mut frame = ErrorFrame::new(
+                ErrorReason::Timeout,
+                "no answer in time; send it again with retry: true to learn what became of it",
+            );
+            frame.client_msg_id = Some(pending.client_message_id);
+            frame.outcome = Some(Outcome::Unknown);
+            self.reply(ServerFrame::Error(frame), pending.id).await?;
+        }
+        if now >= self.last_inbound + IDLE_TIMEOUT {
+            return Err(End::Gone);
+        }
+        if now >= self.next_ping() {
+            self.last_ping = now;
+            in_time(self.socket.feed(Message::Ping(Bytes::new()))).await?;
+        }
+        Ok(())
+    }
+
+    fn next_wake(&self) -> Instant {
+        let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT);
+        self.sends
+            .next_deadline()
+            .map_or(life, |deadline| deadline.min(life))
+    }
+
+    fn next_ping(&self) -> Instant {
+        self.last_inbound.max(self.last_ping) + PING_INTERVAL
+    }
+
+    fn user(&self) -> UserId {
+        self.outbox.user()
+    }
+
+    fn auth_ok(&self) -> ServerFrame {
+        let shared = &self.gateway.shared;
+        ServerFrame::AuthOk(AuthOk {
+            v: PROTOCOL_VERSION,
+            from: self.user(),
+            session_id: self.outbox.session(),
+            epoch: shared.dependencies.epoch,
+            ts: shared.dependencies.clock.now(),
+            // There are no optional capabilities yet, so none of the client's is in force.
+            caps: Vec::new(),
+            limits: Limits {
+                frame_bytes: FRAME_BYTES_MAX as u64,
+                body_units: BODY_UTF16_UNITS_MAX as u64,
+                body_bytes: BODY_BYTES_MAX as u64,
+                sends_in_flight: SENDS_IN_FLIGHT_MAX as u64,
+                pull_events: PULL_EVENTS_MAX,
+                ping_interval_ms: PING_INTERVAL_MS,
+                idle_timeout_ms: IDLE_TIMEOUT_MS,
+            },
+        })
+    }
+
+    /// Queues a frame for the next flush.
+    async fn reply(&mut self, frame: ServerFrame, id: Option<RequestId>) -> Result<(), End> {
+        feed(self.socket, frame.encode(id.as_ref()).into()).await
+    }
+
+    async fn reply_or_refuse(
+        &mut self,
+        answer: Result<ServerFrame, Refusal>,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let frame = answer.unwrap_or_else(|refusal| ServerFrame::Error(refusal.into_frame()));
+        self.reply(frame, id).await
+    }
+
+    async fn reply_if_refused(
+        &mut self,
+        outcome: Result<(), Refusal>,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                self.reply(ServerFrame::Error(refusal.into_frame()), id)
+                    .await
+            }
+        }
+    }
+}
+
+fn check_body(body: &str) -> Result<(), Refusal> {
+    if body.trim().is_empty() {
+        return Err(Refusal::new(ErrorReason::MissingBody, "`body` is blank"));
+    }
+    if body.len() > BODY_BYTES_MAX || body.encode_utf16().count() > BODY_UTF16_UNITS_MAX {
+        return Err(Refusal::new(
+            ErrorReason::BodyTooLong,
+            format!(
+                "`body` is longer than {BODY_UTF16_UNITS_MAX} UTF-16 units or {BODY_BYTES_MAX} bytes"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Waits for a read of the store, but not for ever.
+async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
+        Err(Refusal::new(
+            ErrorReason::ServerBusy,
+            "the store is slow; try again in a moment",
+        ))
+    })
+}
+
+/// The next text frame, passing over pings and pongs.
+async fn next_text<S>(socket: &mut WebSocketStream<S>) -> Result<Utf8Bytes, End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match socket.next().await {
+            None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
+            Some(Err(error)) => return Err(end_of(&error)),
+            Some(Ok(Message::Text(text))) => return Ok(text),
+            Some(Ok(Message::Binary(_))) => {
+                return Err(End::Violation(1003, "text frames only"));
+            }
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+async fn send<S>(
+    socket: &mut WebSocketStream<S>,
+    frame: &ServerFrame,
+    id: Option<&RequestId>,
+) -> Result<(), End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    feed(socket, frame.encode(id).into()).await?;
+    in_time(socket.flush()).await
+}
+
+async fn feed<S>(socket: &mut WebSocketStream<S>, text: Utf8Bytes) -> Result<(), End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    in_time(socket.feed(Message::Text(text))).await
+}
+
+/// Waits for a write, but not for a peer that does not read.
+async fn in_time(write: impl Future<Output = Result<(), SocketError>>) -> Result<(), End> {
+    match timeout(WRITE_TIMEOUT, write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(end_of(&error)),
+        Err(_) => Err(End::Close(CloseCode::Slow, Some(RETRY_AFTER_MS))),
+    }
+}
+
+fn end_of(error: &SocketError) -> End {
+    match error {
+        SocketError::Capacity(_) => End::Violation(1009, "frame too large"),
+        SocketError::Utf8(_) => End::Violation(1007, "text that is not UTF-8"),
+        SocketError::Protocol(_) => End::Violation(1002, "protocol error"),
+        _ => End::Gone,
+    }
+}
+
+/// The end of a session by drain, with a time to come back that differs from session
+/// to session.
+fn drain_end(session: u64) -> End {
+    End::Close(
+        CloseCode::Drain,
+        Some(RETRY_AFTER_MS + session % RETURN_SPREAD_MS),
+    )
+}
+
+/// Says goodbye, if there is somebody to say it to, and waits briefly for the echo.
+async fn close<S>(socket: &mut WebSocketStream<S>, end: End)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (code, reason) = match end {
+        End::Gone => {
+            // Completes the peer's close handshake, if it began one.
+            let _ = timeout(CLOSE_TIMEOUT, socket.flush()).await;
+            return;
+        }
+        End::Close(code, retry_after_ms) => {
+            if code == CloseCode::Slow {
+                tracing::info!("closed a session that does not read");
+            }
+            let reason = serde_json::to_string(&code.reason(retry_after_ms))
+                .expect("a word and a number always serialise");
+            (code.get(), reason)
+        }
+        End::Violation(code, reason) => (code, reason.to_owned()),
+    };
+    let frame = CloseFrame {
+        code: WireCloseCode::from(code),
+        reason: reason.into(),
+    };
+    let goodbye = async {
+        if socket.close(Some(frame)).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // Whoever doesn't answer is dropped.
+    let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_bounded_in_units_and_in_bytes() {
+        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
+        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX + 1)).is_err());
+        // Three bytes each: within the units and within the bytes.
+        assert!(check_body(&"鸟".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
+        // Two units and four bytes each.
+        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2)).is_ok());
+        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2 + 1)).is_err());
+        assert_eq!(
+            check_body(" \n\t").unwrap_err().reason,
+            ErrorReason::MissingBody
+        );
+    }
+}

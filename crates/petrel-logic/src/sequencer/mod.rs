@@ -1,0 +1,344 @@
+//! The sequencer: one writer per partition, who turns commands into facts.
+//!
+//! For each batch of commands it loads what it needs, decides ([`draft`]: authorise,
+//! de-duplicate, number), commits everything with the log position in one
+//! transaction, and only then says what happened: answers to senders and frames to
+//! deliver, in the order in which they were decided. Nothing is said before it is on
+//! disk.
+//!
+//! What it does not do: encode, know sockets, or wait for slow receivers. Its effects
+//! go into a bounded channel; when the gateway is behind, the sequencer waits, the
+//! log fills and senders are refused.
+
+mod draft;
+mod recent;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use petrel_log::{Command, CommandStream, LoggedCommand, Origin, Request};
+use petrel_protocol::frame::ServerFrame;
+use petrel_store::{ConversationState, Store, StoreError, StoreErrorKind, StoredEvent};
+use petrel_types::{
+    ClientMessageId, Clock, ConversationId, LogPosition, OwnerEpoch, Partition, SessionId,
+    TimestampMs, UserId,
+};
+use tokio::sync::mpsc;
+
+use crate::Refusal;
+use draft::Draft;
+use recent::{MessageKey, RecentMessages, Remembered};
+
+/// The most commands decided and committed together.
+pub const BATCH_COMMANDS_MAX: usize = 4096;
+
+/// How many conversations the sequencer keeps in memory. A batch can touch at most
+/// [`BATCH_COMMANDS_MAX`] of them, so none is evicted while it is needed.
+const CONVERSATIONS_CACHED_MAX: NonZeroUsize = NonZeroUsize::new(256 * 1024).expect("not zero");
+
+/// How many recent messages a new owner reads back to recognise retries.
+const RECENT_MESSAGES_LOADED: u32 = 200_000;
+
+/// What the deployment allows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// Users below [`UserId::LOCAL_FIRST`] exist: some external issuer vouches for them.
+    pub external_users: bool,
+}
+
+/// What became of a batch, to be told in this order.
+#[derive(Debug, Default)]
+pub struct CommittedBatch {
+    /// Answers and deliveries.
+    pub effects: Vec<Effect>,
+}
+
+/// Something to tell somebody.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// The answer to a command.
+    Answer {
+        /// Who waits for it.
+        origin: Origin,
+        /// What to say; `None` if the command needs no answer.
+        frame: Option<ServerFrame>,
+    },
+    /// A frame for every session of some users.
+    Deliver {
+        /// The users.
+        recipients: Vec<UserId>,
+        /// A session that knows already.
+        except: Option<SessionId>,
+        /// The frame.
+        frame: ServerFrame,
+    },
+}
+
+/// The single writer of a partition.
+pub struct Sequencer {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    rules: Rules,
+    partition: Partition,
+    owner_epoch: OwnerEpoch,
+    memory: Memory,
+}
+
+/// What the sequencer remembers between batches. All of it can be read back from the
+/// store.
+struct Memory {
+    conversations: LruCache<ConversationId, ConversationState>,
+    single_chats: LruCache<(UserId, UserId), ConversationId>,
+    recent: RecentMessages,
+    conversation_number: u64,
+    /// No event is stamped earlier than one before it, whatever the clock does.
+    last_timestamp: TimestampMs,
+}
+
+/// What had to be looked up for one batch only.
+#[derive(Default)]
+struct Lookups {
+    /// Receivers of a first message who are no users.
+    unknown_users: Vec<UserId>,
+    /// Earlier copies of retried messages that are no longer in memory.
+    earlier: HashMap<MessageKey, Remembered>,
+}
+
+impl Sequencer {
+    /// Takes a partition over and returns the log position to consume from.
+    pub async fn claim(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        rules: Rules,
+        partition: Partition,
+    ) -> Result<(Self, LogPosition), StoreError> {
+        let claim = store.claim(partition).await?;
+        let mut recent = RecentMessages::default();
+        let messages = store
+            .recent_messages(partition, RECENT_MESSAGES_LOADED)
+            .await?;
+        for message in messages.iter().rev() {
+            if let Some(key) = MessageKey::of(message) {
+                recent.insert(key, Remembered::of(message));
+            }
+        }
+        let sequencer = Self {
+            store,
+            clock,
+            rules,
+            partition,
+            owner_epoch: claim.owner_epoch,
+            memory: Memory {
+                conversations: LruCache::new(CONVERSATIONS_CACHED_MAX),
+                single_chats: LruCache::new(CONVERSATIONS_CACHED_MAX),
+                recent,
+                conversation_number: claim.conversation_number,
+                last_timestamp: messages
+                    .first()
+                    .map_or(TimestampMs::default(), |m| m.timestamp),
+            },
+        };
+        Ok((sequencer, claim.next_position))
+    }
+
+    /// Decides and commits until the stream ends (`Ok`) or the store must not be
+    /// trusted any more (`Err`: the process should end, or step down when fenced).
+    pub async fn run(
+        mut self,
+        mut commands: Box<dyn CommandStream>,
+        effects: mpsc::Sender<CommittedBatch>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let batch = commands.next_commands(BATCH_COMMANDS_MAX).await;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let committed = self.decide(batch).await?;
+            if effects.send(committed).await.is_err() {
+                // The gateway is gone, and with it everybody who could be told.
+                return Ok(());
+            }
+        }
+    }
+
+    /// Decides one batch and commits it. After an `Err` nothing of the batch is
+    /// stored and nobody has been told anything.
+    pub async fn decide(
+        &mut self,
+        commands: Vec<LoggedCommand>,
+    ) -> Result<CommittedBatch, StoreError> {
+        let Some(last) = commands.last() else {
+            return Ok(CommittedBatch::default());
+        };
+        let next_position = last.position.next();
+        let lookups = match self.load(&commands).await {
+            Ok(lookups) => lookups,
+            Err(error) => return self.refuse_all(&commands, error),
+        };
+
+        let now = self.clock.now();
+        let mut draft = Draft::new(&mut self.memory, &lookups, self.rules, now);
+        for logged in &commands {
+            draft.decide(&logged.command);
+        }
+        let (batch, decisions) = draft.finish();
+
+        match self
+            .store
+            .commit(self.partition, batch, next_position, self.owner_epoch)
+            .await
+        {
+            Ok(committed) => {
+                let effects = decisions.into_effects(committed.first_row, &mut self.memory);
+                Ok(CommittedBatch { effects })
+            }
+            Err(error) => {
+                // The memory holds what was decided but not stored.
+                self.forget_conversations();
+                self.refuse_all(&commands, error)
+            }
+        }
+    }
+
+    /// Brings everything the batch touches into memory. The only step that waits for
+    /// reads; deciding is pure.
+    async fn load(&mut self, commands: &[LoggedCommand]) -> Result<Lookups, StoreError> {
+        let mut lookups = Lookups::default();
+        for logged in commands {
+            let command = &logged.command;
+            match &command.request {
+                Request::SendSingle {
+                    to,
+                    client_message_id,
+                    retry,
+                    ..
+                } => {
+                    let conversation = self
+                        .load_single_chat(command.actor, *to, &mut lookups)
+                        .await?;
+                    if let (true, Some(conversation)) = (*retry, conversation) {
+                        let key = MessageKey {
+                            conversation,
+                            sender: command.actor,
+                            client_message_id: client_message_id.clone(),
+                        };
+                        self.load_earlier(key, &mut lookups).await?;
+                    }
+                }
+                Request::AdvanceCursor { conversation, .. } => {
+                    self.load_conversation(*conversation).await?;
+                }
+            }
+        }
+        Ok(lookups)
+    }
+
+    async fn load_single_chat(
+        &mut self,
+        actor: UserId,
+        to: UserId,
+        lookups: &mut Lookups,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        let pair = (actor.min(to), actor.max(to));
+        let known = match self.memory.single_chats.get(&pair) {
+            Some(known) => Some(*known),
+            None => self.store.single_chat(actor, to).await?,
+        };
+        if let Some(conversation) = known {
+            self.memory.single_chats.put(pair, conversation);
+            self.load_conversation(conversation).await?;
+        } else if !self.user_exists(to).await? {
+            lookups.unknown_users.push(to);
+        }
+        Ok(known)
+    }
+
+    async fn load_conversation(&mut self, conversation: ConversationId) -> Result<(), StoreError> {
+        if self.memory.conversations.get(&conversation).is_none()
+            && let Some(state) = self.store.conversation(conversation).await?
+        {
+            self.memory.conversations.put(conversation, state);
+        }
+        Ok(())
+    }
+
+    async fn load_earlier(&self, key: MessageKey, lookups: &mut Lookups) -> Result<(), StoreError> {
+        if self.memory.recent.get(&key).is_none()
+            && let Some(message) = self
+                .store
+                .find_message(key.conversation, key.sender, &key.client_message_id)
+                .await?
+        {
+            lookups.earlier.insert(key, Remembered::of(&message));
+        }
+        Ok(())
+    }
+
+    async fn user_exists(&self, user: UserId) -> Result<bool, StoreError> {
+        if user.is_local() {
+            Ok(self.store.user(user).await?.is_some())
+        } else {
+            Ok(self.rules.external_users && user.get() > 0)
+        }
+    }
+
+    fn forget_conversations(&mut self) {
+        self.memory.conversations.clear();
+        self.memory.single_chats.clear();
+    }
+
+    /// Tells every sender of a batch that nothing was stored, if the store will be
+    /// itself again; otherwise passes the error on, and nobody is told anything.
+    fn refuse_all(
+        &self,
+        commands: &[LoggedCommand],
+        error: StoreError,
+    ) -> Result<CommittedBatch, StoreError> {
+        if !matches!(
+            error.kind(),
+            StoreErrorKind::Full | StoreErrorKind::Unavailable
+        ) {
+            return Err(error);
+        }
+        tracing::warn!(%error, commands = commands.len(), "refused a batch of commands");
+        let refusal = Refusal::of_store(&error);
+        let effects = commands
+            .iter()
+            .map(|logged| refuse(&logged.command, refusal.clone()))
+            .collect();
+        Ok(CommittedBatch { effects })
+    }
+}
+
+/// The answer that refuses a command, addressed to its `clientMsgId`.
+fn refuse(command: &Command, refusal: Refusal) -> Effect {
+    let mut frame = refusal.into_frame();
+    if let Request::SendSingle {
+        client_message_id, ..
+    } = &command.request
+    {
+        frame.client_msg_id = Some(client_message_id.clone());
+    }
+    Effect::Answer {
+        origin: command.origin,
+        frame: Some(ServerFrame::Error(frame)),
+    }
+}
+
+impl MessageKey {
+    fn of(event: &StoredEvent) -> Option<Self> {
+        event
+            .client_message_id
+            .as_ref()
+            .map(|client_message_id| Self {
+                conversation: event.conversation,
+                sender: event.sender,
+                client_message_id: ClientMessageId::clone(client_message_id),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Recent messages by the names their senders gave them, to recognise retries.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+
+use petrel_store::StoredEvent;
+use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
+
+/// The memory given to recent messages. Two generations of half of it each: when the
+/// younger is full it becomes the older, so that between half and all is in use.
+const BYTES_MAX: usize = 64 << 20;
+
+/// An estimate of what one entry takes beside its text: the map's slot and the
+/// header of the shared string.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+
+/// A sender's name for a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct MessageKey {
+    pub(super) conversation: ConversationId,
+    pub(super) sender: UserId,
+    pub(super) client_message_id: ClientMessageId,
+}
+
+/// What the first ack said, so that it can be said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub(super) row: RowId,
+    pub(super) seq: Seq,
+    pub(super) timestamp: TimestampMs,
+    pub(super) payload_hash: u64,
+}
+
+/// Recent messages, bounded in bytes.
+#[derive(Debug)]
+pub(super) struct RecentMessages {
+    younger: HashMap<MessageKey, Remembered>,
+    older: HashMap<MessageKey, Remembered>,
+    younger_bytes: usize,
+    generation_bytes_max: usize,
+}
+
+impl Remembered {
+    pub(super) fn of(event: &StoredEvent) -> Self {
+        Self {
+            row: event.row,
+            seq: event.seq,
+            timestamp: event.timestamp,
+            payload_hash: hash_of(&event.payload),
+        }
+    }
+}
+
+impl RecentMessages {
+    fn bounded(bytes_max: usize) -> Self {
+        Self {
+            younger: HashMap::new(),
+            older: HashMap::new(),
+            younger_bytes: 0,
+            generation_bytes_max: bytes_max / 2,
+        }
+    }
+
+    pub(super) fn get(&self, key: &MessageKey) -> Option<&Remembered> {
+        self.younger.get(key).or_else(|| self.older.get(key))
+    }
+
+    pub(super) fn insert(&mut self, key: MessageKey, message: Remembered) {
+        let bytes = ENTRY_OVERHEAD_BYTES + key.client_message_id.as_str().len();
+        if self.younger_bytes + bytes > self.generation_bytes_max {
+            self.older = std::mem::take(&mut self.younger);
+            self.younger_bytes = 0;
+        }
+        if self.younger.insert(key, message).is_none() {
+            self.younger_bytes += bytes;
+        }
+    }
+}
+
+impl Default for RecentMessages {
+    fn default() -> Self {
+        Self::bounded(BYTES_MAX)
+    }
+}
+
+/// Tells whether a retry carries the same body. Lives only in memory, so the
+/// function may change between versions.
+pub(super) fn hash_of(payload: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(payload);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32) -> MessageKey {
+        MessageKey {
+            conversation: ConversationId::new(1),
+            sender: UserId::new(1),
+            client_message_id: ClientMessageId::new(format!("{number:08}")).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_latest_half_is_always_remembered_and_the_whole_is_bounded() {
+        let entry_bytes = ENTRY_OVERHEAD_BYTES + 8;
+        let mut recent = RecentMessages::bounded(20 * entry_bytes);
+        let message = Remembered {
+            row: RowId::new(1),
+            seq: Seq::new(1),
+            timestamp: TimestampMs::new(1),
+            payload_hash: 0,
+        };
+        for number in 0..1000 {
+            recent.insert(key(number), message);
+            for known in number.saturating_sub(9)..=number {
+                assert!(
+                    recent.get(&key(known)).is_some(),
+                    "{known} forgotten at {number}"
+                );
+            }
+            assert!(recent.younger.len() + recent.older.len() <= 20);
+        }
+        assert!(recent.get(&key(0)).is_none());
+    }
+}

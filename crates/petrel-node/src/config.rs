@@ -1,0 +1,115 @@
+//! What an operator decides about a node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use petrel_logic::identity::Registration;
+
+use crate::StartError;
+
+/// The configuration of one node on the embedded engine.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Where everything durable is kept.
+    pub data_directory: PathBuf,
+    /// Where the HTTP API listens.
+    pub http: SocketAddr,
+    /// Where the WebSocket gateway listens.
+    pub gateway: SocketAddr,
+    /// Who may register. If unset: anybody on loopback, nobody elsewhere.
+    pub registration: Option<Registration>,
+    /// Whether load-test users are let in.
+    pub bench_issuer: BenchIssuer,
+    /// Extra web origins whose pages may open a WebSocket.
+    pub allowed_origins: Vec<String>,
+    /// Connections beyond this are refused with 503.
+    pub connections_max: u64,
+}
+
+/// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any
+/// load-test user (never a registered one), so it stays on loopback unless told twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BenchIssuer {
+    /// Not trusted.
+    Off,
+    /// Trusted, if all listeners are on loopback.
+    LoopbackOnly,
+    /// Trusted wherever the listeners are.
+    Anywhere,
+}
+
+impl NodeConfig {
+    /// Finds contradictions before anything is touched.
+    pub fn check(&self) -> Result<(), StartError> {
+        if self.bench_issuer == BenchIssuer::LoopbackOnly && !self.is_loopback() {
+            return Err(StartError::Config(
+                "--bench-issuer lets anybody with its key in as a load-test user, so it works on \
+                 loopback addresses only; add --bench-issuer-anywhere if that is what you want"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Who may register, after the default.
+    pub fn effective_registration(&self) -> Registration {
+        let default = if self.is_loopback() {
+            Registration::Open
+        } else {
+            Registration::Closed
+        };
+        self.registration.unwrap_or(default)
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.http.ip().is_loopback() && self.gateway.ip().is_loopback()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(host: &str) -> NodeConfig {
+        NodeConfig {
+            data_directory: PathBuf::from("data"),
+            http: format!("{host}:8080").parse().unwrap(),
+            gateway: "127.0.0.1:8084".parse().unwrap(),
+            registration: None,
+            bench_issuer: BenchIssuer::Off,
+            allowed_origins: Vec::new(),
+            connections_max: 1,
+        }
+    }
+
+    #[test]
+    fn registration_is_open_on_loopback_only() {
+        assert_eq!(
+            config("127.0.0.1").effective_registration(),
+            Registration::Open
+        );
+        assert_eq!(
+            config("0.0.0.0").effective_registration(),
+            Registration::Closed
+        );
+        let told = NodeConfig {
+            registration: Some(Registration::Open),
+            ..config("0.0.0.0")
+        };
+        assert_eq!(told.effective_registration(), Registration::Open);
+    }
+
+    #[test]
+    fn the_bench_issuer_leaves_loopback_only_when_told_twice() {
+        let with = |host, bench_issuer| {
+            NodeConfig {
+                bench_issuer,
+                ..config(host)
+            }
+            .check()
+        };
+        assert!(with("127.0.0.1", BenchIssuer::LoopbackOnly).is_ok());
+        assert!(with("0.0.0.0", BenchIssuer::LoopbackOnly).is_err());
+        assert!(with("0.0.0.0", BenchIssuer::Anywhere).is_ok());
+    }
+}
