@@ -107,10 +107,10 @@ fn failure(refusal: &Refusal, request_id: &str) -> Response {
         request_id: request_id.to_owned(),
     };
     let mut response = (status_of(refusal.reason), Json(body)).into_response();
-    let headers = response.headers_mut();
-    match response_header(refusal.reason) {
-        Some((name, value)) => drop(headers.insert(name, HeaderValue::from_static(value))),
-        None => {}
+    if let Some((name, value)) = response_header(refusal.reason) {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }

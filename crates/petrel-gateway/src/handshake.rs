@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -47,10 +48,17 @@ pub(crate) struct Parameters {
 /// `GET /ws`.
 pub(crate) async fn upgrade(
     State(gateway): State<Gateway>,
-    Query(parameters): Query<Parameters>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
     request: Request,
 ) -> Response {
-    match accept(&gateway, parameters, request) {
+    let accepted = match parameters {
+        Ok(Query(parameters)) => accept(&gateway, parameters, request),
+        Err(rejection) => Err(Refusal::new(
+            ErrorReason::InvalidField,
+            rejection.body_text(),
+        )),
+    };
+    match accepted {
         Ok(response) => response,
         Err(refusal) => refuse(refusal),
     }
@@ -66,7 +74,10 @@ fn accept(
     let auth = given_auth(request.headers(), parameters)?;
     let identity = &gateway.shared.dependencies.identity;
     let authenticated = match &auth {
-        Some(auth) => Some(identity.authenticate(&auth.token)?),
+        Some(auth) => {
+            session::check_auth(auth)?;
+            Some(identity.authenticate(&auth.token)?)
+        }
         None => None,
     };
     let guard = ConnectionGuard::enter(gateway)?;

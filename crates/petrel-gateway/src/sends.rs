@@ -5,7 +5,7 @@
 //! send was refused for want of room, later sends to the same user are refused until
 //! that one has been sent again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use petrel_logic::Refusal;
@@ -34,11 +34,11 @@ pub(crate) struct Pending {
     deadline: Instant,
 }
 
-/// A session's sends. Tags are given in order, so the oldest pending has the least.
+/// A session's sends. Tags are given in order, so the least tag has the first deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Sends {
     last_tag: u64,
-    pending: HashMap<u64, Pending>,
+    pending: BTreeMap<u64, Pending>,
     refused: HashMap<UserId, ClientMessageId>,
 }
 
@@ -117,17 +117,20 @@ impl Sends {
 
     /// Takes out the sends whose answer is overdue, oldest first.
     pub(crate) fn take_overdue(&mut self, now: Instant) -> Vec<Pending> {
-        let mut overdue: Vec<_> = self
-            .pending
-            .extract_if(|_, pending| pending.deadline <= now)
-            .collect();
-        overdue.sort_by_key(|(tag, _)| *tag);
-        overdue.into_iter().map(|(_, pending)| pending).collect()
+        let mut overdue = Vec::new();
+        while let Some(first) = self.pending.first_entry()
+            && first.get().deadline <= now
+        {
+            overdue.push(first.remove());
+        }
+        overdue
     }
 
     /// When the next answer is overdue.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.pending.values().map(|pending| pending.deadline).min()
+        self.pending
+            .first_key_value()
+            .map(|(_, pending)| pending.deadline)
     }
 }
 
@@ -172,7 +175,7 @@ mod tests {
     fn overdue_sends_come_out_in_order_and_once() {
         let mut sends = Sends::default();
         let start = Instant::now();
-        for tag in [3, 1, 2] {
+        for tag in [1, 2, 3] {
             sends.began(tag, BOB, name(&format!("m{tag}")), None, start);
         }
         sends.began(4, BOB, name("m4"), None, start + Duration::from_secs(1));

@@ -198,6 +198,8 @@ fn conversation(user: UserId, entry: &SyncEntry) -> SyncConversation {
 
 /// The answer to `afterSeq`: as many of the page's events from its start as fit.
 fn forwards(conversation: &Conversation, after: Seq, page: EventPage) -> Result<Events, Refusal> {
+    // A device that claims more than there is gets nothing, and sees the head.
+    let after = after.min(page.head.seq);
     let encoded = encode(conversation, &page)?;
     let fitting = fitting(encoded.iter());
     let events: Vec<_> = encoded.into_iter().take(fitting).collect();

@@ -32,6 +32,15 @@ pub struct CloseReason {
 }
 
 impl CloseCode {
+    /// Every code, by number.
+    pub const ALL: &[Self] = &[
+        Self::Auth,
+        Self::Internal,
+        Self::Drain,
+        Self::Slow,
+        Self::Busy,
+    ];
+
     /// The number on the wire.
     pub const fn get(self) -> u16 {
         match self {
@@ -54,8 +63,27 @@ impl CloseCode {
         }
     }
 
+    /// What it means, as a sentence for the documentation.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Auth => "Authentication failed or took too long.",
+            Self::Internal => "The server failed.",
+            Self::Drain => "The server is going down; others, or its successor, will take you.",
+            Self::Slow => "The client did not read fast enough.",
+            Self::Busy => "The server takes no more connections for now.",
+        }
+    }
+
+    /// Whether a client may connect again by itself.
+    pub const fn may_return(self) -> bool {
+        self.get() >= 4500
+    }
+
     /// The text of the close frame.
     pub fn reason(self, retry_after_ms: Option<u64>) -> CloseReason {
-        CloseReason { reason: self.as_str().to_owned(), retry_after_ms }
+        CloseReason {
+            reason: self.as_str().to_owned(),
+            retry_after_ms,
+        }
     }
 }

@@ -14,7 +14,8 @@ pub struct Batch {
     pub cursors: Vec<CursorUpdate>,
 }
 
-/// A single chat that begins. Both users are members from seq 1 on.
+/// A single chat that begins. Both users are members from seq 1 on. A chat with oneself
+/// has the same user twice, and one member.
 #[derive(Clone, Debug)]
 pub struct NewConversation {
     /// Its id. The number in it must be above that of every earlier conversation of

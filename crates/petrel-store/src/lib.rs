@@ -12,6 +12,7 @@ mod batch;
 mod error;
 mod record;
 pub mod sqlite;
+#[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
 use async_trait::async_trait;
@@ -30,7 +31,8 @@ pub use record::{
 /// Durable state. Cheap to share; every method may be called from any task.
 ///
 /// Reads see every commit that returned before the read was called. They are
-/// bounded: a page never holds more than the caller's `limit`.
+/// bounded: a page never holds more than the caller's `limit`. After one
+/// [`StoreErrorKind::Fatal`] every call fails with it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The epoch of this store: minted at creation, stable over restarts.
@@ -48,7 +50,11 @@ pub trait Store: Send + Sync + 'static {
     /// batch, above every row handed out before. Events of one conversation must
     /// continue its timeline without a hole, or the batch is refused as
     /// [`StoreErrorKind::Invalid`]. A stale `owner_epoch` is
-    /// [`StoreErrorKind::Fenced`]. On any error nothing of the batch is stored.
+    /// [`StoreErrorKind::Fenced`]; whatever else contradicts the stored state (an
+    /// unknown conversation or member, a pair that has its chat already, a client
+    /// message id or a position that is taken) is [`StoreErrorKind::Invalid`]. On any
+    /// error but [`StoreErrorKind::Fatal`] nothing of the batch is stored. Dropping the
+    /// future does not take the commit back.
     async fn commit(
         &self,
         partition: Partition,
@@ -78,8 +84,8 @@ pub trait Store: Send + Sync + 'static {
         client_message_id: &ClientMessageId,
     ) -> Result<Option<StoredEvent>, StoreError>;
 
-    /// The latest events that carry a client message id, newest first: what a new
-    /// owner needs to recognise retries.
+    /// The latest events that carry a client message id, newest first, among those that
+    /// were committed under `partition`: what a new owner needs to recognise retries.
     async fn recent_messages(
         &self,
         partition: Partition,
@@ -90,7 +96,7 @@ pub trait Store: Send + Sync + 'static {
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError>;
 
     /// Up to `limit` events after `after`, oldest first, and the head as of the same
-    /// moment.
+    /// moment. An unknown conversation is an empty timeline.
     async fn events_after(
         &self,
         conversation: ConversationId,
@@ -99,7 +105,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<EventPage, StoreError>;
 
     /// Up to `limit` events before `before`, those nearest to it, in timeline order,
-    /// and the head as of the same moment.
+    /// and the head as of the same moment. An unknown conversation is an empty timeline.
     async fn events_before(
         &self,
         conversation: ConversationId,
@@ -117,6 +123,10 @@ pub trait Store: Send + Sync + 'static {
     /// Conversations of a user whose stamp (the row of the last change that concerns
     /// the user) is after `since` and before `before`, newest first, and the last row
     /// as of the same moment.
+    ///
+    /// An event, the beginning of a conversation and a move of either member's cursors
+    /// each take a row, so no two conversations of a user share a stamp: the last stamp
+    /// of a page, given as `before`, continues it exactly.
     async fn sync_page(
         &self,
         user: UserId,

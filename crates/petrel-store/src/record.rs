@@ -119,7 +119,7 @@ pub struct SyncEntry {
     pub own: Cursors,
     /// The count of messages up to the user's read cursor.
     pub read_message_number: MessageNumber,
-    /// The other user's cursors.
+    /// The other user's cursors; the user's own in a chat with oneself.
     pub peer: Cursors,
 }
 

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::de::{self, Visitor};
@@ -40,14 +39,6 @@ macro_rules! id {
             }
         }
 
-        impl FromStr for $name {
-            type Err = std::num::ParseIntError;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
-            }
-        }
-
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(&self.0)
@@ -67,10 +58,11 @@ macro_rules! id {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
-                    "description": "A 64-bit identifier: sent as a decimal string, accepted as a string or a number.",
+                    "description": "A 63-bit identifier: sent as a decimal string, accepted as a string or a number.",
                     "type": ["string", "integer"],
-                    "pattern": "^[0-9]{1,20}$",
-                    "minimum": 0
+                    "pattern": "^[0-9]{1,19}$",
+                    "minimum": 0,
+                    "maximum": ID_MAX
                 })
             }
         }
@@ -160,10 +152,31 @@ macro_rules! counter {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
-            Serialize, Deserialize, schemars::JsonSchema,
+            Serialize,
         )]
         #[serde(transparent)]
         pub struct $name(u64);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = u64::deserialize(deserializer)?;
+                if value > COUNTER_MAX {
+                    let found = de::Unexpected::Unsigned(value);
+                    return Err(de::Error::invalid_value(found, &"a number below 2^53"));
+                }
+                Ok(Self(value))
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "integer", "minimum": 0, "maximum": COUNTER_MAX })
+            }
+        }
 
         impl $name {
             /// Before the first.
@@ -294,6 +307,12 @@ impl schemars::JsonSchema for ClientMessageId {
     }
 }
 
+/// Ids have 63 bits, so that every database can hold them as they are.
+const ID_MAX: u64 = i64::MAX as u64;
+
+/// Counters end where JavaScript's exact integers do.
+const COUNTER_MAX: u64 = (1 << 53) - 1;
+
 struct IdVisitor;
 
 impl Visitor<'_> for IdVisitor {
@@ -304,13 +323,20 @@ impl Visitor<'_> for IdVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<u64, E> {
+        if value > ID_MAX {
+            return Err(E::invalid_value(de::Unexpected::Unsigned(value), &self));
+        }
         Ok(value)
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<u64, E> {
+        // The standard parser would take a sign.
+        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
         value
             .parse()
-            .map_err(|_| E::invalid_value(de::Unexpected::Str(value), &self))
+            .ok()
+            .filter(|id| digits && *id <= ID_MAX)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(value), &self))
     }
 }
 
@@ -327,20 +353,20 @@ mod tests {
             id
         );
         assert_eq!(serde_json::from_str::<UserId>("10000000002").unwrap(), id);
-        for bad in [
-            "-1",
-            "1.5",
-            "\"\"",
-            "\"x\"",
-            "null",
-            "true",
-            "\"18446744073709551616\"",
-        ] {
-            assert!(
-                serde_json::from_str::<UserId>(bad).is_err(),
-                "{bad} was accepted"
-            );
+        for bad in ["-1", "1.5", "\"\"", "\"x\"", "\"+5\"", "\"-5\"", "null", "true"] {
+            assert!(serde_json::from_str::<UserId>(bad).is_err(), "{bad} was accepted");
         }
+        for bad in [ID_MAX + 1, u64::MAX].map(|id| format!("{id}")) {
+            assert!(serde_json::from_str::<UserId>(&bad).is_err(), "{bad} was accepted");
+            assert!(serde_json::from_str::<UserId>(&format!("\"{bad}\"")).is_err());
+        }
+    }
+
+    #[test]
+    fn counters_end_where_exact_integers_do() {
+        assert!(serde_json::from_str::<Seq>("9007199254740991").is_ok());
+        assert!(serde_json::from_str::<Seq>("9007199254740992").is_err());
+        assert!(serde_json::from_str::<Seq>("\"1\"").is_err());
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! What a client says.
 
-use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, UserId};
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
+use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, UserId};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::decode::null_as_default;
 use super::frames;
 
 frames! {
@@ -35,7 +39,11 @@ pub struct Auth {
     pub v: Option<u32>,
     /// Optional capabilities the client has. The server ignores those it does not
     /// know.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub caps: Vec<String>,
     /// The client's own stable name for this device, at most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,23 +71,25 @@ pub struct SingleChat {
     /// The other user.
     pub to: UserId,
     /// What the body is. Text, if missing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub msg_type: MessageType,
     /// The text, not blank, within the limits of `AUTH_OK`.
     pub body: String,
     /// True when this has been sent before and its outcome is unknown.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
     pub retry: bool,
 }
 
-/// What a message's body is.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+/// What a message's body is. Read ignoring ASCII case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 pub enum MessageType {
     /// Plain text.
     #[default]
-    #[serde(rename = "TEXT", alias = "text", alias = "Text")]
+    #[serde(rename = "TEXT")]
     Text,
 }
 
@@ -99,18 +109,21 @@ pub struct Ack {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_msg_id: Option<RowId>,
     /// Several positions at once, at most 256.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub items: Vec<AckItem>,
 }
 
-/// Which cursor an `ACK` moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+/// Which cursor an `ACK` moves. Read ignoring ASCII case; `ack_read` is `read`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum ClientAckType {
     /// This device holds everything up to here.
-    #[serde(rename = "delivered", alias = "DELIVERED")]
     Delivered,
     /// The user has seen everything up to here.
-    #[serde(rename = "read", alias = "READ", alias = "ack_read", alias = "ACK_READ")]
     Read,
 }
 
@@ -151,4 +164,42 @@ pub struct Pull {
     /// The most events wanted in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+impl<'de> Deserialize<'de> for MessageType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Word(&[("TEXT", Self::Text)]))
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientAckType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Word(&[
+            ("delivered", Self::Delivered),
+            ("read", Self::Read),
+            ("ack_read", Self::Read),
+        ]))
+    }
+}
+
+/// Reads one of a few words, ignoring ASCII case.
+struct Word<T: 'static>(&'static [(&'static str, T)]);
+
+impl<T: Copy> Visitor<'_> for Word<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.0.iter().map(|(word, _)| *word).collect();
+        write!(f, "one of {}", words.join(", "))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        let known = self
+            .0
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text));
+        known
+            .map(|(_, value)| *value)
+            .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }

@@ -18,8 +18,9 @@ pub use decode::{DecodeError, Decoded};
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use server::{
-    AuthFail, AuthOk, Durability, Error, Events, Limits, Outcome, Pong, ReceiptAck, ReceiptKind,
-    SavedAck, ServerAck, ServerFrame, SingleChatPush, SyncConversation, SyncState,
+    AuthFail, AuthOk, Durability, Error, Events, Gap, Limits, Outcome, Pong, ReceiptAck,
+    ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame, SingleChatPush, SyncConversation,
+    SyncState,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

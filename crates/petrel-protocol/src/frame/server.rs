@@ -26,6 +26,8 @@ frames! {
         "SYNC_STATE" => SyncState(SyncState),
         /// The answer to `PULL`.
         "EVENTS" => Events(Events),
+        /// A conversation moved on while this device read too slowly to be pushed to.
+        "GAP" => Gap(Gap),
         /// A request was refused.
         "ERROR" => Error(Error),
     }
@@ -151,7 +153,9 @@ pub struct SavedAck {
 }
 
 /// The one value of `ackType` in a [`SavedAck`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SavedTag {
     /// On disk.
@@ -285,6 +289,16 @@ pub struct Events {
     pub events: Vec<Box<serde_json::value::RawValue>>,
 }
 
+/// `GAP`: events up to `headSeq` were not pushed to this device. Pull them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The last event that was not pushed.
+    pub head_seq: Seq,
+}
+
 /// `ERROR`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -315,10 +329,21 @@ pub enum Outcome {
 impl PartialEq for Events {
     fn eq(&self, other: &Self) -> bool {
         let range = |of: &Self| {
-            (of.conversation_id, of.from_seq, of.to_seq, of.head_seq, of.trimmed_before, of.has_more)
+            (
+                of.conversation_id,
+                of.from_seq,
+                of.to_seq,
+                of.head_seq,
+                of.trimmed_before,
+                of.has_more,
+            )
         };
         range(self) == range(other)
-            && self.events.iter().map(|event| event.get()).eq(other.events.iter().map(|event| event.get()))
+            && self
+                .events
+                .iter()
+                .map(|event| event.get())
+                .eq(other.events.iter().map(|event| event.get()))
     }
 }
 

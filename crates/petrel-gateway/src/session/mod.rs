@@ -4,6 +4,9 @@
 //! ready, turns requests into commands or reads, and then writes everything that
 //! waits in the outbox with one flush.
 
+mod authenticate;
+mod socket;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,44 +17,35 @@ use petrel_logic::identity::Authenticated;
 use petrel_logic::refusal::RETRY_AFTER_MS;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
-    Ack, Auth, AuthFail, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Gap,
-    Limits, Outcome, Pong, RequestId, ServerFrame, SingleChat,
+    Ack, Auth, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits,
+    Outcome, Pong, RequestId, ServerFrame, SingleChat,
 };
 use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
 use petrel_types::limits::{
-    ACK_ITEMS_MAX, AUTH_TIMEOUT_MS, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, DEVICE_TEXT_BYTES_MAX,
-    FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX, SENDS_IN_FLIGHT_MAX,
+    ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, FRAME_BYTES_MAX, IDLE_TIMEOUT_MS,
+    PING_INTERVAL_MS, PULL_EVENTS_MAX, SENDS_IN_FLIGHT_MAX,
 };
 use petrel_types::{ConversationId, Seq, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCloseCode;
-use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 
 use crate::Gateway;
 use crate::outbox::{Outbox, Outgoing};
 use crate::sends::{Sends, UNTRACKED};
+use authenticate::authenticate;
+pub(crate) use authenticate::check_auth;
+use socket::{End, close, drain_end, end_of, feed, in_time};
 
-const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
 const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS);
-
-/// How long a write may make no progress before the peer counts as too slow.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long the store may take to answer a SYNC or PULL.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the peer may take to return our close frame.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// How many frames are read in a row before what they caused is written.
 const FRAMES_PER_TURN: usize = 64;
-
-/// Clients sent away by a drain come back spread over this many milliseconds.
-const RETURN_SPREAD_MS: u64 = 5_000;
 
 /// Runs a session to its end. `authenticated` is set when a token came with the
 /// upgrade request.
@@ -93,94 +87,6 @@ pub(crate) async fn run<S>(
     gateway.shared.dependencies.directory.detach(user);
     tracing::debug!(%session, %user, ?end, "session over");
     close(&mut socket, end).await;
-}
-
-/// Why a session is over.
-#[derive(Debug)]
-enum End {
-    /// The peer closed or vanished; there is nobody to say goodbye to.
-    Gone,
-    /// The server ends it.
-    Close(CloseCode, Option<u64>),
-    /// The peer broke the WebSocket protocol.
-    Violation(u16, &'static str),
-}
-
-/// Waits for the AUTH frame.
-async fn authenticate<S>(
-    gateway: &Gateway,
-    socket: &mut WebSocketStream<S>,
-) -> Result<(Auth, Option<RequestId>, Authenticated), End>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let first = tokio::select! {
-        first = timeout(AUTH_TIMEOUT, next_text(socket)) => first,
-        () = gateway.shared.draining.cancelled() => return Err(drain_end(0)),
-    };
-    let (refusal, id) = match first {
-        Err(_) => {
-            let message = format!("no AUTH frame came within {AUTH_TIMEOUT_MS} ms");
-            (Refusal::new(ErrorReason::AuthTimeout, message), None)
-        }
-        Ok(text) => match ClientFrame::decode(text?.as_str()) {
-            Ok(Decoded {
-                id,
-                frame: ClientFrame::Auth(auth),
-            }) => {
-                let identity = &gateway.shared.dependencies.identity;
-                match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
-                    Ok(authenticated) => return Ok((auth, id, authenticated)),
-                    Err(refusal) => {
-                        let fail = AuthFail {
-                            reason: refusal.reason,
-                            message: refusal.message,
-                        };
-                        send(socket, &ServerFrame::AuthFail(fail), id.as_ref()).await?;
-                        return Err(End::Close(CloseCode::Auth, None));
-                    }
-                }
-            }
-            Ok(Decoded { id, .. }) => (
-                Refusal::new(ErrorReason::Unauthorized, "the first frame must be AUTH"),
-                id,
-            ),
-            Err(error) => (Refusal::new(error.reason, error.message), error.id),
-        },
-    };
-    send(
-        socket,
-        &ServerFrame::Error(refusal.into_frame()),
-        id.as_ref(),
-    )
-    .await?;
-    Err(End::Close(CloseCode::Auth, None))
-}
-
-fn check_auth(auth: &Auth) -> Result<(), Refusal> {
-    let texts = [
-        ("deviceId", &auth.device_id),
-        ("platform", &auth.platform),
-        ("client", &auth.client),
-    ];
-    for (name, text) in texts {
-        if text
-            .as_ref()
-            .is_some_and(|text| text.len() > DEVICE_TEXT_BYTES_MAX)
-        {
-            return Err(Refusal::new(
-                ErrorReason::InvalidField,
-                format!("{name} is longer than {DEVICE_TEXT_BYTES_MAX} bytes"),
-            ));
-        }
-    }
-    if auth.v == Some(0) {
-        return Err(Refusal::new(
-            ErrorReason::InvalidField,
-            "protocol versions start at 1",
-        ));
-    }
-    Ok(())
 }
 
 struct Session<'a, S> {
@@ -549,104 +455,6 @@ async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T,
             "the store is slow; try again in a moment",
         ))
     })
-}
-
-/// The next text frame, passing over pings and pongs.
-async fn next_text<S>(socket: &mut WebSocketStream<S>) -> Result<Utf8Bytes, End>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    loop {
-        match socket.next().await {
-            None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
-            Some(Err(error)) => return Err(end_of(&error)),
-            Some(Ok(Message::Text(text))) => return Ok(text),
-            Some(Ok(Message::Binary(_))) => {
-                return Err(End::Violation(1003, "text frames only"));
-            }
-            Some(Ok(_)) => {}
-        }
-    }
-}
-
-async fn send<S>(
-    socket: &mut WebSocketStream<S>,
-    frame: &ServerFrame,
-    id: Option<&RequestId>,
-) -> Result<(), End>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    feed(socket, frame.encode(id).into()).await?;
-    in_time(socket.flush()).await
-}
-
-async fn feed<S>(socket: &mut WebSocketStream<S>, text: Utf8Bytes) -> Result<(), End>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    in_time(socket.feed(Message::Text(text))).await
-}
-
-/// Waits for a write, but not for a peer that does not read.
-async fn in_time(write: impl Future<Output = Result<(), SocketError>>) -> Result<(), End> {
-    match timeout(WRITE_TIMEOUT, write).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(end_of(&error)),
-        Err(_) => Err(End::Close(CloseCode::Slow, Some(RETRY_AFTER_MS))),
-    }
-}
-
-fn end_of(error: &SocketError) -> End {
-    match error {
-        SocketError::Capacity(_) => End::Violation(1009, "frame too large"),
-        SocketError::Utf8(_) => End::Violation(1007, "text that is not UTF-8"),
-        SocketError::Protocol(_) => End::Violation(1002, "protocol error"),
-        _ => End::Gone,
-    }
-}
-
-/// The end of a session by drain, with a time to come back that differs from session
-/// to session.
-fn drain_end(session: u64) -> End {
-    End::Close(
-        CloseCode::Drain,
-        Some(RETRY_AFTER_MS + session % RETURN_SPREAD_MS),
-    )
-}
-
-/// Says goodbye, if there is somebody to say it to, and waits briefly for the echo.
-async fn close<S>(socket: &mut WebSocketStream<S>, end: End)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (code, reason) = match end {
-        End::Gone => {
-            // Completes the peer's close handshake, if it began one.
-            let _ = timeout(CLOSE_TIMEOUT, socket.flush()).await;
-            return;
-        }
-        End::Close(code, retry_after_ms) => {
-            if code == CloseCode::Slow {
-                tracing::info!("closed a session that does not read");
-            }
-            let reason = serde_json::to_string(&code.reason(retry_after_ms))
-                .expect("a word and a number always serialise");
-            (code.get(), reason)
-        }
-        End::Violation(code, reason) => (code, reason.to_owned()),
-    };
-    let frame = CloseFrame {
-        code: WireCloseCode::from(code),
-        reason: reason.into(),
-    };
-    let goodbye = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-    };
-    // Whoever doesn't answer is dropped.
-    let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
 }
 
 #[cfg(test)]

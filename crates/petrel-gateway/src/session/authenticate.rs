@@ -1,0 +1,95 @@
+//! The first frame of a session that brought no token with its upgrade.
+
+use std::time::Duration;
+
+use petrel_logic::Refusal;
+use petrel_logic::identity::Authenticated;
+use petrel_protocol::ErrorReason;
+use petrel_protocol::close::CloseCode;
+use petrel_protocol::frame::{Auth, AuthFail, ClientFrame, Decoded, RequestId, ServerFrame};
+use petrel_types::limits::{AUTH_TIMEOUT_MS, DEVICE_TEXT_BYTES_MAX};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+
+use super::socket::{End, drain_end, next_text, send};
+use crate::Gateway;
+
+const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
+
+/// Waits for the AUTH frame.
+pub(super) async fn authenticate<S>(
+    gateway: &Gateway,
+    socket: &mut WebSocketStream<S>,
+) -> Result<(Auth, Option<RequestId>, Authenticated), End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let first = tokio::select! {
+        first = timeout(AUTH_TIMEOUT, next_text(socket)) => first,
+        () = gateway.shared.draining.cancelled() => return Err(drain_end(0)),
+    };
+    let (refusal, id) = match first {
+        Err(_) => {
+            let message = format!("no AUTH frame came within {AUTH_TIMEOUT_MS} ms");
+            (Refusal::new(ErrorReason::AuthTimeout, message), None)
+        }
+        Ok(text) => match ClientFrame::decode(text?.as_str()) {
+            Ok(Decoded {
+                id,
+                frame: ClientFrame::Auth(auth),
+            }) => {
+                let identity = &gateway.shared.dependencies.identity;
+                match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
+                    Ok(authenticated) => return Ok((auth, id, authenticated)),
+                    Err(refusal) => {
+                        let fail = AuthFail {
+                            reason: refusal.reason,
+                            message: refusal.message,
+                        };
+                        send(socket, &ServerFrame::AuthFail(fail), id.as_ref()).await?;
+                        return Err(End::Close(CloseCode::Auth, None));
+                    }
+                }
+            }
+            Ok(Decoded { id, .. }) => (
+                Refusal::new(ErrorReason::Unauthorized, "the first frame must be AUTH"),
+                id,
+            ),
+            Err(error) => (Refusal::new(error.reason, error.message), error.id),
+        },
+    };
+    send(
+        socket,
+        &ServerFrame::Error(refusal.into_frame()),
+        id.as_ref(),
+    )
+    .await?;
+    Err(End::Close(CloseCode::Auth, None))
+}
+
+pub(crate) fn check_auth(auth: &Auth) -> Result<(), Refusal> {
+    let texts = [
+        ("deviceId", &auth.device_id),
+        ("platform", &auth.platform),
+        ("client", &auth.client),
+    ];
+    for (name, text) in texts {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.len() > DEVICE_TEXT_BYTES_MAX)
+        {
+            return Err(Refusal::new(
+                ErrorReason::InvalidField,
+                format!("{name} is longer than {DEVICE_TEXT_BYTES_MAX} bytes"),
+            ));
+        }
+    }
+    if auth.v == Some(0) {
+        return Err(Refusal::new(
+            ErrorReason::InvalidField,
+            "protocol versions start at 1",
+        ));
+    }
+    Ok(())
+}

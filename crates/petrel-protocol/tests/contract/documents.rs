@@ -1,0 +1,255 @@
+//! Keeps `docs/` true: what is generated there is fresh, and its examples are frames
+//! and bodies that this crate reads.
+//!
+//! With `PETREL_UPDATE=1` the tests write what is generated instead of checking it.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use petrel_protocol::ErrorReason;
+use petrel_protocol::close::{CloseCode, CloseReason};
+use petrel_protocol::frame::{ClientFrame, Events, Limits, ServerFrame, json_schema};
+use petrel_protocol::http::{Credentials, Failure, LoggedIn, Profile, Success};
+use petrel_protocol::token::Claims;
+use petrel_types::limits;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const UPDATE: &str = "PETREL_UPDATE=1 cargo test -p petrel-protocol";
+
+fn document(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "..", "docs", name]
+        .iter()
+        .collect()
+}
+
+fn read(name: &str) -> String {
+    let path = document(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Replaces a document at once: other tests may be reading it.
+fn write(name: &str, text: &str) {
+    let next = document(&format!("{name}.next"));
+    std::fs::write(&next, text).unwrap();
+    std::fs::rename(&next, document(name)).unwrap();
+}
+
+fn updating() -> bool {
+    std::env::var_os("PETREL_UPDATE").is_some_and(|value| value == "1")
+}
+
+#[test]
+fn the_schema_is_fresh() {
+    let fresh = json_schema();
+    if updating() {
+        let text = format!("{}\n", serde_json::to_string_pretty(&fresh).unwrap());
+        write("protocol.schema.json", &text);
+    }
+    let kept: Value = serde_json::from_str(&read("protocol.schema.json")).unwrap_or_default();
+    assert!(
+        kept == fresh,
+        "docs/protocol.schema.json is stale; update it with: {UPDATE}"
+    );
+}
+
+#[test]
+fn the_tables_are_fresh() {
+    let kept = read("protocol.md");
+    let mut fresh = kept.clone();
+    for (name, table) in [
+        ("errors", table_of_errors()),
+        ("close codes", table_of_close_codes()),
+    ] {
+        let begin = format!("<!-- begin generated: {name} -->\n");
+        let end = format!("<!-- end generated: {name} -->");
+        let (before, rest) = fresh
+            .split_once(&begin)
+            .unwrap_or_else(|| panic!("no {begin}"));
+        let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
+        fresh = format!("{before}{begin}\n{table}\n{end}{after}");
+    }
+    if updating() {
+        write("protocol.md", &fresh);
+    } else {
+        assert!(
+            kept == fresh,
+            "a table in docs/protocol.md is stale; update it with: {UPDATE}"
+        );
+    }
+}
+
+fn table_of_errors() -> String {
+    let mut table = "| `reason` | HTTP | `code` | meaning |\n|---|---|---|---|\n".to_owned();
+    for reason in ErrorReason::ALL {
+        let (status, code, meaning) = (reason.http_status(), reason.code(), reason.meaning());
+        writeln!(table, "| `{reason}` | {status} | {code} | {meaning} |").unwrap();
+    }
+    table
+}
+
+fn table_of_close_codes() -> String {
+    let mut table =
+        "| code | `reason` | come back by yourself | meaning |\n|---|---|---|---|\n".to_owned();
+    for code in CloseCode::ALL {
+        let (number, word, meaning) = (code.get(), code.as_str(), code.meaning());
+        let back = if code.may_return() {
+            "yes, with back-off"
+        } else {
+            "no"
+        };
+        writeln!(table, "| {number} | `{word}` | {back} | {meaning} |").unwrap();
+    }
+    table
+}
+
+/// The blocks of the document that claim to be JSON.
+fn examples(text: &str) -> Vec<&str> {
+    text.split("\n```json\n")
+        .skip(1)
+        .map(|rest| rest.split("\n```").next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn every_example_is_what_it_seems() {
+    let text = read("protocol.md");
+    let examples = examples(&text);
+    assert!(!examples.is_empty(), "no examples found");
+    let mut shown = HashSet::new();
+    for example in examples {
+        let kind = kind_of(example).unwrap_or_else(|| panic!("neither frame nor body:\n{example}"));
+        shown.insert(kind);
+    }
+    let frames = |direction: &str, types: &[&str]| -> Vec<String> {
+        types
+            .iter()
+            .map(|kind| format!("{direction} {kind}"))
+            .collect()
+    };
+    let mut expected = frames("client", ClientFrame::TYPES);
+    expected.extend(frames("server", ServerFrame::TYPES));
+    expected.extend(
+        [
+            "credentials",
+            "logged in",
+            "profile",
+            "failure",
+            "health",
+            "stats",
+            "claims",
+            "close",
+        ]
+        .map(str::to_owned),
+    );
+    for kind in expected {
+        assert!(shown.contains(&kind), "there is no example of: {kind}");
+    }
+}
+
+/// What an example shows. A frame or body counts only if nothing of it is lost on the
+/// way through the types, so that a misspelt field does not pass for an unknown one.
+fn kind_of(example: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(example).ok()?;
+    let same = |text: String| serde_json::from_str::<Value>(&text).unwrap() == value;
+    if let Ok(decoded) = ClientFrame::decode(example)
+        && same(decoded.frame.encode(decoded.id.as_ref()))
+    {
+        return Some(format!("client {}", decoded.frame.type_name()));
+    }
+    if let Ok(decoded) = ServerFrame::decode(example)
+        && same(decoded.frame.encode(decoded.id.as_ref()))
+    {
+        if let ServerFrame::Events(events) = &decoded.frame {
+            check_events(events);
+        }
+        return Some(format!("server {}", decoded.frame.type_name()));
+    }
+    let kind = match () {
+        () if is::<Success<LoggedIn>>(&value) => "logged in",
+        () if is::<Success<Profile>>(&value) => "profile",
+        () if is::<Failure>(&value) => {
+            check_failure(&value);
+            "failure"
+        }
+        () if is::<Credentials>(&value) => "credentials",
+        () if is::<Claims>(&value) => "claims",
+        () if is::<CloseReason>(&value) => "close",
+        () if value == serde_json::json!({ "status": "ok" }) => "health",
+        () if value["total_connections"].is_u64() => "stats",
+        () => return None,
+    };
+    Some(kind.to_owned())
+}
+
+fn is<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
+    T::deserialize(value).is_ok_and(|body| serde_json::to_value(body).unwrap() == *value)
+}
+
+fn check_events(events: &Events) {
+    let covered = (events.to_seq.get() + 1).checked_sub(events.from_seq.get());
+    assert_eq!(
+        covered,
+        Some(events.events.len() as u64),
+        "EVENTS covers what it does not hold"
+    );
+    for event in &events.events {
+        assert!(
+            ServerFrame::decode(event.get()).is_ok(),
+            "not a frame: {event}"
+        );
+    }
+}
+
+fn check_failure(value: &Value) {
+    let failure: Failure = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(failure.code, failure.reason.code(), "{value}");
+}
+
+#[test]
+fn the_limits_shown_are_the_limits_in_force() {
+    let in_force = Limits {
+        frame_bytes: limits::FRAME_BYTES_MAX as u64,
+        body_units: limits::BODY_UTF16_UNITS_MAX as u64,
+        body_bytes: limits::BODY_BYTES_MAX as u64,
+        sends_in_flight: limits::SENDS_IN_FLIGHT_MAX as u64,
+        pull_events: limits::PULL_EVENTS_MAX,
+        ping_interval_ms: limits::PING_INTERVAL_MS,
+        idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
+    };
+    let text = read("protocol.md");
+    let shown = examples(&text)
+        .into_iter()
+        .filter_map(|example| match ServerFrame::decode(example).ok()?.frame {
+            ServerFrame::AuthOk(ok) => Some(ok.limits),
+            _ => None,
+        })
+        .next();
+    assert_eq!(shown, Some(in_force));
+}
+
+/// Every field of every frame stands in a table of the document.
+#[test]
+fn every_field_is_explained() {
+    let text = read("protocol.md");
+    let schema = json_schema();
+    let definitions = schema["$defs"].as_object().unwrap();
+    let mut fields = 0;
+    for (definition, schema) in definitions {
+        for field in schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            assert!(
+                text.contains(&format!("\n| `{field}` |")),
+                "{definition}.{field} is missing"
+            );
+            fields += 1;
+        }
+    }
+    assert!(fields > 0, "the schema has no fields");
+}

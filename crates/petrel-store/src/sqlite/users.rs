@@ -1,0 +1,68 @@
+//! Locally registered users.
+
+use petrel_types::{TimestampMs, UserId};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
+
+use super::number::key;
+use super::writer::{Transaction, WriteError};
+use crate::{StoreErrorKind, User};
+
+/// Creates a user with the next local id.
+pub(super) fn create(
+    transaction: &mut Transaction<'_>,
+    username: &str,
+    password_hash: &str,
+    now: TimestampMs,
+) -> std::result::Result<User, WriteError> {
+    let connection = transaction.connection;
+    if by_name(connection, username)?.is_some() {
+        return Err(WriteError::refused(
+            StoreErrorKind::Conflict,
+            format!("the username {username} is taken"),
+        ));
+    }
+    let user = User {
+        id: transaction.marks.take_user(),
+        username: username.to_owned(),
+        password_hash: password_hash.to_owned(),
+        created: now,
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO users (id, username, username_key, password_hash, created_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            user.id.get(),
+            username,
+            username.to_ascii_lowercase(),
+            password_hash,
+            now.get(),
+        ))?;
+    Ok(user)
+}
+
+pub(super) fn by_name(connection: &Connection, username: &str) -> Result<Option<User>> {
+    connection
+        .prepare_cached(
+            "SELECT id, username, password_hash, created_ms FROM users WHERE username_key = ?1",
+        )?
+        .query_row([username.to_ascii_lowercase()], user_of)
+        .optional()
+}
+
+pub(super) fn by_id(connection: &Connection, user: UserId) -> Result<Option<User>> {
+    connection
+        .prepare_cached("SELECT id, username, password_hash, created_ms FROM users WHERE id = ?1")?
+        .query_row([key(user.get())], user_of)
+        .optional()
+}
+
+fn user_of(row: &Row<'_>) -> Result<User> {
+    Ok(User {
+        id: UserId::new(row.get(0)?),
+        username: row.get(1)?,
+        password_hash: row.get(2)?,
+        created: TimestampMs::new(row.get(3)?),
+    })
+}

@@ -1,0 +1,90 @@
+//! The shared test suite: what every backend must do.
+//!
+//! Stamp it on a backend with [`store_suite!`](crate::store_suite). Each case is a plain
+//! function over [`Store`], named for the behaviour it pins down; it gets a store of its
+//! own, so that cases can run at the same time.
+
+pub mod commits;
+mod fixture;
+pub mod lifecycle;
+pub mod sync;
+pub mod timelines;
+pub mod users;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::Store;
+
+/// Somewhere a store can live: a directory, a schema of a server.
+#[async_trait]
+pub trait Place: Send + Sync {
+    /// Opens the store, which keeps what was in it the last time. The suite closes one
+    /// before it opens the next.
+    async fn open(&self) -> Arc<dyn Store>;
+}
+
+/// Makes a test of each case of the suite. `$place` is an expression for a fresh
+/// [`Place`], evaluated once per test. The calling crate needs `tokio` with `macros`.
+#[macro_export]
+macro_rules! store_suite {
+    ($place:expr) => {
+        $crate::store_suite! { @store $place;
+            commits::rows_follow_the_order_of_commits_and_batches
+            commits::a_timeline_continues_without_a_hole
+            commits::a_message_number_may_stand_still_but_not_jump
+            commits::only_the_latest_owner_commits
+            commits::a_refused_batch_leaves_no_trace
+            commits::a_position_never_goes_back
+            commits::a_batch_may_be_empty
+            commits::a_conversation_begins_once
+            commits::a_claim_tells_the_highest_conversation_number
+            commits::a_client_message_id_is_taken_once_per_sender_and_conversation
+            commits::numbers_that_do_not_fit_are_refused
+            timelines::pages_go_forward
+            timelines::pages_go_backward
+            timelines::an_unknown_conversation_is_empty
+            timelines::events_come_back_as_they_went_in
+            timelines::a_conversation_has_its_head_and_members
+            timelines::a_single_chat_is_found_in_either_order
+            timelines::a_chat_with_oneself_has_one_member
+            timelines::a_message_is_found_by_its_client_message_id
+            timelines::recent_messages_come_newest_first
+            sync::cursors_never_go_back
+            sync::cursors_belong_to_members
+            sync::conversations_come_newest_first
+            sync::a_page_covers_what_is_between_its_bounds
+            sync::pages_continue_where_the_last_one_ended
+            sync::only_what_concerns_a_user_changes_a_stamp
+            sync::an_entry_tells_both_cursors_and_what_was_read
+            users::users_get_local_ids_in_order
+            users::names_are_taken_ignoring_ascii_case
+            lifecycle::a_closed_store_refuses_everything
+        }
+        $crate::store_suite! { @place $place;
+            lifecycle::everything_outlives_a_restart
+            lifecycle::numbers_go_on_after_a_restart
+            lifecycle::many_writers_do_not_disturb_each_other
+        }
+    };
+    (@store $place:expr; $($module:ident :: $case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let place = $place;
+                let store = $crate::suite::Place::open(&place).await;
+                $crate::suite::$module::$case(&*store).await;
+            }
+        )*
+    };
+    (@place $place:expr; $($module:ident :: $case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let place = $place;
+                $crate::suite::$module::$case(&place).await;
+            }
+        )*
+    };
+}
