@@ -1,0 +1,43 @@
+# The commands of the project. Each is one line of ordinary tools; `make help` lists
+# them.
+
+CARGO ?= cargo
+ARGS ?=
+CARGO_DENY_VERSION := 0.20.2
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-readme lint format deny docs schema clean
+
+help: ## List the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: ## Build and serve on the embedded engine (ARGS="--data-dir DIR …"; see petrel serve --help)
+	$(CARGO) run --release --locked --package petrel -- serve $(ARGS)
+
+build: ## Build the release binary, target/release/petrel
+	$(CARGO) build --release --locked --package petrel
+
+test: ## Run all tests that need only Rust and a C compiler
+	$(CARGO) test --workspace --locked
+
+test-readme: ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
+	$(CARGO) build --release --locked --package petrel
+	tests/readme-chat.sh
+
+lint: ## Formatting, clippy, documentation, licences; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	$(CARGO) deny --locked check --hide-inclusion-graph licenses bans sources
+
+format: ## Format the code
+	$(CARGO) fmt --all
+
+deny: ## Install the licence checker that `make lint` needs
+	$(CARGO) deny --version 2>/dev/null | grep -q ' $(CARGO_DENY_VERSION)$$' || $(CARGO) install cargo-deny --debug --locked --version $(CARGO_DENY_VERSION)
+
+schema: ## Rewrite the generated parts of docs/ after a change of the protocol
+	PETREL_UPDATE=1 $(CARGO) test --locked --package petrel-protocol
+
+clean: ## Remove what was built (not your data)
+	$(CARGO) clean
