@@ -36,17 +36,11 @@ pub(crate) fn answer<T>(result: Result<T, Refusal>) -> Answer<T> {
 }
 
 pub(crate) async fn not_found() -> Refused {
-    Refused(Refusal::new(
-        ErrorReason::NotFound,
-        "there is nothing at this path",
-    ))
+    Refused(Refusal::new(ErrorReason::NotFound, "there is nothing at this path"))
 }
 
 pub(crate) async fn wrong_method() -> Refused {
-    Refused(Refusal::new(
-        ErrorReason::MethodNotAllowed,
-        "the path does not take this method",
-    ))
+    Refused(Refusal::new(ErrorReason::MethodNotAllowed, "the path does not take this method"))
 }
 
 /// Gives every request an id: a prefix of the node's start and a count.
@@ -59,27 +53,17 @@ pub struct RequestIds {
 impl RequestIds {
     /// Ids that begin with `prefix`, which should be random.
     pub fn new(prefix: u32) -> Self {
-        Self {
-            prefix,
-            next: Arc::new(AtomicU64::new(1)),
-        }
+        Self { prefix, next: Arc::new(AtomicU64::new(1)) }
     }
 
     /// Puts ids onto the requests of a router: in the log, in the header
     /// `x-request-id` of every answer and in the body of refusals.
     pub fn layer(&self, router: Router) -> Router {
-        router.layer(middleware::from_fn_with_state(
-            self.clone(),
-            with_request_id,
-        ))
+        router.layer(middleware::from_fn_with_state(self.clone(), with_request_id))
     }
 
     fn next(&self) -> String {
-        format!(
-            "{:08x}-{:x}",
-            self.prefix,
-            self.next.fetch_add(1, Ordering::Relaxed)
-        )
+        format!("{:08x}-{:x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -108,9 +92,7 @@ fn failure(refusal: &Refusal, request_id: &str) -> Response {
     };
     let mut response = (status_of(refusal.reason), Json(body)).into_response();
     if let Some((name, value)) = response_header(refusal.reason) {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

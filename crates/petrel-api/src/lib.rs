@@ -45,10 +45,7 @@ pub fn routes(identity: Arc<Identity>) -> Router {
 
 async fn landing_page() -> impl IntoResponse {
     const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-    (
-        [(header::CONTENT_SECURITY_POLICY, POLICY)],
-        Html(include_str!("../assets/landing.html")),
-    )
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("../assets/landing.html")))
 }
 
 async fn healthz() -> Json<serde_json::Value> {

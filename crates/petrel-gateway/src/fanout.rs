@@ -26,11 +26,7 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
                     touched.entry(outbox.session()).or_insert(outbox);
                 }
             }
-            Effect::Deliver {
-                recipients,
-                except,
-                frame,
-            } => {
+            Effect::Deliver { recipients, except, frame } => {
                 let place = place_of(&frame);
                 let mut encoded: Option<Utf8Bytes> = None;
                 for user in recipients {
@@ -40,9 +36,7 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
                         }
                         let bytes = encoded.get_or_insert_with(|| frame.encode(None).into());
                         outbox.push(bytes, place);
-                        touched
-                            .entry(outbox.session())
-                            .or_insert_with(|| Arc::clone(outbox));
+                        touched.entry(outbox.session()).or_insert_with(|| Arc::clone(outbox));
                     });
                 }
             }

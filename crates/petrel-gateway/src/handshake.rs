@@ -53,10 +53,7 @@ pub(crate) async fn upgrade(
 ) -> Response {
     let accepted = match parameters {
         Ok(Query(parameters)) => accept(&gateway, parameters, request),
-        Err(rejection) => Err(Refusal::new(
-            ErrorReason::InvalidField,
-            rejection.body_text(),
-        )),
+        Err(rejection) => Err(Refusal::new(ErrorReason::InvalidField, rejection.body_text())),
     };
     match accepted {
         Ok(response) => response,
@@ -127,14 +124,9 @@ fn check_upgrade(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     if !has_token(headers, header::CONNECTION, "upgrade")
         || !has_token(headers, header::UPGRADE, "websocket")
     {
-        return Err(wrong(
-            "this is a WebSocket endpoint: connect with ws:// or wss://",
-        ));
+        return Err(wrong("this is a WebSocket endpoint: connect with ws:// or wss://"));
     }
-    if headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(wrong("only WebSocket version 13 (RFC 6455) is spoken here"));
     }
     let key = headers
@@ -152,18 +144,11 @@ fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> 
         return Ok(());
     };
     let origin = origin.to_str().unwrap_or_default();
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let same_host = origin
         .split_once("://")
         .is_some_and(|(_, page_host)| host_name(page_host).eq_ignore_ascii_case(host_name(host)));
-    if same_host
-        || allowed
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
-    {
+    if same_host || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
         Ok(())
     } else {
         Err(Refusal::new(
@@ -187,9 +172,7 @@ fn given_auth(headers: &HeaderMap, parameters: Parameters) -> Result<Option<Auth
         Some(value) => {
             let token = value.to_str().ok().and_then(|value| {
                 let (scheme, token) = value.split_once(' ')?;
-                scheme
-                    .eq_ignore_ascii_case("bearer")
-                    .then(|| token.trim().to_owned())
+                scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
             });
             Some(token.ok_or_else(|| {
                 Refusal::new(
@@ -262,12 +245,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
     }
 
@@ -280,11 +258,7 @@ mod tests {
         assert!(check("http://[::1]:8080", "[::1]:8084", &[]));
         assert!(!check("https://evil.example", "chat.example:8084", &[]));
         assert!(!check("null", "chat.example:8084", &[]));
-        assert!(check(
-            "https://app.example",
-            "im.example",
-            &["https://app.example".to_owned()]
-        ));
+        assert!(check("https://app.example", "im.example", &["https://app.example".to_owned()]));
         assert!(check_origin(&headers(&[("host", "chat.example")]), &[]).is_ok());
     }
 
@@ -297,18 +271,11 @@ mod tests {
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ];
         // The example of RFC 6455 §1.3.
-        assert_eq!(
-            check_upgrade(&headers(&all)).unwrap(),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        assert_eq!(check_upgrade(&headers(&all)).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         for missing in 0..all.len() {
             let mut some = all.to_vec();
             some.remove(missing);
-            assert!(
-                check_upgrade(&headers(&some)).is_err(),
-                "went without {:?}",
-                all[missing]
-            );
+            assert!(check_upgrade(&headers(&some)).is_err(), "went without {:?}", all[missing]);
         }
     }
 }

@@ -104,22 +104,13 @@ impl Gateway {
     /// The routes of the gateway port: `/ws`, `/healthz` and `/stats`.
     pub fn routes(&self) -> Router {
         self.websocket_route()
-            .route(
-                "/healthz",
-                get(|| async { Json(serde_json::json!({ "status": "ok" })) }),
-            )
-            .merge(
-                Router::new()
-                    .route("/stats", get(stats))
-                    .with_state(self.clone()),
-            )
+            .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
+            .merge(Router::new().route("/stats", get(stats)).with_state(self.clone()))
     }
 
     /// `/ws` alone, for the HTTP port, where same-origin pages want it.
     pub fn websocket_route(&self) -> Router {
-        Router::new()
-            .route("/ws", get(handshake::upgrade))
-            .with_state(self.clone())
+        Router::new().route("/ws", get(handshake::upgrade)).with_state(self.clone())
     }
 
     /// Tells sessions what became of their commands, until the channel closes.
@@ -134,10 +125,7 @@ impl Gateway {
     pub async fn drain(&self) {
         self.shared.draining.cancel();
         self.shared.sessions.close();
-        if tokio::time::timeout(DRAIN_PATIENCE, self.shared.sessions.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(DRAIN_PATIENCE, self.shared.sessions.wait()).await.is_err() {
             tracing::warn!(
                 left = self.shared.sessions.len(),
                 "sessions did not close in time and are dropped"

@@ -29,15 +29,9 @@ pub(crate) enum Outgoing {
     /// A frame shared by all its receivers.
     Push(Utf8Bytes),
     /// The answer to this session's request `tag`.
-    Answer {
-        tag: u64,
-        frame: Option<Box<ServerFrame>>,
-    },
+    Answer { tag: u64, frame: Option<Box<ServerFrame>> },
     /// A conversation moved on while the outbox was full.
-    Gap {
-        conversation: ConversationId,
-        head: Seq,
-    },
+    Gap { conversation: ConversationId, head: Seq },
 }
 
 /// The queue of one session. The fan-out fills it, the session's task drains it.
@@ -60,12 +54,7 @@ struct State {
 
 impl Outbox {
     pub(crate) fn new(session: SessionId, user: UserId) -> Self {
-        Self {
-            session,
-            user,
-            state: Mutex::default(),
-            wake: Notify::new(),
-        }
+        Self { session, user, state: Mutex::default(), wake: Notify::new() }
     }
 
     pub(crate) fn session(&self) -> SessionId {
@@ -96,10 +85,7 @@ impl Outbox {
     pub(crate) fn answer(&self, tag: u64, frame: Option<ServerFrame>) {
         let mut state = self.state();
         state.bytes += ANSWER_BYTES;
-        state.queue.push_back(Outgoing::Answer {
-            tag,
-            frame: frame.map(Box::new),
-        });
+        state.queue.push_back(Outgoing::Answer { tag, frame: frame.map(Box::new) });
     }
 
     /// Wakes the session's task.
@@ -141,8 +127,7 @@ impl State {
         self.congested = false;
         let gaps = std::mem::take(&mut self.gaps);
         self.queue.extend(
-            gaps.into_iter()
-                .map(|(conversation, head)| Outgoing::Gap { conversation, head }),
+            gaps.into_iter().map(|(conversation, head)| Outgoing::Gap { conversation, head }),
         );
     }
 }
@@ -173,10 +158,7 @@ mod tests {
         while let Some(next) = outbox.take() {
             match next {
                 Outgoing::Push(_) => {
-                    assert!(
-                        gaps.is_empty(),
-                        "a push queued before the gap came after it"
-                    );
+                    assert!(gaps.is_empty(), "a push queued before the gap came after it");
                     pushes += 1;
                 }
                 Outgoing::Gap { conversation, head } => gaps.push((conversation, head)),

@@ -22,22 +22,14 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn insert(&self, outbox: Arc<Outbox>) {
         let (user, session) = (outbox.user(), outbox.session());
-        self.by_session
-            .lock(session.get())
-            .insert(session, Arc::clone(&outbox));
-        self.by_user
-            .lock(user.get())
-            .entry(user)
-            .or_default()
-            .push(outbox);
+        self.by_session.lock(session.get()).insert(session, Arc::clone(&outbox));
+        self.by_user.lock(user.get()).entry(user).or_default().push(outbox);
     }
 
     /// Takes out one session, and only that one: a successor of the same device has a
     /// session id of its own.
     pub(crate) fn remove(&self, outbox: &Outbox) {
-        self.by_session
-            .lock(outbox.session().get())
-            .remove(&outbox.session());
+        self.by_session.lock(outbox.session().get()).remove(&outbox.session());
         let mut users = self.by_user.lock(outbox.user().get());
         if let Some(sessions) = users.get_mut(&outbox.user()) {
             sessions.retain(|other| other.session() != outbox.session());
@@ -61,10 +53,7 @@ impl Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self {
-            by_user: Sharded::new(),
-            by_session: Sharded::new(),
-        }
+        Self { by_user: Sharded::new(), by_session: Sharded::new() }
     }
 }
 

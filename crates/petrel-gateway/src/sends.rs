@@ -85,15 +85,7 @@ impl Sends {
     ) {
         self.refused.remove(&to);
         let deadline = now + ANSWER_TIMEOUT;
-        self.pending.insert(
-            tag,
-            Pending {
-                id,
-                client_message_id,
-                to,
-                deadline,
-            },
-        );
+        self.pending.insert(tag, Pending { id, client_message_id, to, deadline });
     }
 
     /// A send was refused for want of room: it must come again before others.
@@ -105,10 +97,7 @@ impl Sends {
     pub(crate) fn answered(&mut self, tag: u64, frame: Option<&ServerFrame>) -> Option<Pending> {
         let pending = self.pending.remove(&tag)?;
         if let Some(ServerFrame::Error(error)) = frame
-            && matches!(
-                error.reason,
-                ErrorReason::ServerBusy | ErrorReason::StorageFull
-            )
+            && matches!(error.reason, ErrorReason::ServerBusy | ErrorReason::StorageFull)
         {
             self.refused(pending.to, pending.client_message_id.clone());
         }
@@ -128,9 +117,7 @@ impl Sends {
 
     /// When the next answer is overdue.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.pending
-            .first_key_value()
-            .map(|(_, pending)| pending.deadline)
+        self.pending.first_key_value().map(|(_, pending)| pending.deadline)
     }
 }
 

@@ -51,12 +51,10 @@ impl InProcessLog {
 impl CommandLog for InProcessLog {
     fn append(&self, command: Command) -> Result<(), AppendError> {
         let partition = command.partition(self.partitions());
-        self.queues[usize::from(partition.get())]
-            .try_send(command)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => AppendError::Full,
-                mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-            })
+        self.queues[usize::from(partition.get())].try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AppendError::Full,
+            mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
+        })
     }
 
     fn close(&self) {
@@ -64,10 +62,7 @@ impl CommandLog for InProcessLog {
     }
 
     fn depth(&self) -> usize {
-        self.queues
-            .iter()
-            .map(|queue| queue.max_capacity() - queue.capacity())
-            .sum()
+        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
     }
 }
 
@@ -107,11 +102,7 @@ mod tests {
 
     fn command(to: u64, tag: u64) -> Command {
         Command {
-            origin: Origin {
-                node: NodeId::new(1),
-                session: SessionId::new(1),
-                tag,
-            },
+            origin: Origin { node: NodeId::new(1), session: SessionId::new(1), tag },
             actor: UserId::new(1),
             request: Request::SendSingle {
                 to: UserId::new(to),

@@ -24,9 +24,7 @@ pub(crate) enum EventBody {
 impl EventBody {
     /// The payload to store.
     pub(crate) fn encode(&self) -> Bytes {
-        serde_json::to_vec(self)
-            .expect("event bodies hold only strings")
-            .into()
+        serde_json::to_vec(self).expect("event bodies hold only strings").into()
     }
 
     /// Reads a stored payload.

@@ -98,19 +98,16 @@ impl Identity {
         check_username(&credentials.username)?;
         check_password(&credentials.password)?;
         let Credentials { username, password } = credentials;
-        let hash = self
-            .on_hashing_thread(move || hash_password(&password))
-            .await;
-        let user = self
-            .store
-            .create_user(&username, &hash, self.clock.now())
-            .await
-            .map_err(|error| match error.kind() {
-                StoreErrorKind::Conflict => Refusal::new(
-                    ErrorReason::UsernameTaken,
-                    format!("the user name {username:?} is taken; choose another"),
-                ),
-                _ => Refusal::of_store(&error),
+        let hash = self.on_hashing_thread(move || hash_password(&password)).await;
+        let user =
+            self.store.create_user(&username, &hash, self.clock.now()).await.map_err(|error| {
+                match error.kind() {
+                    StoreErrorKind::Conflict => Refusal::new(
+                        ErrorReason::UsernameTaken,
+                        format!("the user name {username:?} is taken; choose another"),
+                    ),
+                    _ => Refusal::of_store(&error),
+                }
             })?;
         tracing::info!(user = %user.id, "registered");
         Ok(self.logged_in(user))
@@ -120,13 +117,8 @@ impl Identity {
     pub async fn login(&self, credentials: Credentials) -> Result<LoggedIn, Refusal> {
         let Credentials { username, password } = credentials;
         let user = self.store.user_by_name(&username).await.map_err(of_store)?;
-        let hash = user
-            .as_ref()
-            .map_or(&self.nobodys_hash, |user| &user.password_hash)
-            .clone();
-        let verified = self
-            .on_hashing_thread(move || verify_password(&password, &hash))
-            .await;
+        let hash = user.as_ref().map_or(&self.nobodys_hash, |user| &user.password_hash).clone();
+        let verified = self.on_hashing_thread(move || verify_password(&password, &hash)).await;
         match user {
             Some(user) if verified => Ok(self.logged_in(user)),
             _ => Err(Refusal::new(
@@ -151,31 +143,23 @@ impl Identity {
             return Err(invalid_token());
         }
         let expires = TimestampMs::new(claims.exp.saturating_mul(1000));
-        Ok(Authenticated {
-            user: claims.uid,
-            expires,
-        })
+        Ok(Authenticated { user: claims.uid, expires })
     }
 
     /// What a user may know about themself.
     pub async fn profile(&self, user: UserId) -> Result<Profile, Refusal> {
         let stored = self.store.user(user).await.map_err(of_store)?;
-        Ok(Profile {
-            user_id: user,
-            username: stored.map(|stored| stored.username),
-        })
+        Ok(Profile { user_id: user, username: stored.map(|stored| stored.username) })
     }
 
     fn verify(&self, secret: &Secret, token: &str, issuer: &str) -> Result<Claims, Refusal> {
-        secret
-            .verify(token, issuer, self.clock.now())
-            .map_err(|error| match error {
-                TokenError::Expired => Refusal::new(
-                    ErrorReason::TokenExpired,
-                    "the access token has expired; log in again",
-                ),
-                TokenError::Invalid => invalid_token(),
-            })
+        secret.verify(token, issuer, self.clock.now()).map_err(|error| match error {
+            TokenError::Expired => Refusal::new(
+                ErrorReason::TokenExpired,
+                "the access token has expired; log in again",
+            ),
+            TokenError::Invalid => invalid_token(),
+        })
     }
 
     fn logged_in(&self, user: User) -> LoggedIn {
@@ -194,14 +178,8 @@ impl Identity {
         &self,
         slow: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        let _permit = self
-            .hashing
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
-        tokio::task::spawn_blocking(slow)
-            .await
-            .expect("hashing doesn't panic")
+        let _permit = self.hashing.acquire().await.expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(slow).await.expect("hashing doesn't panic")
     }
 }
 
@@ -226,11 +204,7 @@ fn check_password(password: &str) -> Result<(), Refusal> {
     }
     Err(Refusal::new(
         ErrorReason::WeakPassword,
-        format!(
-            "a password has {} to {} characters",
-            PASSWORD_CHARS.start(),
-            PASSWORD_CHARS.end()
-        ),
+        format!("a password has {} to {} characters", PASSWORD_CHARS.start(), PASSWORD_CHARS.end()),
     ))
 }
 
@@ -242,11 +216,8 @@ fn hash_password(password: &str) -> String {
 }
 
 fn verify_password(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| {
-        Argon2::default()
-            .verify_password(password.as_bytes(), &hash)
-            .is_ok()
-    })
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 fn invalid_token() -> Refusal {

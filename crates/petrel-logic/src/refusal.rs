@@ -22,30 +22,23 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal.
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
+        Self { reason, message: message.into() }
     }
 
     /// What a client is told of a store that failed to answer. The story behind it
     /// goes to the log: this is where such an error is handled.
     pub fn of_store(error: &StoreError) -> Self {
         match error.kind() {
-            StoreErrorKind::Full => Self::new(
-                ErrorReason::StorageFull,
-                "the server's disk is full; nothing was stored",
-            ),
+            StoreErrorKind::Full => {
+                Self::new(ErrorReason::StorageFull, "the server's disk is full; nothing was stored")
+            }
             StoreErrorKind::Unavailable => Self::new(
                 ErrorReason::ServerBusy,
                 "the store can't be reached; try again in a moment",
             ),
             _ => {
                 tracing::error!(%error, "the store failed to answer a request");
-                Self::new(
-                    ErrorReason::InternalError,
-                    "the server failed; its log says why",
-                )
+                Self::new(ErrorReason::InternalError, "the server failed; its log says why")
             }
         }
     }

@@ -61,23 +61,12 @@ impl Catchup {
     /// is under way is pushed now and told again by the next sync.
     pub async fn sync(&self, user: UserId, request: &Sync) -> Result<SyncState, Refusal> {
         let epoch = self.store.epoch();
-        let given = request
-            .token
-            .as_deref()
-            .map(SyncToken::decode)
-            .transpose()?;
+        let given = request.token.as_deref().map(SyncToken::decode).transpose()?;
         let resync = given.is_some_and(|token| token.epoch != epoch);
-        let start = SyncToken {
-            epoch,
-            since: RowId::new(0),
-            pass: None,
-        };
+        let start = SyncToken { epoch, since: RowId::new(0), pass: None };
         let token = given.filter(|token| token.epoch == epoch).unwrap_or(start);
 
-        let limit = request
-            .limit
-            .unwrap_or(DEFAULT_LIMIT)
-            .clamp(1, SYNC_CONVERSATIONS_MAX);
+        let limit = request.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, SYNC_CONVERSATIONS_MAX);
         let before = token.pass.map(|pass| pass.before);
         let page = self
             .store
@@ -87,27 +76,15 @@ impl Catchup {
 
         let until = token.pass.map_or(page.last_row, |pass| pass.until);
         let next = match page.entries.last() {
-            Some(last) if page.more => SyncToken {
-                pass: Some(Pass {
-                    until,
-                    before: last.stamp,
-                }),
-                ..token
-            },
-            _ => SyncToken {
-                epoch,
-                since: until,
-                pass: None,
-            },
+            Some(last) if page.more => {
+                SyncToken { pass: Some(Pass { until, before: last.stamp }), ..token }
+            }
+            _ => SyncToken { epoch, since: until, pass: None },
         };
         Ok(SyncState {
             epoch,
             resync,
-            conversations: page
-                .entries
-                .iter()
-                .map(|entry| conversation(user, entry))
-                .collect(),
+            conversations: page.entries.iter().map(|entry| conversation(user, entry)).collect(),
             token: next.encode(),
             more: page.more,
         })
@@ -119,11 +96,7 @@ impl Catchup {
         user: UserId,
         row: RowId,
     ) -> Result<(ConversationId, Seq), Refusal> {
-        let event = self
-            .store
-            .event(row)
-            .await
-            .map_err(|error| Refusal::of_store(&error))?;
+        let event = self.store.event(row).await.map_err(|error| Refusal::of_store(&error))?;
         let Some(event) = event else {
             return Err(not_a_member());
         };
@@ -133,10 +106,7 @@ impl Catchup {
 
     /// Events of one conversation that the user is a member of.
     pub async fn pull(&self, user: UserId, request: &Pull) -> Result<Events, Refusal> {
-        let limit = request
-            .limit
-            .unwrap_or(DEFAULT_LIMIT)
-            .clamp(1, PULL_EVENTS_MAX);
+        let limit = request.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, PULL_EVENTS_MAX);
         let id = request.conversation_id;
         let internal = |error: StoreError| Refusal::of_store(&error);
         self.check_member(user, id).await?;
@@ -149,19 +119,11 @@ impl Catchup {
             )),
             (after, None) => {
                 let after = after.unwrap_or(Seq::ZERO);
-                let page = self
-                    .store
-                    .events_after(id, after, limit)
-                    .await
-                    .map_err(internal)?;
+                let page = self.store.events_after(id, after, limit).await.map_err(internal)?;
                 forwards(&conversation, after, page)
             }
             (None, Some(before)) => {
-                let page = self
-                    .store
-                    .events_before(id, before, limit)
-                    .await
-                    .map_err(internal)?;
+                let page = self.store.events_before(id, before, limit).await.map_err(internal)?;
                 backwards(&conversation, before, page)
             }
         }
@@ -297,21 +259,12 @@ impl SyncToken {
         let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
         let (epoch, since, pass) = match words[..] {
             [epoch, since] => (epoch, since, None),
-            [epoch, since, until, before] => (
-                epoch,
-                since,
-                Some(Pass {
-                    until: RowId::new(until),
-                    before: RowId::new(before),
-                }),
-            ),
+            [epoch, since, until, before] => {
+                (epoch, since, Some(Pass { until: RowId::new(until), before: RowId::new(before) }))
+            }
             _ => return None,
         };
-        Some(Self {
-            epoch: Epoch::new(epoch),
-            since: RowId::new(since),
-            pass,
-        })
+        Some(Self { epoch: Epoch::new(epoch), since: RowId::new(since), pass })
     }
 }
 
@@ -321,28 +274,16 @@ mod tests {
 
     #[test]
     fn a_sync_token_comes_back_as_it_was() {
-        let pass = Pass {
-            until: RowId::new(9),
-            before: RowId::new(7),
-        };
+        let pass = Pass { until: RowId::new(9), before: RowId::new(7) };
         for pass in [None, Some(pass)] {
-            let token = SyncToken {
-                epoch: Epoch::new(u64::MAX),
-                since: RowId::new(3),
-                pass,
-            };
+            let token = SyncToken { epoch: Epoch::new(u64::MAX), since: RowId::new(3), pass };
             assert_eq!(SyncToken::decode(&token.encode()).unwrap(), token);
         }
     }
 
     #[test]
     fn anything_else_is_no_sync_token() {
-        let good = SyncToken {
-            epoch: Epoch::new(1),
-            since: RowId::new(2),
-            pass: None,
-        }
-        .encode();
+        let good = SyncToken { epoch: Epoch::new(1), since: RowId::new(2), pass: None }.encode();
         for bad in ["", "AA", "%", &good[1..], &format!("{good}AAAA")] {
             let refusal = SyncToken::decode(bad).unwrap_err();
             assert_eq!(refusal.reason, ErrorReason::BadSyncToken, "{bad:?}");

@@ -8,11 +8,7 @@ use crate::event::EventBody;
 
 /// The other user of a single chat.
 pub(crate) fn peer_of(conversation: &Conversation, user: UserId) -> UserId {
-    if conversation.low == user {
-        conversation.high
-    } else {
-        conversation.low
-    }
+    if conversation.low == user { conversation.high } else { conversation.low }
 }
 
 /// The frame that shows an event to members of its conversation.

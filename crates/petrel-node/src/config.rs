@@ -53,11 +53,7 @@ impl NodeConfig {
 
     /// Who may register, after the default.
     pub fn effective_registration(&self) -> Registration {
-        let default = if self.is_loopback() {
-            Registration::Open
-        } else {
-            Registration::Closed
-        };
+        let default = if self.is_loopback() { Registration::Open } else { Registration::Closed };
         self.registration.unwrap_or(default)
     }
 
@@ -84,30 +80,15 @@ mod tests {
 
     #[test]
     fn registration_is_open_on_loopback_only() {
-        assert_eq!(
-            config("127.0.0.1").effective_registration(),
-            Registration::Open
-        );
-        assert_eq!(
-            config("0.0.0.0").effective_registration(),
-            Registration::Closed
-        );
-        let told = NodeConfig {
-            registration: Some(Registration::Open),
-            ..config("0.0.0.0")
-        };
+        assert_eq!(config("127.0.0.1").effective_registration(), Registration::Open);
+        assert_eq!(config("0.0.0.0").effective_registration(), Registration::Closed);
+        let told = NodeConfig { registration: Some(Registration::Open), ..config("0.0.0.0") };
         assert_eq!(told.effective_registration(), Registration::Open);
     }
 
     #[test]
     fn the_bench_issuer_leaves_loopback_only_when_told_twice() {
-        let with = |host, bench_issuer| {
-            NodeConfig {
-                bench_issuer,
-                ..config(host)
-            }
-            .check()
-        };
+        let with = |host, bench_issuer| NodeConfig { bench_issuer, ..config(host) }.check();
         assert!(with("127.0.0.1", BenchIssuer::LoopbackOnly).is_ok());
         assert!(with("0.0.0.0", BenchIssuer::LoopbackOnly).is_err());
         assert!(with("0.0.0.0", BenchIssuer::Anywhere).is_ok());

@@ -51,10 +51,7 @@ const REQUESTS_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener can't be bound.
-    #[error(
-        "can't listen on {address} ({what}): {source}{}",
-        bind_hint(source, option)
-    )]
+    #[error("can't listen on {address} ({what}): {source}{}", bind_hint(source, option))]
     Bind {
         /// What would listen there.
         what: &'static str,
@@ -137,9 +134,7 @@ impl Node {
         issuers: Issuers,
     ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let rules = Rules {
-            external_users: issuers.bench.is_some(),
-        };
+        let rules = Rules { external_users: issuers.bench.is_some() };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
         let (log, mut streams) = InProcessLog::new(&[next_position], COMMANDS_QUEUED_MAX);
@@ -149,12 +144,8 @@ impl Node {
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
         let registration = config.effective_registration();
-        let identity = Arc::new(Identity::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            issuers,
-            registration,
-        ));
+        let identity =
+            Arc::new(Identity::new(Arc::clone(&store), Arc::clone(&clock), issuers, registration));
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
@@ -183,16 +174,9 @@ impl Node {
         let connections = TaskTracker::new();
         let http_address = local_address(&http_listener)?;
         let gateway_address = local_address(&gateway_listener)?;
-        for (listener, routes) in [
-            (http_listener, http_routes),
-            (gateway_listener, gateway_routes),
-        ] {
-            tokio::spawn(serve(
-                listener,
-                routes,
-                stopping.clone(),
-                connections.clone(),
-            ));
+        for (listener, routes) in [(http_listener, http_routes), (gateway_listener, gateway_routes)]
+        {
+            tokio::spawn(serve(listener, routes, stopping.clone(), connections.clone()));
         }
         if registration == Registration::Closed {
             tracing::info!("registration is closed; `--registration open` opens it");
@@ -256,10 +240,7 @@ fn spawn_sequencer(
             // Nobody listens any more only if the node was dropped without draining.
             let _ = ended.send(runtime.block_on(sequencer.run(stream, effects)));
         })
-        .map_err(|source| StartError::System {
-            what: "a thread",
-            source,
-        })?;
+        .map_err(|source| StartError::System { what: "a thread", source })?;
     Ok(sequencer_ended)
 }
 
@@ -267,19 +248,17 @@ fn issuers(config: &NodeConfig) -> Result<Issuers, StartError> {
     let local = secrets::load_or_create(&config.data_directory, Issuer::Local)?;
     let bench = match config.bench_issuer {
         BenchIssuer::Off => None,
-        BenchIssuer::LoopbackOnly | BenchIssuer::Anywhere => Some(secrets::load_or_create(
-            &config.data_directory,
-            Issuer::Bench,
-        )?),
+        BenchIssuer::LoopbackOnly | BenchIssuer::Anywhere => {
+            Some(secrets::load_or_create(&config.data_directory, Issuer::Bench)?)
+        }
     };
     Ok(Issuers { local, bench })
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| StartError::System {
-        what: "a listener's address",
-        source,
-    })
+    listener
+        .local_addr()
+        .map_err(|source| StartError::System { what: "a listener's address", source })
 }
 
 fn random() -> Result<u64, StartError> {

@@ -129,12 +129,7 @@ fn private(builder: &mut fs::DirBuilder) -> &mut fs::DirBuilder {
 #[cfg(unix)]
 fn private_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]
@@ -156,25 +151,15 @@ mod tests {
         assert!(read.verify(&made.sign(&claims), LOCAL_ISSUER, now).is_ok());
 
         let path = Issuer::Local.path(directory.path());
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let bench = load_or_create(directory.path(), Issuer::Bench).unwrap();
-        assert!(
-            bench
-                .verify(&made.sign(&claims), LOCAL_ISSUER, now)
-                .is_err()
-        );
+        assert!(bench.verify(&made.sign(&claims), LOCAL_ISSUER, now).is_err());
     }
 
     #[test]
     fn weak_and_missing_secrets_are_refused() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            load(directory.path(), Issuer::Bench),
-            Err(SecretError::Missing { .. })
-        ));
+        assert!(matches!(load(directory.path(), Issuer::Bench), Err(SecretError::Missing { .. })));
         let path = Issuer::Local.path(directory.path());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, STANDARD.encode(b"change-me")).unwrap();

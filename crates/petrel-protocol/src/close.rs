@@ -33,13 +33,7 @@ pub struct CloseReason {
 
 impl CloseCode {
     /// Every code, by number.
-    pub const ALL: &[Self] = &[
-        Self::Auth,
-        Self::Internal,
-        Self::Drain,
-        Self::Slow,
-        Self::Busy,
-    ];
+    pub const ALL: &[Self] = &[Self::Auth, Self::Internal, Self::Drain, Self::Slow, Self::Busy];
 
     /// The number on the wire.
     pub const fn get(self) -> u16 {
@@ -81,9 +75,6 @@ impl CloseCode {
 
     /// The text of the close frame.
     pub fn reason(self, retry_after_ms: Option<u64>) -> CloseReason {
-        CloseReason {
-            reason: self.as_str().to_owned(),
-            retry_after_ms,
-        }
+        CloseReason { reason: self.as_str().to_owned(), retry_after_ms }
     }
 }

@@ -68,18 +68,12 @@ pub struct Profile {
 impl<T> Success<T> {
     /// Wraps an answer.
     pub fn new(data: T) -> Self {
-        Self {
-            code: 0,
-            message: "ok".to_owned(),
-            data,
-        }
+        Self { code: 0, message: "ok".to_owned(), data }
     }
 }
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
 }

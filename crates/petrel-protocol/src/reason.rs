@@ -109,11 +109,7 @@ mod tests {
         let mut seen = HashSet::new();
         for reason in ErrorReason::ALL {
             assert!(seen.insert(reason.code()), "{reason} shares its code");
-            assert_eq!(
-                reason.code() / 100,
-                u32::from(reason.http_status()),
-                "{reason}"
-            );
+            assert_eq!(reason.code() / 100, u32::from(reason.http_status()), "{reason}");
         }
     }
 }

@@ -132,9 +132,7 @@ pub fn claimed_issuer(token: &str) -> Option<String> {
     struct Issuer {
         iss: String,
     }
-    jsonwebtoken::dangerous::insecure_decode::<Issuer>(token)
-        .ok()
-        .map(|data| data.claims.iss)
+    jsonwebtoken::dangerous::insecure_decode::<Issuer>(token).ok().map(|data| data.claims.iss)
 }
 
 fn as_number<S: serde::Serializer>(user: &UserId, serializer: S) -> Result<S::Ok, S::Error> {
@@ -168,10 +166,7 @@ mod tests {
         let last = TimestampMs::new(NOW.get() + 59_999);
         let over = TimestampMs::new(NOW.get() + 60_000);
         assert!(secret(1).verify(&token, LOCAL_ISSUER, last).is_ok());
-        assert_eq!(
-            secret(1).verify(&token, LOCAL_ISSUER, over),
-            Err(TokenError::Expired)
-        );
+        assert_eq!(secret(1).verify(&token, LOCAL_ISSUER, over), Err(TokenError::Expired));
     }
 
     #[test]
@@ -181,24 +176,15 @@ mod tests {
 
         assert_eq!(verify(&secret(2).sign(&claims())), Err(TokenError::Invalid));
         assert_eq!(
-            verify(&sign(&Claims {
-                iss: BENCH_ISSUER.to_owned(),
-                ..claims()
-            })),
+            verify(&sign(&Claims { iss: BENCH_ISSUER.to_owned(), ..claims() })),
             Err(TokenError::Invalid)
         );
         assert_eq!(
-            verify(&sign(&Claims {
-                typ: "refresh".to_owned(),
-                ..claims()
-            })),
+            verify(&sign(&Claims { typ: "refresh".to_owned(), ..claims() })),
             Err(TokenError::Invalid)
         );
         assert_eq!(
-            verify(&sign(&Claims {
-                uid: UserId::new(0),
-                ..claims()
-            })),
+            verify(&sign(&Claims { uid: UserId::new(0), ..claims() })),
             Err(TokenError::Invalid)
         );
         assert_eq!(verify("not.a.token"), Err(TokenError::Invalid));
@@ -220,10 +206,7 @@ mod tests {
         let token = secret(1).sign(&claims());
         let payload = token.split('.').nth(1).unwrap();
         let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");
-        assert_eq!(
-            secret(1).verify(&unsigned, LOCAL_ISSUER, NOW),
-            Err(TokenError::Invalid)
-        );
+        assert_eq!(secret(1).verify(&unsigned, LOCAL_ISSUER, NOW), Err(TokenError::Invalid));
     }
 
     #[test]

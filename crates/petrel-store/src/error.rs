@@ -35,11 +35,7 @@ pub struct StoreError {
 impl StoreError {
     /// An error without an underlying one.
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// Adds the underlying error.

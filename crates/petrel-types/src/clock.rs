@@ -64,9 +64,7 @@ impl fmt::Display for TimestampMs {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
     fn now(&self) -> TimestampMs {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         TimestampMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
     }
 }

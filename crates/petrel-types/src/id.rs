@@ -262,10 +262,7 @@ impl fmt::Display for ClientMessageIdError {
         match self {
             Self::Empty => f.write_str("clientMsgId is empty"),
             Self::TooLong => {
-                write!(
-                    f,
-                    "clientMsgId is longer than {CLIENT_MESSAGE_ID_BYTES_MAX} bytes"
-                )
+                write!(f, "clientMsgId is longer than {CLIENT_MESSAGE_ID_BYTES_MAX} bytes")
             }
             Self::ControlCharacter => f.write_str("clientMsgId contains a control character"),
         }
@@ -348,10 +345,7 @@ mod tests {
     fn ids_go_out_as_strings_and_come_in_as_either() {
         let id = UserId::new(10_000_000_002);
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"10000000002\"");
-        assert_eq!(
-            serde_json::from_str::<UserId>("\"10000000002\"").unwrap(),
-            id
-        );
+        assert_eq!(serde_json::from_str::<UserId>("\"10000000002\"").unwrap(), id);
         assert_eq!(serde_json::from_str::<UserId>("10000000002").unwrap(), id);
         for bad in ["-1", "1.5", "\"\"", "\"x\"", "\"+5\"", "\"-5\"", "null", "true"] {
             assert!(serde_json::from_str::<UserId>(bad).is_err(), "{bad} was accepted");
@@ -382,13 +376,7 @@ mod tests {
         assert!(ClientMessageId::new("m-1").is_ok());
         assert_eq!(ClientMessageId::new(""), Err(ClientMessageIdError::Empty));
         let long = "x".repeat(CLIENT_MESSAGE_ID_BYTES_MAX + 1);
-        assert_eq!(
-            ClientMessageId::new(long),
-            Err(ClientMessageIdError::TooLong)
-        );
-        assert_eq!(
-            ClientMessageId::new("a\nb"),
-            Err(ClientMessageIdError::ControlCharacter)
-        );
+        assert_eq!(ClientMessageId::new(long), Err(ClientMessageIdError::TooLong));
+        assert_eq!(ClientMessageId::new("a\nb"), Err(ClientMessageIdError::ControlCharacter));
     }
 }

@@ -32,11 +32,7 @@ impl Slot {
     /// the conversation can't be created twice. The function is stored data: it
     /// must never change.
     pub fn of_pair(one: UserId, other: UserId) -> Self {
-        let (low, high) = if one <= other {
-            (one, other)
-        } else {
-            (other, one)
-        };
+        let (low, high) = if one <= other { (one, other) } else { (other, one) };
         Self::from_low_bits(mix(mix(low.get()) ^ high.get()))
     }
 

@@ -21,25 +21,16 @@ pub(crate) struct Failure {
 impl Failure {
     /// Something went wrong while running.
     pub(crate) fn running(error: impl Display) -> Self {
-        Self {
-            code: 1,
-            message: error.to_string(),
-        }
+        Self { code: 1, message: error.to_string() }
     }
 
     /// It could not start.
     pub(crate) fn starting(error: impl Display) -> Self {
-        Self {
-            code: 3,
-            message: error.to_string(),
-        }
+        Self { code: 3, message: error.to_string() }
     }
 
     /// Tells the person at the terminal, and the script.
-    #[expect(
-        clippy::print_stderr,
-        reason = "this is what the person at the terminal reads"
-    )]
+    #[expect(clippy::print_stderr, reason = "this is what the person at the terminal reads")]
     pub(crate) fn report(self) -> ExitCode {
         eprintln!("petrel: {}", self.message);
         ExitCode::from(self.code)

@@ -19,18 +19,11 @@ pub(crate) enum LogFormat {
 /// Starts logging to standard error.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        Failure::starting(format!(
-            "--log {filter:?} is no log filter ({error}); try `info`"
-        ))
+        Failure::starting(format!("--log {filter:?} is no log filter ({error}); try `info`"))
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
-        LogFormat::Text => builder
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
     Ok(())

@@ -20,21 +20,11 @@ use crate::logging::{self, LogFormat};
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where everything durable is kept; made if it doesn't exist
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "petrel-data",
-        env = "PETREL_DATA_DIR"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
     data_dir: PathBuf,
 
     /// Where the HTTP API listens; port 0 takes a free one
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:8080",
-        env = "PETREL_HTTP"
-    )]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "PETREL_HTTP")]
     http: SocketAddr,
 
     /// Where the WebSocket gateway listens; port 0 takes a free one
@@ -71,12 +61,7 @@ pub(crate) struct Serve {
     connections_max: u64,
 
     /// What to log: a level (error, warn, info, debug) or tracing directives
-    #[arg(
-        long,
-        value_name = "FILTER",
-        default_value = "info",
-        env = "PETREL_LOG"
-    )]
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "PETREL_LOG")]
     log: String,
 
     /// The form of log lines
@@ -103,9 +88,7 @@ impl Serve {
         let data_directory = self.data_dir.clone();
         // Listen for signals before starting: a Ctrl-C during the start counts.
         let shutdown = shutdown_signal().map_err(Failure::starting)?;
-        let node = Node::start(self.into_config())
-            .await
-            .map_err(Failure::starting)?;
+        let node = Node::start(self.into_config()).await.map_err(Failure::starting)?;
         announce(&node, &data_directory).map_err(Failure::running)?;
         node.run_until(shutdown).await.map_err(Failure::running)
     }

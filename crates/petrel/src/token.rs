@@ -33,12 +33,7 @@ pub(crate) struct Token {
     ttl: u64,
 
     /// The data directory of the server that is to accept the tokens
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "petrel-data",
-        env = "PETREL_DATA_DIR"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
     data_dir: PathBuf,
 }
 
@@ -63,9 +58,5 @@ impl Token {
 }
 
 fn issuer_of(user: u64) -> Issuer {
-    if UserId::new(user).is_local() {
-        Issuer::Local
-    } else {
-        Issuer::Bench
-    }
+    if UserId::new(user).is_local() { Issuer::Local } else { Issuer::Bench }
 }

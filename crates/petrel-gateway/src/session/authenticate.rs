@@ -35,50 +35,32 @@ where
             (Refusal::new(ErrorReason::AuthTimeout, message), None)
         }
         Ok(text) => match ClientFrame::decode(text?.as_str()) {
-            Ok(Decoded {
-                id,
-                frame: ClientFrame::Auth(auth),
-            }) => {
+            Ok(Decoded { id, frame: ClientFrame::Auth(auth) }) => {
                 let identity = &gateway.shared.dependencies.identity;
                 match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
                     Ok(authenticated) => return Ok((auth, id, authenticated)),
                     Err(refusal) => {
-                        let fail = AuthFail {
-                            reason: refusal.reason,
-                            message: refusal.message,
-                        };
+                        let fail = AuthFail { reason: refusal.reason, message: refusal.message };
                         send(socket, &ServerFrame::AuthFail(fail), id.as_ref()).await?;
                         return Err(End::Close(CloseCode::Auth, None));
                     }
                 }
             }
-            Ok(Decoded { id, .. }) => (
-                Refusal::new(ErrorReason::Unauthorized, "the first frame must be AUTH"),
-                id,
-            ),
+            Ok(Decoded { id, .. }) => {
+                (Refusal::new(ErrorReason::Unauthorized, "the first frame must be AUTH"), id)
+            }
             Err(error) => (Refusal::new(error.reason, error.message), error.id),
         },
     };
-    send(
-        socket,
-        &ServerFrame::Error(refusal.into_frame()),
-        id.as_ref(),
-    )
-    .await?;
+    send(socket, &ServerFrame::Error(refusal.into_frame()), id.as_ref()).await?;
     Err(End::Close(CloseCode::Auth, None))
 }
 
 pub(crate) fn check_auth(auth: &Auth) -> Result<(), Refusal> {
-    let texts = [
-        ("deviceId", &auth.device_id),
-        ("platform", &auth.platform),
-        ("client", &auth.client),
-    ];
+    let texts =
+        [("deviceId", &auth.device_id), ("platform", &auth.platform), ("client", &auth.client)];
     for (name, text) in texts {
-        if text
-            .as_ref()
-            .is_some_and(|text| text.len() > DEVICE_TEXT_BYTES_MAX)
-        {
+        if text.as_ref().is_some_and(|text| text.len() > DEVICE_TEXT_BYTES_MAX) {
             return Err(Refusal::new(
                 ErrorReason::InvalidField,
                 format!("{name} is longer than {DEVICE_TEXT_BYTES_MAX} bytes"),
@@ -86,10 +68,7 @@ pub(crate) fn check_auth(auth: &Auth) -> Result<(), Refusal> {
         }
     }
     if auth.v == Some(0) {
-        return Err(Refusal::new(
-            ErrorReason::InvalidField,
-            "protocol versions start at 1",
-        ));
+        return Err(Refusal::new(ErrorReason::InvalidField, "protocol versions start at 1"));
     }
     Ok(())
 }

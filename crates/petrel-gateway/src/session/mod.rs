@@ -180,9 +180,7 @@ where
         match frame {
             ClientFrame::Auth(_) => self.reply(self.auth_ok(), id).await,
             ClientFrame::Ping(_) => {
-                let pong = Pong {
-                    ts: self.gateway.shared.dependencies.clock.now(),
-                };
+                let pong = Pong { ts: self.gateway.shared.dependencies.clock.now() };
                 self.reply(ServerFrame::Pong(pong), id).await
             }
             ClientFrame::SingleChat(chat) => self.single_chat(chat, id).await,
@@ -193,14 +191,12 @@ where
             ClientFrame::Sync(sync) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
                 let answer = bounded(catchup.sync(self.user(), &sync)).await;
-                self.reply_or_refuse(answer.map(ServerFrame::SyncState), id)
-                    .await
+                self.reply_or_refuse(answer.map(ServerFrame::SyncState), id).await
             }
             ClientFrame::Pull(pull) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
                 let answer = bounded(catchup.pull(self.user(), &pull)).await;
-                self.reply_or_refuse(answer.map(ServerFrame::Events), id)
-                    .await
+                self.reply_or_refuse(answer.map(ServerFrame::Events), id).await
             }
         }
     }
@@ -219,13 +215,7 @@ where
     }
 
     fn begin_send(&mut self, chat: SingleChat, id: Option<RequestId>) -> Result<(), Refusal> {
-        let SingleChat {
-            client_msg_id,
-            to,
-            body,
-            retry,
-            ..
-        } = chat;
+        let SingleChat { client_msg_id, to, body, retry, .. } = chat;
         check_body(&body)?;
         self.sends.check_order(to, &client_msg_id)?;
         let tag = self.sends.next_tag();
@@ -289,28 +279,13 @@ where
         kind: ReceiptKind,
         seq: Seq,
     ) -> Result<(), Refusal> {
-        self.append(
-            UNTRACKED,
-            Request::AdvanceCursor {
-                conversation,
-                kind,
-                seq,
-            },
-        )
+        self.append(UNTRACKED, Request::AdvanceCursor { conversation, kind, seq })
     }
 
     fn append(&self, tag: u64, request: Request) -> Result<(), Refusal> {
         let shared = &self.gateway.shared;
-        let origin = Origin {
-            node: shared.config.node,
-            session: self.outbox.session(),
-            tag,
-        };
-        let command = Command {
-            origin,
-            actor: self.user(),
-            request,
-        };
+        let origin = Origin { node: shared.config.node, session: self.outbox.session(), tag };
+        let command = Command { origin, actor: self.user(), request };
         shared.dependencies.log.append(command).map_err(|error| {
             let message = match error {
                 AppendError::Full => "the server is busy; nothing was stored, send it again",
@@ -326,10 +301,7 @@ where
             let text = match next {
                 Outgoing::Push(text) => text,
                 Outgoing::Gap { conversation, head } => {
-                    let gap = Gap {
-                        conversation_id: conversation,
-                        head_seq: head,
-                    };
+                    let gap = Gap { conversation_id: conversation, head_seq: head };
                     ServerFrame::Gap(gap).encode(None).into()
                 }
                 Outgoing::Answer { tag, frame } => {
@@ -368,9 +340,7 @@ where
 
     fn next_wake(&self) -> Instant {
         let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT);
-        self.sends
-            .next_deadline()
-            .map_or(life, |deadline| deadline.min(life))
+        self.sends.next_deadline().map_or(life, |deadline| deadline.min(life))
     }
 
     fn next_ping(&self) -> Instant {
@@ -424,10 +394,7 @@ where
     ) -> Result<(), End> {
         match outcome {
             Ok(()) => Ok(()),
-            Err(refusal) => {
-                self.reply(ServerFrame::Error(refusal.into_frame()), id)
-                    .await
-            }
+            Err(refusal) => self.reply(ServerFrame::Error(refusal.into_frame()), id).await,
         }
     }
 }
@@ -450,10 +417,7 @@ fn check_body(body: &str) -> Result<(), Refusal> {
 /// Waits for a read of the store, but not for ever.
 async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
-        Err(Refusal::new(
-            ErrorReason::ServerBusy,
-            "the store is slow; try again in a moment",
-        ))
+        Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })
 }
 
@@ -470,9 +434,6 @@ mod tests {
         // Two units and four bytes each.
         assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2)).is_ok());
         assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2 + 1)).is_err());
-        assert_eq!(
-            check_body(" \n\t").unwrap_err().reason,
-            ErrorReason::MissingBody
-        );
+        assert_eq!(check_body(" \n\t").unwrap_err().reason, ErrorReason::MissingBody);
     }
 }

@@ -93,10 +93,7 @@ pub(super) fn end_of(error: &SocketError) -> End {
 /// The end of a session by drain, with a time to come back that differs from session
 /// to session.
 pub(super) fn drain_end(session: u64) -> End {
-    End::Close(
-        CloseCode::Drain,
-        Some(RETRY_AFTER_MS + session % RETURN_SPREAD_MS),
-    )
+    End::Close(CloseCode::Drain, Some(RETRY_AFTER_MS + session % RETURN_SPREAD_MS))
 }
 
 /// Says goodbye, if there is somebody to say it to, and waits briefly for the echo.
@@ -120,10 +117,7 @@ where
         }
         End::Violation(code, reason) => (code, reason.to_owned()),
     };
-    let frame = CloseFrame {
-        code: WireCloseCode::from(code),
-        reason: reason.into(),
-    };
+    let frame = CloseFrame { code: WireCloseCode::from(code), reason: reason.into() };
     let goodbye = async {
         if socket.close(Some(frame)).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}

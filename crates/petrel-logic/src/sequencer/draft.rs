@@ -63,21 +63,9 @@ struct Message {
 
 /// One thing to say. Messages are named by their place in [`Decisions::messages`].
 enum Said {
-    Saved {
-        origin: Origin,
-        message: usize,
-    },
-    DuplicateInBatch {
-        origin: Origin,
-        message: usize,
-        body_differs: bool,
-    },
-    Duplicate {
-        origin: Origin,
-        key: MessageKey,
-        earlier: Remembered,
-        body_differs: bool,
-    },
+    Saved { origin: Origin, message: usize },
+    DuplicateInBatch { origin: Origin, message: usize, body_differs: bool },
+    Duplicate { origin: Origin, key: MessageKey, earlier: Remembered, body_differs: bool },
     Final(Effect),
 }
 
@@ -105,22 +93,15 @@ impl<'a> Draft<'a> {
     /// Decides one command.
     pub(super) fn decide(&mut self, command: &Command) {
         let decided = match &command.request {
-            Request::SendSingle {
-                to,
-                client_message_id,
-                body,
-                ..
-            } => self.send_single(command, *to, client_message_id, body),
-            Request::AdvanceCursor {
-                conversation,
-                kind,
-                seq,
-            } => self.advance_cursor(command, *conversation, *kind, *seq),
+            Request::SendSingle { to, client_message_id, body, .. } => {
+                self.send_single(command, *to, client_message_id, body)
+            }
+            Request::AdvanceCursor { conversation, kind, seq } => {
+                self.advance_cursor(command, *conversation, *kind, *seq)
+            }
         };
         if let Err(refusal) = decided {
-            self.decisions
-                .said
-                .push(Said::Final(refuse(command, refusal)));
+            self.decisions.said.push(Said::Final(refuse(command, refusal)));
         }
     }
 
@@ -142,21 +123,16 @@ impl<'a> Draft<'a> {
             sender: command.actor,
             client_message_id: client_message_id.clone(),
         };
-        let payload = EventBody::Message {
-            msg_type: MessageType::Text,
-            body: body.to_owned(),
-        }
-        .encode();
+        let payload =
+            EventBody::Message { msg_type: MessageType::Text, body: body.to_owned() }.encode();
         let payload_hash = hash_of(&payload);
         if self.say_again(command.origin, &key, payload_hash) {
             return Ok(());
         }
 
         let state = self.state(conversation).ok_or_else(not_a_member)?;
-        state.head = Head {
-            seq: state.head.seq.next(),
-            message_number: state.head.message_number.next(),
-        };
+        state.head =
+            Head { seq: state.head.seq.next(), message_number: state.head.message_number.next() };
         let head = state.head;
         self.batch.events.push(NewEvent {
             conversation,
@@ -171,10 +147,7 @@ impl<'a> Draft<'a> {
         self.move_cursors(
             conversation,
             command.actor,
-            Cursors {
-                delivered: head.seq,
-                read: head.seq,
-            },
+            Cursors { delivered: head.seq, read: head.seq },
         );
 
         let message = self.decisions.messages.len();
@@ -189,10 +162,7 @@ impl<'a> Draft<'a> {
             session: command.origin.session,
             event_index: self.batch.events.len() as u64 - 1,
         });
-        self.decisions.said.push(Said::Saved {
-            origin: command.origin,
-            message,
-        });
+        self.decisions.said.push(Said::Saved { origin: command.origin, message });
         Ok(())
     }
 
@@ -200,27 +170,14 @@ impl<'a> Draft<'a> {
     fn say_again(&mut self, origin: Origin, key: &MessageKey, payload_hash: u64) -> bool {
         if let Some(message) = self.named.get(key).copied() {
             let body_differs = self.decisions.messages[message].payload_hash != payload_hash;
-            self.decisions.said.push(Said::DuplicateInBatch {
-                origin,
-                message,
-                body_differs,
-            });
+            self.decisions.said.push(Said::DuplicateInBatch { origin, message, body_differs });
             return true;
         }
-        let earlier = self
-            .memory
-            .recent
-            .get(key)
-            .or_else(|| self.lookups.earlier.get(key));
+        let earlier = self.memory.recent.get(key).or_else(|| self.lookups.earlier.get(key));
         if let Some(earlier) = earlier.copied() {
             let body_differs = earlier.payload_hash != payload_hash;
             let key = key.clone();
-            self.decisions.said.push(Said::Duplicate {
-                origin,
-                key,
-                earlier,
-                body_differs,
-            });
+            self.decisions.said.push(Said::Duplicate { origin, key, earlier, body_differs });
             return true;
         }
         false
@@ -244,10 +201,7 @@ impl<'a> Draft<'a> {
 
         self.memory.conversation_number += 1;
         let id = ConversationId::compose(Slot::of_pair(low, high), self.memory.conversation_number);
-        let member = |user| Member {
-            user,
-            cursors: Cursors::default(),
-        };
+        let member = |user| Member { user, cursors: Cursors::default() };
         self.memory.single_chats.put((low, high), id);
         self.memory.conversations.put(
             id,
@@ -257,9 +211,7 @@ impl<'a> Draft<'a> {
                 members: vec![member(low), member(high)],
             },
         );
-        self.batch
-            .conversations
-            .push(NewConversation { id, low, high });
+        self.batch.conversations.push(NewConversation { id, low, high });
         Ok(id)
     }
 
@@ -269,10 +221,7 @@ impl<'a> Draft<'a> {
         } else {
             ": registered users have ids from 10000000001 on"
         };
-        Refusal::new(
-            ErrorReason::UserNotFound,
-            format!("there is no user {to}{hint}"),
-        )
+        Refusal::new(ErrorReason::UserNotFound, format!("there is no user {to}{hint}"))
     }
 
     fn advance_cursor(
@@ -283,17 +232,10 @@ impl<'a> Draft<'a> {
         seq: Seq,
     ) -> Result<(), Refusal> {
         let actor = command.actor;
-        let state = self
-            .memory
-            .conversations
-            .get(&conversation)
-            .ok_or_else(not_a_member)?;
+        let state = self.memory.conversations.get(&conversation).ok_or_else(not_a_member)?;
         let head = state.head.seq;
-        let member = state
-            .members
-            .iter()
-            .find(|member| member.user == actor)
-            .ok_or_else(not_a_member)?;
+        let member =
+            state.members.iter().find(|member| member.user == actor).ok_or_else(not_a_member)?;
         if seq > head {
             return Err(Refusal::new(
                 ErrorReason::InvalidField,
@@ -305,10 +247,7 @@ impl<'a> Draft<'a> {
             ReceiptKind::Delivered => &mut cursors.delivered,
             ReceiptKind::Read => &mut cursors.read,
         };
-        let answered = Effect::Answer {
-            origin: command.origin,
-            frame: None,
-        };
+        let answered = Effect::Answer { origin: command.origin, frame: None };
         self.decisions.said.push(Said::Final(answered));
         if seq <= *moved {
             return Ok(());
@@ -355,17 +294,11 @@ impl<'a> Draft<'a> {
         {
             member.cursors = to;
         }
-        let update = CursorUpdate {
-            conversation,
-            user,
-            delivered: to.delivered,
-            read: to.read,
-        };
+        let update = CursorUpdate { conversation, user, delivered: to.delivered, read: to.read };
         match self.moved.get(&(conversation, user)) {
             Some(index) => self.batch.cursors[*index] = update,
             None => {
-                self.moved
-                    .insert((conversation, user), self.batch.cursors.len());
+                self.moved.insert((conversation, user), self.batch.cursors.len());
                 self.batch.cursors.push(update);
             }
         }
@@ -396,37 +329,14 @@ impl Decisions {
                     effects.push(answer(origin, message.ack(row(message))));
                     effects.push(message.delivery(row(message)));
                 }
-                Said::DuplicateInBatch {
-                    origin,
-                    message,
-                    body_differs,
-                } => {
+                Said::DuplicateInBatch { origin, message, body_differs } => {
                     let message = &self.messages[message];
                     let ack = message.ack(row(message));
-                    effects.push(answer(
-                        origin,
-                        SavedAck {
-                            duplicate: true,
-                            body_differs,
-                            ..ack
-                        },
-                    ));
+                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
                 }
-                Said::Duplicate {
-                    origin,
-                    key,
-                    earlier,
-                    body_differs,
-                } => {
+                Said::Duplicate { origin, key, earlier, body_differs } => {
                     let ack = saved(&key, earlier.row, earlier.seq, earlier.timestamp);
-                    effects.push(answer(
-                        origin,
-                        SavedAck {
-                            duplicate: true,
-                            body_differs,
-                            ..ack
-                        },
-                    ));
+                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
                 }
                 Said::Final(effect) => effects.push(effect),
             }
@@ -474,8 +384,5 @@ fn saved(key: &MessageKey, row: RowId, seq: Seq, timestamp: TimestampMs) -> Save
 }
 
 fn answer(origin: Origin, ack: SavedAck) -> Effect {
-    Effect::Answer {
-        origin,
-        frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))),
-    }
+    Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) }
 }

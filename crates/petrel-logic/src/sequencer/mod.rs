@@ -116,9 +116,7 @@ impl Sequencer {
     ) -> Result<(Self, LogPosition), StoreError> {
         let claim = store.claim(partition).await?;
         let mut recent = RecentMessages::default();
-        let messages = store
-            .recent_messages(partition, RECENT_MESSAGES_LOADED)
-            .await?;
+        let messages = store.recent_messages(partition, RECENT_MESSAGES_LOADED).await?;
         for message in messages.iter().rev() {
             if let Some(key) = MessageKey::of(message) {
                 recent.insert(key, Remembered::of(message));
@@ -135,9 +133,7 @@ impl Sequencer {
                 single_chats: LruCache::new(CONVERSATIONS_CACHED_MAX),
                 recent,
                 conversation_number: claim.conversation_number,
-                last_timestamp: messages
-                    .first()
-                    .map_or(TimestampMs::default(), |m| m.timestamp),
+                last_timestamp: messages.first().map_or(TimestampMs::default(), |m| m.timestamp),
             },
         };
         Ok((sequencer, claim.next_position))
@@ -185,11 +181,7 @@ impl Sequencer {
         }
         let (batch, decisions) = draft.finish();
 
-        match self
-            .store
-            .commit(self.partition, batch, next_position, self.owner_epoch)
-            .await
-        {
+        match self.store.commit(self.partition, batch, next_position, self.owner_epoch).await {
             Ok(committed) => {
                 let effects = decisions.into_effects(committed.first_row, &mut self.memory);
                 Ok(CommittedBatch { effects })
@@ -209,15 +201,9 @@ impl Sequencer {
         for logged in commands {
             let command = &logged.command;
             match &command.request {
-                Request::SendSingle {
-                    to,
-                    client_message_id,
-                    retry,
-                    ..
-                } => {
-                    let conversation = self
-                        .load_single_chat(command.actor, *to, &mut lookups)
-                        .await?;
+                Request::SendSingle { to, client_message_id, retry, .. } => {
+                    let conversation =
+                        self.load_single_chat(command.actor, *to, &mut lookups).await?;
                     if let (true, Some(conversation)) = (*retry, conversation) {
                         let key = MessageKey {
                             conversation,
@@ -296,18 +282,13 @@ impl Sequencer {
         commands: &[LoggedCommand],
         error: StoreError,
     ) -> Result<CommittedBatch, StoreError> {
-        if !matches!(
-            error.kind(),
-            StoreErrorKind::Full | StoreErrorKind::Unavailable
-        ) {
+        if !matches!(error.kind(), StoreErrorKind::Full | StoreErrorKind::Unavailable) {
             return Err(error);
         }
         tracing::warn!(%error, commands = commands.len(), "refused a batch of commands");
         let refusal = Refusal::of_store(&error);
-        let effects = commands
-            .iter()
-            .map(|logged| refuse(&logged.command, refusal.clone()))
-            .collect();
+        let effects =
+            commands.iter().map(|logged| refuse(&logged.command, refusal.clone())).collect();
         Ok(CommittedBatch { effects })
     }
 }
@@ -315,28 +296,19 @@ impl Sequencer {
 /// The answer that refuses a command, addressed to its `clientMsgId`.
 fn refuse(command: &Command, refusal: Refusal) -> Effect {
     let mut frame = refusal.into_frame();
-    if let Request::SendSingle {
-        client_message_id, ..
-    } = &command.request
-    {
+    if let Request::SendSingle { client_message_id, .. } = &command.request {
         frame.client_msg_id = Some(client_message_id.clone());
     }
-    Effect::Answer {
-        origin: command.origin,
-        frame: Some(ServerFrame::Error(frame)),
-    }
+    Effect::Answer { origin: command.origin, frame: Some(ServerFrame::Error(frame)) }
 }
 
 impl MessageKey {
     fn of(event: &StoredEvent) -> Option<Self> {
-        event
-            .client_message_id
-            .as_ref()
-            .map(|client_message_id| Self {
-                conversation: event.conversation,
-                sender: event.sender,
-                client_message_id: ClientMessageId::clone(client_message_id),
-            })
+        event.client_message_id.as_ref().map(|client_message_id| Self {
+            conversation: event.conversation,
+            sender: event.sender,
+            client_message_id: ClientMessageId::clone(client_message_id),
+        })
     }
 }
 

@@ -116,10 +116,7 @@ mod tests {
         for number in 0..1000 {
             recent.insert(key(number), message);
             for known in number.saturating_sub(9)..=number {
-                assert!(
-                    recent.get(&key(known)).is_some(),
-                    "{known} forgotten at {number}"
-                );
+                assert!(recent.get(&key(known)).is_some(), "{known} forgotten at {number}");
             }
             assert!(recent.younger.len() + recent.older.len() <= 20);
         }

@@ -13,9 +13,7 @@ use super::*;
 const ALICE: UserId = UserId::new(1);
 const BOB: UserId = UserId::new(2);
 const MALLORY: UserId = UserId::new(3);
-const EXTERNAL: Rules = Rules {
-    external_users: true,
-};
+const EXTERNAL: Rules = Rules { external_users: true };
 
 struct Fixture {
     sequencer: Sequencer,
@@ -31,13 +29,7 @@ impl Fixture {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(directory.path()).unwrap());
         let clock = Arc::new(ManualClock::new(TimestampMs::new(1_800_000_000_000)));
         let (sequencer, next_position) = claim(&store, &clock, rules).await;
-        Self {
-            sequencer,
-            clock,
-            next_position,
-            store,
-            _directory: directory,
-        }
+        Self { sequencer, clock, next_position, store, _directory: directory }
     }
 
     /// A new owner of the same store, as after a restart.
@@ -51,11 +43,7 @@ impl Fixture {
             .map(|command| {
                 let position = self.next_position;
                 self.next_position = position.next();
-                LoggedCommand {
-                    position,
-                    partition: Partition::new(0),
-                    command,
-                }
+                LoggedCommand { position, partition: Partition::new(0), command }
             })
             .collect();
         self.sequencer.decide(logged).await.unwrap().effects
@@ -73,33 +61,19 @@ async fn claim(
     rules: Rules,
 ) -> (Sequencer, LogPosition) {
     let clock: Arc<dyn Clock> = clock.clone();
-    Sequencer::claim(Arc::clone(store), clock, rules, Partition::new(0))
-        .await
-        .unwrap()
+    Sequencer::claim(Arc::clone(store), clock, rules, Partition::new(0)).await.unwrap()
 }
 
 fn command(actor: UserId, request: Request) -> Command {
     // One session a user, named after the user.
     let session = SessionId::new(actor.get());
-    Command {
-        origin: Origin {
-            node: NodeId::new(1),
-            session,
-            tag: 1,
-        },
-        actor,
-        request,
-    }
+    Command { origin: Origin { node: NodeId::new(1), session, tag: 1 }, actor, request }
 }
 
 fn text(from: UserId, to: UserId, name: &str, body: &str) -> Command {
     let client_message_id = ClientMessageId::new(name).unwrap();
-    let request = Request::SendSingle {
-        to,
-        client_message_id,
-        body: body.to_owned(),
-        retry: false,
-    };
+    let request =
+        Request::SendSingle { to, client_message_id, body: body.to_owned(), retry: false };
     command(from, request)
 }
 
@@ -111,22 +85,14 @@ fn again(mut sent: Command) -> Command {
 }
 
 fn receipt(from: UserId, conversation: ConversationId, kind: ReceiptKind, seq: u64) -> Command {
-    command(
-        from,
-        Request::AdvanceCursor {
-            conversation,
-            kind,
-            seq: Seq::new(seq),
-        },
-    )
+    command(from, Request::AdvanceCursor { conversation, kind, seq: Seq::new(seq) })
 }
 
 fn acks(effects: &[Effect]) -> Vec<SavedAck> {
     let ack = |effect: &Effect| match effect {
-        Effect::Answer {
-            frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))),
-            ..
-        } => Some(ack.clone()),
+        Effect::Answer { frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))), .. } => {
+            Some(ack.clone())
+        }
         _ => None,
     };
     effects.iter().filter_map(ack).collect()
@@ -134,10 +100,7 @@ fn acks(effects: &[Effect]) -> Vec<SavedAck> {
 
 fn refusals(effects: &[Effect]) -> Vec<ErrorReasonOf> {
     let reason = |effect: &Effect| match effect {
-        Effect::Answer {
-            frame: Some(ServerFrame::Error(error)),
-            ..
-        } => Some(error.reason),
+        Effect::Answer { frame: Some(ServerFrame::Error(error)), .. } => Some(error.reason),
         _ => None,
     };
     effects.iter().filter_map(reason).collect()
@@ -146,9 +109,7 @@ fn refusals(effects: &[Effect]) -> Vec<ErrorReasonOf> {
 fn receipts(effects: &[Effect]) -> Vec<(Vec<UserId>, WireReceiptKind, u64)> {
     let receipt = |effect: &Effect| match effect {
         Effect::Deliver {
-            recipients,
-            frame: ServerFrame::Ack(ServerAck::Receipt(ack)),
-            ..
+            recipients, frame: ServerFrame::Ack(ServerAck::Receipt(ack)), ..
         } => Some((recipients.clone(), ack.ack_type, ack.msg_seq.get())),
         _ => None,
     };
@@ -164,17 +125,10 @@ async fn a_message_is_numbered_answered_and_delivered_to_both_users() {
     let ack = acks(&effects).remove(0);
     assert_eq!((ack.msg_seq.get(), ack.duplicate), (1, false));
     match &effects[1] {
-        Effect::Deliver {
-            recipients,
-            except,
-            frame: ServerFrame::SingleChat(push),
-        } => {
+        Effect::Deliver { recipients, except, frame: ServerFrame::SingleChat(push) } => {
             assert_eq!(recipients, &[BOB, ALICE]);
             assert_eq!(*except, Some(SessionId::new(ALICE.get())));
-            assert_eq!(
-                (push.from, push.to, push.body.as_str()),
-                (ALICE, BOB, "hello")
-            );
+            assert_eq!((push.from, push.to, push.body.as_str()), (ALICE, BOB, "hello"));
             assert_eq!(push.server_msg_id, ack.server_msg_id);
         }
         other => panic!("expected a delivery, got {other:?}"),
@@ -184,12 +138,8 @@ async fn a_message_is_numbered_answered_and_delivered_to_both_users() {
 #[tokio::test]
 async fn both_directions_share_one_timeline() {
     let mut fixture = Fixture::new(EXTERNAL).await;
-    let effects = fixture
-        .decide(vec![
-            text(ALICE, BOB, "a1", "ping"),
-            text(BOB, ALICE, "b1", "pong"),
-        ])
-        .await;
+    let effects =
+        fixture.decide(vec![text(ALICE, BOB, "a1", "ping"), text(BOB, ALICE, "b1", "pong")]).await;
     let acks = acks(&effects);
     assert_eq!(acks[0].conversation_id, acks[1].conversation_id);
     assert_eq!([acks[0].msg_seq.get(), acks[1].msg_seq.get()], [1, 2]);
@@ -204,40 +154,15 @@ async fn the_same_name_again_is_the_same_message() {
     let effects = fixture.decide(vec![sent.clone(), sent.clone()]).await;
     let both = acks(&effects);
     let first = both[0].clone();
-    assert_eq!(
-        both[1],
-        SavedAck {
-            duplicate: true,
-            ..first.clone()
-        }
-    );
+    assert_eq!(both[1], SavedAck { duplicate: true, ..first.clone() });
     assert_eq!(effects.len(), 3, "one delivery for two sends");
 
-    assert_eq!(
-        fixture.send(sent.clone()).await,
-        SavedAck {
-            duplicate: true,
-            ..first.clone()
-        }
-    );
+    assert_eq!(fixture.send(sent.clone()).await, SavedAck { duplicate: true, ..first.clone() });
     fixture.restart().await;
-    assert_eq!(
-        fixture.send(sent).await,
-        SavedAck {
-            duplicate: true,
-            ..first.clone()
-        }
-    );
+    assert_eq!(fixture.send(sent).await, SavedAck { duplicate: true, ..first.clone() });
 
     let other_body = fixture.send(text(ALICE, BOB, "m1", "goodbye")).await;
-    assert_eq!(
-        other_body,
-        SavedAck {
-            duplicate: true,
-            body_differs: true,
-            ..first
-        }
-    );
+    assert_eq!(other_body, SavedAck { duplicate: true, body_differs: true, ..first });
 }
 
 #[tokio::test]
@@ -247,13 +172,7 @@ async fn a_retry_is_recognised_beyond_the_recent_messages() {
     let first = fixture.send(sent.clone()).await;
     fixture.sequencer.memory.recent = RecentMessages::default();
     let retried = fixture.send(again(sent)).await;
-    assert_eq!(
-        retried,
-        SavedAck {
-            duplicate: true,
-            ..first
-        }
-    );
+    assert_eq!(retried, SavedAck { duplicate: true, ..first });
 }
 
 #[tokio::test]
@@ -272,12 +191,8 @@ async fn names_belong_to_their_sender_and_conversation() {
 #[tokio::test]
 async fn nobody_talks_to_themselves_or_to_nobody() {
     let mut fixture = Fixture::new(Rules::default()).await;
-    let registered = fixture
-        .store
-        .create_user("bob", "hash", TimestampMs::new(1))
-        .await
-        .unwrap()
-        .id;
+    let registered =
+        fixture.store.create_user("bob", "hash", TimestampMs::new(1)).await.unwrap().id;
     let stranger = UserId::new(registered.get() + 1);
     let effects = fixture
         .decide(vec![
@@ -288,10 +203,7 @@ async fn nobody_talks_to_themselves_or_to_nobody() {
         ])
         .await;
     use petrel_protocol::ErrorReason::{CannotSendToSelf, UserNotFound};
-    assert_eq!(
-        refusals(&effects),
-        [CannotSendToSelf, UserNotFound, UserNotFound, UserNotFound]
-    );
+    assert_eq!(refusals(&effects), [CannotSendToSelf, UserNotFound, UserNotFound, UserNotFound]);
     assert_eq!(acks(&effects), []);
 }
 
@@ -304,10 +216,7 @@ async fn cursors_move_forward_are_told_once_and_only_by_members() {
 
     let delivered = receipt(BOB, conversation, ReceiptKind::Delivered, 2);
     let effects = fixture.decide(vec![delivered.clone(), delivered]).await;
-    assert_eq!(
-        receipts(&effects),
-        [(vec![ALICE], WireReceiptKind::Delivered, 2)]
-    );
+    assert_eq!(receipts(&effects), [(vec![ALICE], WireReceiptKind::Delivered, 2)]);
 
     let effects = fixture
         .decide(vec![
@@ -315,10 +224,7 @@ async fn cursors_move_forward_are_told_once_and_only_by_members() {
             receipt(BOB, conversation, ReceiptKind::Read, 1),
         ])
         .await;
-    assert_eq!(
-        receipts(&effects),
-        [(vec![ALICE, BOB], WireReceiptKind::Read, 2)]
-    );
+    assert_eq!(receipts(&effects), [(vec![ALICE, BOB], WireReceiptKind::Read, 2)]);
 
     let effects = fixture
         .decide(vec![
@@ -328,10 +234,7 @@ async fn cursors_move_forward_are_told_once_and_only_by_members() {
         ])
         .await;
     use petrel_protocol::ErrorReason::{ConversationNotFound, InvalidField};
-    assert_eq!(
-        refusals(&effects),
-        [ConversationNotFound, ConversationNotFound, InvalidField]
-    );
+    assert_eq!(refusals(&effects), [ConversationNotFound, ConversationNotFound, InvalidField]);
     assert_eq!(receipts(&effects), []);
 }
 
@@ -353,11 +256,7 @@ async fn a_deposed_owner_tells_nobody_anything() {
     let (mut deposed, position) = claim(&fixture.store, &fixture.clock, EXTERNAL).await;
     fixture.restart().await;
     let command = text(ALICE, BOB, "m1", "x");
-    let logged = LoggedCommand {
-        position,
-        partition: Partition::new(0),
-        command,
-    };
+    let logged = LoggedCommand { position, partition: Partition::new(0), command };
     let error = deposed.decide(vec![logged]).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Fenced);
 }
@@ -418,11 +317,7 @@ async fn check_history(batches: Vec<Vec<Step>>) -> Result<(), TestCaseError> {
 
     let conversations: std::collections::HashSet<_> = acked.keys().map(|(id, _)| *id).collect();
     for conversation in conversations {
-        let page = fixture
-            .store
-            .events_after(conversation, Seq::ZERO, 10_000)
-            .await
-            .unwrap();
+        let page = fixture.store.events_after(conversation, Seq::ZERO, 10_000).await.unwrap();
         let seqs: Vec<_> = page.events.iter().map(|event| event.seq.get()).collect();
         let contiguous: Vec<_> = (1..=page.head.seq.get()).collect();
         prop_assert_eq!(seqs, contiguous);
@@ -442,21 +337,14 @@ fn note(
 ) -> Result<(), TestCaseError> {
     for ack in acks(effects) {
         let place = (ack.conversation_id, ack.msg_seq);
-        let first = SavedAck {
-            duplicate: false,
-            body_differs: false,
-            ..ack.clone()
-        };
+        let first = SavedAck { duplicate: false, body_differs: false, ..ack.clone() };
         match acked.get(&place) {
             Some(known) => {
                 prop_assert!(ack.duplicate, "{place:?} was given twice");
                 prop_assert_eq!(known, &first);
             }
             None => {
-                prop_assert!(
-                    !ack.duplicate,
-                    "{ack:?} repeats an ack that was never given"
-                );
+                prop_assert!(!ack.duplicate, "{ack:?} repeats an ack that was never given");
                 acked.insert(place, first);
             }
         }

@@ -39,11 +39,7 @@ pub struct Auth {
     pub v: Option<u32>,
     /// Optional capabilities the client has. The server ignores those it does not
     /// know.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub caps: Vec<String>,
     /// The client's own stable name for this device, at most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,11 +105,7 @@ pub struct Ack {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_msg_id: Option<RowId>,
     /// Several positions at once, at most 256.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<AckItem>,
 }
 
@@ -194,12 +186,7 @@ impl<T: Copy> Visitor<'_> for Word<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        let known = self
-            .0
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text));
-        known
-            .map(|(_, value)| *value)
-            .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        let known = self.0.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        known.map(|(_, value)| *value).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }

@@ -80,11 +80,7 @@ impl<'a> Header<'a> {
             return Err(raw.error(ErrorReason::MissingType, message, id));
         };
         match serde_json::from_str::<Text<'a>>(kind.get()) {
-            Ok(kind) => Ok(Self {
-                kind: kind.0,
-                id,
-                client_msg_id: raw.client_msg_id,
-            }),
+            Ok(kind) => Ok(Self { kind: kind.0, id, client_msg_id: raw.client_msg_id }),
             Err(error) => {
                 let message = format!("`type`: {error}");
                 Err(raw.error(ErrorReason::InvalidField, message, id))
@@ -115,25 +111,15 @@ impl<'a> Header<'a> {
     }
 
     fn error(self, reason: ErrorReason, message: String) -> DecodeError {
-        let raw = RawHeader {
-            client_msg_id: self.client_msg_id,
-            ..RawHeader::default()
-        };
+        let raw = RawHeader { client_msg_id: self.client_msg_id, ..RawHeader::default() };
         raw.error(reason, message, self.id)
     }
 }
 
 impl RawHeader<'_> {
     fn error(&self, reason: ErrorReason, message: String, id: Option<RequestId>) -> DecodeError {
-        let client_msg_id = self
-            .client_msg_id
-            .and_then(|raw| serde_json::from_str(raw.get()).ok());
-        DecodeError {
-            reason,
-            message: shortened(&message),
-            id,
-            client_msg_id,
-        }
+        let client_msg_id = self.client_msg_id.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        DecodeError { reason, message: shortened(&message), id, client_msg_id }
     }
 }
 
@@ -161,11 +147,7 @@ fn shortened(text: &str) -> String {
 }
 
 fn reason_of_category(error: &serde_json::Error) -> ErrorReason {
-    if error.is_data() {
-        ErrorReason::InvalidField
-    } else {
-        ErrorReason::BadJson
-    }
+    if error.is_data() { ErrorReason::InvalidField } else { ErrorReason::BadJson }
 }
 
 /// Why a frame's fields did not fit its type. Serde says which field is missing, but
@@ -225,22 +207,10 @@ mod tests {
     #[test]
     fn a_missing_field_has_its_own_reason() {
         for (text, reason) in [
-            (
-                r#"{"type":"SINGLE_CHAT","clientMsgId":"m","body":"b"}"#,
-                ErrorReason::MissingTo,
-            ),
-            (
-                r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2"}"#,
-                ErrorReason::MissingBody,
-            ),
-            (
-                r#"{"type":"SINGLE_CHAT","to":"2","body":"b"}"#,
-                ErrorReason::MissingMsgId,
-            ),
-            (
-                r#"{"type":"ACK","conversationId":"2","msgSeq":1}"#,
-                ErrorReason::MissingAckType,
-            ),
+            (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","body":"b"}"#, ErrorReason::MissingTo),
+            (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2"}"#, ErrorReason::MissingBody),
+            (r#"{"type":"SINGLE_CHAT","to":"2","body":"b"}"#, ErrorReason::MissingMsgId),
+            (r#"{"type":"ACK","conversationId":"2","msgSeq":1}"#, ErrorReason::MissingAckType),
             (r#"{"type":"AUTH","v":1}"#, ErrorReason::MissingToken),
             (r#"{"type":"PULL","afterSeq":1}"#, ErrorReason::InvalidField),
             (
@@ -264,11 +234,7 @@ mod tests {
             serde_json::from_str::<One>("{}").unwrap_err(),
             serde_json::from_value::<One>(serde_json::json!({})).unwrap_err(),
         ] {
-            assert_eq!(
-                missing_field(&error.to_string()),
-                Some("ackType"),
-                "{error}"
-            );
+            assert_eq!(missing_field(&error.to_string()), Some("ackType"), "{error}");
         }
     }
 
@@ -281,32 +247,16 @@ mod tests {
     #[test]
     fn a_wrong_field_is_named() {
         for (text, start) in [
-            (
-                r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"x","body":"b"}"#,
-                "`to`: ",
-            ),
-            (
-                r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2","body":7}"#,
-                "`body`: ",
-            ),
-            (
-                r#"{"type":"PULL","conversationId":"1","afterSeq":"x"}"#,
-                "`afterSeq`: ",
-            ),
-            (
-                r#"{"type":"PULL","afterSeq":1}"#,
-                "missing field `conversationId`",
-            ),
+            (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"x","body":"b"}"#, "`to`: "),
+            (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2","body":7}"#, "`body`: "),
+            (r#"{"type":"PULL","conversationId":"1","afterSeq":"x"}"#, "`afterSeq`: "),
+            (r#"{"type":"PULL","afterSeq":1}"#, "missing field `conversationId`"),
             (r#"{"type":"PING","id":-1}"#, "`id`: "),
             (r#"{"type":1}"#, "`type`: "),
         ] {
             let error = refused(text);
             assert_eq!(error.reason, ErrorReason::InvalidField, "{text}");
-            assert!(
-                error.message.starts_with(start),
-                "{text}: {}",
-                error.message
-            );
+            assert!(error.message.starts_with(start), "{text}: {}", error.message);
         }
     }
 
@@ -319,10 +269,7 @@ mod tests {
             format!(r#"{{"type":"ACK","ackType":"{long}"}}"#),
         ] {
             let message = refused(&text).message;
-            assert!(
-                message.chars().count() <= MESSAGE_CHARS_MAX + 60,
-                "{message}"
-            );
+            assert!(message.chars().count() <= MESSAGE_CHARS_MAX + 60, "{message}");
         }
     }
 }

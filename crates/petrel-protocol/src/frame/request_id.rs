@@ -26,10 +26,7 @@ impl<'de> Deserialize<'de> for RequestId {
             type Value = RequestId;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(
-                    f,
-                    "a number or a string of at most {REQUEST_ID_BYTES_MAX} bytes"
-                )
+                write!(f, "a number or a string of at most {REQUEST_ID_BYTES_MAX} bytes")
             }
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<RequestId, E> {
@@ -53,10 +50,7 @@ impl<'de> Deserialize<'de> for RequestId {
 pub(crate) fn encode(frame: &impl Serialize, id: Option<&RequestId>) -> String {
     let mut text = json(frame);
     if let Some(id) = id {
-        debug_assert!(
-            text.starts_with("{\""),
-            "a frame is a JSON object with a type"
-        );
+        debug_assert!(text.starts_with("{\""), "a frame is a JSON object with a type");
         text.insert_str(1, &format!("\"id\":{},", json(id)));
     }
     text

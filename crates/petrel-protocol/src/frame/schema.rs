@@ -16,11 +16,7 @@ pub fn json_schema() -> Value {
     // `id` belongs to the envelope, so the frames' types don't know it.
     let mut definitions = Value::Object(generator.take_definitions(true));
     for direction in ["ClientFrame", "ServerFrame"] {
-        for frame in definitions[direction]["oneOf"]
-            .as_array_mut()
-            .into_iter()
-            .flatten()
-        {
+        for frame in definitions[direction]["oneOf"].as_array_mut().into_iter().flatten() {
             frame["properties"]["id"] = request_id.clone();
         }
     }

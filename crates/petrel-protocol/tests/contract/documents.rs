@@ -20,9 +20,7 @@ use serde_json::Value;
 const UPDATE: &str = "PETREL_UPDATE=1 cargo test -p petrel-protocol";
 
 fn document(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "..", "docs", name]
-        .iter()
-        .collect()
+    [env!("CARGO_MANIFEST_DIR"), "..", "..", "docs", name].iter().collect()
 }
 
 fn read(name: &str) -> String {
@@ -49,35 +47,24 @@ fn the_schema_is_fresh() {
         write("protocol.schema.json", &text);
     }
     let kept: Value = serde_json::from_str(&read("protocol.schema.json")).unwrap_or_default();
-    assert!(
-        kept == fresh,
-        "docs/protocol.schema.json is stale; update it with: {UPDATE}"
-    );
+    assert!(kept == fresh, "docs/protocol.schema.json is stale; update it with: {UPDATE}");
 }
 
 #[test]
 fn the_tables_are_fresh() {
     let kept = read("protocol.md");
     let mut fresh = kept.clone();
-    for (name, table) in [
-        ("errors", table_of_errors()),
-        ("close codes", table_of_close_codes()),
-    ] {
+    for (name, table) in [("errors", table_of_errors()), ("close codes", table_of_close_codes())] {
         let begin = format!("<!-- begin generated: {name} -->\n");
         let end = format!("<!-- end generated: {name} -->");
-        let (before, rest) = fresh
-            .split_once(&begin)
-            .unwrap_or_else(|| panic!("no {begin}"));
+        let (before, rest) = fresh.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
         let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
         fresh = format!("{before}{begin}\n{table}\n{end}{after}");
     }
     if updating() {
         write("protocol.md", &fresh);
     } else {
-        assert!(
-            kept == fresh,
-            "a table in docs/protocol.md is stale; update it with: {UPDATE}"
-        );
+        assert!(kept == fresh, "a table in docs/protocol.md is stale; update it with: {UPDATE}");
     }
 }
 
@@ -95,11 +82,7 @@ fn table_of_close_codes() -> String {
         "| code | `reason` | come back by yourself | meaning |\n|---|---|---|---|\n".to_owned();
     for code in CloseCode::ALL {
         let (number, word, meaning) = (code.get(), code.as_str(), code.meaning());
-        let back = if code.may_return() {
-            "yes, with back-off"
-        } else {
-            "no"
-        };
+        let back = if code.may_return() { "yes, with back-off" } else { "no" };
         writeln!(table, "| {number} | `{word}` | {back} | {meaning} |").unwrap();
     }
     table
@@ -124,25 +107,13 @@ fn every_example_is_what_it_seems() {
         shown.insert(kind);
     }
     let frames = |direction: &str, types: &[&str]| -> Vec<String> {
-        types
-            .iter()
-            .map(|kind| format!("{direction} {kind}"))
-            .collect()
+        types.iter().map(|kind| format!("{direction} {kind}")).collect()
     };
     let mut expected = frames("client", ClientFrame::TYPES);
     expected.extend(frames("server", ServerFrame::TYPES));
     expected.extend(
-        [
-            "credentials",
-            "logged in",
-            "profile",
-            "failure",
-            "health",
-            "stats",
-            "claims",
-            "close",
-        ]
-        .map(str::to_owned),
+        ["credentials", "logged in", "profile", "failure", "health", "stats", "claims", "close"]
+            .map(str::to_owned),
     );
     for kind in expected {
         assert!(shown.contains(&kind), "there is no example of: {kind}");
@@ -190,16 +161,9 @@ fn is<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
 
 fn check_events(events: &Events) {
     let covered = (events.to_seq.get() + 1).checked_sub(events.from_seq.get());
-    assert_eq!(
-        covered,
-        Some(events.events.len() as u64),
-        "EVENTS covers what it does not hold"
-    );
+    assert_eq!(covered, Some(events.events.len() as u64), "EVENTS covers what it does not hold");
     for event in &events.events {
-        assert!(
-            ServerFrame::decode(event.get()).is_ok(),
-            "not a frame: {event}"
-        );
+        assert!(ServerFrame::decode(event.get()).is_ok(), "not a frame: {event}");
     }
 }
 
@@ -238,16 +202,8 @@ fn every_field_is_explained() {
     let definitions = schema["$defs"].as_object().unwrap();
     let mut fields = 0;
     for (definition, schema) in definitions {
-        for field in schema["properties"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name)
-        {
-            assert!(
-                text.contains(&format!("\n| `{field}` |")),
-                "{definition}.{field} is missing"
-            );
+        for field in schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name) {
+            assert!(text.contains(&format!("\n| `{field}` |")), "{definition}.{field} is missing");
             fields += 1;
         }
     }

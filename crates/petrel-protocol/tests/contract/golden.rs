@@ -57,11 +57,7 @@ impl<F: PartialEq + std::fmt::Debug> Direction<F> {
         for line in self.file.lines() {
             let vector: Vector = serde_json::from_str(line)
                 .unwrap_or_else(|error| panic!("not a vector: {line}: {error}"));
-            assert!(
-                names.insert(vector.name.clone()),
-                "{}: the name is taken",
-                vector.name
-            );
+            assert!(names.insert(vector.name.clone()), "{}: the name is taken", vector.name);
             match (&vector.canonical, &vector.reason) {
                 (Some(canonical), None) => {
                     let kind = self.check_accepted(&vector, canonical);
@@ -77,10 +73,7 @@ impl<F: PartialEq + std::fmt::Debug> Direction<F> {
             }
         }
         for kind in self.types {
-            assert!(
-                canonical_types.contains(kind),
-                "{kind} has no vector in canonical form"
-            );
+            assert!(canonical_types.contains(kind), "{kind} has no vector in canonical form");
         }
         assert!(refused > 0, "no vector is refused");
     }
@@ -90,11 +83,7 @@ impl<F: PartialEq + std::fmt::Debug> Direction<F> {
         let decoded = (self.decode)(&vector.text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let encoded = (self.encode)(&decoded.frame, decoded.id.as_ref());
         assert_eq!(encoded, canonical, "{name}");
-        assert_eq!(
-            (self.decode)(&encoded).as_ref(),
-            Ok(&decoded),
-            "{name}, decoded again"
-        );
+        assert_eq!((self.decode)(&encoded).as_ref(), Ok(&decoded), "{name}, decoded again");
         (self.type_name)(&decoded.frame)
     }
 

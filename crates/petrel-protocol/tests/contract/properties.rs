@@ -7,19 +7,16 @@ use petrel_types::{
     ClientMessageId, ConversationId, Epoch, MessageNumber, RowId, Seq, SessionId, TimestampMs,
     UserId,
 };
+use proptest::array::{uniform4, uniform7};
 use proptest::collection::vec;
 use proptest::option;
-use proptest::array::{uniform4, uniform7};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 /// Text with what JSON must escape, and with more bytes than characters.
 fn text() -> impl Strategy<Value = String> {
-    vec(
-        prop_oneof![any::<char>(), proptest::char::range('\0', '\u{7f}')],
-        0..40,
-    )
-    .prop_map(String::from_iter)
+    vec(prop_oneof![any::<char>(), proptest::char::range('\0', '\u{7f}')], 0..40)
+        .prop_map(String::from_iter)
 }
 
 fn texts() -> impl Strategy<Value = Vec<String>> {
@@ -81,42 +78,23 @@ fn request_id() -> impl Strategy<Value = RequestId> {
 }
 
 fn auth() -> impl Strategy<Value = Auth> {
-    (
-        text(),
-        option::of(any::<u32>()),
-        texts(),
-        vec(option::of(text()), 3),
-    )
-        .prop_map(|(token, v, caps, device)| {
+    (text(), option::of(any::<u32>()), texts(), vec(option::of(text()), 3)).prop_map(
+        |(token, v, caps, device)| {
             let [device_id, platform, client] = device.try_into().unwrap();
-            Auth {
-                token,
-                v,
-                caps,
-                device_id,
-                platform,
-                client,
-            }
-        })
+            Auth { token, v, caps, device_id, platform, client }
+        },
+    )
 }
 
 fn single_chat() -> impl Strategy<Value = SingleChat> {
     (client_msg_id(), user(), text(), any::<bool>()).prop_map(|(client_msg_id, to, body, retry)| {
-        SingleChat {
-            client_msg_id,
-            to,
-            msg_type: MessageType::Text,
-            body,
-            retry,
-        }
+        SingleChat { client_msg_id, to, msg_type: MessageType::Text, body, retry }
     })
 }
 
 fn ack_item() -> impl Strategy<Value = AckItem> {
-    (conversation(), seq()).prop_map(|(conversation_id, msg_seq)| AckItem {
-        conversation_id,
-        msg_seq,
-    })
+    (conversation(), seq())
+        .prop_map(|(conversation_id, msg_seq)| AckItem { conversation_id, msg_seq })
 }
 
 fn client_ack() -> impl Strategy<Value = Ack> {
@@ -128,30 +106,24 @@ fn client_ack() -> impl Strategy<Value = Ack> {
         option::of(row()),
         vec(ack_item(), 0..4),
     )
-        .prop_map(
-            |(ack_type, conversation_id, msg_seq, server_msg_id, items)| Ack {
-                ack_type,
-                conversation_id,
-                msg_seq,
-                server_msg_id,
-                items,
-            },
-        )
+        .prop_map(|(ack_type, conversation_id, msg_seq, server_msg_id, items)| Ack {
+            ack_type,
+            conversation_id,
+            msg_seq,
+            server_msg_id,
+            items,
+        })
 }
 
 fn pull() -> impl Strategy<Value = Pull> {
-    (
-        conversation(),
-        option::of(seq()),
-        option::of(seq()),
-        option::of(any::<u32>()),
-    )
-        .prop_map(|(conversation_id, after_seq, before_seq, limit)| Pull {
+    (conversation(), option::of(seq()), option::of(seq()), option::of(any::<u32>())).prop_map(
+        |(conversation_id, after_seq, before_seq, limit)| Pull {
             conversation_id,
             after_seq,
             before_seq,
             limit,
-        })
+        },
+    )
 }
 
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
@@ -189,16 +161,8 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 fn auth_ok() -> impl Strategy<Value = AuthOk> {
-    (
-        any::<u32>(),
-        user(),
-        id(),
-        id(),
-        timestamp(),
-        texts(),
-        limits(),
-    )
-        .prop_map(|(v, from, session, epoch, ts, caps, limits)| AuthOk {
+    (any::<u32>(), user(), id(), id(), timestamp(), texts(), limits()).prop_map(
+        |(v, from, session, epoch, ts, caps, limits)| AuthOk {
             v,
             from,
             session_id: SessionId::new(session),
@@ -206,59 +170,41 @@ fn auth_ok() -> impl Strategy<Value = AuthOk> {
             ts,
             caps,
             limits,
-        })
+        },
+    )
 }
 
 fn push() -> impl Strategy<Value = SingleChatPush> {
-    (
-        user(),
-        user(),
-        client_msg_id(),
-        row(),
-        conversation(),
-        seq(),
-        text(),
-        timestamp(),
-    )
-        .prop_map(
-            |(from, to, client_msg_id, server_msg_id, conversation_id, msg_seq, body, ts)| {
-                SingleChatPush {
-                    from,
-                    to,
-                    client_msg_id,
-                    server_msg_id,
-                    conversation_id,
-                    msg_seq,
-                    msg_type: MessageType::Text,
-                    body,
-                    ts,
-                }
-            },
-        )
-}
-
-fn server_ack() -> impl Strategy<Value = ServerAck> {
-    let saved = (
-        client_msg_id(),
-        row(),
-        conversation(),
-        seq(),
-        timestamp(),
-        any::<[bool; 2]>(),
-    )
-        .prop_map(
-            |(client_msg_id, server_msg_id, conversation_id, msg_seq, ts, flags)| SavedAck {
-                ack_type: SavedTag::Saved,
+    (user(), user(), client_msg_id(), row(), conversation(), seq(), text(), timestamp()).prop_map(
+        |(from, to, client_msg_id, server_msg_id, conversation_id, msg_seq, body, ts)| {
+            SingleChatPush {
+                from,
+                to,
                 client_msg_id,
                 server_msg_id,
                 conversation_id,
                 msg_seq,
-                durability: Durability::Fsync,
+                msg_type: MessageType::Text,
+                body,
                 ts,
-                duplicate: flags[0],
-                body_differs: flags[1],
-            },
-        );
+            }
+        },
+    )
+}
+
+fn server_ack() -> impl Strategy<Value = ServerAck> {
+    let saved = (client_msg_id(), row(), conversation(), seq(), timestamp(), any::<[bool; 2]>())
+        .prop_map(|(client_msg_id, server_msg_id, conversation_id, msg_seq, ts, flags)| SavedAck {
+            ack_type: SavedTag::Saved,
+            client_msg_id,
+            server_msg_id,
+            conversation_id,
+            msg_seq,
+            durability: Durability::Fsync,
+            ts,
+            duplicate: flags[0],
+            body_differs: flags[1],
+        });
     let kind = proptest::sample::select(&[ReceiptKind::Delivered, ReceiptKind::Read][..]);
     let receipt = (kind, user(), conversation(), seq(), timestamp()).prop_map(
         |(ack_type, from, conversation_id, msg_seq, ts)| ReceiptAck {
@@ -269,19 +215,11 @@ fn server_ack() -> impl Strategy<Value = ServerAck> {
             ts,
         },
     );
-    prop_oneof![
-        saved.prop_map(ServerAck::Saved),
-        receipt.prop_map(ServerAck::Receipt)
-    ]
+    prop_oneof![saved.prop_map(ServerAck::Saved), receipt.prop_map(ServerAck::Receipt)]
 }
 
 fn sync_conversation() -> impl Strategy<Value = SyncConversation> {
-    (
-        conversation(),
-        user(),
-        uniform7(counter()),
-        timestamp(),
-    ).prop_map(
+    (conversation(), user(), uniform7(counter()), timestamp()).prop_map(
         |(conversation_id, peer, numbers, ts)| SyncConversation {
             conversation_id,
             peer,
@@ -298,43 +236,27 @@ fn sync_conversation() -> impl Strategy<Value = SyncConversation> {
 }
 
 fn sync_state() -> impl Strategy<Value = SyncState> {
-    (
-        id(),
-        any::<[bool; 2]>(),
-        vec(sync_conversation(), 0..4),
-        text(),
-    )
-        .prop_map(|(epoch, [resync, more], conversations, token)| SyncState {
+    (id(), any::<[bool; 2]>(), vec(sync_conversation(), 0..4), text()).prop_map(
+        |(epoch, [resync, more], conversations, token)| SyncState {
             epoch: Epoch::new(epoch),
             resync,
             conversations,
             token,
             more,
-        })
+        },
+    )
 }
 
 fn events() -> impl Strategy<Value = Events> {
     let event = push().prop_map(|push| {
         RawValue::from_string(ServerFrame::SingleChat(push).encode(None)).unwrap()
     });
-    (
-        conversation(),
-        uniform4(counter()),
-        any::<bool>(),
-        vec(event, 0..4),
-    )
-        .prop_map(|(conversation_id, seqs, has_more, events)| {
+    (conversation(), uniform4(counter()), any::<bool>(), vec(event, 0..4)).prop_map(
+        |(conversation_id, seqs, has_more, events)| {
             let [from_seq, to_seq, head_seq, trimmed_before] = seqs.map(Seq::new);
-            Events {
-                conversation_id,
-                from_seq,
-                to_seq,
-                head_seq,
-                trimmed_before,
-                has_more,
-                events,
-            }
-        })
+            Events { conversation_id, from_seq, to_seq, head_seq, trimmed_before, has_more, events }
+        },
+    )
 }
 
 fn error() -> impl Strategy<Value = Error> {
@@ -345,15 +267,13 @@ fn error() -> impl Strategy<Value = Error> {
         option::of(any::<u64>()),
         option::of(Just(Outcome::Unknown)),
     )
-        .prop_map(
-            |(reason, message, client_msg_id, retry_after_ms, outcome)| Error {
-                reason,
-                message,
-                client_msg_id,
-                retry_after_ms,
-                outcome,
-            },
-        )
+        .prop_map(|(reason, message, client_msg_id, retry_after_ms, outcome)| Error {
+            reason,
+            message,
+            client_msg_id,
+            retry_after_ms,
+            outcome,
+        })
 }
 
 fn server_frame() -> impl Strategy<Value = ServerFrame> {
@@ -424,10 +344,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         prop_oneof![
             vec(inner.clone(), 0..6).prop_map(serde_json::Value::from),
             vec((name.clone(), inner), 0..8).prop_map(|members| {
-                members
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect()
+                members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
             }),
         ]
     });

@@ -35,12 +35,7 @@ pub(super) fn commit(
     next_position: LogPosition,
     owner_epoch: OwnerEpoch,
 ) -> Result<Committed, WriteError> {
-    let before = check_owner(
-        transaction.connection,
-        partition,
-        next_position,
-        owner_epoch,
-    )?;
+    let before = check_owner(transaction.connection, partition, next_position, owner_epoch)?;
     let ends = check_contiguity(transaction.connection, batch)?;
     let first_row = transaction.marks.next_row();
     insert_conversations(transaction.connection, &batch.conversations)?;
@@ -52,10 +47,7 @@ pub(super) fn commit(
     for cursor in &batch.cursors {
         move_cursor(transaction, cursor)?;
     }
-    let numbers = batch
-        .conversations
-        .iter()
-        .map(|new| new.id.get() >> Slot::BITS);
+    let numbers = batch.conversations.iter().map(|new| new.id.get() >> Slot::BITS);
     let number = numbers.fold(before.conversation_number, u64::max);
     transaction
         .connection
@@ -107,17 +99,9 @@ fn check_contiguity<'a>(
     let mut ends = BTreeMap::new();
     for (index, event) in (0..).zip(&batch.events) {
         let head = match ends.insert(event.conversation, (index, event)) {
-            Some((
-                _,
-                NewEvent {
-                    seq,
-                    message_number,
-                    ..
-                },
-            )) => Head {
-                seq: *seq,
-                message_number: *message_number,
-            },
+            Some((_, NewEvent { seq, message_number, .. })) => {
+                Head { seq: *seq, message_number: *message_number }
+            }
             None if begun.contains(&event.conversation) => Head::default(),
             None => stored_head(connection, event.conversation)?,
         };
@@ -137,10 +121,7 @@ fn stored_head(connection: &Connection, conversation: ConversationId) -> Result<
     connection
         .prepare_cached("SELECT head_seq, head_message_number FROM conversations WHERE id = ?1")?
         .query_row([conversation.get()], |row| {
-            Ok(Head {
-                seq: Seq::new(row.get(0)?),
-                message_number: MessageNumber::new(row.get(1)?),
-            })
+            Ok(Head { seq: Seq::new(row.get(0)?), message_number: MessageNumber::new(row.get(1)?) })
         })
         .optional()?
         .ok_or_else(|| invalid(format!("there is no conversation {conversation}")))
@@ -152,9 +133,7 @@ fn insert_conversations(
 ) -> Result<(), WriteError> {
     for NewConversation { id, low, high } in conversations {
         if low > high {
-            return Err(invalid(format!(
-                "the users of conversation {id} are not in order"
-            )));
+            return Err(invalid(format!("the users of conversation {id} are not in order")));
         }
         connection
             .prepare_cached("INSERT INTO conversations (id, low, high) VALUES (?1, ?2, ?3)")?
@@ -256,12 +235,8 @@ fn move_cursor(transaction: &mut Transaction<'_>, cursor: &CursorUpdate) -> Resu
     if is_member {
         Ok(())
     } else {
-        let CursorUpdate {
-            conversation, user, ..
-        } = cursor;
-        Err(invalid(format!(
-            "user {user} is not in conversation {conversation}"
-        )))
+        let CursorUpdate { conversation, user, .. } = cursor;
+        Err(invalid(format!("user {user} is not in conversation {conversation}")))
     }
 }
 

@@ -27,10 +27,7 @@ impl DataDirectory {
         let lock = private_file(&path.join(LOCK_FILE))
             .map_err(|error| unavailable(path, "is not writable", error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::new(
                 StoreErrorKind::Locked,
                 format!(
@@ -39,11 +36,9 @@ impl DataDirectory {
                     path.display()
                 ),
             )),
-            Err(TryLockError::Error(error)) => Err(unavailable(
-                path,
-                "can't be locked (is it on a network file system?)",
-                error,
-            )),
+            Err(TryLockError::Error(error)) => {
+                Err(unavailable(path, "can't be locked (is it on a network file system?)", error))
+            }
         }
     }
 
@@ -59,10 +54,7 @@ impl DataDirectory {
 
     /// Makes the names of new files durable, and that of the directory itself.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        let parent = self
-            .path
-            .canonicalize()
-            .map(|path| path.parent().map(Path::to_owned));
+        let parent = self.path.canonicalize().map(|path| path.parent().map(Path::to_owned));
         let synced = parent.and_then(|parent| {
             File::open(&self.path)?.sync_all()?;
             parent.map_or(Ok(()), |parent| File::open(parent)?.sync_all())
@@ -96,18 +88,10 @@ fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    options.read(true).write(true).create(true).truncate(false).open(path)
 }
 
 fn unavailable(path: &Path, what: impl Display, error: io::Error) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Unavailable,
-        format!("{} {what}", path.display()),
-    )
-    .with_source(error)
+    StoreError::new(StoreErrorKind::Unavailable, format!("{} {what}", path.display()))
+        .with_source(error)
 }

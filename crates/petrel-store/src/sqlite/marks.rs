@@ -15,13 +15,7 @@ impl Marks {
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Epoch, Self)> {
         connection.query_row("SELECT epoch, last_row, last_user FROM meta", [], |row| {
             let epoch = Epoch::new(row.get(0)?);
-            Ok((
-                epoch,
-                Self {
-                    row: row.get(1)?,
-                    user: row.get(2)?,
-                },
-            ))
+            Ok((epoch, Self { row: row.get(1)?, user: row.get(2)? }))
         })
     }
 

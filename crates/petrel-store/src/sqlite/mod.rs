@@ -78,17 +78,8 @@ impl SqliteStore {
             failure: Arc::clone(&failure),
             directory,
         })?;
-        let threads = Threads {
-            writes,
-            reads,
-            writer,
-            finished,
-        };
-        Ok(Self {
-            epoch,
-            failure,
-            threads: Mutex::new(Some(threads)),
-        })
+        let threads = Threads { writes, reads, writer, finished };
+        Ok(Self { epoch, failure, threads: Mutex::new(Some(threads)) })
     }
 
     /// Runs `work` on the writer and waits until it is on disk.
@@ -124,17 +115,11 @@ impl SqliteStore {
             return Err(StoreError::new(StoreErrorKind::Fatal, reason));
         }
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads
-            .as_ref()
-            .map(|threads| choose(threads).clone())
-            .ok_or_else(fault::closed)
+        threads.as_ref().map(|threads| choose(threads).clone()).ok_or_else(fault::closed)
     }
 
     fn take_threads(&self) -> Option<Threads> {
-        self.threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -147,24 +132,15 @@ async fn enqueue<J>(queue: mpsc::Sender<J>, job: J) -> Result<(), StoreError> {
 /// A random epoch that is not zero and that SQLite can hold.
 fn mint_epoch() -> Result<Epoch, StoreError> {
     let random = getrandom::u64().map_err(|error| {
-        StoreError::new(
-            StoreErrorKind::Unavailable,
-            "the system has no random numbers",
-        )
-        .with_source(error)
+        StoreError::new(StoreErrorKind::Unavailable, "the system has no random numbers")
+            .with_source(error)
     })?;
     Ok(Epoch::new((random >> 1).max(1)))
 }
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        let Some(Threads {
-            writes,
-            reads,
-            writer,
-            mut finished,
-        }) = self.take_threads()
-        else {
+        let Some(Threads { writes, reads, writer, mut finished }) = self.take_threads() else {
             return;
         };
         drop((writes, reads));
@@ -184,8 +160,7 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, partition: Partition) -> Result<Claim, StoreError> {
-        self.write(move |transaction| commit::claim(transaction, partition))
-            .await
+        self.write(move |transaction| commit::claim(transaction, partition)).await
     }
 
     async fn commit(
@@ -205,8 +180,7 @@ impl Store for SqliteStore {
         &self,
         conversation: ConversationId,
     ) -> Result<Option<ConversationState>, StoreError> {
-        self.read(move |connection| timelines::conversation(connection, conversation))
-            .await
+        self.read(move |connection| timelines::conversation(connection, conversation)).await
     }
 
     async fn single_chat(
@@ -214,8 +188,7 @@ impl Store for SqliteStore {
         one: UserId,
         other: UserId,
     ) -> Result<Option<ConversationId>, StoreError> {
-        self.read(move |connection| timelines::single_chat(connection, one, other))
-            .await
+        self.read(move |connection| timelines::single_chat(connection, one, other)).await
     }
 
     async fn find_message(
@@ -234,13 +207,11 @@ impl Store for SqliteStore {
         partition: Partition,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |connection| timelines::recent_messages(connection, partition, limit))
-            .await
+        self.read(move |connection| timelines::recent_messages(connection, partition, limit)).await
     }
 
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
-        self.read(move |connection| timelines::event(connection, row))
-            .await
+        self.read(move |connection| timelines::event(connection, row)).await
     }
 
     async fn events_after(
@@ -270,8 +241,7 @@ impl Store for SqliteStore {
         conversation: ConversationId,
         user: UserId,
     ) -> Result<Option<Member>, StoreError> {
-        self.read(move |connection| timelines::member(connection, conversation, user))
-            .await
+        self.read(move |connection| timelines::member(connection, conversation, user)).await
     }
 
     async fn sync_page(
@@ -281,8 +251,7 @@ impl Store for SqliteStore {
         before: Option<RowId>,
         limit: u32,
     ) -> Result<SyncPage, StoreError> {
-        self.read(move |connection| sync::sync_page(connection, user, since, before, limit))
-            .await
+        self.read(move |connection| sync::sync_page(connection, user, since, before, limit)).await
     }
 
     async fn create_user(
@@ -298,22 +267,16 @@ impl Store for SqliteStore {
 
     async fn user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
         let username = username.to_owned();
-        self.read(move |connection| users::by_name(connection, &username))
-            .await
+        self.read(move |connection| users::by_name(connection, &username)).await
     }
 
     async fn user(&self, user: UserId) -> Result<Option<User>, StoreError> {
-        self.read(move |connection| users::by_id(connection, user))
-            .await
+        self.read(move |connection| users::by_id(connection, user)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let Threads {
-            writes,
-            reads,
-            writer: _,
-            finished,
-        } = self.take_threads().ok_or_else(fault::closed)?;
+        let Threads { writes, reads, writer: _, finished } =
+            self.take_threads().ok_or_else(fault::closed)?;
         drop((writes, reads));
         finished.await.map_err(|_| fault::closed())?
     }

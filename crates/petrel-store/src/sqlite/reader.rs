@@ -31,9 +31,7 @@ pub(super) fn read<T: Send + 'static>(
         if reply.is_closed() {
             return;
         }
-        let result = connection
-            .transaction()
-            .and_then(|transaction| work(&transaction));
+        let result = connection.transaction().and_then(|transaction| work(&transaction));
         // The caller may have gone away in the meantime.
         let _ = reply.send(result.map_err(fault::of_read));
     };
@@ -71,8 +69,5 @@ fn run(connection: &mut Connection, queue: &Queue) {
 /// Waits for the next read. The idle threads stand in line for the lock; the guard is
 /// gone before the read runs.
 fn next(queue: &Queue) -> Option<Read> {
-    queue
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .blocking_recv()
+    queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
 }

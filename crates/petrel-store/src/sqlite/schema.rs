@@ -103,12 +103,8 @@ pub(super) fn open_writer(
     let is_new = is_new(&connection, path)?;
     if is_new {
         // Both are fixed from the first page on.
-        connection
-            .pragma_update(None, "page_size", 16_384)
-            .map_err(story)?;
-        connection
-            .pragma_update(None, "auto_vacuum", "INCREMENTAL")
-            .map_err(story)?;
+        connection.pragma_update(None, "page_size", 16_384).map_err(story)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(story)?;
     }
     configure_writer(&connection, path).map_err(story)??;
     if is_new {
@@ -142,19 +138,14 @@ fn is_new(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
                            (SELECT user_version FROM pragma_user_version),
                            (SELECT count(*) FROM sqlite_schema)";
     let (application_id, version, objects): (i64, i64, i64) = connection
-        .query_row(identity, [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .query_row(identity, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .map_err(|error| story(error, path))?;
     if (application_id, version, objects) == (0, 0, 0) {
         return Ok(true);
     }
     let corrupt = |what: String| StoreError::new(StoreErrorKind::Corrupt, what);
     if application_id != i64::from(APPLICATION_ID) {
-        return Err(corrupt(format!(
-            "{} is a database, but not a Petrel one",
-            path.display()
-        )));
+        return Err(corrupt(format!("{} is a database, but not a Petrel one", path.display())));
     }
     if version != i64::from(SCHEMA_VERSION) {
         return Err(corrupt(format!(
@@ -183,10 +174,7 @@ fn configure_writer(
     if mode != "wal" {
         return Ok(Err(StoreError::new(
             StoreErrorKind::Unavailable,
-            format!(
-                "the file system of {} does not support write-ahead logging",
-                path.display()
-            ),
+            format!("the file system of {} does not support write-ahead logging", path.display()),
         )));
     }
     // FULL makes every commit wait for its fsync; NORMAL would ack messages that a

@@ -37,10 +37,7 @@ pub(super) fn sync_page(
     let limit_and_one = i64::from(limit) + 1;
     let mut entries: Vec<SyncEntry> = connection
         .prepare_cached(PAGE)?
-        .query_map(
-            (key(user.get()), bound(since.get()), before, limit_and_one),
-            entry_of,
-        )?
+        .query_map((key(user.get()), bound(since.get()), before, limit_and_one), entry_of)?
         .collect::<Result<_>>()?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > limit;
@@ -48,11 +45,7 @@ pub(super) fn sync_page(
     let last_row = connection
         .prepare_cached("SELECT last_row FROM meta")?
         .query_row([], |row| Ok(RowId::new(row.get(0)?)))?;
-    Ok(SyncPage {
-        entries,
-        last_row,
-        more,
-    })
+    Ok(SyncPage { entries, last_row, more })
 }
 
 fn entry_of(row: &Row<'_>) -> Result<SyncEntry> {
@@ -63,19 +56,10 @@ fn entry_of(row: &Row<'_>) -> Result<SyncEntry> {
             high: UserId::new(row.get(2)?),
         },
         stamp: RowId::new(row.get(3)?),
-        head: Head {
-            seq: Seq::new(row.get(4)?),
-            message_number: MessageNumber::new(row.get(5)?),
-        },
+        head: Head { seq: Seq::new(row.get(4)?), message_number: MessageNumber::new(row.get(5)?) },
         timestamp: TimestampMs::new(row.get(6)?),
-        own: Cursors {
-            delivered: Seq::new(row.get(7)?),
-            read: Seq::new(row.get(8)?),
-        },
-        peer: Cursors {
-            delivered: Seq::new(row.get(9)?),
-            read: Seq::new(row.get(10)?),
-        },
+        own: Cursors { delivered: Seq::new(row.get(7)?), read: Seq::new(row.get(8)?) },
+        peer: Cursors { delivered: Seq::new(row.get(9)?), read: Seq::new(row.get(10)?) },
         read_message_number: MessageNumber::new(row.get(11)?),
     })
 }

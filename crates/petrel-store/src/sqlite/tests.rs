@@ -32,10 +32,7 @@ fn open(directory: &Path) -> SqliteStore {
 fn refusal(directory: &Path) -> StoreError {
     let error = SqliteStore::open(directory).unwrap_err();
     let text = error.to_string();
-    assert!(
-        text.contains(directory.to_str().unwrap()),
-        "{text} does not say where"
-    );
+    assert!(text.contains(directory.to_str().unwrap()), "{text} does not say where");
     assert!(!text.contains('\n'), "{text} is more than a line");
     error
 }
@@ -43,10 +40,7 @@ fn refusal(directory: &Path) -> StoreError {
 fn new_chat(number: u64) -> Batch {
     let id = ConversationId::compose(Slot::from_low_bits(1), number);
     let (low, high) = (UserId::new(1), UserId::new(1 + number));
-    Batch {
-        conversations: vec![NewConversation { id, low, high }],
-        ..Batch::default()
-    }
+    Batch { conversations: vec![NewConversation { id, low, high }], ..Batch::default() }
 }
 
 fn message(number: u64, seq: u64, client_message_id: &str) -> NewEvent {
@@ -88,15 +82,10 @@ fn a_second_process_is_kept_out_until_the_first_is_gone() {
 async fn a_closed_store_has_let_go_of_its_files() {
     let place = TempDir::new().unwrap();
     let closed = open(place.path());
-    closed
-        .create_user("ann", "hash", TimestampMs::new(1))
-        .await
-        .unwrap();
+    closed.create_user("ann", "hash", TimestampMs::new(1)).await.unwrap();
     closed.close().await.unwrap();
-    let mut names: Vec<_> = fs::read_dir(place.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let mut names: Vec<_> =
+        fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["petrel.db", "petrel.lock"]);
     open(place.path());
@@ -108,10 +97,7 @@ fn a_path_that_is_no_directory_is_refused() {
     let path = place.path().join("file");
     fs::write(&path, "").unwrap();
     assert_eq!(refusal(&path).kind(), StoreErrorKind::Unavailable);
-    assert_eq!(
-        refusal(&path.join("below")).kind(),
-        StoreErrorKind::Unavailable
-    );
+    assert_eq!(refusal(&path.join("below")).kind(), StoreErrorKind::Unavailable);
     let path = place.path().join("taken");
     fs::create_dir_all(path.join("petrel.db")).unwrap();
     assert_eq!(refusal(&path).kind(), StoreErrorKind::Unavailable);
@@ -145,10 +131,7 @@ fn a_newer_version_is_refused() {
     let place = TempDir::new().unwrap();
     drop(open(place.path()));
     let path = place.path().join("petrel.db");
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 2)
-        .unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
     let error = refusal(place.path());
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     assert!(error.to_string().contains("version 2"), "{error}");
@@ -166,12 +149,7 @@ async fn the_database_is_set_up_to_survive_power_loss() {
                 |row| row.get(0),
             )
         };
-        Ok([
-            get("journal_mode")?,
-            get("synchronous")?,
-            get("page_size")?,
-            get("auto_vacuum")?,
-        ])
+        Ok([get("journal_mode")?, get("synchronous")?, get("page_size")?, get("auto_vacuum")?])
     });
     assert_eq!(settings.await.unwrap(), ["wal", "2", "16384", "2"]);
 }
@@ -179,10 +157,7 @@ async fn the_database_is_set_up_to_survive_power_loss() {
 #[test]
 fn two_stores_have_two_epochs() {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let (one, two) = (
-        open(one.path()).epoch().get(),
-        open(two.path()).epoch().get(),
-    );
+    let (one, two) = (open(one.path()).epoch().get(), open(two.path()).epoch().get());
     assert_ne!(one, two);
     assert!(i64::try_from(one).is_ok() && one != 0);
 }
@@ -195,19 +170,10 @@ async fn a_refused_write_does_not_spoil_the_others_of_its_group() {
     let commit =
         |batch, position| store.commit(PARTITION, batch, LogPosition::new(position), epoch);
     let with_events = |number, ids: &[&str]| {
-        let events = (1..)
-            .zip(ids)
-            .map(|(seq, id)| message(number, seq, id))
-            .collect();
-        Batch {
-            events,
-            ..new_chat(number)
-        }
+        let events = (1..).zip(ids).map(|(seq, id)| message(number, seq, id)).collect();
+        Batch { events, ..new_chat(number) }
     };
-    let taken_id = Batch {
-        events: vec![message(1, 2, "a")],
-        ..Batch::default()
-    };
+    let taken_id = Batch { events: vec![message(1, 2, "a")], ..Batch::default() };
     // The writer is held up until all of the others are queued behind it, so that they
     // form one group.
     let (started, wait_started) = mpsc::channel();
@@ -226,12 +192,7 @@ async fn a_refused_write_does_not_spoil_the_others_of_its_group() {
                 store.create_user("ann", "hash", TimestampMs::new(1)),
                 commit(with_events(3, &["c", "d"]), 3),
                 commit(taken_id, 4),
-                store.commit(
-                    PARTITION,
-                    new_chat(4),
-                    LogPosition::new(4),
-                    OwnerEpoch::new(99)
-                ),
+                store.commit(PARTITION, new_chat(4), LogPosition::new(4), OwnerEpoch::new(99)),
                 commit(with_events(5, &["e"]), 5),
                 async { release.send(()).unwrap() },
             )
@@ -247,11 +208,7 @@ async fn a_refused_write_does_not_spoil_the_others_of_its_group() {
     for number in 1..=5 {
         let id = new_chat(number).conversations[0].id;
         let found = store.conversation(id).await.unwrap();
-        assert_eq!(
-            found.is_some(),
-            [1, 3, 5].contains(&number),
-            "conversation {number}"
-        );
+        assert_eq!(found.is_some(), [1, 3, 5].contains(&number), "conversation {number}");
     }
     assert_eq!(store.recent_messages(PARTITION, 10).await.unwrap().len(), 4);
 }
@@ -267,32 +224,16 @@ async fn a_full_disk_refuses_writes_and_recovers_by_itself() {
             Ok(transaction.connection.query_row(&pragma, [], |_| Ok(()))?)
         })
     };
-    store
-        .commit(PARTITION, new_chat(1), LogPosition::new(1), epoch)
-        .await
-        .unwrap();
-    let events = (1..=99)
-        .map(|seq| message(1, seq, &seq.to_string()))
-        .collect();
-    let batch = Batch {
-        events,
-        ..Batch::default()
-    };
+    store.commit(PARTITION, new_chat(1), LogPosition::new(1), epoch).await.unwrap();
+    let events = (1..=99).map(|seq| message(1, seq, &seq.to_string())).collect();
+    let batch = Batch { events, ..Batch::default() };
     set_pages_max(1).await.unwrap();
-    let full = store
-        .commit(PARTITION, batch.clone(), LogPosition::new(2), epoch)
-        .await;
+    let full = store.commit(PARTITION, batch.clone(), LogPosition::new(2), epoch).await;
     assert_eq!(full.unwrap_err().kind(), StoreErrorKind::Full);
     assert_eq!(store.recent_messages(PARTITION, 10).await.unwrap(), []);
     set_pages_max(100_000).await.unwrap();
-    store
-        .commit(PARTITION, batch, LogPosition::new(2), epoch)
-        .await
-        .unwrap();
-    assert_eq!(
-        store.recent_messages(PARTITION, 100).await.unwrap().len(),
-        99
-    );
+    store.commit(PARTITION, batch, LogPosition::new(2), epoch).await.unwrap();
+    assert_eq!(store.recent_messages(PARTITION, 100).await.unwrap().len(), 99);
 }
 
 #[tokio::test]
@@ -301,43 +242,20 @@ async fn nothing_is_written_after_the_disk_has_failed() {
     let store = open(place.path());
     let epoch = store.claim(PARTITION).await.unwrap().owner_epoch;
     let failed = store.write(move |transaction| {
-        commit::commit(
-            transaction,
-            PARTITION,
-            &new_chat(1),
-            LogPosition::new(1),
-            epoch,
-        )?;
+        commit::commit(transaction, PARTITION, &new_chat(1), LogPosition::new(1), epoch)?;
         let failure = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
         Err::<(), _>(rusqlite::Error::SqliteFailure(failure, None).into())
     });
     assert_eq!(failed.await.unwrap_err().kind(), StoreErrorKind::Fatal);
-    let next = store
-        .commit(PARTITION, new_chat(2), LogPosition::new(1), epoch)
-        .await;
+    let next = store.commit(PARTITION, new_chat(2), LogPosition::new(1), epoch).await;
     assert_eq!(next.unwrap_err().kind(), StoreErrorKind::Fatal);
     let read = store.recent_messages(PARTITION, 1).await;
     assert_eq!(read.unwrap_err().kind(), StoreErrorKind::Fatal);
-    assert_eq!(
-        store.close().await.unwrap_err().kind(),
-        StoreErrorKind::Fatal
-    );
+    assert_eq!(store.close().await.unwrap_err().kind(), StoreErrorKind::Fatal);
 
     let store = open(place.path());
-    assert_eq!(
-        store
-            .single_chat(UserId::new(1), UserId::new(2))
-            .await
-            .unwrap(),
-        None
-    );
-    assert_eq!(
-        store
-            .single_chat(UserId::new(1), UserId::new(3))
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(store.single_chat(UserId::new(1), UserId::new(2)).await.unwrap(), None);
+    assert_eq!(store.single_chat(UserId::new(1), UserId::new(3)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -352,11 +270,5 @@ async fn a_write_takes_place_even_if_nobody_waits_for_it() {
     .await;
     drop(registration);
     drop(store);
-    assert!(
-        open(place.path())
-            .user_by_name("ann")
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(open(place.path()).user_by_name("ann").await.unwrap().is_some());
 }

@@ -46,11 +46,7 @@ pub(super) fn conversation(
         )?
         .query_map([key(id.get())], member_of)?
         .collect::<Result<_>>()?;
-    Ok(Some(ConversationState {
-        conversation,
-        head,
-        members,
-    }))
+    Ok(Some(ConversationState { conversation, head, members }))
 }
 
 pub(super) fn single_chat(
@@ -60,10 +56,9 @@ pub(super) fn single_chat(
 ) -> Result<Option<ConversationId>> {
     connection
         .prepare_cached("SELECT id FROM conversations WHERE low = ?1 AND high = ?2")?
-        .query_row(
-            (key(one.min(other).get()), key(one.max(other).get())),
-            |row| Ok(ConversationId::new(row.get(0)?)),
-        )
+        .query_row((key(one.min(other).get()), key(one.max(other).get())), |row| {
+            Ok(ConversationId::new(row.get(0)?))
+        })
         .optional()
 }
 
@@ -78,11 +73,7 @@ pub(super) fn find_message(
             "WHERE conversation = ?1 AND sender = ?2 AND client_message_id = ?3"
         ))?
         .query_row(
-            (
-                key(conversation.get()),
-                key(sender.get()),
-                client_message_id.as_str(),
-            ),
+            (key(conversation.get()), key(sender.get()), client_message_id.as_str()),
             event_of,
         )
         .optional()
@@ -113,15 +104,8 @@ pub(super) fn events_after(
     limit: u32,
 ) -> Result<EventPage> {
     let sql = select_events!("WHERE conversation = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
-    let events = events(
-        connection,
-        sql,
-        (key(conversation.get()), bound(after.get()), limit),
-    )?;
-    Ok(EventPage {
-        events,
-        head: head(connection, conversation)?,
-    })
+    let events = events(connection, sql, (key(conversation.get()), bound(after.get()), limit))?;
+    Ok(EventPage { events, head: head(connection, conversation)? })
 }
 
 pub(super) fn events_before(
@@ -131,16 +115,10 @@ pub(super) fn events_before(
     limit: u32,
 ) -> Result<EventPage> {
     let sql = select_events!("WHERE conversation = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3");
-    let mut events = events(
-        connection,
-        sql,
-        (key(conversation.get()), bound(before.get()), limit),
-    )?;
+    let mut events =
+        events(connection, sql, (key(conversation.get()), bound(before.get()), limit))?;
     events.reverse();
-    Ok(EventPage {
-        events,
-        head: head(connection, conversation)?,
-    })
+    Ok(EventPage { events, head: head(connection, conversation)? })
 }
 
 pub(super) fn member(
@@ -171,10 +149,7 @@ fn events<P: rusqlite::Params>(
     sql: &str,
     parameters: P,
 ) -> Result<Vec<StoredEvent>> {
-    connection
-        .prepare_cached(sql)?
-        .query_map(parameters, event_of)?
-        .collect()
+    connection.prepare_cached(sql)?.query_map(parameters, event_of)?.collect()
 }
 
 fn event_of(row: &Row<'_>) -> Result<StoredEvent> {
@@ -205,12 +180,6 @@ fn head_of(row: &Row<'_>, column: usize) -> Result<Head> {
 }
 
 fn member_of(row: &Row<'_>) -> Result<Member> {
-    let cursors = Cursors {
-        delivered: Seq::new(row.get(1)?),
-        read: Seq::new(row.get(2)?),
-    };
-    Ok(Member {
-        user: UserId::new(row.get(0)?),
-        cursors,
-    })
+    let cursors = Cursors { delivered: Seq::new(row.get(1)?), read: Seq::new(row.get(2)?) };
+    Ok(Member { user: UserId::new(row.get(0)?), cursors })
 }

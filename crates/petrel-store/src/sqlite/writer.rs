@@ -91,14 +91,7 @@ where
     F: FnMut(&mut Transaction<'_>) -> Result<T, WriteError> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (
-        Box::new(PendingWrite {
-            work,
-            outcome: None,
-            reply,
-        }),
-        answer,
-    )
+    (Box::new(PendingWrite { work, outcome: None, reply }), answer)
 }
 
 /// Starts the thread. It ends when the queue is closed and empty.
@@ -119,11 +112,7 @@ pub(super) fn start(writer: Writer) -> Result<(JoinHandle<()>, Finished), StoreE
 impl Writer {
     fn run(mut self) -> Result<(), StoreError> {
         let mut received = Vec::new();
-        while self
-            .queue
-            .blocking_recv_many(&mut received, WRITES_GROUPED_MAX)
-            > 0
-        {
+        while self.queue.blocking_recv_many(&mut received, WRITES_GROUPED_MAX) > 0 {
             self.commit_group(received.drain(..).collect());
         }
         self.finish()
@@ -145,11 +134,7 @@ impl Writer {
                 }
                 Err(Setback::Failed(error)) => {
                     let kind = fault::kind(&error);
-                    fail_all(
-                        &mut writes,
-                        kind,
-                        &format!("the store can't be written: {error}"),
-                    );
+                    fail_all(&mut writes, kind, &format!("the store can't be written: {error}"));
                     break;
                 }
                 Err(Setback::Uncertain(error)) => {
@@ -165,9 +150,7 @@ impl Writer {
 
     /// Runs `writes` in one transaction. On an error everything is rolled back.
     fn attempt(&mut self, writes: &mut VecDeque<Box<dyn Write>>) -> Result<(), Setback> {
-        self.connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(setback)?;
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(setback)?;
         let ran = run_all(&self.connection, self.marks, writes).and_then(|marks| {
             match self.connection.execute_batch("COMMIT") {
                 Ok(()) => Ok(marks),
@@ -208,9 +191,7 @@ impl Writer {
         let result = if let Some(reason) = self.failure.get() {
             // After a failed fsync the log may hold what the disk does not. The next
             // start decides from what it finds there.
-            let _ = self
-                .connection
-                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             Err(StoreError::new(StoreErrorKind::Fatal, reason))
         } else {
             checkpoint(&self.connection).map_err(|error| fault::of_write(error, story))
@@ -227,10 +208,7 @@ fn run_all(
     before: Marks,
     writes: &mut VecDeque<Box<dyn Write>>,
 ) -> Result<Marks, Setback> {
-    let mut transaction = Transaction {
-        connection,
-        marks: before,
-    };
+    let mut transaction = Transaction { connection, marks: before };
     for (index, write) in writes.iter_mut().enumerate() {
         let marks = transaction.marks;
         let changes = connection.total_changes();
@@ -276,10 +254,7 @@ impl From<rusqlite::Error> for WriteError {
         if database_failed {
             Self::Failed(error)
         } else {
-            Self::Refused(fault::of_write(
-                error,
-                "the write contradicts the stored state",
-            ))
+            Self::Refused(fault::of_write(error, "the write contradicts the stored state"))
         }
     }
 }

@@ -28,21 +28,13 @@ impl<'a> Owner<'a> {
         let partition = Partition::new(partition);
         let claim = store.claim(partition).await.expect("a claim");
         let (owner_epoch, next_position) = (claim.owner_epoch, claim.next_position);
-        Self {
-            store,
-            partition,
-            owner_epoch,
-            next_position,
-        }
+        Self { store, partition, owner_epoch, next_position }
     }
 
     /// Commits a batch at the next position.
     pub(super) async fn try_commit(&mut self, batch: Batch) -> Result<Committed, StoreError> {
         let after = self.next_position.next();
-        let result = self
-            .store
-            .commit(self.partition, batch, after, self.owner_epoch)
-            .await;
+        let result = self.store.commit(self.partition, batch, after, self.owner_epoch).await;
         if result.is_ok() {
             self.next_position = after;
         }
@@ -56,10 +48,7 @@ impl<'a> Owner<'a> {
 
     /// Commits a batch that must be refused as `kind`.
     pub(super) async fn refused(&mut self, batch: Batch, kind: StoreErrorKind) {
-        let error = self
-            .try_commit(batch)
-            .await
-            .expect_err("the batch was accepted");
+        let error = self.try_commit(batch).await.expect_err("the batch was accepted");
         assert_eq!(error.kind(), kind, "{error}");
     }
 }
@@ -76,14 +65,8 @@ pub(super) fn name(text: impl ToString) -> ClientMessageId {
 /// A batch that begins a single chat and stores `messages` of its smaller user in it.
 pub(super) fn chat(number: u64, low: UserId, high: UserId, messages: u64) -> Batch {
     Batch {
-        conversations: vec![NewConversation {
-            id: id(number),
-            low,
-            high,
-        }],
-        events: (1..=messages)
-            .map(|seq| message(id(number), seq, low))
-            .collect(),
+        conversations: vec![NewConversation { id: id(number), low, high }],
+        events: (1..=messages).map(|seq| message(id(number), seq, low)).collect(),
         cursors: Vec::new(),
     }
 }
@@ -107,26 +90,15 @@ pub(super) fn cursor(
     delivered: u64,
     read: u64,
 ) -> CursorUpdate {
-    CursorUpdate {
-        conversation,
-        user,
-        delivered: Seq::new(delivered),
-        read: Seq::new(read),
-    }
+    CursorUpdate { conversation, user, delivered: Seq::new(delivered), read: Seq::new(read) }
 }
 
 /// A batch of nothing but events.
 pub(super) fn events(events: impl IntoIterator<Item = NewEvent>) -> Batch {
-    Batch {
-        events: events.into_iter().collect(),
-        ..Batch::default()
-    }
+    Batch { events: events.into_iter().collect(), ..Batch::default() }
 }
 
 /// A batch of nothing but cursors.
 pub(super) fn cursors(cursors: impl IntoIterator<Item = CursorUpdate>) -> Batch {
-    Batch {
-        cursors: cursors.into_iter().collect(),
-        ..Batch::default()
-    }
+    Batch { cursors: cursors.into_iter().collect(), ..Batch::default() }
 }

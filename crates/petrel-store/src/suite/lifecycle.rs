@@ -1,8 +1,5 @@
 //! Restarts, many writers at once, and the end.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failure of a case is what a suite is for"
-)]
+#![allow(clippy::unwrap_used, reason = "a failure of a case is what a suite is for")]
 
 use std::sync::Arc;
 
@@ -20,10 +17,7 @@ pub async fn everything_outlives_a_restart(place: &dyn Place) {
     owner.commit(chat(1, ANN, BOB, 3)).await;
     owner.commit(chat(2, ANN, CLEO, 1)).await;
     owner.commit(cursors([cursor(id(1), BOB, 3, 2)])).await;
-    let user = store
-        .create_user("ann", "hash", TimestampMs::new(7))
-        .await
-        .unwrap();
+    let user = store.create_user("ann", "hash", TimestampMs::new(7)).await.unwrap();
     let before = snapshot(&*store).await;
     let epoch = store.epoch();
     assert_ne!(epoch.get(), 0);
@@ -44,15 +38,8 @@ async fn snapshot(store: &dyn Store) -> impl PartialEq + std::fmt::Debug + use<>
         store.single_chat(ANN, CLEO).await.unwrap().unwrap(),
         store.events_after(id(1), Seq::ZERO, 10).await.unwrap(),
         store.recent_messages(Partition::new(1), 10).await.unwrap(),
-        store
-            .find_message(id(1), ANN, &name(format!("{}-2", id(1))))
-            .await
-            .unwrap()
-            .unwrap(),
-        store
-            .sync_page(BOB, RowId::default(), None, 10)
-            .await
-            .unwrap(),
+        store.find_message(id(1), ANN, &name(format!("{}-2", id(1)))).await.unwrap().unwrap(),
+        store.sync_page(BOB, RowId::default(), None, 10).await.unwrap(),
     )
 }
 
@@ -62,15 +49,8 @@ pub async fn numbers_go_on_after_a_restart(place: &dyn Place) {
     let mut deposed = Owner::claim(&*store, 1).await;
     deposed.commit(chat(1, ANN, BOB, 1)).await;
     deposed.commit(cursors([cursor(id(1), BOB, 1, 1)])).await;
-    let last_row = store
-        .sync_page(BOB, RowId::default(), None, 1)
-        .await
-        .unwrap()
-        .last_row;
-    let user = store
-        .create_user("ann", "hash", TimestampMs::new(7))
-        .await
-        .unwrap();
+    let last_row = store.sync_page(BOB, RowId::default(), None, 1).await.unwrap().last_row;
+    let user = store.create_user("ann", "hash", TimestampMs::new(7)).await.unwrap();
     let owner_epoch = deposed.owner_epoch;
     store.close().await.unwrap();
     drop(store);
@@ -80,25 +60,11 @@ pub async fn numbers_go_on_after_a_restart(place: &dyn Place) {
     assert!(fenced.owner_epoch > owner_epoch);
     assert_eq!(fenced.next_position, LogPosition::new(2));
     assert_eq!(fenced.conversation_number, 1);
-    let late = store.commit(
-        Partition::new(1),
-        Batch::default(),
-        LogPosition::new(3),
-        owner_epoch,
-    );
+    let late = store.commit(Partition::new(1), Batch::default(), LogPosition::new(3), owner_epoch);
     assert_eq!(late.await.unwrap_err().kind(), StoreErrorKind::Fenced);
     let mut owner = Owner::claim(&*store, 1).await;
-    assert!(
-        owner
-            .commit(events([message(id(1), 2, ANN)]))
-            .await
-            .first_row
-            > last_row
-    );
-    let next = store
-        .create_user("bob", "hash", TimestampMs::new(8))
-        .await
-        .unwrap();
+    assert!(owner.commit(events([message(id(1), 2, ANN)])).await.first_row > last_row);
+    let next = store.create_user("bob", "hash", TimestampMs::new(8)).await.unwrap();
     assert!(next.id > user.id);
     store.close().await.unwrap();
 }
@@ -118,16 +84,9 @@ pub async fn many_writers_do_not_disturb_each_other(place: &dyn Place) {
     tasks.spawn(async move {
         for number in 0..COMMITS {
             let username = format!("user-{number}");
-            let user = registrations
-                .create_user(&username, "hash", TimestampMs::new(1))
-                .await;
-            assert_eq!(
-                registrations.user_by_name(&username).await.unwrap(),
-                Some(user.unwrap())
-            );
-            let taken = registrations
-                .create_user(&username, "hash", TimestampMs::new(1))
-                .await;
+            let user = registrations.create_user(&username, "hash", TimestampMs::new(1)).await;
+            assert_eq!(registrations.user_by_name(&username).await.unwrap(), Some(user.unwrap()));
+            let taken = registrations.create_user(&username, "hash", TimestampMs::new(1)).await;
             assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::Conflict);
         }
         Vec::new()
@@ -135,11 +94,7 @@ pub async fn many_writers_do_not_disturb_each_other(place: &dyn Place) {
     let mut rows: Vec<RowId> = tasks.join_all().await.concat();
     rows.sort();
     rows.dedup();
-    assert_eq!(
-        rows.len() as u64,
-        u64::from(OWNERS) * COMMITS,
-        "a row was handed out twice"
-    );
+    assert_eq!(rows.len() as u64, u64::from(OWNERS) * COMMITS, "a row was handed out twice");
     store.close().await.unwrap();
 }
 
@@ -153,18 +108,9 @@ async fn run_owner(store: &dyn Store, partition: u16, commits: u64) -> Vec<RowId
         let mut batch = events([message(conversation, seq, low)]);
         batch.cursors.push(cursor(conversation, low, seq, seq));
         rows.push(owner.commit(batch).await.first_row);
-        let head = store
-            .events_after(conversation, Seq::new(seq), 1)
-            .await
-            .unwrap()
-            .head;
+        let head = store.events_after(conversation, Seq::new(seq), 1).await.unwrap().head;
         assert_eq!(head.seq, Seq::new(seq));
-        owner
-            .refused(
-                events([message(conversation, seq, low)]),
-                StoreErrorKind::Invalid,
-            )
-            .await;
+        owner.refused(events([message(conversation, seq, low)]), StoreErrorKind::Invalid).await;
     }
     assert!(rows.is_sorted_by(|earlier, later| earlier < later));
     rows
@@ -177,26 +123,13 @@ pub async fn a_closed_store_refuses_everything(store: &dyn Store) {
     let kinds = [
         store.claim(Partition::new(1)).await.unwrap_err().kind(),
         store
-            .commit(
-                owner.partition,
-                Batch::default(),
-                LogPosition::new(1),
-                owner.owner_epoch,
-            )
+            .commit(owner.partition, Batch::default(), LogPosition::new(1), owner.owner_epoch)
             .await
             .unwrap_err()
             .kind(),
-        store
-            .create_user("ann", "hash", TimestampMs::new(1))
-            .await
-            .unwrap_err()
-            .kind(),
+        store.create_user("ann", "hash", TimestampMs::new(1)).await.unwrap_err().kind(),
         store.conversation(id(1)).await.unwrap_err().kind(),
-        store
-            .sync_page(ANN, RowId::default(), None, 1)
-            .await
-            .unwrap_err()
-            .kind(),
+        store.sync_page(ANN, RowId::default(), None, 1).await.unwrap_err().kind(),
         store.close().await.unwrap_err().kind(),
     ];
     assert_eq!(kinds, [StoreErrorKind::Unavailable; 6]);

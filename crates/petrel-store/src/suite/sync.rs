@@ -1,8 +1,5 @@
 //! Cursors and the pages of a sync.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failure of a case is what a suite is for"
-)]
+#![allow(clippy::unwrap_used, reason = "a failure of a case is what a suite is for")]
 
 use petrel_types::{ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId};
 
@@ -12,18 +9,11 @@ use crate::{Conversation, Cursors, Head, Store, StoreErrorKind, SyncEntry, SyncP
 const START: RowId = RowId::new(0);
 
 fn ids(page: &SyncPage) -> Vec<ConversationId> {
-    page.entries
-        .iter()
-        .map(|entry| entry.conversation.id)
-        .collect()
+    page.entries.iter().map(|entry| entry.conversation.id).collect()
 }
 
 fn stamp(page: &SyncPage, conversation: ConversationId) -> RowId {
-    page.entries
-        .iter()
-        .find(|entry| entry.conversation.id == conversation)
-        .unwrap()
-        .stamp
+    page.entries.iter().find(|entry| entry.conversation.id == conversation).unwrap().stamp
 }
 
 async fn everything(store: &dyn Store, user: UserId) -> SyncPage {
@@ -34,45 +24,23 @@ async fn everything(store: &dyn Store, user: UserId) -> SyncPage {
 pub async fn cursors_never_go_back(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     owner.commit(chat(1, ANN, BOB, 9)).await;
-    let steps = [
-        ((5, 3), (5, 3)),
-        ((4, 2), (5, 3)),
-        ((0, 4), (5, 4)),
-        ((6, 1), (6, 4)),
-        ((6, 4), (6, 4)),
-    ];
+    let steps =
+        [((5, 3), (5, 3)), ((4, 2), (5, 3)), ((0, 4), (5, 4)), ((6, 1), (6, 4)), ((6, 4), (6, 4))];
     for ((delivered, read), expected) in steps {
-        owner
-            .commit(cursors([cursor(id(1), BOB, delivered, read)]))
-            .await;
+        owner.commit(cursors([cursor(id(1), BOB, delivered, read)])).await;
         let stored = store.member(id(1), BOB).await.unwrap().unwrap().cursors;
         assert_eq!((stored.delivered.get(), stored.read.get()), expected);
     }
-    assert_eq!(
-        store.member(id(1), ANN).await.unwrap().unwrap().cursors,
-        Cursors::default()
-    );
+    assert_eq!(store.member(id(1), ANN).await.unwrap().unwrap().cursors, Cursors::default());
 }
 
 /// Only members have cursors; members of the same batch count.
 pub async fn cursors_belong_to_members(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     owner.commit(chat(1, ANN, BOB, 1)).await;
-    owner
-        .refused(
-            cursors([cursor(id(1), CLEO, 1, 1)]),
-            StoreErrorKind::Invalid,
-        )
-        .await;
-    owner
-        .refused(cursors([cursor(id(2), ANN, 1, 1)]), StoreErrorKind::Invalid)
-        .await;
-    owner
-        .refused(
-            cursors([cursor(id(1), CLEO, 0, 0)]),
-            StoreErrorKind::Invalid,
-        )
-        .await;
+    owner.refused(cursors([cursor(id(1), CLEO, 1, 1)]), StoreErrorKind::Invalid).await;
+    owner.refused(cursors([cursor(id(2), ANN, 1, 1)]), StoreErrorKind::Invalid).await;
+    owner.refused(cursors([cursor(id(1), CLEO, 0, 0)]), StoreErrorKind::Invalid).await;
     let mut batch = chat(2, ANN, CLEO, 1);
     batch.cursors = vec![cursor(id(2), ANN, 1, 1)];
     owner.commit(batch).await;
@@ -84,9 +52,7 @@ pub async fn cursors_belong_to_members(store: &dyn Store) {
 pub async fn conversations_come_newest_first(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     for number in 1..=3 {
-        owner
-            .commit(chat(number, ANN, UserId::new(100 + number), 2))
-            .await;
+        owner.commit(chat(number, ANN, UserId::new(100 + number), 2)).await;
     }
     assert_eq!(ids(&everything(store, ANN).await), [id(3), id(2), id(1)]);
     owner.commit(events([message(id(1), 3, ANN)])).await;
@@ -94,18 +60,12 @@ pub async fn conversations_come_newest_first(store: &dyn Store) {
     owner.commit(cursors([cursor(id(2), ANN, 2, 2)])).await;
     assert_eq!(ids(&everything(store, ANN).await), [id(2), id(1), id(3)]);
     owner.commit(chat(4, ANN, CLEO, 0)).await;
-    assert_eq!(
-        ids(&everything(store, ANN).await),
-        [id(4), id(2), id(1), id(3)]
-    );
+    assert_eq!(ids(&everything(store, ANN).await), [id(4), id(2), id(1), id(3)]);
     let mixed = [(1, 4), (3, 3), (2, 3), (3, 4)].map(|(number, seq)| message(id(number), seq, ANN));
     owner.commit(events(mixed)).await;
     let page = everything(store, ANN).await;
     assert_eq!(ids(&page), [id(3), id(2), id(1), id(4)]);
-    assert!(
-        page.entries
-            .is_sorted_by(|newer, older| newer.stamp > older.stamp)
-    );
+    assert!(page.entries.is_sorted_by(|newer, older| newer.stamp > older.stamp));
     assert!(page.last_row >= page.entries[0].stamp);
 }
 
@@ -113,15 +73,12 @@ pub async fn conversations_come_newest_first(store: &dyn Store) {
 pub async fn a_page_covers_what_is_between_its_bounds(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     for number in 1..=5 {
-        owner
-            .commit(chat(number, ANN, UserId::new(100 + number), 1))
-            .await;
+        owner.commit(chat(number, ANN, UserId::new(100 + number), 1)).await;
     }
     let all = everything(store, ANN).await;
     assert!(!all.more);
-    let stamps: Vec<Option<RowId>> = (0..=5)
-        .map(|number| (number > 0).then(|| stamp(&all, id(number))))
-        .collect();
+    let stamps: Vec<Option<RowId>> =
+        (0..=5).map(|number| (number > 0).then(|| stamp(&all, id(number)))).collect();
     // Since the stamp of this conversation, before that of that one, at most so many.
     let cases: [(usize, usize, u32, &[u64], bool); 9] = [
         (0, 0, 5, &[5, 4, 3, 2, 1], false),
@@ -140,17 +97,10 @@ pub async fn a_page_covers_what_is_between_its_bounds(store: &dyn Store) {
             .await
             .unwrap();
         let expected: Vec<_> = expected.iter().map(|number| id(*number)).collect();
-        assert_eq!(
-            (ids(&page), page.more),
-            (expected, more),
-            "{since}..{before} limit {limit}"
-        );
+        assert_eq!((ids(&page), page.more), (expected, more), "{since}..{before} limit {limit}");
         assert_eq!(page.last_row, all.last_row);
     }
-    let nothing = store
-        .sync_page(ANN, RowId::new(u64::MAX), None, 10)
-        .await
-        .unwrap();
+    let nothing = store.sync_page(ANN, RowId::new(u64::MAX), None, 10).await.unwrap();
     assert_eq!((ids(&nothing), nothing.more), (Vec::new(), false));
 }
 
@@ -158,13 +108,9 @@ pub async fn a_page_covers_what_is_between_its_bounds(store: &dyn Store) {
 pub async fn pages_continue_where_the_last_one_ended(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     for number in 1..=7 {
-        owner
-            .commit(chat(number, ANN, UserId::new(100 + number), 1))
-            .await;
+        owner.commit(chat(number, ANN, UserId::new(100 + number), 1)).await;
     }
-    owner
-        .commit(cursors((1..=7).map(|number| cursor(id(number), ANN, 1, 1))))
-        .await;
+    owner.commit(cursors((1..=7).map(|number| cursor(id(number), ANN, 1, 1)))).await;
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let page = store.sync_page(ANN, START, before, 2).await.unwrap();
@@ -215,34 +161,16 @@ pub async fn an_entry_tells_both_cursors_and_what_was_read(store: &dyn Store) {
         event.message_number = MessageNumber::new(number);
     }
     owner.commit(batch).await;
-    owner
-        .commit(cursors([
-            cursor(id(1), ANN, 5, 4),
-            cursor(id(1), BOB, 3, 0),
-        ]))
-        .await;
+    owner.commit(cursors([cursor(id(1), ANN, 5, 4), cursor(id(1), BOB, 3, 0)])).await;
     let (ann, bob) = (everything(store, ANN).await, everything(store, BOB).await);
     let expected = SyncEntry {
-        conversation: Conversation {
-            id: id(1),
-            low: ANN,
-            high: BOB,
-        },
+        conversation: Conversation { id: id(1), low: ANN, high: BOB },
         stamp: stamp(&ann, id(1)),
-        head: Head {
-            seq: Seq::new(5),
-            message_number: MessageNumber::new(4),
-        },
+        head: Head { seq: Seq::new(5), message_number: MessageNumber::new(4) },
         timestamp: TimestampMs::new(1_000_005),
-        own: Cursors {
-            delivered: Seq::new(5),
-            read: Seq::new(4),
-        },
+        own: Cursors { delivered: Seq::new(5), read: Seq::new(4) },
         read_message_number: MessageNumber::new(3),
-        peer: Cursors {
-            delivered: Seq::new(3),
-            read: Seq::ZERO,
-        },
+        peer: Cursors { delivered: Seq::new(3), read: Seq::ZERO },
     };
     assert_eq!(ann.entries.as_slice(), std::slice::from_ref(&expected));
     let seen_by_bob = SyncEntry {

@@ -1,8 +1,5 @@
 //! Reads of conversations and their events.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failure of a case is what a suite is for"
-)]
+#![allow(clippy::unwrap_used, reason = "a failure of a case is what a suite is for")]
 
 use bytes::Bytes;
 use petrel_types::{ConversationId, Partition, RowId, Seq, UserId};
@@ -19,9 +16,7 @@ pub async fn pages_go_forward(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     owner.commit(chat(1, ANN, BOB, 3)).await;
     owner.commit(chat(2, ANN, CLEO, 9)).await;
-    owner
-        .commit(events([message(id(1), 4, BOB), message(id(1), 5, ANN)]))
-        .await;
+    owner.commit(events([message(id(1), 4, BOB), message(id(1), 5, ANN)])).await;
     let cases: [(u64, u32, &[u64]); 8] = [
         (0, 10, &[1, 2, 3, 4, 5]),
         (0, 5, &[1, 2, 3, 4, 5]),
@@ -33,10 +28,7 @@ pub async fn pages_go_forward(store: &dyn Store) {
         (0, 0, &[]),
     ];
     for (after, limit, expected) in cases {
-        let page = store
-            .events_after(id(1), Seq::new(after), limit)
-            .await
-            .unwrap();
+        let page = store.events_after(id(1), Seq::new(after), limit).await.unwrap();
         assert_eq!(seqs(&page), expected, "after {after}, limit {limit}");
         assert_eq!(page.head.seq, Seq::new(5));
         assert!(page.events.iter().all(|event| event.conversation == id(1)));
@@ -59,10 +51,7 @@ pub async fn pages_go_backward(store: &dyn Store) {
         (6, 0, &[]),
     ];
     for (before, limit, expected) in cases {
-        let page = store
-            .events_before(id(1), Seq::new(before), limit)
-            .await
-            .unwrap();
+        let page = store.events_before(id(1), Seq::new(before), limit).await.unwrap();
         assert_eq!(seqs(&page), expected, "before {before}, limit {limit}");
         assert_eq!(page.head.seq, Seq::new(5));
     }
@@ -71,32 +60,17 @@ pub async fn pages_go_backward(store: &dyn Store) {
 /// What was never stored is absent, however absurd its number.
 pub async fn an_unknown_conversation_is_empty(store: &dyn Store) {
     for unknown in [id(1), ConversationId::new(0), ConversationId::new(u64::MAX)] {
-        let empty = EventPage {
-            events: Vec::new(),
-            head: Default::default(),
-        };
-        assert_eq!(
-            store.events_after(unknown, Seq::ZERO, 10).await.unwrap(),
-            empty
-        );
-        assert_eq!(
-            store.events_before(unknown, Seq::new(9), 10).await.unwrap(),
-            empty
-        );
+        let empty = EventPage { events: Vec::new(), head: Default::default() };
+        assert_eq!(store.events_after(unknown, Seq::ZERO, 10).await.unwrap(), empty);
+        assert_eq!(store.events_before(unknown, Seq::new(9), 10).await.unwrap(), empty);
         assert_eq!(store.conversation(unknown).await.unwrap(), None);
         assert_eq!(store.member(unknown, ANN).await.unwrap(), None);
-        assert_eq!(
-            store.find_message(unknown, ANN, &name("x")).await.unwrap(),
-            None
-        );
+        assert_eq!(store.find_message(unknown, ANN, &name("x")).await.unwrap(), None);
     }
     assert_eq!(store.event(RowId::new(0)).await.unwrap(), None);
     assert_eq!(store.event(RowId::new(u64::MAX)).await.unwrap(), None);
     assert_eq!(store.user(UserId::new(u64::MAX)).await.unwrap(), None);
-    assert_eq!(
-        store.recent_messages(Partition::new(1), 10).await.unwrap(),
-        []
-    );
+    assert_eq!(store.recent_messages(Partition::new(1), 10).await.unwrap(), []);
 }
 
 /// Every field survives, with and without a client message id, and any bytes.
@@ -121,22 +95,8 @@ pub async fn events_come_back_as_they_went_in(store: &dyn Store) {
             payload: new.payload,
         })
         .collect();
-    assert_eq!(
-        store
-            .events_after(id(1), Seq::ZERO, 10)
-            .await
-            .unwrap()
-            .events,
-        expected
-    );
-    assert_eq!(
-        store
-            .events_before(id(1), Seq::new(9), 10)
-            .await
-            .unwrap()
-            .events,
-        expected
-    );
+    assert_eq!(store.events_after(id(1), Seq::ZERO, 10).await.unwrap().events, expected);
+    assert_eq!(store.events_before(id(1), Seq::new(9), 10).await.unwrap().events, expected);
     for event in expected {
         assert_eq!(store.event(event.row).await.unwrap(), Some(event));
     }
@@ -148,30 +108,11 @@ pub async fn a_conversation_has_its_head_and_members(store: &dyn Store) {
     owner.commit(chat(1, ANN, BOB, 3)).await;
     owner.commit(cursors([cursor(id(1), BOB, 2, 1)])).await;
     let state = store.conversation(id(1)).await.unwrap().unwrap();
-    assert_eq!(
-        state.conversation,
-        Conversation {
-            id: id(1),
-            low: ANN,
-            high: BOB
-        }
-    );
-    assert_eq!(
-        (state.head.seq.get(), state.head.message_number.get()),
-        (3, 3)
-    );
-    let ann = Member {
-        user: ANN,
-        cursors: Cursors::default(),
-    };
-    let bob = Cursors {
-        delivered: Seq::new(2),
-        read: Seq::new(1),
-    };
-    let bob = Member {
-        user: BOB,
-        cursors: bob,
-    };
+    assert_eq!(state.conversation, Conversation { id: id(1), low: ANN, high: BOB });
+    assert_eq!((state.head.seq.get(), state.head.message_number.get()), (3, 3));
+    let ann = Member { user: ANN, cursors: Cursors::default() };
+    let bob = Cursors { delivered: Seq::new(2), read: Seq::new(1) };
+    let bob = Member { user: BOB, cursors: bob };
     assert_eq!(state.members.len(), 2);
     assert!(state.members.contains(&ann) && state.members.contains(&bob));
     assert_eq!(store.member(id(1), ANN).await.unwrap(), Some(ann));
@@ -197,10 +138,7 @@ pub async fn a_chat_with_oneself_has_one_member(store: &dyn Store) {
     assert_eq!(store.single_chat(ANN, ANN).await.unwrap(), Some(id(1)));
     let state = store.conversation(id(1)).await.unwrap().unwrap();
     assert_eq!(state.members.len(), 1);
-    let page = store
-        .sync_page(ANN, RowId::default(), None, 10)
-        .await
-        .unwrap();
+    let page = store.sync_page(ANN, RowId::default(), None, 10).await.unwrap();
     assert_eq!(page.entries.len(), 1);
     assert_eq!(page.entries[0].peer, page.entries[0].own);
 }
@@ -212,25 +150,12 @@ pub async fn a_message_is_found_by_its_client_message_id(store: &dyn Store) {
     batch.events[1].client_message_id = Some(name("Retry"));
     owner.commit(batch).await;
     owner.commit(chat(2, ANN, CLEO, 1)).await;
-    let found = store
-        .find_message(id(1), ANN, &name("Retry"))
-        .await
-        .unwrap()
-        .unwrap();
+    let found = store.find_message(id(1), ANN, &name("Retry")).await.unwrap().unwrap();
     assert_eq!((found.conversation, found.seq), (id(1), Seq::new(2)));
-    for (conversation, sender, text) in [
-        (id(1), BOB, "Retry"),
-        (id(2), ANN, "Retry"),
-        (id(1), ANN, "retry"),
-        (id(1), ANN, "Ret"),
-    ] {
-        assert_eq!(
-            store
-                .find_message(conversation, sender, &name(text))
-                .await
-                .unwrap(),
-            None
-        );
+    for (conversation, sender, text) in
+        [(id(1), BOB, "Retry"), (id(2), ANN, "Retry"), (id(1), ANN, "retry"), (id(1), ANN, "Ret")]
+    {
+        assert_eq!(store.find_message(conversation, sender, &name(text)).await.unwrap(), None);
     }
 }
 
@@ -250,18 +175,10 @@ pub async fn recent_messages_come_newest_first(store: &dyn Store) {
         (3, 10, &[]),
     ];
     for (partition, limit, expected) in cases {
-        let recent = store
-            .recent_messages(Partition::new(partition), limit)
-            .await
-            .unwrap();
-        let places: Vec<_> = recent
-            .iter()
-            .map(|event| (event.conversation, event.seq))
-            .collect();
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(number, seq)| (id(*number), Seq::new(*seq)))
-            .collect();
+        let recent = store.recent_messages(Partition::new(partition), limit).await.unwrap();
+        let places: Vec<_> = recent.iter().map(|event| (event.conversation, event.seq)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(number, seq)| (id(*number), Seq::new(*seq))).collect();
         assert_eq!(places, expected, "partition {partition}, limit {limit}");
     }
 }
