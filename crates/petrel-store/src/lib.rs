@@ -10,6 +10,10 @@
 
 mod batch;
 mod error;
+#[cfg(any(test, feature = "suite"))]
+pub mod faulty;
+#[cfg(any(test, feature = "suite"))]
+pub mod memory;
 mod record;
 pub mod sqlite;
 #[cfg(any(test, feature = "suite"))]

@@ -1,0 +1,170 @@
+//! A store that fails when it is told to: the fault decorator of this port.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use petrel_types::{
+    ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
+    TimestampMs, UserId,
+};
+
+use crate::{
+    Batch, Claim, Committed, ConversationState, EventPage, Member, Store, StoreError,
+    StoreErrorKind, StoredEvent, SyncPage, User,
+};
+
+/// What befalls a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitFault {
+    /// Nothing is stored, and the store says so with this kind.
+    Refused(StoreErrorKind),
+    /// It is stored, but the caller learns only that the disk failed.
+    StoredButFatal,
+    /// It is not stored, and the caller learns only that the disk failed.
+    LostAndFatal,
+}
+
+/// Passes everything to another store, but for the faults that were ordered.
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    next_commit: Mutex<Option<CommitFault>>,
+}
+
+impl FaultyStore {
+    /// No faults until some are ordered.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, next_commit: Mutex::new(None) }
+    }
+
+    /// Orders a fault for the next commit.
+    pub fn fail_next_commit(&self, fault: CommitFault) {
+        *self.next_commit.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    fn take_fault(&self) -> Option<CommitFault> {
+        self.next_commit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn commit(
+        &self,
+        partition: Partition,
+        batch: Batch,
+        next_position: LogPosition,
+        owner_epoch: OwnerEpoch,
+    ) -> Result<Committed, StoreError> {
+        let fatal = || StoreError::new(StoreErrorKind::Fatal, "the disk failed, as ordered");
+        match self.take_fault() {
+            None => self.inner.commit(partition, batch, next_position, owner_epoch).await,
+            Some(CommitFault::Refused(kind)) => Err(StoreError::new(kind, "refused, as ordered")),
+            Some(CommitFault::LostAndFatal) => Err(fatal()),
+            Some(CommitFault::StoredButFatal) => {
+                self.inner.commit(partition, batch, next_position, owner_epoch).await?;
+                Err(fatal())
+            }
+        }
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.inner.epoch()
+    }
+
+    async fn claim(&self, partition: Partition) -> Result<Claim, StoreError> {
+        self.inner.claim(partition).await
+    }
+
+    async fn conversation(
+        &self,
+        conversation: ConversationId,
+    ) -> Result<Option<ConversationState>, StoreError> {
+        self.inner.conversation(conversation).await
+    }
+
+    async fn single_chat(
+        &self,
+        one: UserId,
+        other: UserId,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        self.inner.single_chat(one, other).await
+    }
+
+    async fn find_message(
+        &self,
+        conversation: ConversationId,
+        sender: UserId,
+        client_message_id: &ClientMessageId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        self.inner.find_message(conversation, sender, client_message_id).await
+    }
+
+    async fn recent_messages(
+        &self,
+        partition: Partition,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner.recent_messages(partition, limit).await
+    }
+
+    async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
+        self.inner.event(row).await
+    }
+
+    async fn events_after(
+        &self,
+        conversation: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<EventPage, StoreError> {
+        self.inner.events_after(conversation, after, limit).await
+    }
+
+    async fn events_before(
+        &self,
+        conversation: ConversationId,
+        before: Seq,
+        limit: u32,
+    ) -> Result<EventPage, StoreError> {
+        self.inner.events_before(conversation, before, limit).await
+    }
+
+    async fn member(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<Option<Member>, StoreError> {
+        self.inner.member(conversation, user).await
+    }
+
+    async fn sync_page(
+        &self,
+        user: UserId,
+        since: RowId,
+        before: Option<RowId>,
+        limit: u32,
+    ) -> Result<SyncPage, StoreError> {
+        self.inner.sync_page(user, since, before, limit).await
+    }
+
+    async fn create_user(
+        &self,
+        username: &str,
+        password_hash: &str,
+        now: TimestampMs,
+    ) -> Result<User, StoreError> {
+        self.inner.create_user(username, password_hash, now).await
+    }
+
+    async fn user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
+        self.inner.user_by_name(username).await
+    }
+
+    async fn user(&self, user: UserId) -> Result<Option<User>, StoreError> {
+        self.inner.user(user).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+}
