@@ -13,6 +13,8 @@
 //! `PETREL_SIMULATION_STEPS` and `PETREL_SIMULATION_SEED` change how much is run; a failure
 //! prints the seed and what happened before.
 
+#![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
+
 mod device;
 mod world;
 
