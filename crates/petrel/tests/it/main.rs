@@ -5,6 +5,7 @@
 mod auth;
 mod chat;
 mod crash;
+mod delivery;
 mod lifecycle;
 mod limits;
 mod support;
