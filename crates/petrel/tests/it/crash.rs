@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use petrel_protocol::frame::{ClientAckType, ClientFrame};
 use petrel_protocol::http::LoggedIn;
 use petrel_testkit::checker::{History, Timeline, View, same};
@@ -140,12 +140,12 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
 
     for number in 0..kills {
         let acks = random.within(ACKS_BETWEEN_KILLS);
-        enough_acks(acks, &world, &mut server, &mut talking).await?;
+        server = enough_acks(acks, &world, server, &mut talking).await?;
         server.kill().await?;
         server = launcher.start().await?;
         runs.send_replace(run(&server, number + 1, phase_of(number + 1)));
     }
-    enough_acks(ACKS_AT_THE_END, &world, &mut server, &mut talking).await?;
+    server = enough_acks(ACKS_AT_THE_END, &world, server, &mut talking).await?;
     runs.send_modify(|run| run.phase = Phase::Finishing);
     let mut history = History::default();
     let mut repeated = 0;
@@ -195,23 +195,28 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
     ))
 }
 
-/// Waits until talkers have seen this many acks from now on. It is an error if the server
-/// ends before it is killed, or a talker gives up.
+/// Waits until talkers have seen this many acks from now on, and returns the server. It is
+/// an error if the server ends before it is killed, or a talker gives up; then it shows
+/// what the server said.
 async fn enough_acks(
     acks: u64,
     world: &World,
-    server: &mut Server,
+    mut server: Server,
     talking: &mut JoinSet<Result<Talked>>,
-) -> Result<()> {
+) -> Result<Server> {
     tokio::select! {
-        () = world.acks.more(acks) => Ok(()),
+        () = world.acks.more(acks) => Ok(server),
         exit = server.ended() => {
             let exit = exit?;
             bail!("the server ended by itself, with {:?}:\n{}", exit.code, exit.stderr)
         }
         Some(talked) = talking.join_next() => {
-            talked??;
-            bail!("a talker left early")
+            let error = match talked? {
+                Ok(_) => anyhow!("a talker left early"),
+                Err(error) => error,
+            };
+            let exit = server.kill().await?;
+            Err(error.context(format!("the server said:\n{}", exit.stderr)))
         }
     }
 }
