@@ -157,9 +157,13 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         history.pushes.extend(talked.pushes);
     }
     runs.send_modify(|run| run.phase = Phase::Over);
-    let mut copies = Vec::new();
+    // What a reader complains about is told together with what the checkers make of it.
+    let (mut copies, mut complaints) = (Vec::new(), Vec::new());
     while let Some(copy) = reading.join_next().await {
-        copies.push(copy??);
+        match copy? {
+            Ok(copy) => copies.push(copy),
+            Err(error) => complaints.push(format!("{error:#}\n")),
+        }
     }
 
     ensure!(
@@ -180,7 +184,7 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
             }
         }
     }
-    ensure!(faults.is_empty(), "{faults}");
+    ensure!(faults.is_empty() && complaints.is_empty(), "{}{faults}", complaints.concat());
     ensure!(
         history.acks.len() == history.sent.len(),
         "{} messages were sent, {} acknowledged",
