@@ -52,6 +52,7 @@ async fn what_a_device_does_not_acknowledge_is_pushed_again() -> Result<()> {
     let server = bench_server().await?;
     let mut alice = server.connect(ALICE, "phone").await?;
     let mut silent = server.connect(BOB, "phone").await?;
+    silent.show_repeats();
     let mut attentive = server.connect(BOB, "laptop").await?;
     alice.chat(BOB, "m1", "are you there?").await?;
     let first = silent.expect_chat().await?;
