@@ -1,8 +1,13 @@
 //! What the shared suite can't see: files, locks, groups and failing disks.
 
+mod lazy;
+mod log;
+mod model;
+
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use petrel_types::{ConversationId, MessageNumber, Slot};
 use rusqlite::{Connection, ffi};
