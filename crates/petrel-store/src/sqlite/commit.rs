@@ -1,11 +1,11 @@
 //! Claims and commits: what a sequencer writes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use petrel_types::{ConversationId, LogPosition, OwnerEpoch, Partition, RowId, Slot, UserId};
 use rusqlite::Connection;
 
-use super::tail::{Move, Place};
+use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
 use super::writer::WriteError;
 use crate::{
@@ -105,7 +105,7 @@ fn check_owner(
 /// Checks that the events continue their timelines.
 fn check_contiguity(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), WriteError> {
     let begun: HashSet<_> = batch.conversations.iter().map(|new| new.id).collect();
-    let mut heads = HashMap::new();
+    let mut heads = NumberMap::default();
     for event in &batch.events {
         let next = Head { seq: event.seq, message_number: event.message_number };
         let head = match heads.insert(event.conversation, next) {
@@ -134,14 +134,19 @@ fn check_client_message_ids(
     events: &[NewEvent],
 ) -> Result<Vec<Option<u64>>, WriteError> {
     let mut hashes = Vec::with_capacity(events.len());
-    let mut seen = HashSet::new();
-    for NewEvent { conversation, sender, client_message_id, .. } in events {
+    let mut seen = NumberMap::default();
+    for event in events {
+        let NewEvent { conversation, sender, client_message_id, .. } = event;
         let Some(id) = client_message_id else {
             hashes.push(None);
             continue;
         };
         let hash = transaction.known.hash_secret.hash(*conversation, *sender, id.as_str());
-        let is_taken = !seen.insert((conversation, sender, id))
+        let is_same = |other: &NewEvent| {
+            (other.conversation, other.sender, other.client_message_id.as_ref())
+                == (*conversation, *sender, Some(id))
+        };
+        let is_taken = seen.insert(hash, event).is_some_and(is_same)
             || transaction.is_taken(hash, *conversation, *sender, id)?;
         if is_taken {
             return Err(invalid(format!(
@@ -163,7 +168,7 @@ fn check_cursors(
     for NewConversation { id, low, high } in &batch.conversations {
         begun.extend([(*id, *low), (*id, *high)]);
     }
-    let mut latest = HashMap::new();
+    let mut latest = NumberMap::default();
     let mut moves = Vec::with_capacity(batch.cursors.len());
     for CursorUpdate { conversation, user, delivered, read } in batch.cursors.iter().copied() {
         check_fits(delivered.get().max(read.get()))?;

@@ -43,6 +43,7 @@ mod tests;
 mod timelines;
 mod transaction;
 mod users;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -66,6 +67,7 @@ use self::reader::{Read, Snapshot};
 use self::recovery::Recovered;
 use self::schema::Location;
 use self::transaction::{Known, Transaction};
+pub use self::verify::{Report, verify};
 use self::writer::{Failure, Finished, Write, WriteError, Writer};
 use crate::{
     Batch, Claim, Committed, ConversationState, EventPage, Member, Store, StoreError,

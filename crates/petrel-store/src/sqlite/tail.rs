@@ -4,6 +4,7 @@
 //! A tail only ever gains entries, and each entry keeps the row it came with, so that a
 //! reader can ignore whatever was committed after its snapshot.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -32,7 +33,7 @@ pub(super) struct Move {
 /// Rows by hash. A second row under one hash is so rare that a list holds them all.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    rows: HashMap<u64, RowId, BuildHasherDefault<HashedAlready>>,
+    rows: NumberMap<u64, RowId>,
     doubles: Vec<(u64, RowId)>,
 }
 
@@ -40,10 +41,10 @@ pub(super) struct Keys {
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     /// The places of a timeline, without a hole.
-    pub(super) timelines: HashMap<ConversationId, Vec<Place>>,
+    pub(super) timelines: NumberMap<ConversationId, Vec<Place>>,
     pub(super) keys: Keys,
     /// The moves of a member's cursors, in order.
-    pub(super) members: HashMap<(ConversationId, UserId), Vec<Move>>,
+    pub(super) members: NumberMap<(ConversationId, UserId), Vec<Move>>,
     pub(super) positions: BTreeMap<Partition, LogPosition>,
     /// How many entries it holds: events and moves.
     pub(super) weight: usize,
@@ -102,14 +103,14 @@ impl Tail {
 
     /// Adds everything that `later` holds.
     pub(super) fn append(&mut self, later: Self) {
-        for (conversation, mut places) in later.timelines {
-            self.timelines.entry(conversation).or_default().append(&mut places);
+        for (conversation, places) in later.timelines {
+            append_to(self.timelines.entry(conversation), places);
         }
         for (hash, row) in later.keys.iter() {
             self.keys.insert(hash, row);
         }
-        for (member, mut moves) in later.members {
-            self.members.entry(member).or_default().append(&mut moves);
+        for (member, moves) in later.members {
+            append_to(self.members.entry(member), moves);
         }
         self.positions.extend(later.positions);
         self.weight += later.weight;
@@ -133,22 +134,35 @@ impl Tail {
     }
 }
 
-/// Takes a hash for what it is.
-#[derive(Debug, Default)]
-pub(super) struct HashedAlready(u64);
+fn append_to<K, T>(entry: Entry<'_, K, Vec<T>>, mut later: Vec<T>) {
+    match entry {
+        Entry::Occupied(mut list) => list.get_mut().append(&mut later),
+        Entry::Vacant(place) => {
+            place.insert(later);
+        }
+    }
+}
 
-impl Hasher for HashedAlready {
+/// A hasher for numbers that nobody can choose: ids that the server hands out, and
+/// hashes that are keyed already. It is several times as fast as the standard one, which
+/// withstands those who can.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NumberHasher(u64);
+
+pub(super) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+
+impl Hasher for NumberHasher {
     fn finish(&self) -> u64 {
-        self.0
+        self.0 ^ (self.0 >> 32)
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+            self.write_u64(u64::from(*byte));
         }
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(26) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

@@ -3,6 +3,7 @@
 mod lazy;
 mod log;
 mod model;
+mod verified;
 
 use std::fs;
 use std::path::Path;

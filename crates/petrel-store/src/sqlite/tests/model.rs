@@ -44,7 +44,7 @@ impl Model {
             event.payload = vec![*number as u8; 40].into();
             batch.events.push(event);
             if *moves && !batch.cursors.iter().any(|moved| moved.conversation == id(*number)) {
-                let user = UserId::new(if *seq % 2 == 0 { 1 } else { 1 + number });
+                let user = UserId::new(if seq.is_multiple_of(2) { 1 } else { 1 + number });
                 let (delivered, read) = (Seq::new(*seq), Seq::new(*seq / 2));
                 batch.cursors.push(CursorUpdate {
                     conversation: id(*number),
