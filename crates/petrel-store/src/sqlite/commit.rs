@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
-use super::writer::WriteError;
+use super::write::WriteError;
 use crate::{
     Batch, Claim, Committed, CursorUpdate, Cursors, Head, NewConversation, NewEvent, StoreErrorKind,
 };

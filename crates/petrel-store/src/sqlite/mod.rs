@@ -9,14 +9,14 @@
 //! A B-tree with an entry per message, in any order but that of the commits, has a page
 //! of its own touched by nearly every message as soon as it is large, and a database
 //! writes whole pages. So a commit writes only to the ends of two tables: its events, and
-//! one row of the [`journal`]. What else a message changes (the timeline, its client
-//! message id, the head, the cursors) is kept in a [`tail`] in memory. A full tail is
-//! frozen, sorted, and moved into the B-trees in slices between commits ([`flush`]), where
+//! one row of the `journal`. What else a message changes (the timeline, its client
+//! message id, the head, the cursors) is kept in a `tail` in memory. A full tail is
+//! frozen, sorted, and moved into the B-trees in slices between commits (`flush`), where
 //! neighbours share a page; then the *watermark* moves, and the tail leaves memory.
-//! [`memory`] argues why no reader ever misses or mixes anything meanwhile.
+//! `memory` argues why no reader ever misses or mixes anything meanwhile.
 //!
 //! After a crash, everything above the watermark is read from the events and the journal
-//! again ([`recovery`]). Slices that were written before the crash are written again,
+//! again (`recovery`). Slices that were written before the crash are written again,
 //! which changes nothing.
 
 mod checkpoint;
@@ -44,6 +44,7 @@ mod timelines;
 mod transaction;
 mod users;
 mod verify;
+mod write;
 mod writer;
 
 use std::path::Path;
@@ -68,7 +69,8 @@ use self::recovery::Recovered;
 use self::schema::Location;
 use self::transaction::{Known, Transaction};
 pub use self::verify::{Report, verify};
-use self::writer::{Failure, Finished, Write, WriteError, Writer};
+use self::write::{Write, WriteError};
+use self::writer::{Failure, Finished, Writer};
 use crate::{
     Batch, Claim, Committed, ConversationState, EventPage, Member, Store, StoreError,
     StoreErrorKind, StoredEvent, SyncPage, User,
@@ -139,7 +141,7 @@ impl SqliteStore {
         F: FnMut(&mut Transaction<'_>) -> Result<T, WriteError> + Send + 'static,
     {
         let queue = self.queue(|threads| &threads.writes)?;
-        let (write, answer) = writer::write(work);
+        let (write, answer) = write::write(work);
         enqueue(queue, write).await?;
         answer.await.map_err(|_| fault::closed())?
     }

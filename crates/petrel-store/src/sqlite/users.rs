@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::number::key;
 use super::transaction::Transaction;
-use super::writer::WriteError;
+use super::write::WriteError;
 use crate::{StoreErrorKind, User};
 
 /// Creates a user with the next local id.

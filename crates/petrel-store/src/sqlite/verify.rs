@@ -15,7 +15,7 @@ use super::options::Options;
 use super::recovery::{self, Recovered};
 use super::schema::{self, Location};
 use super::{HashSecret, fault, idempotency, mint_epoch};
-use crate::StoreError;
+use crate::{StoreError, StoreErrorKind};
 
 /// How many problems are told; more are only counted.
 const PROBLEMS_TOLD_MAX: usize = 100;
@@ -132,9 +132,13 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Checks the data directory `directory`, which must not be in use. Nothing is changed
-/// but that the write-ahead log is copied into the database.
+/// Checks the data directory `directory`, which must exist and not be in use. Nothing is
+/// changed but that the write-ahead log is copied into the database.
 pub fn verify(directory: &Path) -> std::result::Result<Report, StoreError> {
+    if !DataDirectory::has_database(directory) {
+        let story = format!("there is no Petrel database in {}", directory.display());
+        return Err(StoreError::new(StoreErrorKind::Unavailable, story));
+    }
     let directory = DataDirectory::lock(directory)?;
     let location = Location { path: directory.database()?, vfs: None };
     let connection =

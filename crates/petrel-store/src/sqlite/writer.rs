@@ -26,6 +26,7 @@ use super::marks::Marks;
 use super::memory::Memory;
 use super::options::Options;
 use super::transaction::{Known, Staged, Transaction};
+use super::write::{Write, WriteError};
 use super::{fault, journal};
 use crate::{StoreError, StoreErrorKind};
 
@@ -33,26 +34,6 @@ use crate::{StoreError, StoreErrorKind};
 pub(super) const WRITES_QUEUED_MAX: usize = 1024;
 /// The most writes of one transaction.
 const WRITES_GROUPED_MAX: usize = 256;
-
-/// Why a write did not take place.
-pub(super) enum WriteError {
-    /// It is not allowed. The other writes of the transaction are not concerned.
-    Refused(StoreError),
-    /// The database failed it, and the transaction with it.
-    Failed(rusqlite::Error),
-}
-
-/// A write that waits for the thread.
-pub(super) trait Write: Send {
-    /// Takes place in `transaction`. May be called again after a rollback.
-    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), WriteError>;
-
-    /// Keeps the reason why it did not take place.
-    fn fail(&mut self, error: StoreError);
-
-    /// Answers the caller with the outcome of the last run.
-    fn answer(self: Box<Self>);
-}
 
 /// Set once what is on disk has become uncertain; says why.
 pub(super) type Failure = Arc<OnceLock<String>>;
@@ -76,12 +57,6 @@ pub(super) struct Writer {
     pub(super) directory: DataDirectory,
 }
 
-struct PendingWrite<T, F> {
-    work: F,
-    outcome: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
 /// What a transaction did, to be taken over once it is on disk.
 struct Outcome {
     marks: Marks,
@@ -97,17 +72,6 @@ enum Setback {
     Failed(rusqlite::Error),
     /// They may or may not be on disk.
     Uncertain(rusqlite::Error),
-}
-
-/// Makes a queue entry of `work`. `work` may run more than once, each time from the same
-/// state but for the writes before it.
-pub(super) fn write<T, F>(work: F) -> (Box<dyn Write>, oneshot::Receiver<Result<T, StoreError>>)
-where
-    T: Send + 'static,
-    F: FnMut(&mut Transaction<'_>) -> Result<T, WriteError> + Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    (Box::new(PendingWrite { work, outcome: None, reply }), answer)
 }
 
 /// Starts the thread. It ends when the queue is closed and empty.
@@ -206,11 +170,12 @@ impl Writer {
     /// Commits as many of `writes` as are allowed, and answers all of them.
     fn commit_group(&mut self, mut writes: VecDeque<Box<dyn Write>>) {
         while !writes.is_empty() {
+            let has_room = self.failure.get().is_some() || self.has_room();
             if let Some(reason) = self.failure.get() {
                 fail_all(&mut writes, StoreErrorKind::Fatal, reason);
                 break;
             }
-            if !self.has_room() && self.failure.get().is_none() {
+            if !has_room {
                 let reason = "the write-ahead log is too long: something keeps it in use";
                 fail_all(&mut writes, StoreErrorKind::Unavailable, reason);
                 break;
@@ -369,46 +334,5 @@ fn setback(error: rusqlite::Error) -> Setback {
 fn fail_all(writes: &mut VecDeque<Box<dyn Write>>, kind: StoreErrorKind, reason: &str) {
     for write in writes {
         write.fail(StoreError::new(kind, reason));
-    }
-}
-
-impl From<rusqlite::Error> for WriteError {
-    fn from(error: rusqlite::Error) -> Self {
-        let database_failed = matches!(error, rusqlite::Error::SqliteFailure(..))
-            && fault::kind(&error) != StoreErrorKind::Invalid;
-        if database_failed {
-            Self::Failed(error)
-        } else {
-            Self::Refused(fault::of_write(error, "the write contradicts the stored state"))
-        }
-    }
-}
-
-impl WriteError {
-    /// A refusal.
-    pub(super) fn refused(kind: StoreErrorKind, reason: impl Into<String>) -> Self {
-        Self::Refused(StoreError::new(kind, reason))
-    }
-}
-
-impl<T, F> Write for PendingWrite<T, F>
-where
-    T: Send,
-    F: FnMut(&mut Transaction<'_>) -> Result<T, WriteError> + Send,
-{
-    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), WriteError> {
-        self.outcome = None;
-        self.outcome = Some(Ok((self.work)(transaction)?));
-        Ok(())
-    }
-
-    fn fail(&mut self, error: StoreError) {
-        self.outcome = Some(Err(error));
-    }
-
-    fn answer(self: Box<Self>) {
-        let outcome = self.outcome.unwrap_or_else(|| Err(fault::closed()));
-        // The caller may have gone away; the write has taken place all the same.
-        let _ = self.reply.send(outcome);
     }
 }

@@ -64,8 +64,10 @@ async fn each_kind_of_damage_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_directory_in_use_is_not_verified() {
+async fn a_directory_that_is_missing_or_in_use_is_not_verified() {
     let place = TempDir::new().unwrap();
+    let missing = verify(&place.path().join("missing")).unwrap_err();
+    assert_eq!(missing.kind(), StoreErrorKind::Unavailable);
     let _store = open(place.path());
     assert_eq!(verify(place.path()).unwrap_err().kind(), StoreErrorKind::Locked);
 }
