@@ -56,7 +56,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreErrorKind::Invalid`]. A stale `owner_epoch` is
     /// [`StoreErrorKind::Fenced`]; whatever else contradicts the stored state (an
     /// unknown conversation or member, a pair that has its chat already, a client
-    /// message id or a position that is taken) is [`StoreErrorKind::Invalid`]. On any
+    /// message id or a position that is taken) is [`StoreErrorKind::Invalid`]. A backend
+    /// may notice a client message id only among its latest tens of millions. On any
     /// error but [`StoreErrorKind::Fatal`] nothing of the batch is stored. Dropping the
     /// future does not take the commit back.
     async fn commit(
@@ -89,7 +90,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<StoredEvent>, StoreError>;
 
     /// The latest events that carry a client message id, newest first, among those that
-    /// were committed under `partition`: what a new owner needs to recognise retries.
+    /// were committed under `partition`: what a new owner needs to recognise retries. A
+    /// backend may look at no more than the latest hundreds of thousands of all events.
     async fn recent_messages(
         &self,
         partition: Partition,

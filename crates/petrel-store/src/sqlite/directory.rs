@@ -42,6 +42,11 @@ impl DataDirectory {
         }
     }
 
+    /// Whether there is a database in the directory `path`.
+    pub(super) fn has_database(path: &Path) -> bool {
+        path.join(DATABASE_FILE).is_file()
+    }
+
     /// The path of the database, whose file exists afterwards, readable to its owner
     /// only. SQLite gives its other files the same permissions.
     pub(super) fn database(&self) -> Result<PathBuf, StoreError> {
