@@ -9,7 +9,8 @@ Exit codes:
   0  done, or stopped by Ctrl-C or SIGTERM after draining
   1  failed while running
   2  the command line is wrong
-  3  could not start: a taken port, an unusable data directory, a contradiction";
+  3  could not start: a taken port, an unusable data directory, options that exclude each other
+  4  `petrel verify` found that the data contradicts itself";
 
 /// A command that did not succeed.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ impl Failure {
     /// It could not start.
     pub(crate) fn starting(error: impl Display) -> Self {
         Self { code: 3, message: error.to_string() }
+    }
+
+    /// The data contradicts itself.
+    pub(crate) fn contradiction(message: impl Display) -> Self {
+        Self { code: 4, message: message.to_string() }
     }
 
     /// Tells the person at the terminal, and the script.

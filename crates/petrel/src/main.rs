@@ -5,6 +5,7 @@ mod exit;
 mod logging;
 mod serve;
 mod token;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -25,12 +26,14 @@ struct CommandLine {
 enum Command {
     Serve(serve::Serve),
     Token(token::Token),
+    Verify(verify::Verify),
 }
 
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
+        Command::Verify(verify) => verify.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,8 +19,10 @@ mod talker;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +38,7 @@ use petrel_types::{ConversationId, Epoch, UserId};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::support::{ALICE, BOB, launcher};
+use crate::support::{ALICE, BOB, PETREL, launcher};
 use random::Random;
 use reader::Reader;
 use talker::{Talked, Talker};
@@ -53,6 +55,9 @@ const ACKS_AT_THE_END: u64 = 500;
 
 /// Far more than it takes: something hangs.
 const DEADLINE: Duration = Duration::from_secs(90);
+
+/// And how much longer with each kill.
+const DEADLINE_PER_KILL: Duration = Duration::from_secs(4);
 
 /// Where the server is, and what is expected of it.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +108,8 @@ async fn what_was_acknowledged_survives_sigkill_once_in_order_without_gaps() -> 
         Err(_) => KILLS,
     };
     println!("PETREL_CRASH_SEED={seed} PETREL_CRASH_KILLS={kills}");
-    let done = tokio::time::timeout(DEADLINE, crash_and_check(seed, kills))
+    let deadline = DEADLINE + DEADLINE_PER_KILL * u32::try_from(kills)?;
+    let done = tokio::time::timeout(deadline, crash_and_check(seed, kills))
         .await
         .context("it hangs")
         .and_then(|checked| checked)
@@ -185,6 +191,9 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         }
     }
     ensure!(faults.is_empty() && complaints.is_empty(), "{}{faults}", complaints.concat());
+    // Once more in the middle of things, and then everything on disk must fit together.
+    server.kill().await?;
+    sound(launcher.data()).await?;
     ensure!(
         history.acks.len() == history.sent.len(),
         "{} messages were sent, {} acknowledged",
@@ -197,6 +206,14 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         timelines.len(),
         since.elapsed()
     ))
+}
+
+/// Makes sure that `petrel verify` has nothing to say.
+async fn sound(data: &Path) -> Result<()> {
+    let arguments = [OsStr::new("verify"), OsStr::new("--data-dir"), data.as_os_str()];
+    let exit = petrel_testkit::server::run(PETREL, &arguments).await?;
+    ensure!(exit.code == Some(0), "petrel verify: {exit:?}");
+    Ok(())
 }
 
 /// Waits until talkers have seen this many acks from now on, and returns the server. It is
