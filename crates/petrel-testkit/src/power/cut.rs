@@ -1,6 +1,6 @@
 //! What a disk may hold after the power went away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -12,6 +12,8 @@ use super::{Entry, FileId, Journal};
 
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
+/// The size of the shared memory of a short write-ahead log.
+const SHARED_MEMORY_BYTES: usize = 32 * 1024;
 
 /// What becomes of what was not made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,9 @@ impl Cut {
             let content = self.content(file, &mut random, &mut image.lost);
             image.files.insert(path, content);
         }
+        if self.is_random() && random.bool() {
+            image.add_shared_memory(&mut random);
+        }
         image
     }
 
@@ -120,41 +125,51 @@ impl Cut {
         names
     }
 
+    /// What a file holds. Adds to `lost` how many of its changes are not there, or not
+    /// whole.
     fn content(&self, file: FileOnDisk<'_>, random: &mut Rng, lost: &mut usize) -> Vec<u8> {
         let FileOnDisk { durable: mut content, pending } = file;
-        let unsynced = pending.len();
-        let mut changes: Vec<_> = pending.into_iter().map(|(_, change)| change).collect();
-        match self.fate {
-            Fate::DropUnsynced => changes.clear(),
-            Fate::KeepAll => {}
-            Fate::Subset | Fate::Torn => {
-                if random.u8(..4) == 0 {
-                    grow(&mut content, &changes, random);
-                }
-                if self.fate == Fate::Torn {
-                    changes = changes.into_iter().flat_map(sectors).collect();
-                }
-                let keeping = [0.02, 0.5, 0.98][random.usize(..3)];
-                let count = changes.len();
-                changes.retain(|_| random.f64() < keeping);
-                *lost +=
-                    usize::from(changes.len() < count).max(unsynced.saturating_sub(changes.len()));
-                random.shuffle(&mut changes);
+        if self.is_random() && random.u8(..4) == 0 {
+            grow(&mut content, &pending, random);
+        }
+        let mut parts: Vec<_> = match self.fate {
+            Fate::Torn => pending
+                .iter()
+                .flat_map(|(index, change)| sectors(*change).into_iter().map(|it| (*index, it)))
+                .collect(),
+            Fate::DropUnsynced | Fate::KeepAll | Fate::Subset => pending,
+        };
+        let keeping = match self.fate {
+            Fate::DropUnsynced => 0.0,
+            Fate::KeepAll => 1.0,
+            Fate::Subset | Fate::Torn => [0.02, 0.5, 0.98][random.usize(..3)],
+        };
+        let mut harmed = BTreeSet::new();
+        parts.retain(|(index, _)| {
+            let is_kept = random.f64() < keeping;
+            if !is_kept {
+                harmed.insert(*index);
             }
+            is_kept
+        });
+        *lost += harmed.len();
+        if self.is_random() {
+            random.shuffle(&mut parts);
         }
-        if self.fate == Fate::DropUnsynced {
-            *lost += unsynced;
-        }
-        for change in changes {
+        for (_, change) in parts {
             change.apply(&mut content);
         }
         content
     }
+
+    fn is_random(&self) -> bool {
+        matches!(self.fate, Fate::Subset | Fate::Torn)
+    }
 }
 
 /// The file system has given the file room for writes whose data did not arrive.
-fn grow(content: &mut Vec<u8>, changes: &[Change<'_>], random: &mut Rng) {
-    let ends = changes.iter().map(|change| match change {
+fn grow(content: &mut Vec<u8>, changes: &[(usize, Change<'_>)], random: &mut Rng) {
+    let ends = changes.iter().map(|(_, change)| match change {
         Change::Write { offset, bytes } => to_index(*offset) + bytes.len(),
         Change::Size(size) => to_index(*size),
     });
@@ -246,6 +261,17 @@ impl Change<'_> {
 }
 
 impl Image {
+    /// Leaves remains of the shared memory beside every write-ahead log.
+    fn add_shared_memory(&mut self, random: &mut Rng) {
+        let logs = self.files.keys().filter_map(|path| path.to_str()?.strip_suffix("-wal"));
+        let paths: Vec<_> = logs.map(|base| PathBuf::from(format!("{base}-shm"))).collect();
+        for path in paths {
+            let mut content = vec![0; SHARED_MEMORY_BYTES];
+            random.fill(&mut content);
+            self.files.insert(path, content);
+        }
+    }
+
     /// Writes the files into a directory.
     pub fn write_to(&self, directory: &Path) -> io::Result<()> {
         for (path, content) in &self.files {

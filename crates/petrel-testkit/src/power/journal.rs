@@ -116,12 +116,17 @@ impl Journal {
         record.entries.iter().filter(synced).count()
     }
 
-    /// The last `count` entries before `position`, in words.
+    /// What happened last before `position`, in up to `count` lines. Writes that continue
+    /// each other share a line.
     pub fn tail(&self, position: usize, count: usize) -> Vec<String> {
         let record = self.record();
-        let first = position.saturating_sub(count);
-        let entries = record.entries.iter().enumerate().take(position).skip(first);
-        entries.map(|(index, entry)| format!("{index}: {}", record.describe(entry))).collect()
+        let entries = &record.entries[..position.min(record.entries.len())];
+        let mut lines = Vec::new();
+        for (index, run) in runs(entries).into_iter().rev().take(count) {
+            lines.push(format!("{index}: {}", record.describe(run)));
+        }
+        lines.reverse();
+        lines
     }
 
     /// Compares the journal with the directory: a difference means that something was
@@ -197,23 +202,49 @@ impl Record {
             .map_or("".as_ref(), |path| path)
     }
 
-    fn describe(&self, entry: &Entry) -> String {
-        match entry {
-            Entry::Created { path, .. } => format!("create {}", path.display()),
-            Entry::Written { file, offset, bytes } => {
-                format!("write {} {offset}+{}", self.path(*file).display(), bytes.len())
+    /// Puts a run of entries into words.
+    fn describe(&self, run: &[Entry]) -> String {
+        let name = |file: &FileId| self.path(*file).display();
+        match run {
+            [] => String::new(),
+            [Entry::Created { path, .. }, ..] => format!("create {}", path.display()),
+            [Entry::Written { file, offset, .. }, ..] => {
+                let end = run.iter().filter_map(end_of_write).max().unwrap_or(*offset);
+                format!("write {} {offset}..{end} in {} calls", name(file), run.len())
             }
-            Entry::Truncated { file, size } => {
-                format!("truncate {} to {size}", self.path(*file).display())
+            [Entry::Truncated { file, size }, ..] => format!("truncate {} to {size}", name(file)),
+            [Entry::Synced { file, before }, ..] => {
+                format!("sync {} (begun at {before})", name(file))
             }
-            Entry::Synced { file, before } => {
-                format!("sync {} (begun at {before})", self.path(*file).display())
-            }
-            Entry::Deleted { path, .. } => format!("delete {}", path.display()),
-            Entry::DirectorySynced { directory, .. } => {
-                format!("sync directory {}/", directory.display())
+            [Entry::Deleted { path, .. }, ..] => format!("delete {}", path.display()),
+            [Entry::DirectorySynced { directory, .. }, ..] => {
+                format!("sync directory ./{}", directory.display())
             }
         }
+    }
+}
+
+/// Splits entries into runs of writes that continue each other, and all others; each with
+/// the index of its first entry.
+fn runs(entries: &[Entry]) -> Vec<(usize, &[Entry])> {
+    let continues = |one: &Entry, next: &Entry| match (one, next) {
+        (Entry::Written { file, .. }, Entry::Written { file: same, offset, .. }) => {
+            file == same && end_of_write(one) == Some(*offset)
+        }
+        _ => false,
+    };
+    let mut index = 0;
+    let runs = entries.chunk_by(continues).map(|run| {
+        index += run.len();
+        (index - run.len(), run)
+    });
+    runs.collect()
+}
+
+fn end_of_write(entry: &Entry) -> Option<u64> {
+    match entry {
+        Entry::Written { offset, bytes, .. } => Some(offset + bytes.len() as u64),
+        _ => None,
     }
 }
 

@@ -17,6 +17,8 @@
 //!   does that itself with the first sync of a new write-ahead log or rollback journal.
 //!   Until then, each name has moved on through any number of its changes, independently
 //!   of other names.
+//! - The shared memory of a write-ahead log is rebuilt, so a file of that name may hold
+//!   anything.
 //!
 //! That is a little harsher than real disks: of two writes that share a sector, the later
 //! may be there without the earlier. What programs do beside SQLite is not seen: their
@@ -25,9 +27,10 @@
 
 mod cut;
 mod journal;
+mod recording;
 #[expect(unsafe_code, reason = "SQLite's file system interface is one of C functions")]
 mod vfs;
 
 pub use cut::{Cut, Fate, Image};
 pub use journal::{Entry, FileId, Journal};
-pub use vfs::Recording;
+pub use recording::Recording;

@@ -1,63 +1,20 @@
 //! A file system for SQLite that passes everything on to the real one and writes it down.
 //!
-//! It is the process's default from the first [`Recording`] on, so that code under test
-//! opens its databases as ever. Files outside the watched directories are passed on and
+//! All that is unsafe is here. Files outside the watched directories are passed on and
 //! forgotten.
 
 use std::cell::Cell;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::io;
 use std::mem::size_of;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::ffi;
 
+use super::recording::journal_of;
 use super::{Entry, FileId, Journal};
-
-/// Writes a directory down for as long as the value lives.
-#[derive(Debug)]
-pub struct Recording {
-    journal: Arc<Journal>,
-}
-
-impl Recording {
-    /// Begins to write down what SQLite does in `directory`, on connections that are
-    /// opened from now on. What is there already counts as durable.
-    pub fn start(directory: &Path) -> io::Result<Self> {
-        static REGISTERED: OnceLock<c_int> = OnceLock::new();
-        let code = *REGISTERED.get_or_init(register);
-        if code != ffi::SQLITE_OK {
-            return Err(io::Error::other(format!("SQLite refused the file system: {code}")));
-        }
-        let journal = Arc::new(Journal::new(directory)?);
-        watched().push(Arc::clone(&journal));
-        Ok(Self { journal })
-    }
-
-    /// What was written down so far.
-    pub fn journal(&self) -> &Journal {
-        &self.journal
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        watched().retain(|journal| !Arc::ptr_eq(journal, &self.journal));
-    }
-}
-
-fn watched() -> MutexGuard<'static, Vec<Arc<Journal>>> {
-    static WATCHED: Mutex<Vec<Arc<Journal>>> = Mutex::new(Vec::new());
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn journal_of(path: &Path) -> Option<(Arc<Journal>, PathBuf)> {
-    let found = |journal: &Arc<Journal>| Some((Arc::clone(journal), journal.relative(path)?));
-    watched().iter().find_map(found)
-}
 
 /// An open file as SQLite sees it. The real file system's part follows it in memory.
 #[repr(C)]
@@ -98,7 +55,7 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
 };
 
 /// Puts the shim in front of the default file system and makes it the default.
-fn register() -> c_int {
+pub(super) fn register() -> c_int {
     // SAFETY: a null name asks for the default, which lives as long as the process.
     let real = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
     if real.is_null() {

@@ -117,9 +117,10 @@ fn check_acks(timelines: &BTreeMap<ConversationId, Timeline>, history: &History)
         let found = usize::try_from(seq.get() - 1).ok().and_then(|index| events.get(index));
         ensure!(
             found.is_some_and(|found| is_at(found, message, saved.what)),
-            "acked message lost: {} was acked as {seq} of conversation {conversation}, row \
-             {row}, and there is {}; the timeline ends at {}",
+            "acked message lost: {} was acked after entry {} as {seq} of conversation \
+             {conversation}, row {row}, and there is {}; the timeline ends at {}",
             message.name,
+            saved.told,
             found.map_or("nothing".to_owned(), |it| format!(
                 "{:?}, row {}",
                 it.client_message_id, it.row

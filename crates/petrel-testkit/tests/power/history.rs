@@ -10,7 +10,15 @@ use petrel_types::{ConversationId, Epoch, LogPosition, RowId, Seq, UserId};
 #[derive(Clone, Debug)]
 pub(crate) struct At<T> {
     pub(crate) position: usize,
+    /// The position in the journal that was cut last, to be named in a failure.
+    pub(crate) told: usize,
     pub(crate) what: T,
+}
+
+impl<T> At<T> {
+    pub(crate) fn new(position: usize, what: T) -> Self {
+        Self { position, told: position, what }
+    }
 }
 
 /// A message, from the moment it is sent.
@@ -97,5 +105,9 @@ fn carry<T: Clone>(claims: &[At<T>], position: usize) -> Vec<At<T>> {
 }
 
 fn carried<T: Clone>(claim: &At<T>, position: usize) -> Option<At<T>> {
-    (claim.position <= position).then(|| At { position: 0, what: claim.what.clone() })
+    (claim.position <= position).then(|| At {
+        position: 0,
+        told: claim.position,
+        what: claim.what.clone(),
+    })
 }

@@ -154,20 +154,21 @@ impl World {
     /// Compares what is stored with what was said.
     pub(crate) async fn check(&mut self) -> Result<()> {
         let server = self.server.as_ref().context("the server runs")?;
-        check(&*server.store, &self.history, &mut self.random).await
+        check(&*server.store, &self.history, &mut self.random).await?;
+        for told in &self.history.consumed {
+            let Consumed { partition, next } = told.what;
+            let now = server.owners[partition].next_position;
+            ensure!(now >= next, "the log was consumed up to {next}, and now begins at {now}");
+        }
+        Ok(())
     }
 
     async fn open(&mut self) -> Result<()> {
         let store = SqliteStore::open(&self.directory).context("the store can't be opened")?;
         let store = Arc::new(store);
-        let epoch = At { position: self.journal().position(), what: store.epoch() };
+        let epoch = At::new(self.journal().position(), store.epoch());
         self.history.epochs.push(epoch);
         let owners = [self.claim(&store, 0).await?, self.claim(&store, 1).await?];
-        for told in &self.history.consumed {
-            let Consumed { partition, next } = told.what;
-            let now = owners[partition].next_position;
-            ensure!(now >= next, "the log was consumed up to {next}, and now begins at {now}");
-        }
         self.server = Some(Server { owners, store });
         Ok(())
     }
@@ -265,7 +266,7 @@ impl World {
         let server = self.server.as_ref().context("the server runs")?;
         let user = server.store.create_user(&name, "no password", self.clock.now()).await?.id;
         let position = self.journal().position();
-        self.history.users.push(At { position, what: Registered { user, name } });
+        self.history.users.push(At::new(position, Registered { user, name }));
         Ok(())
     }
 
@@ -293,8 +294,8 @@ impl World {
     }
 
     fn note(&mut self, partition: usize, said: At<(LogPosition, Vec<Effect>)>) -> Result<()> {
-        let At { position, what: (next, effects) } = said;
-        self.history.consumed.push(At { position, what: Consumed { partition, next } });
+        let At { position, what: (next, effects), .. } = said;
+        self.history.consumed.push(At::new(position, Consumed { partition, next }));
         for effect in effects {
             match effect {
                 Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) } => {
@@ -312,7 +313,7 @@ impl World {
                         delivered: receipt.msg_seq,
                         read: if is_read { receipt.msg_seq } else { Seq::ZERO },
                     };
-                    self.history.cursors.push(At { position, what: told });
+                    self.history.cursors.push(At::new(position, told));
                 }
                 Effect::Deliver { .. } => {}
             }
@@ -331,10 +332,10 @@ impl World {
             ensure!(same, "{} was at {:?}, and was acked again: {ack:?}", message.name, saved.what);
             return Ok(());
         }
-        message.saved = Some(At { position, what: place });
+        message.saved = Some(At::new(position, place));
         // Whoever writes has read what is above, and others take it as told.
         let told = ToldCursor { conversation, user: message.sender, delivered: seq, read: seq };
-        self.history.cursors.push(At { position, what: told });
+        self.history.cursors.push(At::new(position, told));
         Ok(())
     }
 }
@@ -358,7 +359,7 @@ impl Owner {
         let committed = self.sequencer.decide(logged).await?;
         let position = journal.position();
         self.next_position = next;
-        Ok(At { position, what: (next, committed.effects) })
+        Ok(At::new(position, (next, committed.effects)))
     }
 }
 
