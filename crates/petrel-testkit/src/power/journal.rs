@@ -83,6 +83,8 @@ pub(super) struct Record {
     /// The files by their present names.
     names: BTreeMap<PathBuf, FileId>,
     paths: Vec<PathBuf>,
+    database_syncs: usize,
+    bytes_written: usize,
 }
 
 impl Journal {
@@ -107,13 +109,14 @@ impl Journal {
         look(&self.record().entries)
     }
 
-    /// How many syncs of database files, and so checkpoints, there were.
+    /// How many syncs of database files there were: one for each checkpoint, at least.
     pub fn database_syncs(&self) -> usize {
-        let record = self.record();
-        let is_database = |file: &FileId| record.path(*file).extension() == Some("db".as_ref());
-        let synced =
-            |entry: &&Entry| matches!(entry, Entry::Synced { file, .. } if is_database(file));
-        record.entries.iter().filter(synced).count()
+        self.record().database_syncs
+    }
+
+    /// How many bytes were written.
+    pub fn bytes_written(&self) -> usize {
+        self.record().bytes_written
     }
 
     /// What happened last before `position`, in up to `count` lines. Writes that continue
@@ -178,7 +181,13 @@ impl Journal {
 
     /// Something else was done.
     pub(super) fn push(&self, entry: Entry) {
-        self.record().entries.push(entry);
+        let mut record = self.record();
+        match &entry {
+            Entry::Written { bytes, .. } => record.bytes_written += bytes.len(),
+            Entry::Synced { file, .. } if record.is_database(*file) => record.database_syncs += 1,
+            _ => {}
+        }
+        record.entries.push(entry);
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
@@ -200,6 +209,12 @@ impl Record {
             .ok()
             .and_then(|index| self.paths.get(index))
             .map_or("".as_ref(), |path| path)
+    }
+
+    /// Whether a file is neither a write-ahead log nor a rollback journal.
+    fn is_database(&self, file: FileId) -> bool {
+        let name = self.path(file).as_os_str().as_encoded_bytes();
+        !name.ends_with(b"-wal") && !name.ends_with(b"-journal")
     }
 
     /// Puts a run of entries into words.

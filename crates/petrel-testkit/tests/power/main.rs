@@ -36,6 +36,7 @@ struct Tally {
     unsynced: usize,
     lost: usize,
     acked: usize,
+    checkpoints: usize,
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -57,6 +58,7 @@ fn a_power_cut_loses_nothing_that_was_acked() {
         block_on(prove(first_seed + life, cuts, Acks::AfterCommit, &mut tally)).unwrap();
     }
     println!("{cuts} cuts from seed {first_seed}: {tally:?}");
+    assert!(tally.checkpoints > 0, "no life was long enough for a checkpoint: {tally:?}");
     assert!(cuts < 10 || tally.lost > 0, "no cut has lost anything: {tally:?}");
 }
 
@@ -97,10 +99,11 @@ fn a_database_that_does_not_sync_loses_what_it_has_committed() {
 async fn prove(seed: u64, cuts: u64, acks: Acks, tally: &mut Tally) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let mut world = World::start(directory.path(), History::default(), seed, acks).await?;
-    world.live().await.with_context(|| format!("seed {seed}, before any cut"))?;
+    let checkpoints = world.live().await.with_context(|| format!("seed {seed}, before any cut"))?;
     world.check().await.with_context(|| format!("seed {seed}, before any cut"))?;
     world.stop().await?;
     world.journal().check_complete()?;
+    tally.checkpoints += checkpoints;
     tally.acked += world.history.saved().count();
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..cuts {

@@ -27,8 +27,9 @@ const NO_MESSAGE: u64 = u64::MAX;
 /// The checkpoints and batches that a life has at least.
 const CHECKPOINTS_MIN: usize = 3;
 const BATCHES_MIN: usize = 60;
-/// A life ends here even if the store has made no checkpoint of its own accord.
-const BATCHES_MAX: usize = 1500;
+/// A life ends here even if the store has made no checkpoint of its own accord. All that
+/// is written stays in memory.
+const BYTES_MAX: usize = 256 << 20;
 
 /// When the senders are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,28 +89,29 @@ impl World {
         self.recording.journal()
     }
 
-    /// A life, long enough for checkpoints, with a restart now and then.
-    pub(crate) async fn live(&mut self) -> Result<()> {
+    /// A life, long enough for checkpoints, with a restart now and then. Returns how many
+    /// checkpoints there were beside those that belong to a restart.
+    pub(crate) async fn live(&mut self) -> Result<usize> {
+        let mut by_restarts = self.journal().database_syncs();
         let mut checkpoints = 0;
-        let mut since = self.journal().database_syncs();
-        for batch in 0..BATCHES_MAX {
-            if batch >= BATCHES_MIN
-                && checkpoints + self.journal().database_syncs() >= CHECKPOINTS_MIN + since
-            {
-                break;
-            }
+        let mut batches = 0;
+        while (batches < BATCHES_MIN || checkpoints < CHECKPOINTS_MIN)
+            && self.journal().bytes_written() < BYTES_MAX
+        {
             self.batch().await?;
+            batches += 1;
             match self.random.u32(..100) {
                 0..4 => self.register().await?,
                 4..6 => {
-                    checkpoints += self.journal().database_syncs() - since;
+                    let before = self.journal().database_syncs();
                     self.restart().await?;
-                    since = self.journal().database_syncs();
+                    by_restarts += self.journal().database_syncs() - before;
                 }
                 _ => {}
             }
+            checkpoints = self.journal().database_syncs() - by_restarts;
         }
-        Ok(())
+        Ok(checkpoints)
     }
 
     /// Senders come back: what has no ack is sent again, some that has one too, and new
