@@ -48,7 +48,7 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
 }
 
 /// The place in a timeline that a device lacks when it misses the frame.
-fn place_of(frame: &ServerFrame) -> Option<(ConversationId, Seq)> {
+pub(crate) fn place_of(frame: &ServerFrame) -> Option<(ConversationId, Seq)> {
     match frame {
         ServerFrame::SingleChat(push) => Some((push.conversation_id, push.msg_seq)),
         _ => None,

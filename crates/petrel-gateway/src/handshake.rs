@@ -205,7 +205,7 @@ fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
 
 /// A refusal as an HTTP answer. Its body is written where request ids are known: the
 /// refusal travels there as an extension of the response.
-fn refuse(refusal: Refusal) -> Response {
+pub(crate) fn refuse(refusal: Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.reason.http_status())
         .expect("the table of reasons holds valid statuses");
     let mut response = status.into_response();

@@ -13,6 +13,7 @@ mod outbox;
 mod registry;
 mod sends;
 mod session;
+mod unacked;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,18 +21,21 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::Json;
+use axum::response::{Json, Response};
 use axum::routing::get;
 use petrel_directory::Directory;
 use petrel_log::CommandLog;
+use petrel_logic::Refusal;
 use petrel_logic::identity::Identity;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
+use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, NodeId, SessionId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use handshake::refuse;
 use registry::Registry;
 
 /// How long a session may take to say goodbye when the node drains.
@@ -106,11 +110,16 @@ impl Gateway {
         self.websocket_route()
             .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
             .merge(Router::new().route("/stats", get(stats)).with_state(self.clone()))
+            .method_not_allowed_fallback(wrong_method)
+            .fallback(not_found)
     }
 
     /// `/ws` alone, for the HTTP port, where same-origin pages want it.
     pub fn websocket_route(&self) -> Router {
-        Router::new().route("/ws", get(handshake::upgrade)).with_state(self.clone())
+        Router::new()
+            .route("/ws", get(handshake::upgrade))
+            .method_not_allowed_fallback(wrong_method)
+            .with_state(self.clone())
     }
 
     /// Tells sessions what became of their commands, until the channel closes.
@@ -143,6 +152,14 @@ impl Shared {
     fn new_session(&self) -> SessionId {
         SessionId::new(self.next_session.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+async fn not_found() -> Response {
+    refuse(Refusal::new(ErrorReason::NotFound, "there is nothing at this path"))
+}
+
+async fn wrong_method() -> Response {
+    refuse(Refusal::new(ErrorReason::MethodNotAllowed, "the path does not take this method"))
 }
 
 async fn stats(State(gateway): State<Gateway>) -> Json<serde_json::Value> {

@@ -26,8 +26,8 @@ const ANSWER_BYTES: usize = 256;
 /// Something to write.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    /// A frame shared by all its receivers.
-    Push(Utf8Bytes),
+    /// A frame shared by all its receivers, and its place if it is an event.
+    Push { frame: Utf8Bytes, place: Option<(ConversationId, Seq)> },
     /// The answer to this session's request `tag`.
     Answer { tag: u64, frame: Option<Box<ServerFrame>> },
     /// A conversation moved on while the outbox was full.
@@ -74,7 +74,7 @@ impl Outbox {
         }
         if !state.congested {
             state.bytes += frame.len();
-            state.queue.push_back(Outgoing::Push(frame.clone()));
+            state.queue.push_back(Outgoing::Push { frame: frame.clone(), place });
         } else if let Some((conversation, seq)) = place {
             let head = state.gaps.entry(conversation).or_default();
             *head = seq.max(*head);
@@ -103,7 +103,7 @@ impl Outbox {
         let mut state = self.state();
         if let Some(next) = state.queue.pop_front() {
             state.bytes -= match &next {
-                Outgoing::Push(frame) => frame.len(),
+                Outgoing::Push { frame, .. } => frame.len(),
                 Outgoing::Answer { .. } => ANSWER_BYTES,
                 Outgoing::Gap { .. } => 0,
             };
@@ -113,6 +113,11 @@ impl Outbox {
             return Some(next);
         }
         None
+    }
+
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().queue.is_empty()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,7 +162,7 @@ mod tests {
         let mut gaps = Vec::new();
         while let Some(next) = outbox.take() {
             match next {
-                Outgoing::Push(_) => {
+                Outgoing::Push { .. } => {
                     assert!(gaps.is_empty(), "a push queued before the gap came after it");
                     pushes += 1;
                 }
@@ -177,7 +182,7 @@ mod tests {
             outbox.push(&frame, Some((CONVERSATION, Seq::new(seq))));
         }
         for _ in 0..16 {
-            assert!(matches!(outbox.take(), Some(Outgoing::Push(_))));
+            assert!(matches!(outbox.take(), Some(Outgoing::Push { .. })));
         }
         outbox.push(&frame, Some((CONVERSATION, Seq::new(41))));
         let rest: Vec<_> = std::iter::from_fn(|| outbox.take()).collect();
@@ -185,7 +190,7 @@ mod tests {
             .iter()
             .position(|next| matches!(next, Outgoing::Gap { head, .. } if head.get() == 40));
         assert_eq!(gap, Some(rest.len() - 2));
-        assert!(matches!(rest.last(), Some(Outgoing::Push(_))));
+        assert!(matches!(rest.last(), Some(Outgoing::Push { .. })));
     }
 
     #[test]

@@ -129,6 +129,79 @@ impl Catchup {
         }
     }
 
+    /// Messages after `after` that a device was pushed and has not acknowledged, marked as
+    /// redelivered: at most `limit` of them and, but for the first, `bytes_max` bytes.
+    pub async fn repeat(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        after: Seq,
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<(Seq, ServerFrame)>, Refusal> {
+        let frames = self.pushes_after(user, conversation, after, limit).await?;
+        let mut bytes = 0;
+        let fitting = frames.into_iter().enumerate().take_while(|(index, (_, frame))| {
+            bytes += bytes_of(frame);
+            *index == 0 || bytes <= bytes_max
+        });
+        Ok(fitting
+            .map(|(_, (seq, mut frame))| {
+                if let ServerFrame::SingleChat(push) = &mut frame {
+                    push.redelivered = true;
+                }
+                (seq, frame)
+            })
+            .collect())
+    }
+
+    /// The oldest messages that no device of the user has acknowledged, in the order in
+    /// which they were stored: what a client gets that knows no sync. Looks at the
+    /// conversations that changed last.
+    pub async fn undelivered(&self, user: UserId, limit: u32) -> Result<Vec<ServerFrame>, Refusal> {
+        let start = RowId::new(0);
+        let page = self
+            .store
+            .sync_page(user, start, None, SYNC_CONVERSATIONS_MAX)
+            .await
+            .map_err(|error| Refusal::of_store(&error))?;
+        let mut frames = Vec::new();
+        for entry in page.entries.iter().filter(|entry| entry.own.delivered < entry.head.seq) {
+            let id = entry.conversation.id;
+            frames.extend(self.pushes_after(user, id, entry.own.delivered, limit).await?);
+            if frames.len() >= limit as usize {
+                break;
+            }
+        }
+        let row = |frame: &ServerFrame| match frame {
+            ServerFrame::SingleChat(push) => push.server_msg_id,
+            _ => RowId::default(),
+        };
+        frames.sort_by_key(|(_, frame)| row(frame));
+        frames.truncate(limit as usize);
+        Ok(frames.into_iter().map(|(_, frame)| frame).collect())
+    }
+
+    /// Events after `after` as they are pushed.
+    async fn pushes_after(
+        &self,
+        user: UserId,
+        id: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<(Seq, ServerFrame)>, Refusal> {
+        let internal = |error: StoreError| Refusal::of_store(&error);
+        self.check_member(user, id).await?;
+        let state = self.store.conversation(id).await.map_err(internal)?;
+        let conversation = state.ok_or_else(not_a_member)?.conversation;
+        let page = self.store.events_after(id, after, limit).await.map_err(internal)?;
+        page.events
+            .iter()
+            .map(|event| Ok((event.seq, frame_of(&conversation, event)?)))
+            .collect::<Result<_, serde_json::Error>>()
+            .map_err(|error| unreadable(id, &error))
+    }
+
     async fn check_member(
         &self,
         user: UserId,
@@ -204,10 +277,21 @@ fn encode(conversation: &Conversation, page: &EventPage) -> Result<Vec<Box<RawVa
             serde_json::value::to_raw_value(&frame)
         })
         .collect::<Result<_, serde_json::Error>>()
-        .map_err(|error| {
-            tracing::error!(%error, conversation = %conversation.id, "a stored event can't be read");
-            Refusal::new(ErrorReason::InternalError, "a stored event can't be read")
-        })
+        .map_err(|error| unreadable(conversation.id, &error))
+}
+
+fn unreadable(conversation: ConversationId, error: &serde_json::Error) -> Refusal {
+    tracing::error!(%error, %conversation, "a stored event can't be read");
+    Refusal::new(ErrorReason::InternalError, "a stored event can't be read")
+}
+
+/// About how long a frame is on the wire.
+fn bytes_of(frame: &ServerFrame) -> usize {
+    const FIELDS: usize = 256;
+    match frame {
+        ServerFrame::SingleChat(push) => FIELDS + push.body.len(),
+        _ => FIELDS,
+    }
 }
 
 /// How many of the events, in the order given, fit into one frame; at least one.

@@ -32,6 +32,7 @@ pub(crate) fn frame_of(
             msg_type,
             body,
             ts: event.timestamp,
+            redelivered: false,
         })),
     }
 }

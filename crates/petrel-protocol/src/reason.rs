@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Builds [`ErrorReason`] from one table: name on the wire, HTTP status, numeric
 /// code of the HTTP body, meaning.
@@ -11,7 +11,7 @@ macro_rules! reasons {
     ($( $variant:ident $wire:literal $status:literal $code:literal $meaning:literal; )*) => {
         /// Why a request was refused: `reason` in an `ERROR` or `AUTH_FAIL` frame and in
         /// the body of a failed HTTP request.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
         pub enum ErrorReason {
             $( #[doc = $meaning] #[serde(rename = $wire)] $variant, )*
         }
@@ -79,6 +79,16 @@ reasons! {
     AfterRefused "after_refused" 503 50301 "An earlier send to this conversation was refused; send that one again first.";
     Timeout "timeout" 503 50302 "The outcome is unknown; send the same again with `retry: true` to learn it.";
     StorageFull "storage_full" 507 50700 "The disk is full; nothing was stored.";
+}
+
+/// A reason from a newer server counts as [`ErrorReason::InternalError`], so that an old
+/// client still understands that it was refused.
+impl<'de> Deserialize<'de> for ErrorReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        let known = Self::ALL.iter().find(|reason| reason.as_str() == name);
+        Ok(known.copied().unwrap_or(Self::InternalError))
+    }
 }
 
 impl fmt::Display for ErrorReason {

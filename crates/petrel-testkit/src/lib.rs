@@ -1,3 +1,38 @@
 //! For tests only: the real binary as a child process, a protocol client, checkers.
+//!
+//! - [`server`] starts the binary under test, waits until it says that it is ready,
+//!   and ends it in the ways that matter: a signal, or SIGKILL.
+//! - [`client`] speaks the client protocol over a real socket and remembers what it
+//!   has not been asked about yet.
+//! - [`http`] asks the HTTP API.
+//! - [`mint`] makes access tokens, good and bad.
+//! - [`checker`] tells from histories whether delivery kept its promises. Pure, so
+//!   that each check is itself proved to fail on a bad history.
+//! - [`power`] records what SQLite writes and rebuilds what a disk may hold of it after
+//!   a power cut.
+//!
+//! Nothing here prints and nothing here waits for time to pass: everything waits for
+//! an event, with a deadline.
 
+pub mod checker;
+pub mod client;
+pub mod http;
+pub mod mint;
 pub mod power;
+pub mod server;
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// How long anything may take that should happen at once. Long, because tests share
+/// the machine with each other and with compilers; nothing waits for it to pass unless
+/// something is broken.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something that should happen at once.
+pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> anyhow::Result<T> {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .with_context(|| format!("waited {PATIENCE:?} for {what}"))
+}

@@ -52,7 +52,7 @@ pub(crate) struct Serve {
     #[arg(long, requires = "bench_issuer")]
     bench_issuer_anywhere: bool,
 
-    /// Another web origin whose pages may connect, as https://chat.example.com; repeatable
+    /// Another web origin whose pages may connect, as `https://chat.example.com`; repeatable
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 

@@ -39,17 +39,18 @@ pub(crate) struct Token {
 
 impl Token {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let users = self.user_id..self.user_id.saturating_add(self.count);
-        let issuer = issuer_of(users.start);
-        if users.start == 0 || issuer_of(users.end - 1) != issuer {
+        let first = self.user_id;
+        let issuer = issuer_of(first);
+        let last = first.checked_add(self.count - 1);
+        let Some(last) = last.filter(|last| first > 0 && issuer_of(*last) == issuer) else {
             return Err(Failure::starting(
                 "user ids start at 1, and load-test and registered users need calls of their own",
             ));
-        }
+        };
         let secret = secrets::load(&self.data_dir, issuer).map_err(Failure::starting)?;
         let now = SystemClock.now();
         let mut out = io::BufWriter::new(io::stdout().lock());
-        for user in users {
+        for user in first..=last {
             let claims = Claims::access(issuer.name(), UserId::new(user), now, self.ttl);
             writeln!(out, "{}", secret.sign(&claims)).map_err(Failure::running)?;
         }

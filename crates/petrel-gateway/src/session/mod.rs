@@ -32,8 +32,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 
 use crate::Gateway;
+use crate::fanout::place_of;
 use crate::outbox::{Outbox, Outgoing};
 use crate::sends::{Sends, UNTRACKED};
+use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
 use socket::{End, close, drain_end, end_of, feed, in_time};
@@ -43,6 +45,13 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS);
 
 /// How long the store may take to answer a SYNC or PULL.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most events and bytes of one repeat to a session that does not acknowledge.
+const REPEAT_EVENTS_MAX: u32 = 32;
+const REPEAT_BYTES_MAX: usize = 16 * 1024;
+
+/// How many undelivered messages a legacy session is pushed at its start.
+const LEGACY_EVENTS_MAX: u32 = 200;
 
 /// How many frames are read in a row before what they caused is written.
 const FRAMES_PER_TURN: usize = 64;
@@ -78,6 +87,7 @@ pub(crate) async fn run<S>(
         outbox: &outbox,
         legacy: auth.v.is_none(),
         sends: Sends::default(),
+        unacked: Unacked::default(),
         last_inbound: Instant::now(),
         last_ping: Instant::now(),
     };
@@ -95,6 +105,7 @@ struct Session<'a, S> {
     outbox: &'a Outbox,
     legacy: bool,
     sends: Sends,
+    unacked: Unacked,
     last_inbound: Instant,
     last_ping: Instant,
 }
@@ -116,6 +127,9 @@ where
         auth_id: Option<RequestId>,
     ) -> Result<std::convert::Infallible, End> {
         self.reply(self.auth_ok(), auth_id).await?;
+        if self.legacy {
+            self.push_undelivered().await?;
+        }
         self.write_outbox().await?;
         let draining = self.gateway.shared.draining.clone();
         loop {
@@ -274,11 +288,12 @@ where
     }
 
     fn advance(
-        &self,
+        &mut self,
         conversation: ConversationId,
         kind: ReceiptKind,
         seq: Seq,
     ) -> Result<(), Refusal> {
+        self.unacked.acked(conversation, seq, Instant::now());
         self.append(UNTRACKED, Request::AdvanceCursor { conversation, kind, seq })
     }
 
@@ -299,7 +314,12 @@ where
     async fn write_outbox(&mut self) -> Result<(), End> {
         while let Some(next) = self.outbox.take() {
             let text = match next {
-                Outgoing::Push(text) => text,
+                Outgoing::Push { frame, place } => {
+                    if let Some((conversation, seq)) = place {
+                        self.unacked.pushed(conversation, seq, Instant::now());
+                    }
+                    frame
+                }
                 Outgoing::Gap { conversation, head } => {
                     let gap = Gap { conversation_id: conversation, head_seq: head };
                     ServerFrame::Gap(gap).encode(None).into()
@@ -331,6 +351,9 @@ where
         if now >= self.last_inbound + IDLE_TIMEOUT {
             return Err(End::Gone);
         }
+        for due in self.unacked.take_due(now) {
+            self.remind(due).await?;
+        }
         if now >= self.next_ping() {
             self.last_ping = now;
             in_time(self.socket.feed(Message::Ping(Bytes::new()))).await?;
@@ -338,9 +361,51 @@ where
         Ok(())
     }
 
+    /// Repeats what was not acknowledged, or says that there is something to pull.
+    async fn remind(&mut self, due: Due) -> Result<(), End> {
+        match due {
+            Due::Repeat { conversation, after } => {
+                // A session that still has something to read is slow, not forgetful.
+                if !self.outbox.is_empty() {
+                    return Ok(());
+                }
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let (limit, bytes_max) = (REPEAT_EVENTS_MAX, REPEAT_BYTES_MAX);
+                let repeat = catchup.repeat(self.user(), conversation, after, limit, bytes_max);
+                // If it fails there is nothing to repeat now; the next one is due later.
+                for (_, frame) in bounded(repeat).await.unwrap_or_default() {
+                    self.reply(frame, None).await?;
+                }
+                Ok(())
+            }
+            Due::GiveUp { conversation, head } => {
+                let gap = Gap { conversation_id: conversation, head_seq: head };
+                self.reply(ServerFrame::Gap(gap), None).await
+            }
+        }
+    }
+
+    /// A legacy client knows no SYNC: it is pushed what its user's devices have missed.
+    async fn push_undelivered(&mut self) -> Result<(), End> {
+        let catchup = &self.gateway.shared.dependencies.catchup;
+        match bounded(catchup.undelivered(self.user(), LEGACY_EVENTS_MAX)).await {
+            Ok(frames) => {
+                for frame in frames {
+                    if let Some((conversation, seq)) = place_of(&frame) {
+                        self.unacked.pushed(conversation, seq, Instant::now());
+                    }
+                    self.reply(frame, None).await?;
+                }
+                Ok(())
+            }
+            Err(refusal) => self.reply(ServerFrame::Error(refusal.into_frame()), None).await,
+        }
+    }
+
     fn next_wake(&self) -> Instant {
         let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT);
-        self.sends.next_deadline().map_or(life, |deadline| deadline.min(life))
+        let due = [self.sends.next_deadline(), self.unacked.next_due()];
+        due.into_iter().flatten().fold(life, Instant::min)
     }
 
     fn next_ping(&self) -> Instant {

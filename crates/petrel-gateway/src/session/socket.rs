@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use petrel_logic::refusal::RETRY_AFTER_MS;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{RequestId, ServerFrame};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -101,6 +101,7 @@ pub(super) async fn close<S>(socket: &mut WebSocketStream<S>, end: End)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let is_violation = matches!(end, End::Violation(..));
     let (code, reason) = match end {
         End::Gone => {
             // Completes the peer's close handshake, if it began one.
@@ -122,7 +123,24 @@ where
         if socket.close(Some(frame)).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}
         }
+        if is_violation {
+            // Boxed, so that its buffer doesn't stay with the task for the session's life.
+            Box::pin(discard(socket.get_mut())).await;
+        }
     };
     // Whoever doesn't answer is dropped.
     let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+}
+
+/// Ends our side and reads the peer's to its end. After a violation the library reads no
+/// more; were the socket closed with something unread, the peer would be told of a reset
+/// and perhaps never see our close frame.
+async fn discard<S>(stream: &mut S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut discarded = [0; 4096];
+    if stream.shutdown().await.is_ok() {
+        while let Ok(1..) = stream.read(&mut discarded).await {}
+    }
 }

@@ -364,6 +364,7 @@ impl Message {
                 msg_type: MessageType::Text,
                 body: self.body.clone(),
                 ts: self.timestamp,
+                redelivered: false,
             }),
         }
     }

@@ -114,6 +114,9 @@ pub struct SingleChatPush {
     pub body: String,
     /// When the server numbered it.
     pub ts: TimestampMs,
+    /// It was pushed to this device before and not acknowledged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redelivered: bool,
 }
 
 /// `ACK`, from the server, told apart by `ackType`.

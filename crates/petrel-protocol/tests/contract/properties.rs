@@ -175,8 +175,10 @@ fn auth_ok() -> impl Strategy<Value = AuthOk> {
 }
 
 fn push() -> impl Strategy<Value = SingleChatPush> {
-    (user(), user(), client_msg_id(), row(), conversation(), seq(), text(), timestamp()).prop_map(
-        |(from, to, client_msg_id, server_msg_id, conversation_id, msg_seq, body, ts)| {
+    let place = (row(), conversation(), seq());
+    (user(), user(), client_msg_id(), place, text(), timestamp(), any::<bool>()).prop_map(
+        |(from, to, client_msg_id, place, body, ts, redelivered)| {
+            let (server_msg_id, conversation_id, msg_seq) = place;
             SingleChatPush {
                 from,
                 to,
@@ -187,6 +189,7 @@ fn push() -> impl Strategy<Value = SingleChatPush> {
                 msg_type: MessageType::Text,
                 body,
                 ts,
+                redelivered,
             }
         },
     )

@@ -2,21 +2,48 @@
 //!
 //! One thread writes and a few read; the async methods queue work for them and wait for
 //! the answer, so that no async thread ever waits for a disk. All SQL of Petrel is in
-//! this module. It does not know what a payload means, and it keeps no state outside
-//! the database but the high-water marks.
+//! this module. It does not know what a payload means.
+//!
+//! # Commits append, indexes follow
+//!
+//! A B-tree with an entry per message, in any order but that of the commits, has a page
+//! of its own touched by nearly every message as soon as it is large, and a database
+//! writes whole pages. So a commit writes only to the ends of two tables: its events, and
+//! one row of the [`journal`]. What else a message changes (the timeline, its client
+//! message id, the head, the cursors) is kept in a [`tail`] in memory. A full tail is
+//! frozen, sorted, and moved into the B-trees in slices between commits ([`flush`]), where
+//! neighbours share a page; then the *watermark* moves, and the tail leaves memory.
+//! [`memory`] argues why no reader ever misses or mixes anything meanwhile.
+//!
+//! After a crash, everything above the watermark is read from the events and the journal
+//! again ([`recovery`]). Slices that were written before the crash are written again,
+//! which changes nothing.
 
+mod checkpoint;
 mod commit;
 mod directory;
 mod fault;
+mod filter;
+mod flush;
+mod flusher;
+mod idempotency;
+mod journal;
 mod marks;
+mod memory;
+mod message_key;
 mod number;
+mod options;
 mod reader;
+mod recovery;
 mod schema;
 mod sync;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod timelines;
+mod transaction;
 mod users;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -28,13 +55,20 @@ use petrel_types::{
     ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
     TimestampMs, UserId,
 };
-use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use self::checkpoint::Checkpoints;
 use self::directory::DataDirectory;
-use self::marks::Marks;
-use self::reader::Read;
-use self::writer::{Failure, Finished, Transaction, Write, WriteError, Writer};
+use self::flusher::Flusher;
+use self::memory::Memory;
+use self::message_key::HashSecret;
+pub use self::options::Options;
+use self::reader::{Read, Snapshot};
+use self::recovery::Recovered;
+use self::schema::Location;
+use self::transaction::{Known, Transaction};
+pub use self::verify::{Report, verify};
+use self::writer::{Failure, Finished, Write, WriteError, Writer};
 use crate::{
     Batch, Claim, Committed, ConversationState, EventPage, Member, Store, StoreError,
     StoreErrorKind, StoredEvent, SyncPage, User,
@@ -44,6 +78,7 @@ use crate::{
 #[derive(Debug)]
 pub struct SqliteStore {
     epoch: Epoch,
+    hash_secret: HashSecret,
     failure: Failure,
     /// `None` once the store is closed.
     threads: Mutex<Option<Threads>>,
@@ -62,24 +97,39 @@ impl SqliteStore {
     /// Opens the store in `directory`, creating both if they are missing. Blocks on the
     /// disk: call it before serving.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, Options::default())
+    }
+
+    /// As [`SqliteStore::open`], with other thresholds than the default ones.
+    pub fn open_with(directory: &Path, options: Options) -> Result<Self, StoreError> {
         let directory = DataDirectory::lock(directory)?;
-        let path = directory.database()?;
-        let connection = schema::open_writer(&directory, &path, mint_epoch()?)?;
-        let (epoch, marks) = Marks::load(&connection).map_err(fault::of_read)?;
+        let location = Location { path: directory.database()?, vfs: options.vfs.clone() };
+        let mut connection =
+            schema::open_writer(&directory, &location, mint_epoch()?, HashSecret::mint()?)?;
+        let Recovered { epoch, hash_secret, marks, watermark, tail, owners, idempotency } =
+            recovery::recover(&connection, &options).map_err(fault::of_read)?;
+        let memory = Arc::new(Memory::new(tail, marks.row));
         let failure = Failure::default();
         let (reads, queue) = mpsc::channel(reader::READS_QUEUED_MAX);
-        let readers = reader::start(&path, queue)?;
+        let readers = reader::start(&location, &memory, queue)?;
+        let checkpoints = Checkpoints::start(&mut connection, &location, options.clone())?;
+        let flusher = Flusher::start(options.clone(), Arc::clone(&memory), watermark)?;
         let (writes, queue) = mpsc::channel(writer::WRITES_QUEUED_MAX);
         let (writer, finished) = writer::start(Writer {
             connection,
+            options,
             marks,
+            known: Known { owners, hash_secret, idempotency },
+            memory,
+            flusher,
+            checkpoints,
             queue,
             readers,
             failure: Arc::clone(&failure),
             directory,
         })?;
         let threads = Threads { writes, reads, writer, finished };
-        Ok(Self { epoch, failure, threads: Mutex::new(Some(threads)) })
+        Ok(Self { epoch, hash_secret, failure, threads: Mutex::new(Some(threads)) })
     }
 
     /// Runs `work` on the writer and waits until it is on disk.
@@ -98,7 +148,7 @@ impl SqliteStore {
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&Snapshot<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let queue = self.queue(|threads| &threads.reads)?;
         let (read, answer) = reader::read(work);
@@ -131,11 +181,14 @@ async fn enqueue<J>(queue: mpsc::Sender<J>, job: J) -> Result<(), StoreError> {
 
 /// A random epoch that is not zero and that SQLite can hold.
 fn mint_epoch() -> Result<Epoch, StoreError> {
-    let random = getrandom::u64().map_err(|error| {
+    Ok(Epoch::new((random()? >> 1).max(1)))
+}
+
+fn random() -> Result<u64, StoreError> {
+    getrandom::u64().map_err(|error| {
         StoreError::new(StoreErrorKind::Unavailable, "the system has no random numbers")
             .with_source(error)
-    })?;
-    Ok(Epoch::new((random >> 1).max(1)))
+    })
 }
 
 impl Drop for SqliteStore {
@@ -180,7 +233,7 @@ impl Store for SqliteStore {
         &self,
         conversation: ConversationId,
     ) -> Result<Option<ConversationState>, StoreError> {
-        self.read(move |connection| timelines::conversation(connection, conversation)).await
+        self.read(move |snapshot| timelines::conversation(snapshot, conversation)).await
     }
 
     async fn single_chat(
@@ -188,7 +241,7 @@ impl Store for SqliteStore {
         one: UserId,
         other: UserId,
     ) -> Result<Option<ConversationId>, StoreError> {
-        self.read(move |connection| timelines::single_chat(connection, one, other)).await
+        self.read(move |snapshot| timelines::single_chat(snapshot, one, other)).await
     }
 
     async fn find_message(
@@ -197,9 +250,11 @@ impl Store for SqliteStore {
         sender: UserId,
         client_message_id: &ClientMessageId,
     ) -> Result<Option<StoredEvent>, StoreError> {
-        let id = client_message_id.clone();
-        self.read(move |connection| timelines::find_message(connection, conversation, sender, &id))
-            .await
+        let (secret, id) = (self.hash_secret, client_message_id.clone());
+        self.read(move |snapshot| {
+            timelines::find_message(snapshot, secret, conversation, sender, &id)
+        })
+        .await
     }
 
     async fn recent_messages(
@@ -207,11 +262,11 @@ impl Store for SqliteStore {
         partition: Partition,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |connection| timelines::recent_messages(connection, partition, limit)).await
+        self.read(move |snapshot| timelines::recent_messages(snapshot, partition, limit)).await
     }
 
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
-        self.read(move |connection| timelines::event(connection, row)).await
+        self.read(move |snapshot| timelines::event(snapshot, row)).await
     }
 
     async fn events_after(
@@ -220,7 +275,7 @@ impl Store for SqliteStore {
         after: Seq,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
-        self.read(move |connection| timelines::events_after(connection, conversation, after, limit))
+        self.read(move |snapshot| timelines::events_after(snapshot, conversation, after, limit))
             .await
     }
 
@@ -230,10 +285,8 @@ impl Store for SqliteStore {
         before: Seq,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
-        self.read(move |connection| {
-            timelines::events_before(connection, conversation, before, limit)
-        })
-        .await
+        self.read(move |snapshot| timelines::events_before(snapshot, conversation, before, limit))
+            .await
     }
 
     async fn member(
@@ -241,7 +294,7 @@ impl Store for SqliteStore {
         conversation: ConversationId,
         user: UserId,
     ) -> Result<Option<Member>, StoreError> {
-        self.read(move |connection| timelines::member(connection, conversation, user)).await
+        self.read(move |snapshot| timelines::member(snapshot, conversation, user)).await
     }
 
     async fn sync_page(
@@ -251,7 +304,7 @@ impl Store for SqliteStore {
         before: Option<RowId>,
         limit: u32,
     ) -> Result<SyncPage, StoreError> {
-        self.read(move |connection| sync::sync_page(connection, user, since, before, limit)).await
+        self.read(move |snapshot| sync::sync_page(snapshot, user, since, before, limit)).await
     }
 
     async fn create_user(
@@ -267,11 +320,11 @@ impl Store for SqliteStore {
 
     async fn user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
         let username = username.to_owned();
-        self.read(move |connection| users::by_name(connection, &username)).await
+        self.read(move |snapshot| users::by_name(snapshot.connection, &username)).await
     }
 
     async fn user(&self, user: UserId) -> Result<Option<User>, StoreError> {
-        self.read(move |connection| users::by_id(connection, user)).await
+        self.read(move |snapshot| users::by_id(snapshot.connection, user)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -2,40 +2,48 @@
 //!
 //! Nothing is written to a file before it is known to be empty or to be ours.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use petrel_types::{Epoch, UserId};
+use petrel_types::{Epoch, RowId, UserId};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::directory::DataDirectory;
 use super::fault;
+use super::flush::Watermark;
+use super::message_key::HashSecret;
 use crate::{StoreError, StoreErrorKind};
 
 /// Marks the file as Petrel's: `PTRL` in ASCII.
 const APPLICATION_ID: u32 = 0x5054_524c;
 /// Raised with each change of the tables.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// How long to wait for an operator's `sqlite3` shell to let go of the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED_MAX: usize = 64;
 const WRITER_CACHE_KIB: u32 = 64 * 1024;
 const READER_CACHE_KIB: u32 = 16 * 1024;
-/// In pages of 16 KiB. The writer checkpoints when the write-ahead log is this long.
-const WAL_PAGES: u32 = 1000;
+pub(super) const PAGE_BYTES: u32 = 16_384;
 
+/// A commit appends to `events` and `journal` and touches nothing else, but for a
+/// conversation that begins. The heads in `conversations`, the cursors in `members`, the
+/// positions in `partitions` and the two indexes follow behind, up to the watermark.
+///
 /// `meta` has one row. Its marks outlive the rows they number, so that deleting the
 /// newest event or user never makes its number come back.
 ///
-/// An index over `client_message_id` is partial because only messages have one. The
-/// one by partition holds its rows in order, as every index of SQLite ends in the row.
+/// The key of `idempotency` includes the row, so that two messages may share a hash.
 const TABLES: &str = "
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     epoch INTEGER NOT NULL,
-    last_row INTEGER NOT NULL,
-    last_user INTEGER NOT NULL
+    hash_secret_0 INTEGER NOT NULL,
+    hash_secret_1 INTEGER NOT NULL,
+    last_user INTEGER NOT NULL,
+    watermark_row INTEGER NOT NULL,
+    watermark_journal INTEGER NOT NULL,
+    generation INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE partitions (
@@ -49,6 +57,7 @@ CREATE TABLE conversations (
     id INTEGER PRIMARY KEY,
     low INTEGER NOT NULL,
     high INTEGER NOT NULL,
+    begun_row INTEGER NOT NULL,
     head_seq INTEGER NOT NULL DEFAULT 0,
     head_message_number INTEGER NOT NULL DEFAULT 0,
     head_row INTEGER NOT NULL DEFAULT 0,
@@ -77,10 +86,31 @@ CREATE TABLE events (
     timestamp_ms INTEGER NOT NULL,
     payload BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX events_by_place ON events (conversation, seq);
-CREATE UNIQUE INDEX events_by_client_message_id
-    ON events (conversation, sender, client_message_id) WHERE client_message_id IS NOT NULL;
-CREATE INDEX events_by_partition ON events (partition) WHERE client_message_id IS NOT NULL;
+
+CREATE TABLE journal (
+    number INTEGER PRIMARY KEY,
+    last_row INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE timeline (
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    row_id INTEGER NOT NULL,
+    PRIMARY KEY (conversation, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    generation INTEGER NOT NULL,
+    hash INTEGER NOT NULL,
+    row_id INTEGER NOT NULL,
+    PRIMARY KEY (generation, hash, row_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency_filters (
+    generation INTEGER PRIMARY KEY,
+    bits BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY,
@@ -91,42 +121,82 @@ CREATE TABLE users (
 ) STRICT;
 ";
 
+/// What `meta` holds besides the secret.
+pub(super) struct Meta {
+    pub(super) epoch: Epoch,
+    pub(super) watermark: Watermark,
+    pub(super) last_user: UserId,
+}
+
+impl Meta {
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT epoch, watermark_row, watermark_journal, last_user FROM meta";
+        connection.query_row(sql, [], |row| {
+            Ok(Self {
+                epoch: Epoch::new(row.get(0)?),
+                watermark: Watermark { row: RowId::new(row.get(1)?), journal: row.get(2)? },
+                last_user: UserId::new(row.get(3)?),
+            })
+        })
+    }
+}
+
+/// How the file is reached: its path, and the SQLite VFS to use for it.
+#[derive(Clone, Debug)]
+pub(super) struct Location {
+    pub(super) path: PathBuf,
+    pub(super) vfs: Option<String>,
+}
+
 /// Opens the connection that writes, after creating or checking the file. `epoch` is
 /// for a file that is created.
 pub(super) fn open_writer(
     directory: &DataDirectory,
-    path: &Path,
+    location: &Location,
     epoch: Epoch,
+    secret: HashSecret,
 ) -> Result<Connection, StoreError> {
+    let path = location.path.as_path();
     let story = |error| story(error, path);
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(story)?;
+    let mut connection = connect(location, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(story)?;
     let is_new = is_new(&connection, path)?;
     if is_new {
         // Both are fixed from the first page on.
-        connection.pragma_update(None, "page_size", 16_384).map_err(story)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(story)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(story)?;
     }
     configure_writer(&connection, path).map_err(story)??;
     if is_new {
-        create(&mut connection, epoch).map_err(story)?;
+        create(&mut connection, epoch, secret).map_err(story)?;
         directory.sync()?;
     }
     Ok(connection)
 }
 
 /// Opens a connection that reads a file which [`open_writer`] has opened.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(location: &Location) -> Result<Connection, StoreError> {
     let open = || {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = connect(location, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         set_cache(&connection, READER_CACHE_KIB)?;
         Ok(connection)
     };
     open().map_err(fault::of_read)
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+/// Opens a connection that copies the write-ahead log into the database.
+pub(super) fn open_checkpointer(location: &Location) -> rusqlite::Result<Connection> {
+    let connection = connect(location, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+fn connect(location: &Location, access: OpenFlags) -> rusqlite::Result<Connection> {
     // Each connection stays on one thread, so SQLite need not guard it.
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let (path, flags) = (&location.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let connection = match &location.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(connection)
@@ -182,7 +252,8 @@ fn configure_writer(
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", WAL_PAGES, |_| Ok(()))?;
+    // Not inside a commit, which would have to wait for it: see `checkpoint`.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     set_cache(connection, WRITER_CACHE_KIB)?;
     Ok(Ok(()))
 }
@@ -194,12 +265,15 @@ fn set_cache(connection: &Connection, size_kib: u32) -> rusqlite::Result<()> {
 
 /// Writes the tables, the marks and the file's identity, all or nothing: a crash leaves
 /// a file that still counts as empty.
-fn create(connection: &mut Connection, epoch: Epoch) -> rusqlite::Result<()> {
+fn create(connection: &mut Connection, epoch: Epoch, secret: HashSecret) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
+    let (secret_0, secret_1) = secret.columns();
     transaction.execute(
-        "INSERT INTO meta (id, epoch, last_row, last_user) VALUES (1, ?1, 0, ?2)",
-        (epoch.get(), UserId::LOCAL_FIRST.get() - 1),
+        "INSERT INTO meta (id, epoch, hash_secret_0, hash_secret_1, last_user,
+                           watermark_row, watermark_journal, generation)
+         VALUES (1, ?1, ?2, ?3, ?4, 0, 0, 0)",
+        (epoch.get(), secret_0, secret_1, UserId::LOCAL_FIRST.get() - 1),
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;

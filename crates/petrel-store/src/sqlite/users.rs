@@ -4,7 +4,8 @@ use petrel_types::{TimestampMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::number::key;
-use super::writer::{Transaction, WriteError};
+use super::transaction::Transaction;
+use super::writer::WriteError;
 use crate::{StoreErrorKind, User};
 
 /// Creates a user with the next local id.
@@ -39,6 +40,7 @@ pub(super) fn create(
             password_hash,
             now.get(),
         ))?;
+    connection.prepare_cached("UPDATE meta SET last_user = ?1")?.execute([user.id.get()])?;
     Ok(user)
 }
 

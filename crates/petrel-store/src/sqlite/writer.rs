@@ -5,6 +5,9 @@
 //! others: if it has changed something before it was refused, the transaction is rolled
 //! back and run again without it. That costs nothing as long as nobody is refused, where
 //! a savepoint per write would copy every page the write touches.
+//!
+//! The same transactions move the frozen tail into the indexes, a slice each. Between
+//! them the write-ahead log is looked after.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -12,11 +15,18 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time;
 
+use super::checkpoint::{Checkpoints, checkpoint};
 use super::directory::DataDirectory;
-use super::fault;
+use super::flusher::{Done, Flusher};
 use super::marks::Marks;
+use super::memory::Memory;
+use super::options::Options;
+use super::transaction::{Known, Staged, Transaction};
+use super::{fault, journal};
 use crate::{StoreError, StoreErrorKind};
 
 /// Writes that wait for the thread. Beyond, callers wait to get into the queue.
@@ -30,12 +40,6 @@ pub(super) enum WriteError {
     Refused(StoreError),
     /// The database failed it, and the transaction with it.
     Failed(rusqlite::Error),
-}
-
-/// What a write works on.
-pub(super) struct Transaction<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) marks: Marks,
 }
 
 /// A write that waits for the thread.
@@ -59,7 +63,12 @@ pub(super) type Finished = oneshot::Receiver<Result<(), StoreError>>;
 /// The state of the thread.
 pub(super) struct Writer {
     pub(super) connection: Connection,
+    pub(super) options: Options,
     pub(super) marks: Marks,
+    pub(super) known: Known,
+    pub(super) memory: Arc<Memory>,
+    pub(super) flusher: Flusher,
+    pub(super) checkpoints: Checkpoints,
     pub(super) queue: mpsc::Receiver<Box<dyn Write>>,
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) failure: Failure,
@@ -71,6 +80,13 @@ struct PendingWrite<T, F> {
     work: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+/// What a transaction did, to be taken over once it is on disk.
+struct Outcome {
+    marks: Marks,
+    staged: Staged,
+    flushed: Option<Done>,
 }
 
 /// How an attempt to commit a group ended, if not well.
@@ -96,26 +112,95 @@ where
 
 /// Starts the thread. It ends when the queue is closed and empty.
 pub(super) fn start(writer: Writer) -> Result<(JoinHandle<()>, Finished), StoreError> {
+    let failed = |error| {
+        StoreError::new(StoreErrorKind::Unavailable, "can't start a thread").with_source(error)
+    };
     let (finished, answer) = oneshot::channel();
+    let runtime = runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
     let thread = thread::Builder::new()
         .name("petrel-store-writer".to_owned())
         .spawn(move || {
             // Nobody may be left to be told.
-            let _ = finished.send(writer.run());
+            let _ = finished.send(writer.run(&runtime));
         })
-        .map_err(|error| {
-            StoreError::new(StoreErrorKind::Unavailable, "can't start a thread").with_source(error)
-        })?;
+        .map_err(failed)?;
     Ok((thread, answer))
 }
 
 impl Writer {
-    fn run(mut self) -> Result<(), StoreError> {
+    fn run(mut self, runtime: &Runtime) -> Result<(), StoreError> {
         let mut received = Vec::new();
-        while self.queue.blocking_recv_many(&mut received, WRITES_GROUPED_MAX) > 0 {
-            self.commit_group(received.drain(..).collect());
+        loop {
+            match self.receive(runtime, &mut received) {
+                Some(0) => break,
+                Some(_) => self.commit_group(received.drain(..).collect()),
+                None => self.flush_while_idle(),
+            }
         }
         self.finish()
+    }
+
+    /// Waits for writes. Returns how many there are, zero at the end of the queue, or
+    /// `None` if for some time there were none while there is something to flush.
+    fn receive(&mut self, runtime: &Runtime, received: &mut Vec<Box<dyn Write>>) -> Option<usize> {
+        let idle_after = self.options.flush_idle_after.filter(|_| self.flusher.is_behind());
+        runtime.block_on(async {
+            let receive = self.queue.recv_many(received, WRITES_GROUPED_MAX);
+            match idle_after {
+                Some(idle_after) => time::timeout(idle_after, receive).await.ok(),
+                None => Some(receive.await),
+            }
+        })
+    }
+
+    /// Flushes until there is nothing to flush or something to write.
+    fn flush_while_idle(&mut self) {
+        self.flusher.freeze_if_due(self.marks, true);
+        while self.flusher.is_busy() && self.queue.is_empty() && self.flush_alone() {}
+    }
+
+    /// Does a slice in a transaction of its own. Returns whether it took place.
+    fn flush_alone(&mut self) -> bool {
+        if self.failure.get().is_some() {
+            return false;
+        }
+        self.flusher.await_plan();
+        let flushed = match self.attempt(&mut VecDeque::new()) {
+            Ok(()) => true,
+            Err(Setback::Uncertain(error)) => {
+                self.fail(&error);
+                false
+            }
+            // It is tried again with the next commit, or when the store is idle again.
+            Err(Setback::Failed(error)) => {
+                tracing::warn!(%error, "the indexes can't be brought up to date now");
+                false
+            }
+            Err(Setback::Spoiled(_)) => false,
+        };
+        self.look_after_log();
+        flushed
+    }
+
+    fn look_after_log(&mut self) {
+        if self.failure.get().is_none()
+            && let Err(error) = self.checkpoints.after_commit(&self.connection)
+        {
+            self.log_failed(&error);
+        }
+    }
+
+    /// A copy that failed may have left anything in the database's file, but all of it is
+    /// in the log still. Only if the disk itself has failed can neither be trusted.
+    fn log_failed(&mut self, error: &rusqlite::Error) {
+        match fault::kind(error) {
+            StoreErrorKind::Fatal => self.fail(error),
+            _ => tracing::warn!(%error, "the write-ahead log can't be shortened now"),
+        }
+    }
+
+    fn fail(&self, error: &rusqlite::Error) {
+        let _ = self.failure.set(format!("the disk failed: {error}"));
     }
 
     /// Commits as many of `writes` as are allowed, and answers all of them.
@@ -123,6 +208,11 @@ impl Writer {
         while !writes.is_empty() {
             if let Some(reason) = self.failure.get() {
                 fail_all(&mut writes, StoreErrorKind::Fatal, reason);
+                break;
+            }
+            if !self.has_room() && self.failure.get().is_none() {
+                let reason = "the write-ahead log is too long: something keeps it in use";
+                fail_all(&mut writes, StoreErrorKind::Unavailable, reason);
                 break;
             }
             match self.attempt(&mut writes) {
@@ -137,23 +227,36 @@ impl Writer {
                     fail_all(&mut writes, kind, &format!("the store can't be written: {error}"));
                     break;
                 }
-                Err(Setback::Uncertain(error)) => {
-                    // The next round finds it and tells everybody.
-                    let _ = self.failure.set(format!("the disk failed: {error}"));
-                }
+                // The next round finds it and tells everybody.
+                Err(Setback::Uncertain(error)) => self.fail(&error),
             }
         }
         for write in writes {
             write.answer();
         }
+        self.look_after_log();
+        self.flusher.freeze_if_due(self.marks, false);
+        while self.flusher.must_catch_up() && self.flush_alone() {}
     }
 
-    /// Runs `writes` in one transaction. On an error everything is rolled back.
+    /// Whether the log is short enough for another commit.
+    fn has_room(&mut self) -> bool {
+        match self.checkpoints.has_room(&self.connection) {
+            Ok(has_room) => has_room,
+            Err(error) => {
+                self.log_failed(&error);
+                false
+            }
+        }
+    }
+
+    /// Runs `writes` and a slice of the flush in one transaction. On an error everything
+    /// is rolled back, and nothing has changed in memory.
     fn attempt(&mut self, writes: &mut VecDeque<Box<dyn Write>>) -> Result<(), Setback> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(setback)?;
-        let ran = run_all(&self.connection, self.marks, writes).and_then(|marks| {
+        let ran = self.run_all(writes).and_then(|outcome| {
             match self.connection.execute_batch("COMMIT") {
-                Ok(()) => Ok(marks),
+                Ok(()) => Ok(outcome),
                 // A full disk stops the log before the mark that would end the commit.
                 Err(error) if fault::kind(&error) == StoreErrorKind::Full => {
                     Err(Setback::Failed(error))
@@ -162,12 +265,62 @@ impl Writer {
             }
         });
         match ran {
-            Ok(marks) => {
-                self.marks = marks;
+            Ok(outcome) => {
+                self.settle(outcome);
                 Ok(())
             }
             Err(setback) => Err(self.roll_back(setback)),
         }
+    }
+
+    /// Takes over what is on disk now.
+    fn settle(&mut self, Outcome { marks, staged, flushed }: Outcome) {
+        self.marks = marks;
+        self.known.owners.extend(staged.owners);
+        self.memory.append(staged.tail, marks.row);
+        if let Some(done) = flushed {
+            self.flusher.settle(done, &mut self.known.idempotency);
+        }
+    }
+
+    /// Runs `writes` in the open transaction, and a slice after them.
+    fn run_all(&mut self, writes: &mut VecDeque<Box<dyn Write>>) -> Result<Outcome, Setback> {
+        let connection = &self.connection;
+        let view = self.memory.writers_view();
+        let mut transaction = Transaction {
+            connection,
+            marks: self.marks,
+            known: &self.known,
+            view: &view,
+            staged: Staged::default(),
+        };
+        for (index, write) in writes.iter_mut().enumerate() {
+            let (marks, changes) = (transaction.marks, connection.total_changes());
+            match write.run(&mut transaction) {
+                Ok(()) => {}
+                Err(WriteError::Refused(error)) => {
+                    write.fail(error);
+                    transaction.marks = marks;
+                    // Nothing is staged before something is written.
+                    if connection.total_changes() != changes {
+                        return Err(Setback::Spoiled(index));
+                    }
+                }
+                Err(WriteError::Failed(error)) => return Err(setback(error)),
+            }
+        }
+        let Transaction { mut marks, mut staged, .. } = transaction;
+        if marks.row != self.marks.row || !staged.tail.positions.is_empty() {
+            marks.journal += 1;
+            // Its row counts, so that a journal of nothing but positions is trimmed, too.
+            staged.tail.weight += 1;
+            journal::append(connection, marks.journal, marks.row, &staged.tail).map_err(setback)?;
+        }
+        let flushed = self
+            .flusher
+            .slice(connection, &mut self.known.idempotency, staged.tail.weight)
+            .map_err(setback)?;
+        Ok(Outcome { marks, staged, flushed })
     }
 
     fn roll_back(&self, setback: Setback) -> Setback {
@@ -187,6 +340,8 @@ impl Writer {
             // One that panicked has nothing left to let go of.
             let _ = reader.join();
         }
+        // Their threads use the files.
+        drop((self.checkpoints, self.flusher));
         let story = "the store can't be closed cleanly";
         let result = if let Some(reason) = self.failure.get() {
             // After a failed fsync the log may hold what the disk does not. The next
@@ -194,40 +349,14 @@ impl Writer {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             Err(StoreError::new(StoreErrorKind::Fatal, reason))
         } else {
-            checkpoint(&self.connection).map_err(|error| fault::of_write(error, story))
+            checkpoint(&self.connection, "TRUNCATE")
+                .map(|_| ())
+                .map_err(|error| fault::of_write(error, story))
         };
         let closed = self.connection.close();
         drop(self.directory);
         result.and(closed.map_err(|(_, error)| fault::of_write(error, story)))
     }
-}
-
-/// Runs `writes` in the open transaction and returns the marks after them.
-fn run_all(
-    connection: &Connection,
-    before: Marks,
-    writes: &mut VecDeque<Box<dyn Write>>,
-) -> Result<Marks, Setback> {
-    let mut transaction = Transaction { connection, marks: before };
-    for (index, write) in writes.iter_mut().enumerate() {
-        let marks = transaction.marks;
-        let changes = connection.total_changes();
-        match write.run(&mut transaction) {
-            Ok(()) => {}
-            Err(WriteError::Refused(error)) => {
-                write.fail(error);
-                transaction.marks = marks;
-                if connection.total_changes() != changes {
-                    return Err(Setback::Spoiled(index));
-                }
-            }
-            Err(WriteError::Failed(error)) => return Err(setback(error)),
-        }
-    }
-    if transaction.marks != before {
-        transaction.marks.save(connection).map_err(setback)?;
-    }
-    Ok(transaction.marks)
 }
 
 fn setback(error: rusqlite::Error) -> Setback {
@@ -241,10 +370,6 @@ fn fail_all(writes: &mut VecDeque<Box<dyn Write>>, kind: StoreErrorKind, reason:
     for write in writes {
         write.fail(StoreError::new(kind, reason));
     }
-}
-
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 impl From<rusqlite::Error> for WriteError {

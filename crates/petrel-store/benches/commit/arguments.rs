@@ -1,0 +1,41 @@
+//! What the command line asks for.
+
+use std::process;
+
+const HELP: &str = "\
+Arguments after `--`:
+  --messages N    only the run that grows a store, with N messages
+  --batch N       messages per commit of that run (1000)
+  --cursors       move a cursor with each message of that run";
+
+pub(crate) struct Arguments {
+    pub(crate) messages: Option<u64>,
+    pub(crate) batch: usize,
+    pub(crate) cursors: bool,
+}
+
+impl Arguments {
+    pub(crate) fn parse() -> Self {
+        let mut parsed = Self { messages: None, batch: 1000, cursors: false };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut number = || arguments.next().and_then(|text| text.parse().ok());
+            match argument.as_str() {
+                // Cargo says this to every benchmark.
+                "--bench" => {}
+                "--cursors" => parsed.cursors = true,
+                "--messages" => parsed.messages = Some(number().unwrap_or_else(|| end())),
+                "--batch" => {
+                    parsed.batch = number().map_or_else(|| end(), |batch| batch as usize);
+                }
+                _ => end(),
+            }
+        }
+        parsed
+    }
+}
+
+fn end() -> ! {
+    println!("{HELP}");
+    process::exit(2)
+}

@@ -1,0 +1,83 @@
+//! The store as it is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use petrel_store::sqlite::SqliteStore;
+use petrel_store::{Batch, Store};
+use petrel_types::{LogPosition, OwnerEpoch, Partition, Seq};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::measure::{Meter, Report};
+use crate::workload::{Generator, Workload};
+
+const PARTITION: Partition = Partition::new(1);
+const PULLS: usize = 2_000;
+
+/// A store with an owner.
+pub(crate) struct Owned {
+    runtime: Runtime,
+    store: SqliteStore,
+    owner_epoch: OwnerEpoch,
+}
+
+impl Owned {
+    pub(crate) fn open(place: &Path) -> Self {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let store = SqliteStore::open(place).unwrap();
+        let owner_epoch = runtime.block_on(store.claim(PARTITION)).unwrap().owner_epoch;
+        Self { runtime, store, owner_epoch }
+    }
+
+    pub(crate) fn commit(&self, batch: Batch) {
+        let position = LogPosition::new(0);
+        let commit = self.store.commit(PARTITION, batch, position, self.owner_epoch);
+        self.runtime.block_on(commit).unwrap();
+    }
+
+    /// Pulls the end of random timelines.
+    pub(crate) fn pull(&self, generator: &mut Generator) -> Vec<Duration> {
+        let mut pulls: Vec<_> = (0..PULLS)
+            .map(|_| {
+                let (conversation, head) = generator.random_conversation();
+                let after = Seq::new(head.saturating_sub(100));
+                let began = Instant::now();
+                let pull = self.store.events_after(conversation, after, 100);
+                let page = self.runtime.block_on(pull).unwrap();
+                let elapsed = began.elapsed();
+                assert_eq!(page.events.len() as u64, head.min(100));
+                assert_eq!(page.head.seq, Seq::new(head));
+                elapsed
+            })
+            .collect();
+        pulls.sort_unstable();
+        pulls
+    }
+
+    /// Opens the store again as if it had been killed, but for the end of the log.
+    pub(crate) fn reopen(self, place: &Path) -> (Self, Duration) {
+        drop(self);
+        let began = Instant::now();
+        let store = SqliteStore::open(place).unwrap();
+        let opened = began.elapsed();
+        drop(store);
+        (Self::open(place), opened)
+    }
+}
+
+pub(crate) fn run(place: &Path, workload: &Workload) -> Report {
+    let mut generator = workload.generator();
+    let owned = Owned::open(place);
+    workload.beginnings().into_iter().for_each(|batch| owned.commit(batch));
+    let mut meter = Meter::start();
+    for _ in 0..workload.messages.div_ceil(workload.batch as u64) {
+        let batch = meter.generate(|| generator.batch());
+        meter.commit(|| owned.commit(batch));
+    }
+    let messages = workload.messages.next_multiple_of(workload.batch as u64);
+    let mut report = meter.finish(workload.name("Petrel"), messages, generator.logical_bytes);
+    let (owned, opened) = owned.reopen(place);
+    report.opened = Some(opened);
+    report.pulls = owned.pull(&mut generator);
+    report
+}

@@ -1,0 +1,287 @@
+//! Flushes, crashes between their slices, and reads beside them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::model::{Model, id};
+use super::*;
+
+/// Small enough that a few commits fill a tail, large enough that its flush takes several
+/// slices. Nothing is flushed but by writes, so that a test decides when.
+fn options() -> Options {
+    Options { tail_rows: 8, slice_rows: 1, flush_idle_after: None, ..Options::default() }
+}
+
+fn open_small(directory: &Path) -> SqliteStore {
+    SqliteStore::open_with(directory, options()).unwrap()
+}
+
+/// What a crash at this moment would leave.
+fn crash(directory: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for name in ["petrel.db", "petrel.db-wal"] {
+        fs::copy(directory.join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+/// Does one slice, if there is one to do, and tells what the tables hold afterwards.
+async fn step(store: &SqliteStore) -> Tables {
+    store.write(|_| Ok(())).await.unwrap();
+    store.write(|transaction| Ok(Tables::of(transaction.connection)?)).await.unwrap()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tables {
+    watermark_row: u64,
+    timeline: u64,
+    idempotency: u64,
+    journal: u64,
+}
+
+impl Tables {
+    fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT (SELECT watermark_row FROM meta), (SELECT count(*) FROM timeline),
+                          (SELECT count(*) FROM idempotency), (SELECT count(*) FROM journal)";
+        connection.query_row(sql, [], |row| {
+            Ok(Self {
+                watermark_row: row.get(0)?,
+                timeline: row.get(1)?,
+                idempotency: row.get(2)?,
+                journal: row.get(3)?,
+            })
+        })
+    }
+}
+
+async fn owner(store: &SqliteStore) -> OwnerEpoch {
+    store.claim(PARTITION).await.unwrap().owner_epoch
+}
+
+#[tokio::test]
+async fn a_crash_between_any_two_slices_loses_nothing() {
+    let place = TempDir::new().unwrap();
+    let store = open_small(place.path());
+    let mut model = Model::default();
+    let owner_epoch = owner(&store).await;
+    let mut steps = Vec::new();
+    for round in 0..2 {
+        let changes: Vec<_> = (0..7).map(|number| (1 + (number + round) % 4, true)).collect();
+        model.commit(&store, owner_epoch, &changes).await;
+        for _ in 0..12 {
+            let copy = crash(place.path());
+            assert_eq!(verify(copy.path()).unwrap().problems, [""; 0]);
+            let recovered = open_small(copy.path());
+            model.check(&recovered).await;
+            model.check_retries(&recovered).await;
+            steps.push(step(&store).await);
+            model.check(&store).await;
+        }
+    }
+    steps.dedup();
+    assert!(steps.len() > 12, "the crashes were not between slices: {steps:?}");
+}
+
+#[tokio::test]
+async fn a_recovered_store_goes_on_as_if_nothing_had_happened() {
+    let place = TempDir::new().unwrap();
+    let store = open_small(place.path());
+    let mut model = Model::default();
+    model.commit(&store, owner(&store).await, &[(1, true), (1, true), (2, true), (3, false)]).await;
+    model.commit(&store, owner(&store).await, &[(1, true), (2, true), (3, true)]).await;
+    step(&store).await;
+    let copy = crash(place.path());
+    let recovered = open_small(copy.path());
+    for round in 0..6 {
+        let owner_epoch = model.check_retries(&recovered).await;
+        model.commit(&recovered, owner_epoch, &[(1, true), (4 + round, true)]).await;
+        step(&recovered).await;
+        model.check(&recovered).await;
+    }
+}
+
+#[tokio::test]
+async fn the_watermark_moves_last_and_the_journal_is_trimmed_after_it() {
+    let place = TempDir::new().unwrap();
+    let store = open_small(place.path());
+    let mut model = Model::default();
+    let owner_epoch = owner(&store).await;
+    let all = [(1, true), (2, true), (3, true), (1, false), (2, false), (1, false), (3, false)];
+    model.commit(&store, owner_epoch, &all).await;
+    let mut tables = step(&store).await;
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        if tables.watermark_row > 0 {
+            assert_eq!((tables.timeline, tables.idempotency), (7, 7), "before the watermark");
+        } else {
+            assert_eq!(tables.journal, 1);
+        }
+        seen.push(tables);
+        tables = step(&store).await;
+    }
+    seen.dedup();
+    assert!(seen.len() > 5, "{seen:?}");
+    assert!(tables.watermark_row > 7);
+    assert_eq!(tables.journal, 0);
+    model.check(&store).await;
+    drop(store);
+    let store = open_small(place.path());
+    model.check(&store).await;
+    model.check_retries(&store).await;
+}
+
+#[tokio::test]
+async fn a_journal_of_nothing_but_positions_is_trimmed_too() {
+    let place = TempDir::new().unwrap();
+    let store = open_small(place.path());
+    let owner_epoch = owner(&store).await;
+    let mut journal_max = 0;
+    for position in 1..=100 {
+        let position = LogPosition::new(position);
+        store.commit(PARTITION, Batch::default(), position, owner_epoch).await.unwrap();
+        journal_max = journal_max.max(step(&store).await.journal);
+    }
+    assert!(journal_max < 30, "{journal_max}");
+    drop(store);
+    let claim = open_small(place.path()).claim(PARTITION).await.unwrap();
+    assert_eq!(claim.next_position, LogPosition::new(100));
+}
+
+#[tokio::test]
+async fn an_idle_store_brings_its_indexes_up_to_date() {
+    let place = TempDir::new().unwrap();
+    let idle = Options { flush_idle_after: Some(Duration::ZERO), ..Options::default() };
+    let store = SqliteStore::open_with(place.path(), idle).unwrap();
+    let mut model = Model::default();
+    model.commit(&store, owner(&store).await, &[(1, true), (2, false)]).await;
+    while step(&store).await.watermark_row == 0 {
+        model.check(&store).await;
+    }
+    model.check(&store).await;
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<(u64, bool)>),
+    Slice,
+    Reopen,
+    Crash,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let changes = prop::collection::vec((1_u64..5, any::<bool>()), 1..6);
+    let step = prop_oneof![
+        5 => changes.prop_map(Step::Commit),
+        4 => Just(Step::Slice),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Crash),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+#[test]
+fn whatever_happens_every_read_is_that_of_a_naive_store() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let configuration = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    TestRunner::new(configuration)
+        .run(&steps(), |steps| {
+            runtime.block_on(run(steps));
+            Ok(())
+        })
+        .unwrap();
+}
+
+async fn run(steps: Vec<Step>) {
+    let mut place = TempDir::new().unwrap();
+    let mut store = open_small(place.path());
+    let mut owner_epoch = owner(&store).await;
+    let mut model = Model::default();
+    for step in steps {
+        match step {
+            Step::Commit(changes) => model.commit(&store, owner_epoch, &changes).await,
+            Step::Slice => store.write(|_| Ok(())).await.unwrap(),
+            Step::Reopen => {
+                store.close().await.unwrap();
+                store = open_small(place.path());
+                owner_epoch = model.check_retries(&store).await;
+            }
+            Step::Crash => {
+                let copy = crash(place.path());
+                drop(std::mem::replace(&mut store, open_small(copy.path())));
+                place = copy;
+                owner_epoch = model.check_retries(&store).await;
+            }
+        }
+        model.check(&store).await;
+    }
+    drop(store);
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
+}
+
+/// Readers that never wait for anything check that each read shows every commit that
+/// returned before it, and agrees with itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_race_with_flushes() {
+    const COMMITS: u64 = 600;
+    let place = TempDir::new().unwrap();
+    let racing = Options {
+        tail_rows: 12,
+        slice_rows: 2,
+        flush_idle_after: Some(Duration::ZERO),
+        ..Options::default()
+    };
+    let store = Arc::new(SqliteStore::open_with(place.path(), racing).unwrap());
+    let owner_epoch = owner(&store).await;
+    let mut first = Model::default();
+    first.commit(&store, owner_epoch, &[(1, false), (2, false)]).await;
+    let committed = Arc::new(AtomicU64::new(1));
+    let readers: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(race(Arc::clone(&store), Arc::clone(&committed), COMMITS)))
+        .collect();
+    for seq in 2..=COMMITS {
+        let events = [1, 2].map(|number| message(number, seq, &format!("{number}-{seq}")));
+        let (conversation, user) = (id(1), UserId::new(2));
+        let (delivered, read) = (Seq::new(seq), Seq::new(seq));
+        let moved = crate::CursorUpdate { conversation, user, delivered, read };
+        let batch = Batch { events: events.to_vec(), cursors: vec![moved], ..Batch::default() };
+        store.commit(PARTITION, batch, LogPosition::new(seq), owner_epoch).await.unwrap();
+        committed.store(seq, Ordering::SeqCst);
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+async fn race(store: Arc<SqliteStore>, committed: Arc<AtomicU64>, commits: u64) {
+    let user = UserId::new(2);
+    loop {
+        let seen = committed.load(Ordering::SeqCst);
+        let number = 1 + seen % 2;
+        let page = store.events_before(id(number), Seq::new(u64::MAX), 5).await.unwrap();
+        let seqs: Vec<_> = page.events.iter().map(|event| event.seq.get()).collect();
+        let head = page.head.seq.get();
+        assert!(head >= seen, "{head} does not show commit {seen}");
+        assert_eq!(seqs, (head.saturating_sub(5) + 1..=head).collect::<Vec<_>>());
+        let page = store.events_after(id(number), Seq::new(seen - 1), 1000).await.unwrap();
+        assert_eq!(page.events[0].seq.get(), seen);
+        assert_eq!(page.events.last().unwrap().seq, page.head.seq);
+        let name = ClientMessageId::new(format!("{number}-{seen}")).unwrap();
+        if seen > 1 {
+            let found = store.find_message(id(number), UserId::new(1), &name).await.unwrap();
+            assert_eq!(found.unwrap().seq.get(), seen);
+            let member = store.member(id(1), user).await.unwrap().unwrap();
+            assert!(member.cursors.read.get() >= seen);
+        }
+        let page = store.sync_page(user, RowId::new(0), None, 10).await.unwrap();
+        let entry = &page.entries[0];
+        assert!(entry.head.seq.get() >= seen && page.last_row >= entry.stamp);
+        // One commit moves both, so one snapshot shows both.
+        assert!(seen == 1 || entry.own.read == entry.head.seq);
+        assert!(seen == 1 || entry.read_message_number.get() == entry.own.read.get());
+        if seen == commits {
+            break;
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The real binary over real sockets: what users, operators and crashes do to it.
+//!
+//! Every test starts a server of its own, on free ports and an empty data directory.
+
+mod auth;
+mod chat;
+mod crash;
+mod delivery;
+mod lifecycle;
+mod limits;
+mod support;

@@ -1,0 +1,46 @@
+//! What several subjects need.
+
+use anyhow::Result;
+use petrel_testkit::PATIENCE;
+use petrel_testkit::http::Http;
+use petrel_testkit::server::{Launcher, Server};
+use petrel_types::UserId;
+
+/// Load-test users, who need no registration.
+pub(crate) const ALICE: UserId = UserId::new(1_000_001);
+pub(crate) const BOB: UserId = UserId::new(1_000_002);
+pub(crate) const CAROL: UserId = UserId::new(1_000_003);
+
+/// The binary under test.
+pub(crate) const PETREL: &str = env!("CARGO_BIN_EXE_petrel");
+
+/// Starts the binary under test on a new data directory.
+pub(crate) fn launcher() -> Result<Launcher> {
+    Launcher::new(PETREL)
+}
+
+/// A new server that lets load-test users in.
+pub(crate) async fn bench_server() -> Result<Server> {
+    launcher()?.bench_issuer().start().await
+}
+
+/// Waits until `/stats` tells of this many connections. The server counts a connection
+/// out when its task ends, which no client can see, so this asks again and again.
+pub(crate) async fn connections_become(gateway: &Http, expected: u64) -> Result<()> {
+    let poll = async {
+        loop {
+            let stats = gateway.get("/stats").await?.json()?;
+            if stats["total_connections"] == expected {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, poll).await {
+        Ok(reached) => reached,
+        Err(_) => {
+            let stats = gateway.get("/stats").await?.body;
+            anyhow::bail!("waited {PATIENCE:?} for {expected} connections: {stats}")
+        }
+    }
+}
