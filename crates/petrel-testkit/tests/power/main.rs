@@ -17,9 +17,11 @@ mod history;
 mod world;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use history::History;
+use petrel_store::sqlite;
 use petrel_testkit::power::{Cut, Entry, Fate, Journal, Recording};
 use rusqlite::Connection;
 use world::{Acks, World};
@@ -103,6 +105,7 @@ async fn prove(seed: u64, cuts: u64, acks: Acks, tally: &mut Tally) -> Result<()
     world.check().await.with_context(|| format!("seed {seed}, before any cut"))?;
     world.stop().await?;
     world.journal().check_complete()?;
+    verify(directory.path()).with_context(|| format!("seed {seed}, before any cut"))?;
     tally.checkpoints += checkpoints;
     tally.acked += world.history.saved().count();
     let mut random = fastrand::Rng::with_seed(seed);
@@ -121,22 +124,34 @@ async fn survive(world: &World, cut: Cut, may_cut_again: bool, tally: &mut Tally
     tally.unsynced += image.unsynced;
     tally.lost += image.lost;
     let directory = tempfile::tempdir()?;
-    image.write_to(directory.path())?;
     let history = world.history.until(cut.position);
     let explain = || {
         let tail = world.journal().tail(cut.position, ENTRIES_PRINTED);
         format!("{story}\nbefore the cut:\n  {}\n", tail.join("\n  "))
     };
 
+    // The verification opens the database, so it gets a copy of its own.
+    image.write_to(directory.path())?;
+    verify(directory.path()).context("right after the cut").with_context(explain)?;
+    let directory = tempfile::tempdir()?;
+    image.write_to(directory.path())?;
     let started = World::start(directory.path(), history, cut.seed, Acks::AfterCommit).await;
     let mut after = started.with_context(explain)?;
     go_on(&mut after).await.with_context(explain)?;
+    verify(directory.path()).context("at the end").with_context(explain)?;
     let mut random = fastrand::Rng::with_seed(cut.seed);
     if may_cut_again && random.u8(..3) == 0 {
         tally.second_cuts += 1;
         let second = choose(after.journal(), &after.history, &mut random);
         Box::pin(survive(&after, second, false, tally)).await.with_context(explain)?;
     }
+    Ok(())
+}
+
+/// What `petrel verify` says of a directory.
+fn verify(directory: &Path) -> Result<()> {
+    let report = sqlite::verify(directory)?;
+    ensure!(report.problems.is_empty(), "the verification found {:?}", report.problems);
     Ok(())
 }
 

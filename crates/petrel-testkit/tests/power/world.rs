@@ -10,7 +10,7 @@ use petrel_log::{Command, LoggedCommand, Origin, ReceiptKind, Request};
 use petrel_logic::sequencer::{Effect, Rules, Sequencer};
 use petrel_protocol::frame::{ReceiptKind as WireReceiptKind, SavedAck, ServerAck, ServerFrame};
 use petrel_store::Store;
-use petrel_store::sqlite::SqliteStore;
+use petrel_store::sqlite::{Options, SqliteStore};
 use petrel_testkit::power::{Journal, Recording};
 use petrel_types::{
     ClientMessageId, Clock, LogPosition, ManualClock, NodeId, Partition, Seq, SessionId,
@@ -25,8 +25,8 @@ const USERS: u64 = 8;
 /// A tag of commands that are not about a message.
 const NO_MESSAGE: u64 = u64::MAX;
 /// The checkpoints and batches that a life has at least.
-const CHECKPOINTS_MIN: usize = 3;
-const BATCHES_MIN: usize = 60;
+const CHECKPOINTS_MIN: usize = 8;
+const BATCHES_MIN: usize = 120;
 /// A life ends here even if the store has made no checkpoint of its own accord. All that
 /// is written stays in memory.
 const BYTES_MAX: usize = 256 << 20;
@@ -166,13 +166,32 @@ impl World {
     }
 
     async fn open(&mut self) -> Result<()> {
-        let store = SqliteStore::open(&self.directory).context("the store can't be opened")?;
-        let store = Arc::new(store);
+        let options = self.options();
+        let store = SqliteStore::open_with(&self.directory, options);
+        let store = Arc::new(store.context("the store can't be opened")?);
         let epoch = At::new(self.journal().position(), store.epoch());
         self.history.epochs.push(epoch);
         let owners = [self.claim(&store, 0).await?, self.claim(&store, 1).await?];
         self.server = Some(Server { owners, store });
         Ok(())
+    }
+
+    /// Thresholds so small that flushes and checkpoints happen all the time, or, now and
+    /// then, those of a server.
+    fn options(&mut self) -> Options {
+        let random = &mut self.random;
+        if random.u8(..4) == 0 {
+            return Options::default();
+        }
+        let checkpoint_bytes = random.u64(1..16) << 17;
+        Options {
+            tail_rows: random.usize(20..1500),
+            slice_rows: random.usize(1..200),
+            flush_idle_after: None,
+            checkpoint_bytes,
+            restart_bytes: checkpoint_bytes * random.u64(1..8),
+            ..Options::default()
+        }
     }
 
     async fn claim(&self, store: &Arc<SqliteStore>, partition: u16) -> Result<Owner> {
