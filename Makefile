@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-readme bench-store lint format deny docs schema clean
+.PHONY: help run build test test-readme crash-test crash-test-kill crash-test-power bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,6 +23,19 @@ test: ## Run all tests that need only Rust and a C compiler
 test-readme: ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
+
+MODE ?= power
+N ?= 100
+SEED ?= 1
+
+crash-test: ## Kill the server, or cut its power, N times (MODE=kill|power N=100 SEED=1)
+	$(MAKE) --no-print-directory crash-test-$(MODE)
+
+crash-test-kill:
+	PETREL_CRASH_KILLS=$(N) PETREL_CRASH_SEED=$(SEED) $(CARGO) test --release --locked --package petrel --test it crash:: -- --nocapture
+
+crash-test-power:
+	PETREL_POWER_CUTS=$(N) PETREL_POWER_SEED=$(SEED) $(CARGO) test --release --locked --package petrel-testkit --test power a_power_cut -- --nocapture
 
 bench-store: ## Measure durable commits (ARGS="--messages 10000000" grows one store)
 	$(CARGO) bench --locked --package petrel-store --bench commit -- $(ARGS)

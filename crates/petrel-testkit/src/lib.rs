@@ -8,6 +8,8 @@
 //! - [`mint`] makes access tokens, good and bad.
 //! - [`checker`] tells from histories whether delivery kept its promises. Pure, so
 //!   that each check is itself proved to fail on a bad history.
+//! - [`power`] records what SQLite writes and rebuilds what a disk may hold of it after
+//!   a power cut.
 //!
 //! Nothing here prints and nothing here waits for time to pass: everything waits for
 //! an event, with a deadline.
@@ -16,6 +18,7 @@ pub mod checker;
 pub mod client;
 pub mod http;
 pub mod mint;
+pub mod power;
 pub mod server;
 
 use std::time::Duration;

@@ -1,0 +1,113 @@
+//! What the server was asked and what it has said: the claims that a power cut must not
+//! make untrue.
+//!
+//! Everything has a position, the length of the journal when it happened. A claim binds
+//! every cut at its position or after.
+
+use petrel_types::{ConversationId, Epoch, LogPosition, RowId, Seq, UserId};
+
+/// Something that happened when the journal had this many entries.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) position: usize,
+    /// The position in the journal that was cut last, to be named in a failure.
+    pub(crate) told: usize,
+    pub(crate) what: T,
+}
+
+impl<T> At<T> {
+    pub(crate) fn new(position: usize, what: T) -> Self {
+        Self { position, told: position, what }
+    }
+}
+
+/// A message, from the moment it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) sender: UserId,
+    pub(crate) to: UserId,
+    pub(crate) name: String,
+    pub(crate) body: String,
+    /// When it was sent for the first time.
+    pub(crate) sent: usize,
+    /// The first ack.
+    pub(crate) saved: Option<At<Place>>,
+}
+
+/// Where an ack says that a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) conversation: ConversationId,
+    pub(crate) seq: Seq,
+    pub(crate) row: RowId,
+}
+
+/// How far a member has come, as others were told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ToldCursor {
+    pub(crate) conversation: ConversationId,
+    pub(crate) user: UserId,
+    pub(crate) delivered: Seq,
+    pub(crate) read: Seq,
+}
+
+/// A user that was registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Registered {
+    pub(crate) user: UserId,
+    pub(crate) name: String,
+}
+
+/// A log position that was committed, by partition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Consumed {
+    pub(crate) partition: usize,
+    pub(crate) next: LogPosition,
+}
+
+/// Everything that was asked and said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) epochs: Vec<At<Epoch>>,
+    pub(crate) cursors: Vec<At<ToldCursor>>,
+    pub(crate) users: Vec<At<Registered>>,
+    pub(crate) consumed: Vec<At<Consumed>>,
+}
+
+impl History {
+    /// What had happened at a cut, all of it binding from the start of what comes next.
+    pub(crate) fn until(&self, position: usize) -> Self {
+        let messages = self.messages.iter().filter(|message| message.sent <= position);
+        Self {
+            messages: messages
+                .map(|message| Message {
+                    sent: 0,
+                    saved: message.saved.as_ref().and_then(|saved| carried(saved, position)),
+                    ..message.clone()
+                })
+                .collect(),
+            epochs: carry(&self.epochs, position),
+            cursors: carry(&self.cursors, position),
+            users: carry(&self.users, position),
+            consumed: carry(&self.consumed, position),
+        }
+    }
+
+    /// Those whose ack has come.
+    pub(crate) fn saved(&self) -> impl Iterator<Item = (&Message, &At<Place>)> {
+        self.messages.iter().filter_map(|it| it.saved.as_ref().map(|saved| (it, saved)))
+    }
+}
+
+fn carry<T: Clone>(claims: &[At<T>], position: usize) -> Vec<At<T>> {
+    claims.iter().filter_map(|claim| carried(claim, position)).collect()
+}
+
+fn carried<T: Clone>(claim: &At<T>, position: usize) -> Option<At<T>> {
+    (claim.position <= position).then(|| At {
+        position: 0,
+        told: claim.position,
+        what: claim.what.clone(),
+    })
+}
