@@ -132,13 +132,13 @@ async fn survive(world: &World, cut: Cut, may_cut_again: bool, tally: &mut Tally
 
     // The verification opens the database, so it gets a copy of its own.
     image.write_to(directory.path())?;
-    verify(directory.path()).context("right after the cut").with_context(explain)?;
+    verify(directory.path()).context("verified right after the cut").with_context(explain)?;
     let directory = tempfile::tempdir()?;
     image.write_to(directory.path())?;
     let started = World::start(directory.path(), history, cut.seed, Acks::AfterCommit).await;
     let mut after = started.with_context(explain)?;
     go_on(&mut after).await.with_context(explain)?;
-    verify(directory.path()).context("at the end").with_context(explain)?;
+    verify(directory.path()).context("verified at the end").with_context(explain)?;
     let mut random = fastrand::Rng::with_seed(cut.seed);
     if may_cut_again && random.u8(..3) == 0 {
         tally.second_cuts += 1;
@@ -151,7 +151,9 @@ async fn survive(world: &World, cut: Cut, may_cut_again: bool, tally: &mut Tally
 /// What `petrel verify` says of a directory.
 fn verify(directory: &Path) -> Result<()> {
     let report = sqlite::verify(directory)?;
-    ensure!(report.problems.is_empty(), "the verification found {:?}", report.problems);
+    let first: Vec<_> = report.problems.iter().take(3).collect();
+    let count = report.problem_count;
+    ensure!(count == 0, "the verification found {count} problems, the first of them {first:?}");
     Ok(())
 }
 
