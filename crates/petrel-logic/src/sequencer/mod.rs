@@ -106,6 +106,15 @@ struct Lookups {
     earlier: HashMap<MessageKey, Remembered>,
 }
 
+/// Which messages are looked up in the store, if they are not among the recent ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Earlier {
+    /// Those whose senders say that they send again.
+    OfRetries,
+    /// All of them.
+    OfAll,
+}
+
 impl Sequencer {
     /// Takes a partition over and returns the log position to consume from.
     pub async fn claim(
@@ -165,22 +174,35 @@ impl Sequencer {
         &mut self,
         commands: Vec<LoggedCommand>,
     ) -> Result<CommittedBatch, StoreError> {
+        let attempt = match self.attempt(&commands, Earlier::OfRetries).await {
+            // Somebody sends again without saying so, and only the store remembers the
+            // first time. That is rare enough to decide the whole batch anew.
+            Err(error) if error.kind() == StoreErrorKind::Invalid => {
+                tracing::debug!(%error, "deciding a batch again, with a closer look");
+                self.attempt(&commands, Earlier::OfAll).await
+            }
+            attempt => attempt,
+        };
+        attempt.or_else(|error| self.refuse_all(&commands, error))
+    }
+
+    async fn attempt(
+        &mut self,
+        commands: &[LoggedCommand],
+        earlier: Earlier,
+    ) -> Result<CommittedBatch, StoreError> {
         let Some(last) = commands.last() else {
             return Ok(CommittedBatch::default());
         };
-        let next_position = last.position.next();
-        let lookups = match self.load(&commands).await {
-            Ok(lookups) => lookups,
-            Err(error) => return self.refuse_all(&commands, error),
-        };
-
+        let lookups = self.load(commands, earlier).await?;
         let now = self.clock.now();
         let mut draft = Draft::new(&mut self.memory, &lookups, self.rules, now);
-        for logged in &commands {
+        for logged in commands {
             draft.decide(&logged.command);
         }
         let (batch, decisions) = draft.finish();
 
+        let next_position = last.position.next();
         match self.store.commit(self.partition, batch, next_position, self.owner_epoch).await {
             Ok(committed) => {
                 let effects = decisions.into_effects(committed.first_row, &mut self.memory);
@@ -189,14 +211,18 @@ impl Sequencer {
             Err(error) => {
                 // The memory holds what was decided but not stored.
                 self.forget_conversations();
-                self.refuse_all(&commands, error)
+                Err(error)
             }
         }
     }
 
     /// Brings everything the batch touches into memory. The only step that waits for
     /// reads; deciding is pure.
-    async fn load(&mut self, commands: &[LoggedCommand]) -> Result<Lookups, StoreError> {
+    async fn load(
+        &mut self,
+        commands: &[LoggedCommand],
+        earlier: Earlier,
+    ) -> Result<Lookups, StoreError> {
         let mut lookups = Lookups::default();
         for logged in commands {
             let command = &logged.command;
@@ -204,7 +230,8 @@ impl Sequencer {
                 Request::SendSingle { to, client_message_id, retry, .. } => {
                     let conversation =
                         self.load_single_chat(command.actor, *to, &mut lookups).await?;
-                    if let (true, Some(conversation)) = (*retry, conversation) {
+                    let looks = *retry || earlier == Earlier::OfAll;
+                    if let (true, Some(conversation)) = (looks, conversation) {
                         let key = MessageKey {
                             conversation,
                             sender: command.actor,

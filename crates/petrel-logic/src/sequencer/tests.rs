@@ -175,6 +175,19 @@ async fn a_retry_is_recognised_beyond_the_recent_messages() {
     assert_eq!(retried, SavedAck { duplicate: true, ..first });
 }
 
+/// A client may forget to say that it sends again; that must not stop the sequencer.
+#[tokio::test]
+async fn a_name_that_only_the_store_remembers_is_recognised_also_without_a_retry() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let sent = text(ALICE, BOB, "m1", "hello");
+    let first = fixture.send(sent.clone()).await;
+    fixture.sequencer.memory.recent = RecentMessages::default();
+    let effects = fixture.decide(vec![text(BOB, ALICE, "m2", "new"), sent]).await;
+    let acks = acks(&effects);
+    assert_eq!((acks[0].msg_seq.get(), acks[0].duplicate), (2, false));
+    assert_eq!(acks[1], SavedAck { duplicate: true, ..first });
+}
+
 #[tokio::test]
 async fn names_belong_to_their_sender_and_conversation() {
     let mut fixture = Fixture::new(EXTERNAL).await;
