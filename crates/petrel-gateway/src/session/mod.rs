@@ -80,12 +80,15 @@ pub(crate) async fn run<S>(
     gateway.shared.registry.insert(Arc::clone(&outbox));
     gateway.shared.dependencies.directory.attach(user);
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
+    let legacy = auth.v.is_none();
+    // The token is of no more use, and sessions live long.
+    drop(auth);
 
     let mut running = Session {
         gateway: &gateway,
         socket: &mut socket,
         outbox: &outbox,
-        legacy: auth.v.is_none(),
+        legacy,
         sends: Sends::default(),
         unacked: Unacked::default(),
         last_inbound: Instant::now(),
