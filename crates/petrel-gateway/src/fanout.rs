@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use petrel_log::Origin;
 use petrel_logic::sequencer::{CommittedBatch, Effect};
 use petrel_protocol::frame::ServerFrame;
 use petrel_types::{ConversationId, Seq, SessionId};
@@ -14,12 +15,15 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::outbox::Outbox;
 use crate::registry::Registry;
+use crate::sends::UNTRACKED;
 
 /// Fills the outboxes of everybody the batch concerns and wakes them.
 pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
     let mut touched: HashMap<SessionId, Arc<Outbox>> = HashMap::new();
     for effect in batch.effects {
         match effect {
+            // A receipt that is in order: nobody waits to hear so.
+            Effect::Answer { origin: Origin { tag: UNTRACKED, .. }, frame: None } => {}
             Effect::Answer { origin, frame } => {
                 if let Some(outbox) = registry.session(origin.session) {
                     outbox.answer(origin.tag, frame);

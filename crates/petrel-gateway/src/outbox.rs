@@ -20,7 +20,7 @@ pub(crate) const HIGH_WATER_BYTES: usize = 512 * 1024;
 pub(crate) const LOW_WATER_BYTES: usize = 256 * 1024;
 
 /// What an answer counts for before it is encoded. Answers are bounded by the sends
-/// in flight, so the estimate can't be abused.
+/// in flight and the command queue, so the estimate can't be abused.
 const ANSWER_BYTES: usize = 256;
 
 /// Something to write.
