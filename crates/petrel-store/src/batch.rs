@@ -1,30 +1,49 @@
 //! What one commit carries.
 
 use bytes::Bytes;
-use petrel_types::{ClientMessageId, ConversationId, MessageNumber, Seq, TimestampMs, UserId};
+use petrel_types::{ClientMessageId, ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId};
 
-/// Everything that one commit makes durable together.
+use crate::{ConversationKind, Derivation, Interval};
+
+/// Everything that one commit makes durable together. Applied in the order of the fields:
+/// an event may be the first of a conversation that begins, a cursor may be that of a
+/// member who joins.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Conversations that begin with this batch.
     pub conversations: Vec<NewConversation>,
     /// Events in the order in which they were numbered.
     pub events: Vec<NewEvent>,
+    /// Payloads of earlier events that are replaced. At most one entry per row.
+    pub overwrites: Vec<Overwrite>,
+    /// Profiles that changed. At most one entry per conversation.
+    pub profiles: Vec<ProfileUpdate>,
+    /// Memberships that changed. At most one entry per (conversation, user).
+    pub members: Vec<MemberUpdate>,
     /// Cursors that moved. At most one entry per (conversation, user).
     pub cursors: Vec<CursorUpdate>,
+    /// Beginnings of timelines that go. At most one entry per conversation.
+    pub trims: Vec<Trim>,
+    /// What follows for other timelines, to be carried out later.
+    pub derived: Vec<Derivation>,
+    /// Derivations of earlier batches that this batch carries out. At most one entry each.
+    pub settled: Vec<DerivationId>,
 }
 
-/// A single chat that begins. Both users are members from seq 1 on. A chat with oneself
-/// has the same user twice, and one member.
+/// A conversation that begins.
+///
+/// A single chat has its members from the beginning: both users, from seq 1 on, with
+/// empty attributes; one member, if it is a chat with oneself. So has a personal timeline
+/// its one. A group begins empty; its members come with [`Batch::members`].
 #[derive(Clone, Debug)]
 pub struct NewConversation {
     /// Its id. The number in it must be above that of every earlier conversation of
     /// the partition.
     pub id: ConversationId,
-    /// The user with the smaller id.
-    pub low: UserId,
-    /// The user with the larger id.
-    pub high: UserId,
+    /// Single chats and personal timelines exist once for their users.
+    pub kind: ConversationKind,
+    /// What is known of it as a whole, as `petrel-logic` encodes it. Opaque here.
+    pub profile: Bytes,
 }
 
 /// An event that takes its place in a timeline.
@@ -46,13 +65,47 @@ pub struct NewEvent {
     pub payload: Bytes,
 }
 
+/// Another payload for an event that is stored. Its place, sender and names stay. What was
+/// there is gone: no read finds it again, and the backend sees to it that it does not
+/// linger in its files either.
+#[derive(Clone, Debug)]
+pub struct Overwrite {
+    /// The event, which must be stored by an earlier commit.
+    pub row: RowId,
+    /// The payload from now on.
+    pub payload: Bytes,
+}
+
+/// Another profile for a conversation.
+#[derive(Clone, Debug)]
+pub struct ProfileUpdate {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The profile from now on.
+    pub profile: Bytes,
+}
+
+/// The membership of a user in a group from now on: the first, or another one.
+#[derive(Clone, Debug)]
+pub struct MemberUpdate {
+    /// The group.
+    pub conversation: ConversationId,
+    /// The user.
+    pub user: UserId,
+    /// What is known of the user as a member, as `petrel-logic` encodes it. Opaque here.
+    pub attributes: Bytes,
+    /// All intervals of the membership, oldest first, none empty, none overlapping; only
+    /// the last may be open. The user is a member if it is. None ends beyond the head.
+    pub intervals: Vec<Interval>,
+}
+
 /// New places of a member's cursors. A cursor never moves back: a smaller place
 /// than the stored one changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CursorUpdate {
     /// The conversation.
     pub conversation: ConversationId,
-    /// The member.
+    /// The member, present or former.
     pub user: UserId,
     /// Received up to here.
     pub delivered: Seq,
@@ -60,9 +113,48 @@ pub struct CursorUpdate {
     pub read: Seq,
 }
 
+/// The beginning of a timeline goes. Its events are not read any more from the commit
+/// on; the backend deletes them in its own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trim {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The first event that stays: at most one beyond the head. A place before the
+    /// present one changes nothing.
+    pub before: Seq,
+}
+
+/// The name of a derivation: where it comes from, and which of those it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DerivationId {
+    /// The timeline it follows from.
+    pub home: ConversationId,
+    /// Its number among those of that timeline, which no other has or had.
+    pub number: u64,
+}
+
 impl Batch {
     /// Whether there is nothing to store but the log position.
     pub fn is_empty(&self) -> bool {
-        self.conversations.is_empty() && self.events.is_empty() && self.cursors.is_empty()
+        let Self {
+            conversations,
+            events,
+            overwrites,
+            profiles,
+            members,
+            cursors,
+            trims,
+            derived,
+            settled,
+        } = self;
+        conversations.is_empty()
+            && events.is_empty()
+            && overwrites.is_empty()
+            && profiles.is_empty()
+            && members.is_empty()
+            && cursors.is_empty()
+            && trims.is_empty()
+            && derived.is_empty()
+            && settled.is_empty()
     }
 }

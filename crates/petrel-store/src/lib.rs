@@ -25,11 +25,14 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
-pub use batch::{Batch, CursorUpdate, NewConversation, NewEvent};
+pub use batch::{
+    Batch, CursorUpdate, DerivationId, MemberUpdate, NewConversation, NewEvent, Overwrite,
+    ProfileUpdate, Trim,
+};
 pub use error::{StoreError, StoreErrorKind};
 pub use record::{
-    Claim, Committed, Conversation, ConversationState, Cursors, EventPage, Head, Member,
-    StoredEvent, SyncEntry, SyncPage, User,
+    Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
+    EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary, SyncEntry, SyncPage, User,
 };
 
 /// Durable state. Cheap to share; every method may be called from any task.
@@ -55,9 +58,10 @@ pub trait Store: Send + Sync + 'static {
     /// continue its timeline without a hole, or the batch is refused as
     /// [`StoreErrorKind::Invalid`]. A stale `owner_epoch` is
     /// [`StoreErrorKind::Fenced`]; whatever else contradicts the stored state (an
-    /// unknown conversation or member, a pair that has its chat already, a client
-    /// message id or a position that is taken) is [`StoreErrorKind::Invalid`]. A backend
-    /// may notice a client message id only among its latest tens of millions. On any
+    /// unknown conversation, member, row or derivation, a pair that has its chat already, a
+    /// client message id or a position that is taken, intervals that are not in order) is
+    /// [`StoreErrorKind::Invalid`]. A backend may notice a client message id only among its
+    /// latest tens of millions, and forgets it with the window. On any
     /// error but [`StoreErrorKind::Fatal`] nothing of the batch is stored. Dropping the
     /// future does not take the commit back.
     async fn commit(
@@ -68,11 +72,44 @@ pub trait Store: Send + Sync + 'static {
         owner_epoch: OwnerEpoch,
     ) -> Result<Committed, StoreError>;
 
-    /// A conversation with its head, members and cursors; `None` if there is none.
+    /// A conversation with all its present members; `None` if there is none. A large group
+    /// is large: this is for its sequencer.
     async fn conversation(
         &self,
         conversation: ConversationId,
     ) -> Result<Option<ConversationState>, StoreError>;
+
+    /// A conversation without its members; `None` if there is none.
+    async fn summary(&self, conversation: ConversationId) -> Result<Option<Summary>, StoreError>;
+
+    /// Up to `limit` conversations with ids above `after`, by id: a walk over all of them.
+    async fn conversations_after(
+        &self,
+        after: ConversationId,
+        limit: u32,
+    ) -> Result<Vec<Summary>, StoreError>;
+
+    /// Up to `limit` present members with user ids above `after`, by id, and the
+    /// conversation as of the same moment; `None` if there is no such conversation.
+    async fn members_after(
+        &self,
+        conversation: ConversationId,
+        after: UserId,
+        limit: u32,
+    ) -> Result<Option<MemberPage>, StoreError>;
+
+    /// The personal timeline of a user.
+    async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError>;
+
+    /// Up to `limit` derivations that no batch has settled, with ids above `after`, by id.
+    async fn unsettled(
+        &self,
+        after: Option<DerivationId>,
+        limit: u32,
+    ) -> Result<Vec<Derivation>, StoreError>;
+
+    /// Whether a derivation waits to be settled.
+    async fn is_unsettled(&self, derivation: DerivationId) -> Result<bool, StoreError>;
 
     /// The single chat between two users, in either order.
     async fn single_chat(
@@ -112,6 +149,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Up to `limit` events before `before`, those nearest to it, in timeline order,
     /// and the head as of the same moment. An unknown conversation is an empty timeline.
+    /// Neither direction shows what was trimmed.
     async fn events_before(
         &self,
         conversation: ConversationId,
@@ -119,7 +157,8 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<EventPage, StoreError>;
 
-    /// A user's membership of a conversation; `None` if there never was one.
+    /// A user's membership of a conversation, present or former; `None` if there never was
+    /// one.
     async fn member(
         &self,
         conversation: ConversationId,
@@ -130,9 +169,12 @@ pub trait Store: Send + Sync + 'static {
     /// the user) is after `since` and before `before`, newest first, and the last row
     /// as of the same moment.
     ///
-    /// An event, the beginning of a conversation and a move of either member's cursors
-    /// each take a row, so no two conversations of a user share a stamp: the last stamp
-    /// of a page, given as `before`, continues it exactly.
+    /// An event, the beginning of a conversation, a change of a membership and a move of
+    /// cursors each take a row, so no two conversations of a user share a stamp: the last
+    /// stamp of a page, given as `before`, continues it exactly. What concerns a user are
+    /// the events of the last interval, the user's own membership and cursors, and in a
+    /// single chat the peer's cursors; not the cursors of others in a group, and nothing
+    /// that comes after the last interval.
     async fn sync_page(
         &self,
         user: UserId,

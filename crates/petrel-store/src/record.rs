@@ -6,6 +6,8 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+use crate::DerivationId;
+
 /// Where a new owner of a partition begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -30,10 +32,27 @@ pub struct Committed {
 pub struct Conversation {
     /// Its id.
     pub id: ConversationId,
-    /// The user with the smaller id.
-    pub low: UserId,
-    /// The user with the larger id.
-    pub high: UserId,
+    /// What it is.
+    pub kind: ConversationKind,
+}
+
+/// What a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConversationKind {
+    /// Two users, for ever. A chat with oneself has the same user twice.
+    Single {
+        /// The user with the smaller id.
+        low: UserId,
+        /// The user with the larger id.
+        high: UserId,
+    },
+    /// Members who come and go.
+    Group,
+    /// A user's own timeline: what concerns the user's devices.
+    Personal {
+        /// Whose.
+        user: UserId,
+    },
 }
 
 /// The end of a timeline.
@@ -45,6 +64,39 @@ pub struct Head {
     pub message_number: MessageNumber,
 }
 
+/// A stretch of a timeline that a member may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interval {
+    /// The first event of it.
+    pub first: Seq,
+    /// The last event of it; `None` while it is open.
+    pub last: Option<Seq>,
+}
+
+/// What there is of a conversation, without its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The end of its timeline.
+    pub head: Head,
+    /// The first event that is kept; one beyond the head if none is.
+    pub trimmed_before: Seq,
+    /// What is known of it as a whole, as it was given.
+    pub profile: Bytes,
+    /// How many members there are.
+    pub member_count: u64,
+}
+
+/// Work for another timeline that follows from a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derivation {
+    /// Its name.
+    pub id: DerivationId,
+    /// What is to be done, as `petrel-logic` encodes it. Opaque here.
+    pub command: Bytes,
+}
+
 /// How far a member has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursors {
@@ -54,23 +106,44 @@ pub struct Cursors {
     pub read: Seq,
 }
 
-/// A user in a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A user in a conversation, now or formerly.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The user.
     pub user: UserId,
     /// How far the user has come.
     pub cursors: Cursors,
+    /// What is known of the user as a member, as it was given.
+    pub attributes: Bytes,
+    /// What the user may read, oldest first. In single chats and personal timelines one
+    /// open interval from seq 1 on.
+    pub intervals: Vec<Interval>,
+}
+
+impl Member {
+    /// Whether the user is a member now.
+    pub fn is_present(&self) -> bool {
+        self.intervals.last().is_some_and(|interval| interval.last.is_none())
+    }
+}
+
+/// A page of the present members of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberPage {
+    /// The members, by user id.
+    pub members: Vec<Member>,
+    /// There are more.
+    pub more: bool,
+    /// What the conversation was when the page was read.
+    pub summary: Summary,
 }
 
 /// A conversation as its sequencer needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationState {
-    /// The conversation.
-    pub conversation: Conversation,
-    /// The end of its timeline.
-    pub head: Head,
-    /// Everybody in it.
+    /// What there is of it, but for its members.
+    pub summary: Summary,
+    /// Everybody who is in it now, by user id.
     pub members: Vec<Member>,
 }
 
@@ -102,6 +175,8 @@ pub struct EventPage {
     pub events: Vec<StoredEvent>,
     /// The end of the timeline when the page was read.
     pub head: Head,
+    /// The first event that was kept when the page was read.
+    pub trimmed_before: Seq,
 }
 
 /// One conversation of a user.
@@ -111,16 +186,24 @@ pub struct SyncEntry {
     pub conversation: Conversation,
     /// The row of the last change that concerns the user.
     pub stamp: RowId,
-    /// The end of the timeline.
+    /// The end of the timeline as far as it is the user's: that of the last interval.
     pub head: Head,
-    /// When its last event was numbered.
+    /// When the event at `head` was numbered.
     pub timestamp: TimestampMs,
+    /// The first event that is kept.
+    pub trimmed_before: Seq,
+    /// The last interval of the user's membership.
+    pub interval: Interval,
     /// The user's own cursors.
     pub own: Cursors,
     /// The count of messages up to the user's read cursor.
     pub read_message_number: MessageNumber,
-    /// The other user's cursors; the user's own in a chat with oneself.
-    pub peer: Cursors,
+    /// In a single chat the other user's cursors; in a chat with oneself one's own.
+    pub peer: Option<Cursors>,
+    /// What is known of the conversation as a whole, as it was given.
+    pub profile: Bytes,
+    /// How many members there are.
+    pub member_count: u64,
 }
 
 /// A page of a user's conversations.
