@@ -34,6 +34,28 @@ pub const SYNC_CONVERSATIONS_MAX: u32 = 200;
 /// The most positions one `ACK` frame carries.
 pub const ACK_ITEMS_MAX: usize = 256;
 
+/// The most members of a group.
+pub const GROUP_MEMBERS_MAX: usize = 20_000;
+
+/// The most users that one command brings into a group or takes out of it.
+pub const GROUP_CHANGE_MEMBERS_MAX: usize = 500;
+
+/// The longest title of a group, in UTF-16 code units.
+pub const GROUP_TITLE_UTF16_UNITS_MAX: usize = 64;
+
+/// The most members one `CONVERSATION_STATE` frame carries.
+pub const STATE_MEMBERS_MAX: u32 = 500;
+
+/// How long after sending a sender may recall a message, in milliseconds.
+pub const RECALL_WINDOW_MS: u64 = 2 * 60 * 1000;
+
+/// How long after sending a sender may edit a message, in milliseconds.
+pub const EDIT_WINDOW_MS: u64 = 48 * 60 * 60 * 1000;
+
+/// How long a message is recognised when it is sent again, in milliseconds. Nothing
+/// younger is ever trimmed.
+pub const RETRY_WINDOW_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
 /// Time to authenticate after the upgrade, in milliseconds.
 pub const AUTH_TIMEOUT_MS: u64 = 3_000;
 

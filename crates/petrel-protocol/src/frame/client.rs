@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, UserId};
+use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::decode::null_as_default;
 use super::frames;
+use super::group::{
+    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole, GroupTitle,
+};
 
 frames! {
     /// A frame from a client to the server.
@@ -18,12 +21,35 @@ frames! {
         "PING" => Ping(Ping),
         /// A message to one other user. Answered by `ACK saved` or `ERROR`.
         "SINGLE_CHAT" => SingleChat(SingleChat),
+        /// A message to the members of a group. Answered by `ACK saved` or `ERROR`.
+        "GROUP_CHAT" => GroupChat(GroupChat),
+        /// Takes a message back. Answered by `ACK saved` or `ERROR`.
+        "MESSAGE_REVOKE" => MessageRevoke(MessageRevoke),
+        /// Gives a message another body. Answered by `ACK saved` or `ERROR`.
+        "MESSAGE_EDIT" => MessageEdit(MessageEdit),
+        /// Founds a group. Answered by `ACK saved` or `ERROR`.
+        "GROUP_CREATE" => GroupCreate(GroupCreate),
+        /// Brings users into a group. Answered by `ACK saved` or `ERROR`.
+        "GROUP_ADD" => GroupAdd(GroupAdd),
+        /// Takes members out of a group. Answered by `ACK saved` or `ERROR`.
+        "GROUP_REMOVE" => GroupRemove(GroupRemove),
+        /// Leaves a group. Answered by `ACK saved` or `ERROR`.
+        "GROUP_LEAVE" => GroupLeave(GroupLeave),
+        /// Gives a member another role. Answered by `ACK saved` or `ERROR`.
+        "GROUP_ROLE" => GroupRole(GroupRole),
+        /// Gives a group another title. Answered by `ACK saved` or `ERROR`.
+        "GROUP_TITLE" => GroupTitle(GroupTitle),
+        /// Ends a group for everybody. Answered by `ACK saved` or `ERROR`.
+        "GROUP_DISSOLVE" => GroupDissolve(GroupDissolve),
         /// How far this device has received or read. Not answered, unless wrong.
         "ACK" => Ack(Ack),
         /// What has changed since a token? Answered by `SYNC_STATE`.
         "SYNC" => Sync(Sync),
         /// Events of one conversation. Answered by `EVENTS`.
         "PULL" => Pull(Pull),
+        /// What is a conversation now, and who is in it? Answered by
+        /// `CONVERSATION_STATE`.
+        "CONVERSATION" => Conversation(Conversation),
     }
 }
 
@@ -78,6 +104,45 @@ pub struct SingleChat {
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub retry: bool,
+    /// On a retry: when it was first sent, by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sent_ts: Option<TimestampMs>,
+}
+
+/// `MESSAGE_REVOKE`. The message is named by conversation and seq, or by `serverMsgId`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRevoke {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The conversation, together with `msgSeq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// The message's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msg_seq: Option<Seq>,
+    /// Instead of conversation and seq.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_msg_id: Option<RowId>,
+}
+
+/// `MESSAGE_EDIT`. The message is named by conversation and seq, or by `serverMsgId`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageEdit {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The conversation, together with `msgSeq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// The message's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msg_seq: Option<Seq>,
+    /// Instead of conversation and seq.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_msg_id: Option<RowId>,
+    /// The text from now on, within the limits of `AUTH_OK`.
+    pub body: String,
 }
 
 /// What a message's body is. Read ignoring ASCII case.
@@ -158,6 +223,20 @@ pub struct Pull {
     pub limit: Option<u32>,
 }
 
+/// `CONVERSATION`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// Wanted are members with user ids above this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_after: Option<UserId>,
+    /// The most members wanted in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
 impl<'de> Deserialize<'de> for MessageType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Word(&[("TEXT", Self::Text)]))
@@ -175,7 +254,7 @@ impl<'de> Deserialize<'de> for ClientAckType {
 }
 
 /// Reads one of a few words, ignoring ASCII case.
-struct Word<T: 'static>(&'static [(&'static str, T)]);
+pub(super) struct Word<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
 impl<T: Copy> Visitor<'_> for Word<T> {
     type Value = T;

@@ -188,6 +188,7 @@ fn reason_of_missing(field: &str) -> Option<ErrorReason> {
     match field {
         "to" => Some(ErrorReason::MissingTo),
         "body" => Some(ErrorReason::MissingBody),
+        "groupId" => Some(ErrorReason::MissingGroupId),
         "clientMsgId" => Some(ErrorReason::MissingMsgId),
         "ackType" => Some(ErrorReason::MissingAckType),
         "token" => Some(ErrorReason::MissingToken),

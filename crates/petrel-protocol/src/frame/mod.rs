@@ -7,20 +7,28 @@
 
 mod client;
 mod decode;
+mod event;
+mod group;
 mod request_id;
 mod schema;
 mod server;
 
 pub use client::{
-    Ack, AckItem, Auth, ClientAckType, ClientFrame, MessageType, Ping, Pull, SingleChat, Sync,
+    Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, MessageEdit, MessageRevoke,
+    MessageType, Ping, Pull, SingleChat, Sync,
 };
 pub use decode::{DecodeError, Decoded};
+pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
+pub use group::{
+    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
+    GroupTitle, History, Role,
+};
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use server::{
-    AuthFail, AuthOk, Durability, Error, Events, Gap, Limits, Outcome, Pong, ReceiptAck,
-    ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame, SingleChatPush, SyncConversation,
-    SyncState,
+    AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events, Gap, Limits,
+    Outcome, Pong, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame,
+    StateMember, SyncConversation, SyncState,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

@@ -6,7 +6,8 @@ use petrel_types::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{MessageType, frames};
+use super::event::{EventPush, GroupChatPush, SingleChatPush};
+use super::{History, Role, frames};
 use crate::ErrorReason;
 
 frames! {
@@ -20,12 +21,18 @@ frames! {
         "PONG" => Pong(Pong),
         /// A message of a single chat, pushed or inside `EVENTS`.
         "SINGLE_CHAT" => SingleChat(SingleChatPush),
+        /// A message of a group, pushed or inside `EVENTS`.
+        "GROUP_CHAT" => GroupChat(GroupChatPush),
+        /// Another event of a timeline, pushed or inside `EVENTS`.
+        "EVENT" => Event(EventPush),
         /// A message is on disk, or somebody's cursor moved.
         "ACK" => Ack(ServerAck),
         /// The answer to `SYNC`.
         "SYNC_STATE" => SyncState(SyncState),
         /// The answer to `PULL`.
         "EVENTS" => Events(Events),
+        /// The answer to `CONVERSATION`.
+        "CONVERSATION_STATE" => ConversationState(ConversationState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A request was refused.
@@ -68,6 +75,14 @@ pub struct Limits {
     pub sends_in_flight: u64,
     /// The most events of one `EVENTS`.
     pub pull_events: u32,
+    /// The most members of a group.
+    pub group_members: u64,
+    /// How long after sending a sender may recall a message, in milliseconds.
+    pub recall_window_ms: u64,
+    /// How long after sending a sender may edit a message, in milliseconds.
+    pub edit_window_ms: u64,
+    /// How long a message is recognised when it is sent again, in milliseconds.
+    pub retry_window_ms: u64,
     /// Silence after which the server pings, in milliseconds.
     pub ping_interval_ms: u64,
     /// Silence after which the server drops the connection, in milliseconds.
@@ -90,33 +105,6 @@ pub struct AuthFail {
 pub struct Pong {
     /// The server's clock.
     pub ts: TimestampMs,
-}
-
-/// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SingleChatPush {
-    /// The sender.
-    pub from: UserId,
-    /// The receiver.
-    pub to: UserId,
-    /// The sender's own name for the message.
-    pub client_msg_id: ClientMessageId,
-    /// The system's name for the message.
-    pub server_msg_id: RowId,
-    /// The conversation.
-    pub conversation_id: ConversationId,
-    /// The message's place in the conversation's timeline.
-    pub msg_seq: Seq,
-    /// What the body is.
-    pub msg_type: MessageType,
-    /// The text.
-    pub body: String,
-    /// When the server numbered it.
-    pub ts: TimestampMs,
-    /// It was pushed to this device before and not acknowledged.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub redelivered: bool,
 }
 
 /// `ACK`, from the server, told apart by `ackType`.
@@ -250,8 +238,20 @@ pub struct SyncState {
 pub struct SyncConversation {
     /// The conversation.
     pub conversation_id: ConversationId,
+    /// What it is.
+    pub kind: ConversationKind,
     /// The other user of a single chat.
-    pub peer: UserId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<UserId>,
+    /// The title of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// How many members a group has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_count: Option<u64>,
+    /// You are no longer a member; `headSeq` is the last event that you may read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// The last event of the timeline.
     pub head_seq: Seq,
     /// The number of the last countable message.
@@ -260,14 +260,65 @@ pub struct SyncConversation {
     pub read_seq: Seq,
     /// How far any of your devices has received.
     pub delivered_seq: Seq,
-    /// How far the peer has read.
-    pub peer_read_seq: Seq,
-    /// How far any device of the peer has received.
-    pub peer_delivered_seq: Seq,
+    /// How far the peer of a single chat has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_read_seq: Option<Seq>,
+    /// How far any device of the peer of a single chat has received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_delivered_seq: Option<Seq>,
     /// Messages after `readSeq`.
     pub unread: u64,
     /// When the last event was numbered.
     pub ts: TimestampMs,
+}
+
+/// What a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ConversationKind {
+    /// Two users.
+    Single,
+    /// Members who come and go.
+    Group,
+    /// A user's own timeline.
+    Personal,
+}
+
+/// `CONVERSATION_STATE`: what a conversation is at `asOfSeq`. Events after it apply on
+/// top.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationState {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// What it is.
+    pub kind: ConversationKind,
+    /// Everything up to this event is in the answer.
+    pub as_of_seq: Seq,
+    /// Events before this seq are no longer kept. 1 when nothing was trimmed.
+    pub trimmed_before: Seq,
+    /// The title of a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What those may read who join a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+    /// How many members there are.
+    pub member_count: u64,
+    /// A page of the members, by user id.
+    pub members: Vec<StateMember>,
+    /// There are more members: ask with `membersAfter` set to the last one.
+    pub more: bool,
+}
+
+/// A member in `CONVERSATION_STATE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StateMember {
+    /// Who.
+    pub user: UserId,
+    /// What the user may do.
+    pub role: Role,
 }
 
 /// `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when

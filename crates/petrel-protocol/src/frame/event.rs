@@ -1,0 +1,175 @@
+//! The events of a timeline, as they are pushed and pulled.
+//!
+//! Messages have frames of their own kind; everything else that changes what members
+//! see is an `EVENT` with a [`Change`]. A new kind of change is a variant there.
+
+use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::{History, MessageType, Role};
+
+/// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SingleChatPush {
+    /// The sender.
+    pub from: UserId,
+    /// The receiver.
+    pub to: UserId,
+    /// The sender's own name for the message.
+    pub client_msg_id: ClientMessageId,
+    /// The system's name for the message.
+    pub server_msg_id: RowId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message's place in the conversation's timeline.
+    pub msg_seq: Seq,
+    /// What the body is.
+    pub msg_type: MessageType,
+    /// The text; empty, if the message was recalled.
+    pub body: String,
+    /// When the server numbered it.
+    pub ts: TimestampMs,
+    /// The last change that is applied to what stands here: its seq.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rev: Option<Seq>,
+    /// The body is not the one that was sent first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
+    /// The message was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recalled: bool,
+    /// It was pushed to this device before and not acknowledged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redelivered: bool,
+}
+
+/// `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupChatPush {
+    /// The sender.
+    pub from: UserId,
+    /// The group.
+    pub group_id: ConversationId,
+    /// The sender's own name for the message.
+    pub client_msg_id: ClientMessageId,
+    /// The system's name for the message.
+    pub server_msg_id: RowId,
+    /// The conversation: the same as the group.
+    pub conversation_id: ConversationId,
+    /// The message's place in the conversation's timeline.
+    pub msg_seq: Seq,
+    /// What the body is.
+    pub msg_type: MessageType,
+    /// The text; empty, if the message was recalled.
+    pub body: String,
+    /// When the server numbered it.
+    pub ts: TimestampMs,
+    /// The last change that is applied to what stands here: its seq.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rev: Option<Seq>,
+    /// The body is not the one that was sent first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
+    /// The message was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recalled: bool,
+    /// It was pushed to this device before and not acknowledged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redelivered: bool,
+}
+
+/// `EVENT`: something other than a message happened in a timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventPush {
+    /// Who caused it.
+    pub from: UserId,
+    /// The name that who caused it gave to the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<ClientMessageId>,
+    /// The system's name for the event.
+    pub server_msg_id: RowId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The event's place in the conversation's timeline.
+    pub msg_seq: Seq,
+    /// What happened.
+    pub change: Change,
+    /// What to show instead, in English, for clients that don't know the kind.
+    pub fallback: String,
+    /// When the server numbered it.
+    pub ts: TimestampMs,
+    /// It was pushed to this device before and not acknowledged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redelivered: bool,
+}
+
+/// What happened in a timeline, told apart by `kind`. What it says holds from the
+/// event's seq on, whatever a client held before; applying it twice does no harm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Change {
+    /// A message was taken back; its text is gone.
+    Recalled {
+        /// The message's place.
+        target_seq: Seq,
+    },
+    /// A message has another text.
+    Edited {
+        /// The message's place.
+        target_seq: Seq,
+        /// The text from here on. Missing when a later change has made it void.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+    },
+    /// The group begins; `from` is its owner.
+    GroupCreated {
+        /// What it is called.
+        title: String,
+        /// Who is in it, beside the owner.
+        members: Vec<UserId>,
+        /// What those may read who join later.
+        history: History,
+    },
+    /// Users have joined.
+    MembersAdded {
+        /// Who.
+        members: Vec<UserId>,
+    },
+    /// Members were taken out. For them it is the last event.
+    MembersRemoved {
+        /// Who.
+        members: Vec<UserId>,
+    },
+    /// `from` has left. For `from` it is the last event.
+    MemberLeft,
+    /// A member has another role. If that is the owner's, `from` is an admin now.
+    RoleChanged {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        role: Role,
+    },
+    /// The group has another title.
+    TitleChanged {
+        /// Which.
+        title: String,
+    },
+    /// The group is over for everybody. It is the last event.
+    GroupDissolved,
+    /// In a personal timeline: the user is a member of this conversation now.
+    ConversationAdded {
+        /// Which.
+        conversation_id: ConversationId,
+    },
+    /// In a personal timeline: the user is no longer a member of this conversation.
+    ConversationRemoved {
+        /// Which.
+        conversation_id: ConversationId,
+    },
+    /// A kind that is newer than this program: show the fallback.
+    #[serde(other)]
+    Unknown,
+}
