@@ -1,7 +1,9 @@
 //! The record format of the log.
 
+use bytes::Bytes;
+use petrel_protocol::frame::{History, Role};
 use petrel_types::{
-    ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, UserId,
+    ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
 };
 
 /// What a session asks for.
@@ -29,17 +31,8 @@ pub struct Origin {
 /// What can be asked of a sequencer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Send a text to one other user.
-    SendSingle {
-        /// The other user.
-        to: UserId,
-        /// The sender's own name for the message.
-        client_message_id: ClientMessageId,
-        /// The text.
-        body: String,
-        /// Look beyond the recent messages for an earlier copy.
-        retry: bool,
-    },
+    /// Put something into a timeline.
+    Send(SendRequest),
     /// Move a cursor forward.
     AdvanceCursor {
         /// The conversation.
@@ -49,6 +42,95 @@ pub enum Request {
         /// To here.
         seq: Seq,
     },
+    /// Carry out what followed for a user from a change elsewhere. Asked by the system.
+    Derived {
+        /// The timeline it follows from.
+        home: ConversationId,
+        /// Its number among those of that timeline.
+        number: u64,
+        /// Whose personal timeline it concerns.
+        user: UserId,
+        /// What to write there, as `petrel-logic` encodes it.
+        notice: Bytes,
+    },
+    /// Give up the beginning of a timeline. Asked by the system.
+    Trim {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The first event that stays.
+        before: Seq,
+    },
+}
+
+/// Something that a user puts into a timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendRequest {
+    /// Into which.
+    pub to: Destination,
+    /// The sender's own name for it.
+    pub client_message_id: ClientMessageId,
+    /// What.
+    pub content: Content,
+    /// Look beyond the recent messages for an earlier copy.
+    pub retry: bool,
+    /// When it was first sent, if the sender knows.
+    pub first_sent: Option<TimestampMs>,
+}
+
+/// Which timeline a command goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Destination {
+    /// The single chat with a user.
+    User(UserId),
+    /// A conversation that exists.
+    Conversation(ConversationId),
+    /// A group that begins with this command.
+    NewGroup,
+}
+
+/// What a user puts into a timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A text.
+    Text(String),
+    /// The end of a message's text.
+    Recall {
+        /// The message.
+        target: Seq,
+    },
+    /// Another text for a message.
+    Edit {
+        /// The message.
+        target: Seq,
+        /// The text.
+        body: String,
+    },
+    /// A group.
+    CreateGroup {
+        /// Its title.
+        title: String,
+        /// Who is in it, beside its owner.
+        members: Vec<UserId>,
+        /// What those may read who join later.
+        history: History,
+    },
+    /// More members.
+    AddMembers(Vec<UserId>),
+    /// Fewer members.
+    RemoveMembers(Vec<UserId>),
+    /// The end of one's own membership.
+    Leave,
+    /// Another role for a member.
+    SetRole {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        role: Role,
+    },
+    /// Another title.
+    SetTitle(String),
+    /// The end of the group.
+    Dissolve,
 }
 
 /// Which cursor.
@@ -60,12 +142,26 @@ pub enum ReceiptKind {
     Read,
 }
 
+impl Origin {
+    /// Nobody waits: the system itself asks.
+    pub const NOBODY: Self =
+        Self { node: NodeId::new(0), session: SessionId::new(0), tag: 0 };
+}
+
 impl Command {
     /// The slot whose sequencer decides.
     pub fn slot(&self) -> Slot {
         match &self.request {
-            Request::SendSingle { to, .. } => Slot::of_pair(self.actor, *to),
-            Request::AdvanceCursor { conversation, .. } => conversation.slot(),
+            Request::Send(send) => match send.to {
+                Destination::User(to) => Slot::of_pair(self.actor, to),
+                Destination::Conversation(conversation) => conversation.slot(),
+                // Beside its founder's personal timeline, where a retry is recognised.
+                Destination::NewGroup => Slot::of_pair(self.actor, self.actor),
+            },
+            Request::AdvanceCursor { conversation, .. } | Request::Trim { conversation, .. } => {
+                conversation.slot()
+            }
+            Request::Derived { user, .. } => Slot::of_pair(*user, *user),
         }
     }
 

@@ -98,18 +98,19 @@ mod tests {
     use petrel_types::{ClientMessageId, NodeId, SessionId, UserId};
 
     use super::*;
-    use crate::{Origin, Request};
+    use crate::{Content, Destination, Origin, Request, SendRequest};
 
     fn command(to: u64, tag: u64) -> Command {
         Command {
             origin: Origin { node: NodeId::new(1), session: SessionId::new(1), tag },
             actor: UserId::new(1),
-            request: Request::SendSingle {
-                to: UserId::new(to),
+            request: Request::Send(SendRequest {
+                to: Destination::User(UserId::new(to)),
                 client_message_id: ClientMessageId::new(tag.to_string()).unwrap(),
-                body: "hello".to_owned(),
+                content: Content::Text("hello".to_owned()),
                 retry: false,
-            },
+                first_sent: None,
+            }),
         }
     }
 

@@ -12,7 +12,7 @@ mod in_process;
 use async_trait::async_trait;
 use petrel_types::{LogPosition, Partition};
 
-pub use command::{Command, Origin, ReceiptKind, Request};
+pub use command::{Command, Content, Destination, Origin, ReceiptKind, Request, SendRequest};
 pub use in_process::InProcessLog;
 
 /// The appending end.

@@ -1,34 +1,115 @@
 //! What events say: the payload that a store keeps without understanding it.
 //!
-//! A new kind of event is a variant here and its form on the wire in `view`.
+//! A new kind of change is a variant of [`Change`] and a decision in the sequencer.
 //! Payloads are JSON, so that a data directory can be read with ordinary tools.
 
 use bytes::Bytes;
-use petrel_protocol::frame::MessageType;
+use petrel_protocol::frame::{Change, MessageType};
+use petrel_types::Seq;
 use serde::{Deserialize, Serialize};
 
 /// What happened, apart from where and by whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EventBody {
     /// Somebody said something. Countable.
-    #[serde(rename_all = "camelCase")]
-    Message {
-        /// What the body is.
-        msg_type: MessageType,
-        /// The text.
-        body: String,
-    },
+    Message(MessageBody),
+    /// Something else.
+    Change(Change),
+}
+
+/// A message as it stands after all changes that were applied to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MessageBody {
+    /// What the body is.
+    pub(crate) msg_type: MessageType,
+    /// The text; empty once it was recalled.
+    pub(crate) body: String,
+    /// The last change that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rev: Option<Seq>,
+    /// The edit that the text comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) edit: Option<Seq>,
+    /// Whether it was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) recalled: bool,
+}
+
+/// How a message's payload begins, which no change's does.
+const MESSAGE_MARK: &[u8] = br#"{"kind":"message""#;
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename = "message")]
+struct MarkedMessage<'a> {
+    #[serde(flatten)]
+    message: &'a MessageBody,
+}
+
+impl MessageBody {
+    /// A text as it is sent.
+    pub(crate) fn text(body: String) -> Self {
+        Self { body, ..Self::default() }
+    }
 }
 
 impl EventBody {
     /// The payload to store.
     pub(crate) fn encode(&self) -> Bytes {
-        serde_json::to_vec(self).expect("event bodies hold only strings").into()
+        match self {
+            Self::Message(message) => serde_json::to_vec(&MarkedMessage { message }),
+            Self::Change(change) => serde_json::to_vec(change),
+        }
+        .expect("event bodies hold only strings and numbers")
+        .into()
     }
 
     /// Reads a stored payload.
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(payload)
+        if Self::is_message(payload) {
+            serde_json::from_slice(payload).map(Self::Message)
+        } else {
+            serde_json::from_slice(payload).map(Self::Change)
+        }
+    }
+
+    /// Whether a stored payload is that of a message.
+    pub(crate) fn is_message(payload: &[u8]) -> bool {
+        payload.starts_with(MESSAGE_MARK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_come_back_as_they_were() {
+        let edited = MessageBody {
+            rev: Some(Seq::new(7)),
+            edit: Some(Seq::new(7)),
+            ..MessageBody::text("hello".to_owned())
+        };
+        for body in [
+            EventBody::Message(MessageBody::text("hello".to_owned())),
+            EventBody::Message(edited),
+            EventBody::Change(Change::MemberLeft),
+            EventBody::Change(Change::Recalled { target_seq: Seq::new(3) }),
+        ] {
+            assert_eq!(EventBody::decode(&body.encode()).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn a_plain_text_is_stored_as_the_first_version_stored_it() {
+        let body = EventBody::Message(MessageBody::text("hello".to_owned()));
+        let stored = br#"{"kind":"message","msgType":"TEXT","body":"hello"}"#;
+        assert_eq!(body.encode(), &stored[..]);
+    }
+
+    #[test]
+    fn a_kind_from_the_future_is_unknown_and_no_error() {
+        let body = EventBody::decode(br#"{"kind":"telepathy","range":3}"#).unwrap();
+        assert_eq!(body, EventBody::Change(Change::Unknown));
     }
 }

@@ -4,8 +4,12 @@
 //! sockets, no SQL; time comes as an argument. The heart is [`sequencer`]: the one
 //! place where a command becomes a fact.
 
+mod access;
+pub mod deriver;
 mod event;
 pub mod identity;
+mod notice;
+mod profile;
 pub mod refusal;
 pub mod sequencer;
 pub mod sync;

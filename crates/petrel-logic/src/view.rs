@@ -1,17 +1,41 @@
 //! Events as frames: the same form whether pushed or pulled.
 
-use petrel_protocol::frame::{ServerFrame, SingleChatPush};
-use petrel_store::{Conversation, StoredEvent};
-use petrel_types::{ClientMessageId, UserId};
+use petrel_protocol::frame::{
+    Change, ConversationKind as WireKind, EventPush, GroupChatPush, Role, ServerFrame,
+    SingleChatPush,
+};
+use petrel_store::{Conversation, ConversationKind, StoredEvent};
+use petrel_types::{ClientMessageId, RowId, Seq, TimestampMs, UserId};
 
-use crate::event::EventBody;
+use crate::event::{EventBody, MessageBody};
 
-/// The other user of a single chat.
-pub(crate) fn peer_of(conversation: &Conversation, user: UserId) -> UserId {
-    if conversation.low == user { conversation.high } else { conversation.low }
+/// An event apart from what it says.
+pub(crate) struct Envelope {
+    pub(crate) from: UserId,
+    pub(crate) client_message_id: Option<ClientMessageId>,
+    pub(crate) row: RowId,
+    pub(crate) seq: Seq,
+    pub(crate) timestamp: TimestampMs,
 }
 
-/// The frame that shows an event to members of its conversation.
+/// The other user of a single chat.
+pub(crate) fn peer_of(conversation: &Conversation, user: UserId) -> Option<UserId> {
+    match conversation.kind {
+        ConversationKind::Single { low, high } => Some(if low == user { high } else { low }),
+        ConversationKind::Group | ConversationKind::Personal { .. } => None,
+    }
+}
+
+/// What a conversation is, in the words of clients.
+pub(crate) fn kind_of(conversation: &Conversation) -> WireKind {
+    match conversation.kind {
+        ConversationKind::Single { .. } => WireKind::Single,
+        ConversationKind::Group => WireKind::Group,
+        ConversationKind::Personal { .. } => WireKind::Personal,
+    }
+}
+
+/// The frame that shows a stored event to members of its conversation.
 ///
 /// A payload that can't be read is an error of the store's kind `Corrupt`; it is
 /// reported by the caller, who knows what was asked.
@@ -19,20 +43,110 @@ pub(crate) fn frame_of(
     conversation: &Conversation,
     event: &StoredEvent,
 ) -> Result<ServerFrame, serde_json::Error> {
-    match EventBody::decode(&event.payload)? {
-        EventBody::Message { msg_type, body } => Ok(ServerFrame::SingleChat(SingleChatPush {
-            from: event.sender,
-            to: peer_of(conversation, event.sender),
-            client_msg_id: event.client_message_id.clone().unwrap_or_else(|| {
-                ClientMessageId::new(event.row.to_string()).expect("a number is a valid id")
-            }),
-            server_msg_id: event.row,
-            conversation_id: event.conversation,
-            msg_seq: event.seq,
+    let envelope = Envelope {
+        from: event.sender,
+        client_message_id: event.client_message_id.clone(),
+        row: event.row,
+        seq: event.seq,
+        timestamp: event.timestamp,
+    };
+    Ok(frame(conversation, envelope, EventBody::decode(&event.payload)?))
+}
+
+/// The frame that shows an event to members of its conversation.
+pub(crate) fn frame(
+    conversation: &Conversation,
+    envelope: Envelope,
+    body: EventBody,
+) -> ServerFrame {
+    match body {
+        EventBody::Message(message) => message_frame(conversation, envelope, message),
+        EventBody::Change(change) => ServerFrame::Event(EventPush {
+            from: envelope.from,
+            client_msg_id: envelope.client_message_id,
+            server_msg_id: envelope.row,
+            conversation_id: conversation.id,
+            msg_seq: envelope.seq,
+            fallback: fallback(envelope.from, &change),
+            change,
+            ts: envelope.timestamp,
+            redelivered: false,
+        }),
+    }
+}
+
+fn message_frame(
+    conversation: &Conversation,
+    envelope: Envelope,
+    message: MessageBody,
+) -> ServerFrame {
+    let Envelope { from, client_message_id, row, seq, timestamp } = envelope;
+    let client_msg_id = client_message_id.unwrap_or_else(|| {
+        ClientMessageId::new(row.to_string()).expect("a number is a valid id")
+    });
+    let edited = message.edit.is_some() && !message.recalled;
+    let MessageBody { msg_type, body, rev, recalled, .. } = message;
+    match peer_of(conversation, from) {
+        Some(to) => ServerFrame::SingleChat(SingleChatPush {
+            from,
+            to,
+            client_msg_id,
+            server_msg_id: row,
+            conversation_id: conversation.id,
+            msg_seq: seq,
             msg_type,
             body,
-            ts: event.timestamp,
+            ts: timestamp,
+            rev,
+            edited,
+            recalled,
             redelivered: false,
-        })),
+        }),
+        None => ServerFrame::GroupChat(GroupChatPush {
+            from,
+            group_id: conversation.id,
+            client_msg_id,
+            server_msg_id: row,
+            conversation_id: conversation.id,
+            msg_seq: seq,
+            msg_type,
+            body,
+            ts: timestamp,
+            rev,
+            edited,
+            recalled,
+            redelivered: false,
+        }),
+    }
+}
+
+/// A line for clients that do not know the kind of change.
+fn fallback(from: UserId, change: &Change) -> String {
+    match change {
+        Change::Recalled { .. } => format!("{from} recalled a message"),
+        Change::Edited { .. } => format!("{from} edited a message"),
+        Change::GroupCreated { title, .. } => format!("{from} created the group {title}"),
+        Change::MembersAdded { members } => format!("{from} added {}", people(members)),
+        Change::MembersRemoved { members } => format!("{from} removed {}", people(members)),
+        Change::MemberLeft => format!("{from} left the group"),
+        Change::RoleChanged { user, role: Role::Owner } => {
+            format!("{from} made {user} the owner")
+        }
+        Change::RoleChanged { user, role: Role::Admin } => format!("{from} made {user} an admin"),
+        Change::RoleChanged { user, role: Role::Member } => {
+            format!("{from} made {user} an ordinary member")
+        }
+        Change::TitleChanged { title } => format!("{from} named the group {title}"),
+        Change::GroupDissolved => format!("{from} dissolved the group"),
+        Change::ConversationAdded { .. } => format!("{from} added you to a conversation"),
+        Change::ConversationRemoved { .. } => "you are no longer in a conversation".to_owned(),
+        Change::Unknown => "something that this server does not know".to_owned(),
+    }
+}
+
+fn people(users: &[UserId]) -> String {
+    match users {
+        [user] => user.to_string(),
+        users => format!("{} members", users.len()),
     }
 }

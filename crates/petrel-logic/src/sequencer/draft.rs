@@ -1,72 +1,74 @@
 //! Deciding: from commands and memory to a batch and what to say about it.
 //!
-//! Pure: no reads, no clock, no waiting. Decisions see the effects of earlier
-//! decisions in the same batch. What is to be said is kept as [`Decisions`], because
-//! rows, and so `serverMsgId`s, are known only after the commit.
+//! Pure: no reads, no clock, no waiting. Decisions see the effects of earlier decisions
+//! in the same batch. Here is what all decisions share: which timeline, whether it was
+//! decided before, what is written; what each kind of content means is in `content`.
+//!
+//! A decision checks everything first and then writes: one that is refused has changed
+//! nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use petrel_log::{Command, Origin, ReceiptKind, Request};
+use petrel_log::{Command, Destination, ReceiptKind, Request, SendRequest};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{
-    Durability, MessageType, ReceiptAck, ReceiptKind as WireReceiptKind, SavedAck, ServerAck,
-    ServerFrame, SingleChatPush,
-};
+use petrel_protocol::frame::{ReceiptAck, ReceiptKind as WireReceiptKind};
 use petrel_store::{
-    Batch, Conversation, ConversationState, CursorUpdate, Cursors, Head, Member, NewConversation,
-    NewEvent,
+    Batch, ConversationKind, CursorUpdate, Cursors, Derivation, DerivationId, Head, MemberUpdate,
+    NewConversation, NewEvent, Overwrite, ProfileUpdate, Trim,
 };
+use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{
-    ClientMessageId, ConversationId, RowId, Seq, SessionId, Slot, TimestampMs, UserId,
+    ClientMessageId, ConversationId, MessageNumber, RowId, Seq, SessionId, Slot, TimestampMs,
+    UserId,
 };
 
-use super::recent::{MessageKey, Remembered, hash_of};
-use super::{Effect, Lookups, Memory, Rules, refuse};
+use super::load::Lookups;
+use super::model::{Membership, Model};
+use super::recent::{MessageKey, hash_of};
+use super::said::{Appended, Decisions};
+use super::{Effect, Memory, Rules, refuse};
 use crate::Refusal;
 use crate::event::EventBody;
+use crate::notice::Notice;
+use crate::profile::Profile;
 use crate::refusal::not_a_member;
+use crate::view::{Envelope, frame};
+
+/// How many bits of a derivation's number tell it from others of the same event: more
+/// than a group has members.
+const DERIVATION_BITS: u32 = 15;
 
 /// A batch in the making.
 pub(super) struct Draft<'a> {
-    memory: &'a mut Memory,
-    lookups: &'a Lookups,
-    rules: Rules,
-    now: TimestampMs,
+    pub(super) memory: &'a mut Memory,
+    pub(super) lookups: &'a Lookups,
+    pub(super) rules: Rules,
+    pub(super) now: TimestampMs,
     batch: Batch,
     /// The cursors that moved, by where they are in `batch.cursors`.
     moved: HashMap<(ConversationId, UserId), usize>,
-    /// Messages of this batch by their senders' names, by where they are in
-    /// `decisions.messages`.
+    /// The memberships that changed, by where they are in `batch.members`.
+    changed: HashMap<(ConversationId, UserId), usize>,
+    /// Who went in this batch, and may come again.
+    departed: HashMap<(ConversationId, UserId), Membership>,
+    settled: HashSet<DerivationId>,
+    /// Commands of this batch by their senders' names, by where they are in `decisions`.
     named: HashMap<MessageKey, usize>,
     decisions: Decisions,
 }
 
-/// What was decided and will be said once it is on disk.
-#[derive(Default)]
-pub(super) struct Decisions {
-    messages: Vec<Message>,
-    said: Vec<Said>,
-}
-
-/// A message that got a number.
-struct Message {
-    key: MessageKey,
-    to: UserId,
-    seq: Seq,
-    body: String,
-    payload_hash: u64,
-    timestamp: TimestampMs,
-    session: SessionId,
-    /// Where its event is in the batch.
-    event_index: u64,
-}
-
-/// One thing to say. Messages are named by their place in [`Decisions::messages`].
-enum Said {
-    Saved { origin: Origin, message: usize },
-    DuplicateInBatch { origin: Origin, message: usize, body_differs: bool },
-    Duplicate { origin: Origin, key: MessageKey, earlier: Remembered, body_differs: bool },
-    Final(Effect),
+/// An event to be appended.
+pub(super) struct NewEntry {
+    pub(super) sender: UserId,
+    pub(super) client_message_id: Option<ClientMessageId>,
+    pub(super) body: EventBody,
+    /// Who is told.
+    pub(super) recipients: Arc<[UserId]>,
+    /// A session that is not told.
+    pub(super) except: Option<SessionId>,
+    /// The group that is founded.
+    pub(super) founded: Option<ConversationId>,
 }
 
 impl<'a> Draft<'a> {
@@ -85,6 +87,9 @@ impl<'a> Draft<'a> {
             now,
             batch: Batch::default(),
             moved: HashMap::new(),
+            changed: HashMap::new(),
+            departed: HashMap::new(),
+            settled: HashSet::new(),
             named: HashMap::new(),
             decisions: Decisions::default(),
         }
@@ -93,15 +98,22 @@ impl<'a> Draft<'a> {
     /// Decides one command.
     pub(super) fn decide(&mut self, command: &Command) {
         let decided = match &command.request {
-            Request::SendSingle { to, client_message_id, body, .. } => {
-                self.send_single(command, *to, client_message_id, body)
-            }
+            Request::Send(send) => self.send(command, send),
             Request::AdvanceCursor { conversation, kind, seq } => {
                 self.advance_cursor(command, *conversation, *kind, *seq)
             }
+            Request::Derived { home, number, user, notice } => {
+                let id = DerivationId { home: *home, number: *number };
+                self.settle(id, *user, notice);
+                Ok(())
+            }
+            Request::Trim { conversation, before } => {
+                self.trim(*conversation, *before);
+                Ok(())
+            }
         };
         if let Err(refusal) = decided {
-            self.decisions.said.push(Said::Final(refuse(command, refusal)));
+            self.decisions.say(refuse(command, refusal));
         }
     }
 
@@ -110,118 +122,365 @@ impl<'a> Draft<'a> {
         (self.batch, self.decisions)
     }
 
-    fn send_single(
-        &mut self,
-        command: &Command,
-        to: UserId,
-        client_message_id: &ClientMessageId,
-        body: &str,
-    ) -> Result<(), Refusal> {
-        let conversation = self.single_chat(command.actor, to)?;
-        let key = MessageKey {
-            conversation,
-            sender: command.actor,
-            client_message_id: client_message_id.clone(),
-        };
-        let payload =
-            EventBody::Message { msg_type: MessageType::Text, body: body.to_owned() }.encode();
-        let payload_hash = hash_of(&payload);
-        if self.say_again(command.origin, &key, payload_hash) {
-            return Ok(());
+    fn send(&mut self, command: &Command, send: &SendRequest) -> Result<(), Refusal> {
+        if let Some(known) = self.known_destination(command.actor, send.to)? {
+            let key = self.key(known, command.actor, send);
+            let payload_hash = Self::content_hash(&send.content);
+            if self.say_again(command, &key, payload_hash) {
+                return Ok(());
+            }
+            self.check_age(send)?;
         }
-
-        let state = self.state(conversation).ok_or_else(not_a_member)?;
-        state.head =
-            Head { seq: state.head.seq.next(), message_number: state.head.message_number.next() };
-        let head = state.head;
-        self.batch.events.push(NewEvent {
-            conversation,
-            seq: head.seq,
-            message_number: head.message_number,
-            sender: command.actor,
-            client_message_id: Some(client_message_id.clone()),
-            timestamp: self.now,
-            payload,
-        });
-        // Whoever writes has read what is above.
-        self.move_cursors(
-            conversation,
-            command.actor,
-            Cursors { delivered: head.seq, read: head.seq },
-        );
-
-        let message = self.decisions.messages.len();
-        self.named.insert(key.clone(), message);
-        self.decisions.messages.push(Message {
-            key,
-            to,
-            seq: head.seq,
-            body: body.to_owned(),
-            payload_hash,
-            timestamp: self.now,
-            session: command.origin.session,
-            event_index: self.batch.events.len() as u64 - 1,
-        });
-        self.decisions.said.push(Said::Saved { origin: command.origin, message });
-        Ok(())
+        self.decide_content(command, send)
     }
 
-    /// If the message was stored before, arranges for the first ack to be said again.
-    fn say_again(&mut self, origin: Origin, key: &MessageKey, payload_hash: u64) -> bool {
-        if let Some(message) = self.named.get(key).copied() {
-            let body_differs = self.decisions.messages[message].payload_hash != payload_hash;
-            self.decisions.said.push(Said::DuplicateInBatch { origin, message, body_differs });
+    fn key(&self, conversation: ConversationId, sender: UserId, send: &SendRequest) -> MessageKey {
+        MessageKey { conversation, sender, client_message_id: send.client_message_id.clone() }
+    }
+
+    /// The timeline in which a command is recognised when it comes again; `None` if it
+    /// has yet to begin.
+    fn known_destination(
+        &mut self,
+        actor: UserId,
+        to: Destination,
+    ) -> Result<Option<ConversationId>, Refusal> {
+        match to {
+            Destination::User(to) if to == actor => Err(Refusal::new(
+                ErrorReason::CannotSendToSelf,
+                "a single chat needs another user: `to` is yourself",
+            )),
+            Destination::User(to) => {
+                let (low, high) = (actor.min(to), actor.max(to));
+                let known = self.memory.by_kind.get(&ConversationKind::Single { low, high });
+                if known.is_none() && self.lookups.unknown_users.contains(&to) {
+                    return Err(self.unknown_user(to));
+                }
+                Ok(known.copied())
+            }
+            Destination::Conversation(conversation) => Ok(Some(conversation)),
+            Destination::NewGroup => {
+                let kind = ConversationKind::Personal { user: actor };
+                Ok(self.memory.by_kind.get(&kind).copied())
+            }
+        }
+    }
+
+    /// If the command was decided before, arranges for the first ack to be said again.
+    fn say_again(
+        &mut self,
+        command: &Command,
+        key: &MessageKey,
+        payload_hash: Option<u64>,
+    ) -> bool {
+        let differs = |first: Option<u64>| match (first, payload_hash) {
+            (Some(first), Some(second)) => first != second,
+            _ => false,
+        };
+        if let Some(event) = self.named.get(key).copied() {
+            let first = self.decisions.event(event);
+            if let Some(group) = first.founded {
+                let group = MessageKey { conversation: group, ..key.clone() };
+                return self.say_again(command, &group, payload_hash);
+            }
+            let body_differs = differs(first.payload_hash);
+            self.decisions.duplicate_in_batch(command.origin, event, body_differs);
             return true;
         }
         let earlier = self.memory.recent.get(key).or_else(|| self.lookups.earlier.get(key));
-        if let Some(earlier) = earlier.copied() {
-            let body_differs = earlier.payload_hash != payload_hash;
-            let key = key.clone();
-            self.decisions.said.push(Said::Duplicate { origin, key, earlier, body_differs });
-            return true;
+        let Some(earlier) = earlier.copied() else {
+            return false;
+        };
+        if let Some(group) = earlier.founded {
+            let group = MessageKey { conversation: group, ..key.clone() };
+            return self.say_again(command, &group, payload_hash);
         }
-        false
+        let body_differs = differs(earlier.payload_hash);
+        self.decisions.duplicate(command.origin, key.clone(), earlier, body_differs);
+        true
     }
 
-    /// The single chat between two users, created if it is their first message.
-    fn single_chat(&mut self, actor: UserId, to: UserId) -> Result<ConversationId, Refusal> {
-        if actor == to {
+    /// Refuses a retry that may have been stored before anybody remembers.
+    fn check_age(&self, send: &SendRequest) -> Result<(), Refusal> {
+        let Some(first_sent) = send.first_sent else {
+            return Ok(());
+        };
+        if send.retry && self.now.get().saturating_sub(first_sent.get()) > RETRY_WINDOW_MS {
             return Err(Refusal::new(
-                ErrorReason::CannotSendToSelf,
-                "a single chat needs another user: `to` is yourself",
+                ErrorReason::RetryTooOld,
+                "this was first sent too long ago to tell whether it was stored; look for it in \
+                 the conversation, and send it under a new clientMsgId if it is not there",
             ));
         }
-        let (low, high) = (actor.min(to), actor.max(to));
-        if let Some(known) = self.memory.single_chats.get(&(low, high)) {
-            return Ok(*known);
-        }
-        if self.lookups.unknown_users.contains(&to) {
-            return Err(self.unknown_user(to));
-        }
-
-        self.memory.conversation_number += 1;
-        let id = ConversationId::compose(Slot::of_pair(low, high), self.memory.conversation_number);
-        let member = |user| Member { user, cursors: Cursors::default() };
-        self.memory.single_chats.put((low, high), id);
-        self.memory.conversations.put(
-            id,
-            ConversationState {
-                conversation: Conversation { id, low, high },
-                head: Head::default(),
-                members: vec![member(low), member(high)],
-            },
-        );
-        self.batch.conversations.push(NewConversation { id, low, high });
-        Ok(id)
+        Ok(())
     }
 
-    fn unknown_user(&self, to: UserId) -> Refusal {
-        let hint = if to.is_local() || self.rules.external_users {
+    pub(super) fn unknown_user(&self, user: UserId) -> Refusal {
+        let hint = if user.is_local() || self.rules.external_users {
             ""
         } else {
             ": registered users have ids from 10000000001 on"
         };
-        Refusal::new(ErrorReason::UserNotFound, format!("there is no user {to}{hint}"))
+        Refusal::new(ErrorReason::UserNotFound, format!("there is no user {user}{hint}"))
+    }
+
+    /// The single chat or personal timeline of `kind`, begun if it is not there.
+    pub(super) fn find_or_begin(&mut self, kind: ConversationKind) -> ConversationId {
+        if let Some(known) = self.memory.by_kind.get(&kind) {
+            return *known;
+        }
+        let slot = match kind {
+            ConversationKind::Single { low, high } => Slot::of_pair(low, high),
+            ConversationKind::Personal { user } => Slot::of_pair(user, user),
+            ConversationKind::Group => unreachable!("groups are not found by their kind"),
+        };
+        let id = self.begin(slot, kind, Profile::default());
+        self.memory.by_kind.put(kind, id);
+        id
+    }
+
+    /// Begins a conversation.
+    pub(super) fn begin(
+        &mut self,
+        slot: Slot,
+        kind: ConversationKind,
+        profile: Profile,
+    ) -> ConversationId {
+        self.memory.conversation_number += 1;
+        let id = ConversationId::compose(slot, self.memory.conversation_number);
+        let stored = match kind {
+            ConversationKind::Group => profile.encode(),
+            // Nothing is known of it that its kind does not say.
+            ConversationKind::Single { .. } | ConversationKind::Personal { .. } => {
+                Default::default()
+            }
+        };
+        self.batch.conversations.push(NewConversation { id, kind, profile: stored });
+        self.memory.remember(Model::begin(id, kind, profile));
+        id
+    }
+
+    pub(super) fn model(&mut self, conversation: ConversationId) -> Option<&mut Model> {
+        self.memory.conversations.get_mut(&conversation)
+    }
+
+    /// Appends the event that a command has become, which answers the command.
+    pub(super) fn answer_with(
+        &mut self,
+        command: &Command,
+        conversation: ConversationId,
+        entry: NewEntry,
+    ) -> Seq {
+        let appended = self.append(conversation, entry);
+        let (seq, key) = (appended.seq, appended.key.clone());
+        let event = self.decisions.saved(command.origin, appended);
+        if let Some(key) = key {
+            self.named.insert(key, event);
+        }
+        seq
+    }
+
+    /// Appends an event that follows from a command.
+    pub(super) fn tell(&mut self, conversation: ConversationId, entry: NewEntry) -> Seq {
+        let appended = self.append(conversation, entry);
+        let (seq, key) = (appended.seq, appended.key.clone());
+        let event = self.decisions.told(appended);
+        if let Some(key) = key {
+            self.named.insert(key, event);
+        }
+        seq
+    }
+
+    fn append(&mut self, conversation: ConversationId, entry: NewEntry) -> Appended {
+        let NewEntry { sender, client_message_id, body, recipients, except, founded } = entry;
+        let now = self.now;
+        let is_message = matches!(body, EventBody::Message(_));
+        let payload = body.encode();
+        let payload_hash = is_message.then(|| hash_of(&payload));
+        let model = self.model(conversation).expect("decisions are about loaded conversations");
+        model.head = Head {
+            seq: model.head.seq.next(),
+            message_number: if is_message {
+                model.head.message_number.next()
+            } else {
+                model.head.message_number
+            },
+        };
+        let (place, about) = (model.head, model.conversation);
+        self.batch.events.push(NewEvent {
+            conversation,
+            seq: place.seq,
+            message_number: place.message_number,
+            sender,
+            client_message_id: client_message_id.clone(),
+            timestamp: now,
+            payload,
+        });
+        let key = client_message_id
+            .clone()
+            .map(|client_message_id| MessageKey { conversation, sender, client_message_id });
+        let envelope = Envelope {
+            from: sender,
+            client_message_id,
+            row: RowId::default(),
+            seq: place.seq,
+            timestamp: now,
+        };
+        Appended {
+            key,
+            seq: place.seq,
+            timestamp: now,
+            payload_hash,
+            founded,
+            event_index: self.batch.events.len() as u64 - 1,
+            frame: frame(&about, envelope, body),
+            recipients,
+            except,
+        }
+    }
+
+    /// The payload of an event as it is after this batch, and where it is stored.
+    pub(super) fn target(
+        &self,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Option<(UserId, TimestampMs, EventBody)> {
+        if let Some(event) = self.batch.events.iter().find(|event| event.is_at(conversation, seq)) {
+            let body = EventBody::decode(&event.payload).ok()?;
+            return Some((event.sender, event.timestamp, body));
+        }
+        let stored = self.lookups.targets.get(&(conversation, seq))?;
+        let again = self.batch.overwrites.iter().find(|overwrite| overwrite.row == stored.row);
+        let payload = again.map_or(&stored.payload, |overwrite| &overwrite.payload);
+        Some((stored.sender, stored.timestamp, EventBody::decode(payload).ok()?))
+    }
+
+    /// Replaces what an event says, whether it is stored or in this batch.
+    pub(super) fn overwrite(&mut self, conversation: ConversationId, seq: Seq, body: &EventBody) {
+        let payload = body.encode();
+        if let Some(event) =
+            self.batch.events.iter_mut().find(|event| event.is_at(conversation, seq))
+        {
+            event.payload = payload;
+            return;
+        }
+        let Some(stored) = self.lookups.targets.get(&(conversation, seq)) else {
+            return;
+        };
+        match self.batch.overwrites.iter_mut().find(|overwrite| overwrite.row == stored.row) {
+            Some(again) => again.payload = payload,
+            None => self.batch.overwrites.push(Overwrite { row: stored.row, payload }),
+        }
+    }
+
+    /// Takes a user into a group, or changes what is known of one who is in.
+    pub(super) fn set_member(&mut self, conversation: ConversationId, member: Membership) {
+        self.departed.remove(&(conversation, member.user));
+        self.store_member(conversation, &member);
+        let Some(model) = self.model(conversation) else {
+            return;
+        };
+        match model.member_mut(member.user) {
+            Some(known) => *known = member,
+            None => model.join(member),
+        }
+    }
+
+    /// Lets a member go, with the event at `last` as the last one to be seen.
+    pub(super) fn part(&mut self, conversation: ConversationId, user: UserId, last: Seq) {
+        let parted = self.model(conversation).and_then(|model| model.part(user, last));
+        if let Some(member) = parted {
+            self.store_member(conversation, &member);
+            self.departed.insert((conversation, user), member);
+        }
+    }
+
+    /// What is known of a user who is no member at present.
+    pub(super) fn former(&self, conversation: ConversationId, user: UserId) -> Option<&Membership> {
+        let key = (conversation, user);
+        self.departed.get(&key).or_else(|| self.lookups.former.get(&key))
+    }
+
+    fn store_member(&mut self, conversation: ConversationId, member: &Membership) {
+        let update = MemberUpdate {
+            conversation,
+            user: member.user,
+            attributes: member.attributes.encode(),
+            intervals: member.intervals.clone(),
+        };
+        match self.changed.get(&(conversation, member.user)) {
+            Some(index) => self.batch.members[*index] = update,
+            None => {
+                self.changed.insert((conversation, member.user), self.batch.members.len());
+                self.batch.members.push(update);
+            }
+        }
+    }
+
+    pub(super) fn set_profile(&mut self, conversation: ConversationId, profile: Profile) {
+        let update = ProfileUpdate { conversation, profile: profile.encode() };
+        if let Some(model) = self.model(conversation) {
+            model.profile = profile;
+        }
+        let profiles = &mut self.batch.profiles;
+        match profiles.iter_mut().find(|known| known.conversation == conversation) {
+            Some(known) => *known = update,
+            None => profiles.push(update),
+        }
+    }
+
+    /// Arranges for entries in personal timelines to follow from the event at `seq`.
+    pub(super) fn derive(
+        &mut self,
+        home: ConversationId,
+        seq: Seq,
+        notices: impl IntoIterator<Item = Notice>,
+    ) {
+        for (index, notice) in (0..).zip(notices) {
+            debug_assert!(index < 1_u64 << DERIVATION_BITS);
+            let number = (seq.get() << DERIVATION_BITS) | index;
+            let id = DerivationId { home, number };
+            self.batch.derived.push(Derivation { id, command: notice.encode() });
+        }
+    }
+
+    /// Carries out what followed from a change elsewhere, unless that was done before.
+    fn settle(&mut self, id: DerivationId, user: UserId, notice: &[u8]) {
+        if !self.lookups.unsettled.contains(&id) || !self.settled.insert(id) {
+            return;
+        }
+        self.batch.settled.push(id);
+        match Notice::decode(notice) {
+            Ok(notice) => {
+                let timeline = self.find_or_begin(ConversationKind::Personal { user });
+                self.tell(
+                    timeline,
+                    NewEntry {
+                        sender: notice.actor,
+                        client_message_id: None,
+                        body: EventBody::Change(notice.change),
+                        recipients: Arc::new([user]),
+                        except: None,
+                        founded: None,
+                    },
+                );
+            }
+            // It would be no better the next time.
+            Err(error) => tracing::error!(%error, ?id, "dropped a derivation that can't be read"),
+        }
+    }
+
+    fn trim(&mut self, conversation: ConversationId, before: Seq) {
+        let Some(model) = self.model(conversation) else {
+            return;
+        };
+        let before = before.min(model.head.seq.next());
+        if before > model.trimmed_before {
+            model.trimmed_before = before;
+            let trims = &mut self.batch.trims;
+            trims.retain(|trim| trim.conversation != conversation);
+            trims.push(Trim { conversation, before });
+        }
     }
 
     fn advance_cursor(
@@ -232,66 +491,48 @@ impl<'a> Draft<'a> {
         seq: Seq,
     ) -> Result<(), Refusal> {
         let actor = command.actor;
-        let state = self.memory.conversations.get(&conversation).ok_or_else(not_a_member)?;
-        let head = state.head.seq;
-        let member =
-            state.members.iter().find(|member| member.user == actor).ok_or_else(not_a_member)?;
+        let model = self.model(conversation).ok_or_else(not_a_member)?;
+        let head = model.head.seq;
+        let mut cursors = model.member(actor).ok_or_else(not_a_member)?.cursors;
         if seq > head {
             return Err(Refusal::new(
                 ErrorReason::InvalidField,
                 format!("msgSeq {seq} is beyond the last event, {head}"),
             ));
         }
-        let mut cursors = member.cursors;
-        let moved = match kind {
-            ReceiptKind::Delivered => &mut cursors.delivered,
-            ReceiptKind::Read => &mut cursors.read,
+        let (moved, wire_kind) = match kind {
+            ReceiptKind::Delivered => (&mut cursors.delivered, WireReceiptKind::Delivered),
+            ReceiptKind::Read => (&mut cursors.read, WireReceiptKind::Read),
         };
-        let answered = Effect::Answer { origin: command.origin, frame: None };
-        self.decisions.said.push(Said::Final(answered));
-        if seq <= *moved {
-            return Ok(());
-        }
-        *moved = seq;
+        let is_news = seq > *moved;
+        *moved = seq.max(*moved);
         cursors.delivered = cursors.delivered.max(cursors.read);
-
-        // One's own other devices show what is read; what a sibling holds is nothing to them.
-        let tells_own = kind == ReceiptKind::Read;
-        let recipients = state
-            .members
-            .iter()
-            .map(|member| member.user)
-            .filter(|user| tells_own || *user != actor)
-            .collect();
-        self.move_cursors(conversation, actor, cursors);
-        let receipt = ServerFrame::Ack(ServerAck::Receipt(ReceiptAck {
-            ack_type: match kind {
-                ReceiptKind::Delivered => WireReceiptKind::Delivered,
-                ReceiptKind::Read => WireReceiptKind::Read,
-            },
-            from: actor,
-            conversation_id: conversation,
-            msg_seq: seq,
-            ts: self.now,
-        }));
-        self.decisions.said.push(Said::Final(Effect::Deliver {
-            recipients,
-            except: Some(command.origin.session),
-            frame: receipt,
-        }));
+        let recipients = is_news.then(|| receipt_recipients(model, actor, kind));
+        self.decisions.say(Effect::Answer { origin: command.origin, frame: None });
+        if let Some(recipients) = recipients {
+            self.move_cursors(conversation, actor, cursors);
+            let ack = ReceiptAck {
+                ack_type: wire_kind,
+                from: actor,
+                conversation_id: conversation,
+                msg_seq: seq,
+                ts: self.now,
+            };
+            if !recipients.is_empty() {
+                self.decisions.receipt(ack, recipients, command.origin.session);
+            }
+        }
         Ok(())
     }
 
-    fn state(&mut self, conversation: ConversationId) -> Option<&mut ConversationState> {
-        self.memory.conversations.get_mut(&conversation)
-    }
-
     /// Moves a member's cursors in memory and, once per batch, in the batch.
-    fn move_cursors(&mut self, conversation: ConversationId, user: UserId, to: Cursors) {
-        if let Some(member) = self
-            .state(conversation)
-            .and_then(|state| state.members.iter_mut().find(|member| member.user == user))
-        {
+    pub(super) fn move_cursors(
+        &mut self,
+        conversation: ConversationId,
+        user: UserId,
+        to: Cursors,
+    ) {
+        if let Some(member) = self.model(conversation).and_then(|model| model.member_mut(user)) {
             member.cursors = to;
         }
         let update = CursorUpdate { conversation, user, delivered: to.delivered, read: to.read };
@@ -305,85 +546,26 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl Decisions {
-    /// What to say, now that the batch is on disk with its first event at
-    /// `first_row`; remembers its messages.
-    pub(super) fn into_effects(self, first_row: RowId, memory: &mut Memory) -> Vec<Effect> {
-        let row = |message: &Message| RowId::new(first_row.get() + message.event_index);
-        for message in &self.messages {
-            memory.recent.insert(
-                message.key.clone(),
-                Remembered {
-                    row: row(message),
-                    seq: message.seq,
-                    timestamp: message.timestamp,
-                    payload_hash: message.payload_hash,
-                },
-            );
+/// Who hears that a cursor has moved. One's own other devices show what is read; what a
+/// sibling holds is nothing to them. In a group it is nobody else's business unless asked:
+/// told to everybody, each message would be answered by a message from each member.
+fn receipt_recipients(model: &Model, actor: UserId, kind: ReceiptKind) -> Arc<[UserId]> {
+    let own = (kind == ReceiptKind::Read).then_some(actor);
+    let peer = match model.conversation.kind {
+        ConversationKind::Single { low, high } => {
+            Some(if low == actor { high } else { low }).filter(|peer| *peer != actor)
         }
-        let mut effects = Vec::with_capacity(self.said.len() * 2);
-        for said in self.said {
-            match said {
-                Said::Saved { origin, message } => {
-                    let message = &self.messages[message];
-                    effects.push(answer(origin, message.ack(row(message))));
-                    effects.push(message.delivery(row(message)));
-                }
-                Said::DuplicateInBatch { origin, message, body_differs } => {
-                    let message = &self.messages[message];
-                    let ack = message.ack(row(message));
-                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
-                }
-                Said::Duplicate { origin, key, earlier, body_differs } => {
-                    let ack = saved(&key, earlier.row, earlier.seq, earlier.timestamp);
-                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
-                }
-                Said::Final(effect) => effects.push(effect),
-            }
-        }
-        effects
-    }
+        ConversationKind::Group | ConversationKind::Personal { .. } => None,
+    };
+    own.into_iter().chain(peer).collect()
 }
 
-impl Message {
-    fn ack(&self, row: RowId) -> SavedAck {
-        saved(&self.key, row, self.seq, self.timestamp)
-    }
-
-    fn delivery(&self, row: RowId) -> Effect {
-        Effect::Deliver {
-            recipients: vec![self.to, self.key.sender],
-            except: Some(self.session),
-            frame: ServerFrame::SingleChat(SingleChatPush {
-                from: self.key.sender,
-                to: self.to,
-                client_msg_id: self.key.client_message_id.clone(),
-                server_msg_id: row,
-                conversation_id: self.key.conversation,
-                msg_seq: self.seq,
-                msg_type: MessageType::Text,
-                body: self.body.clone(),
-                ts: self.timestamp,
-                redelivered: false,
-            }),
-        }
-    }
+trait Placed {
+    fn is_at(&self, conversation: ConversationId, seq: Seq) -> bool;
 }
 
-fn saved(key: &MessageKey, row: RowId, seq: Seq, timestamp: TimestampMs) -> SavedAck {
-    SavedAck {
-        ack_type: Default::default(),
-        client_msg_id: key.client_message_id.clone(),
-        server_msg_id: row,
-        conversation_id: key.conversation,
-        msg_seq: seq,
-        durability: Durability::Fsync,
-        ts: timestamp,
-        duplicate: false,
-        body_differs: false,
+impl Placed for NewEvent {
+    fn is_at(&self, conversation: ConversationId, seq: Seq) -> bool {
+        self.conversation == conversation && self.seq == seq
     }
-}
-
-fn answer(origin: Origin, ack: SavedAck) -> Effect {
-    Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) }
 }

@@ -10,17 +10,20 @@
 //! go into a bounded channel; when the gateway is behind, the sequencer waits, the
 //! log fills and senders are refused.
 
+mod content;
 mod draft;
+mod load;
+mod model;
 mod recent;
+mod said;
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
 use petrel_log::{Command, CommandStream, LoggedCommand, Origin, Request};
 use petrel_protocol::frame::ServerFrame;
-use petrel_store::{ConversationState, Store, StoreError, StoreErrorKind, StoredEvent};
+use petrel_store::{ConversationKind, Store, StoreError, StoreErrorKind, StoredEvent};
 use petrel_types::{
     ClientMessageId, Clock, ConversationId, LogPosition, OwnerEpoch, Partition, SessionId,
     TimestampMs, UserId,
@@ -29,6 +32,8 @@ use tokio::sync::mpsc;
 
 use crate::Refusal;
 use draft::Draft;
+use load::Lookups;
+use model::Model;
 use recent::{MessageKey, RecentMessages, Remembered};
 
 /// The most commands decided and committed together.
@@ -37,6 +42,10 @@ pub const BATCH_COMMANDS_MAX: usize = 4096;
 /// How many conversations the sequencer keeps in memory. A batch can touch at most
 /// [`BATCH_COMMANDS_MAX`] of them, so none is evicted while it is needed.
 const CONVERSATIONS_CACHED_MAX: NonZeroUsize = NonZeroUsize::new(256 * 1024).expect("not zero");
+
+/// How many members of these conversations it keeps in memory, but for those of one
+/// batch. One is some 100 bytes.
+const MEMBERS_CACHED_MAX: usize = 4_000_000;
 
 /// How many recent messages a new owner reads back to recognise retries.
 const RECENT_MESSAGES_LOADED: u32 = 200_000;
@@ -53,6 +62,9 @@ pub struct Rules {
 pub struct CommittedBatch {
     /// Answers and deliveries.
     pub effects: Vec<Effect>,
+    /// Something follows for other timelines: a [`Deriver`](crate::deriver::Deriver) has
+    /// work.
+    pub derived: bool,
 }
 
 /// Something to tell somebody.
@@ -68,7 +80,7 @@ pub enum Effect {
     /// A frame for every session of some users.
     Deliver {
         /// The users.
-        recipients: Vec<UserId>,
+        recipients: Arc<[UserId]>,
         /// A session that knows already.
         except: Option<SessionId>,
         /// The frame.
@@ -89,21 +101,15 @@ pub struct Sequencer {
 /// What the sequencer remembers between batches. All of it can be read back from the
 /// store.
 struct Memory {
-    conversations: LruCache<ConversationId, ConversationState>,
-    single_chats: LruCache<(UserId, UserId), ConversationId>,
+    conversations: LruCache<ConversationId, Model>,
+    /// The members of all of `conversations`.
+    members: usize,
+    /// Conversations that exist once for their users.
+    by_kind: LruCache<ConversationKind, ConversationId>,
     recent: RecentMessages,
     conversation_number: u64,
     /// No event is stamped earlier than one before it, whatever the clock does.
     last_timestamp: TimestampMs,
-}
-
-/// What had to be looked up for one batch only.
-#[derive(Default)]
-struct Lookups {
-    /// Receivers of a first message who are no users.
-    unknown_users: Vec<UserId>,
-    /// Earlier copies of retried messages that are no longer in memory.
-    earlier: HashMap<MessageKey, Remembered>,
 }
 
 /// Which messages are looked up in the store, if they are not among the recent ones.
@@ -139,7 +145,8 @@ impl Sequencer {
             owner_epoch: claim.owner_epoch,
             memory: Memory {
                 conversations: LruCache::new(CONVERSATIONS_CACHED_MAX),
-                single_chats: LruCache::new(CONVERSATIONS_CACHED_MAX),
+                members: 0,
+                by_kind: LruCache::new(CONVERSATIONS_CACHED_MAX),
                 recent,
                 conversation_number: claim.conversation_number,
                 last_timestamp: messages.first().map_or(TimestampMs::default(), |m| m.timestamp),
@@ -201,105 +208,21 @@ impl Sequencer {
             draft.decide(&logged.command);
         }
         let (batch, decisions) = draft.finish();
+        let derived = !batch.derived.is_empty();
 
         let next_position = last.position.next();
         match self.store.commit(self.partition, batch, next_position, self.owner_epoch).await {
             Ok(committed) => {
-                let effects = decisions.into_effects(committed.first_row, &mut self.memory);
-                Ok(CommittedBatch { effects })
+                let recent = &mut self.memory.recent;
+                let effects = decisions.into_effects(committed.first_row, recent);
+                Ok(CommittedBatch { effects, derived })
             }
             Err(error) => {
                 // The memory holds what was decided but not stored.
-                self.forget_conversations();
+                self.memory.forget_conversations();
                 Err(error)
             }
         }
-    }
-
-    /// Brings everything the batch touches into memory. The only step that waits for
-    /// reads; deciding is pure.
-    async fn load(
-        &mut self,
-        commands: &[LoggedCommand],
-        earlier: Earlier,
-    ) -> Result<Lookups, StoreError> {
-        let mut lookups = Lookups::default();
-        for logged in commands {
-            let command = &logged.command;
-            match &command.request {
-                Request::SendSingle { to, client_message_id, retry, .. } => {
-                    let conversation =
-                        self.load_single_chat(command.actor, *to, &mut lookups).await?;
-                    let looks = *retry || earlier == Earlier::OfAll;
-                    if let (true, Some(conversation)) = (looks, conversation) {
-                        let key = MessageKey {
-                            conversation,
-                            sender: command.actor,
-                            client_message_id: client_message_id.clone(),
-                        };
-                        self.load_earlier(key, &mut lookups).await?;
-                    }
-                }
-                Request::AdvanceCursor { conversation, .. } => {
-                    self.load_conversation(*conversation).await?;
-                }
-            }
-        }
-        Ok(lookups)
-    }
-
-    async fn load_single_chat(
-        &mut self,
-        actor: UserId,
-        to: UserId,
-        lookups: &mut Lookups,
-    ) -> Result<Option<ConversationId>, StoreError> {
-        let pair = (actor.min(to), actor.max(to));
-        let known = match self.memory.single_chats.get(&pair) {
-            Some(known) => Some(*known),
-            None => self.store.single_chat(actor, to).await?,
-        };
-        if let Some(conversation) = known {
-            self.memory.single_chats.put(pair, conversation);
-            self.load_conversation(conversation).await?;
-        } else if !self.user_exists(to).await? {
-            lookups.unknown_users.push(to);
-        }
-        Ok(known)
-    }
-
-    async fn load_conversation(&mut self, conversation: ConversationId) -> Result<(), StoreError> {
-        if self.memory.conversations.get(&conversation).is_none()
-            && let Some(state) = self.store.conversation(conversation).await?
-        {
-            self.memory.conversations.put(conversation, state);
-        }
-        Ok(())
-    }
-
-    async fn load_earlier(&self, key: MessageKey, lookups: &mut Lookups) -> Result<(), StoreError> {
-        if self.memory.recent.get(&key).is_none()
-            && let Some(message) = self
-                .store
-                .find_message(key.conversation, key.sender, &key.client_message_id)
-                .await?
-        {
-            lookups.earlier.insert(key, Remembered::of(&message));
-        }
-        Ok(())
-    }
-
-    async fn user_exists(&self, user: UserId) -> Result<bool, StoreError> {
-        if user.is_local() {
-            Ok(self.store.user(user).await?.is_some())
-        } else {
-            Ok(self.rules.external_users && user.get() > 0)
-        }
-    }
-
-    fn forget_conversations(&mut self) {
-        self.memory.conversations.clear();
-        self.memory.single_chats.clear();
     }
 
     /// Tells every sender of a batch that nothing was stored, if the store will be
@@ -316,15 +239,41 @@ impl Sequencer {
         let refusal = Refusal::of_store(&error);
         let effects =
             commands.iter().map(|logged| refuse(&logged.command, refusal.clone())).collect();
-        Ok(CommittedBatch { effects })
+        Ok(CommittedBatch { effects, derived: false })
+    }
+}
+
+impl Memory {
+    /// Adds a conversation that is not there.
+    fn remember(&mut self, model: Model) {
+        self.members += model.member_count();
+        if let Some((_, old)) = self.conversations.push(model.conversation.id, model) {
+            self.members = self.members.saturating_sub(old.member_count());
+        }
+    }
+
+    /// Forgets what was used the longest time ago, while there is too much. Not to be
+    /// called between loading what a batch needs and deciding it.
+    fn make_room(&mut self) {
+        while self.members > MEMBERS_CACHED_MAX
+            && let Some((_, old)) = self.conversations.pop_lru()
+        {
+            self.members = self.members.saturating_sub(old.member_count());
+        }
+    }
+
+    fn forget_conversations(&mut self) {
+        self.conversations.clear();
+        self.by_kind.clear();
+        self.members = 0;
     }
 }
 
 /// The answer that refuses a command, addressed to its `clientMsgId`.
 fn refuse(command: &Command, refusal: Refusal) -> Effect {
     let mut frame = refusal.into_frame();
-    if let Request::SendSingle { client_message_id, .. } = &command.request {
-        frame.client_msg_id = Some(client_message_id.clone());
+    if let Request::Send(send) = &command.request {
+        frame.client_msg_id = Some(send.client_message_id.clone());
     }
     Effect::Answer { origin: command.origin, frame: Some(ServerFrame::Error(frame)) }
 }

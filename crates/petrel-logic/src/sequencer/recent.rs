@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
+use petrel_protocol::frame::Change;
 use petrel_store::StoredEvent;
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
+
+use crate::event::EventBody;
 
 /// The memory given to recent messages. Two generations of half of it each: when the
 /// younger is full it becomes the older, so that between half and all is in use.
@@ -28,7 +31,10 @@ pub(super) struct Remembered {
     pub(super) row: RowId,
     pub(super) seq: Seq,
     pub(super) timestamp: TimestampMs,
-    pub(super) payload_hash: u64,
+    /// What it said, if it still says so: tells whether a retry says the same.
+    pub(super) payload_hash: Option<u64>,
+    /// The group that it founded.
+    pub(super) founded: Option<ConversationId>,
 }
 
 /// Recent messages, bounded in bytes.
@@ -46,8 +52,30 @@ impl Remembered {
             row: event.row,
             seq: event.seq,
             timestamp: event.timestamp,
-            payload_hash: hash_of(&event.payload),
+            payload_hash: unchanged_hash(&event.payload),
+            founded: founded(&event.payload),
         }
+    }
+}
+
+/// The hash of a message's payload, unless the message was changed since. What other
+/// events say is not compared.
+fn unchanged_hash(payload: &[u8]) -> Option<u64> {
+    match EventBody::decode(payload) {
+        Ok(EventBody::Message(message)) if message.rev.is_none() => Some(hash_of(payload)),
+        _ => None,
+    }
+}
+
+fn founded(payload: &[u8]) -> Option<ConversationId> {
+    if EventBody::is_message(payload) {
+        return None;
+    }
+    match EventBody::decode(payload) {
+        Ok(EventBody::Change(Change::ConversationAdded { conversation_id })) => {
+            Some(conversation_id)
+        }
+        _ => None,
     }
 }
 
@@ -111,7 +139,8 @@ mod tests {
             row: RowId::new(1),
             seq: Seq::new(1),
             timestamp: TimestampMs::new(1),
-            payload_hash: 0,
+            payload_hash: None,
+            founded: None,
         };
         for number in 0..1000 {
             recent.insert(key(number), message);

@@ -1,0 +1,173 @@
+//! Messages, and what becomes of them.
+
+use petrel_log::{Command, Content, SendRequest};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{Change, Role};
+use petrel_store::{ConversationKind, Cursors};
+use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
+use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
+
+use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
+use crate::Refusal;
+use crate::event::{EventBody, MessageBody};
+use crate::refusal::not_a_member;
+use crate::sequencer::draft::Draft;
+
+impl Draft<'_> {
+    pub(super) fn say_to_user(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        to: UserId,
+    ) -> Result<(), Refusal> {
+        let Content::Text(body) = &send.content else {
+            return Err(misdirected());
+        };
+        let (low, high) = (command.actor.min(to), command.actor.max(to));
+        let conversation = self.find_or_begin(ConversationKind::Single { low, high });
+        self.say(command, send, conversation, body);
+        Ok(())
+    }
+
+    pub(super) fn say_in_group(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        conversation: ConversationId,
+        body: &str,
+    ) -> Result<(), Refusal> {
+        let model = self.model(conversation).ok_or_else(no_such_group)?;
+        if model.conversation.kind != ConversationKind::Group
+            || model.member(command.actor).is_none()
+        {
+            return Err(no_such_group());
+        }
+        self.say(command, send, conversation, body);
+        Ok(())
+    }
+
+    fn say(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        conversation: ConversationId,
+        body: &str,
+    ) {
+        let message = EventBody::Message(MessageBody::text(body.to_owned()));
+        let entry = self.entry(command, send, conversation, message);
+        let seq = self.answer_with(command, conversation, entry);
+        // Whoever writes has read what is above.
+        self.move_cursors(conversation, command.actor, Cursors { delivered: seq, read: seq });
+    }
+
+    /// Takes a message back: its text and that of its edits are overwritten.
+    pub(super) fn recall(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        conversation: ConversationId,
+        target: Seq,
+    ) -> Result<(), Refusal> {
+        let (sender, sent, message) = self.message(command, conversation, target)?;
+        let role = self.role(command, conversation)?;
+        if role < Role::Admin {
+            if sender != command.actor {
+                return Err(not_allowed("only who sent a message may recall it"));
+            }
+            self.check_window(sent, RECALL_WINDOW_MS, "recalled")?;
+        }
+        if message.recalled {
+            return Err(nothing_to_change("the message is recalled already"));
+        }
+
+        let rev = self.change(command, send, conversation, Change::Recalled { target_seq: target });
+        self.void_edit(conversation, target, message.edit);
+        let recalled = MessageBody {
+            body: String::new(),
+            rev: Some(rev),
+            edit: None,
+            recalled: true,
+            ..message
+        };
+        self.overwrite(conversation, target, &EventBody::Message(recalled));
+        Ok(())
+    }
+
+    /// Gives a message another text. The text before is overwritten.
+    pub(super) fn edit(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        conversation: ConversationId,
+        target: Seq,
+        body: &str,
+    ) -> Result<(), Refusal> {
+        let (sender, sent, message) = self.message(command, conversation, target)?;
+        if sender != command.actor {
+            return Err(not_allowed("only who sent a message may edit it"));
+        }
+        if message.recalled {
+            return Err(nothing_to_change("the message is recalled"));
+        }
+        self.check_window(sent, EDIT_WINDOW_MS, "edited")?;
+        if message.body == body {
+            return Err(nothing_to_change("the message says so already"));
+        }
+
+        let change = Change::Edited { target_seq: target, body: Some(body.to_owned()) };
+        let rev = self.change(command, send, conversation, change);
+        self.void_edit(conversation, target, message.edit);
+        let edited = MessageBody {
+            body: body.to_owned(),
+            rev: Some(rev),
+            edit: Some(rev),
+            ..message
+        };
+        self.overwrite(conversation, target, &EventBody::Message(edited));
+        Ok(())
+    }
+
+    /// Takes the text out of an edit that a later change has made void.
+    fn void_edit(&mut self, conversation: ConversationId, target: Seq, edit: Option<Seq>) {
+        if let Some(edit) = edit {
+            let void = EventBody::Change(Change::Edited { target_seq: target, body: None });
+            self.overwrite(conversation, edit, &void);
+        }
+    }
+
+    /// The message at `target`, if the actor may see it.
+    fn message(
+        &mut self,
+        command: &Command,
+        conversation: ConversationId,
+        target: Seq,
+    ) -> Result<(UserId, TimestampMs, MessageBody), Refusal> {
+        let model = self.model(conversation).ok_or_else(not_a_member)?;
+        let member = model.member(command.actor).ok_or_else(not_a_member)?;
+        let is_visible = crate::access::Access::new(&member.intervals).allows(target)
+            && target >= model.trimmed_before;
+        let found = if is_visible { self.target(conversation, target) } else { None };
+        match found {
+            Some((sender, sent, EventBody::Message(message))) => Ok((sender, sent, message)),
+            _ => Err(Refusal::new(
+                ErrorReason::MessageNotFound,
+                format!("there is no message at msgSeq {target}"),
+            )),
+        }
+    }
+
+    fn role(&mut self, command: &Command, conversation: ConversationId) -> Result<Role, Refusal> {
+        let model = self.model(conversation).ok_or_else(not_a_member)?;
+        model.role(command.actor).ok_or_else(not_a_member)
+    }
+
+    fn check_window(&self, sent: TimestampMs, window_ms: u64, done: &str) -> Result<(), Refusal> {
+        if self.now.get().saturating_sub(sent.get()) > window_ms {
+            return Err(Refusal::new(
+                ErrorReason::TooLate,
+                format!("a message may be {done} for {} minutes", window_ms / 60_000),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! What each kind of content means: who may send it and what it changes.
+//!
+//! A new kind of change is a variant of [`Content`] and a function here. Each checks
+//! everything before it writes anything.
+
+mod group;
+mod message;
+
+use std::sync::Arc;
+
+use petrel_log::{Command, Content, Destination, SendRequest};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::Change;
+use petrel_types::{ConversationId, UserId};
+
+use super::draft::{Draft, NewEntry};
+use super::recent::hash_of;
+use crate::Refusal;
+use crate::event::{EventBody, MessageBody};
+use crate::refusal::not_a_member;
+
+impl Draft<'_> {
+    /// Decides something that was not decided before.
+    pub(super) fn decide_content(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+    ) -> Result<(), Refusal> {
+        let conversation = match send.to {
+            Destination::Conversation(conversation) => conversation,
+            Destination::User(to) => return self.say_to_user(command, send, to),
+            Destination::NewGroup => return self.create_group(command, send),
+        };
+        match &send.content {
+            Content::Text(body) => self.say_in_group(command, send, conversation, body),
+            Content::Recall { target } => self.recall(command, send, conversation, *target),
+            Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),
+            Content::AddMembers(users) => self.add_members(command, send, conversation, users),
+            Content::RemoveMembers(users) => {
+                self.remove_members(command, send, conversation, users)
+            }
+            Content::Leave => self.leave(command, send, conversation),
+            Content::SetRole { user, role } => {
+                self.set_role(command, send, conversation, *user, *role)
+            }
+            Content::SetTitle(title) => self.set_title(command, send, conversation, title),
+            Content::Dissolve => self.dissolve(command, send, conversation),
+            Content::CreateGroup { .. } => Err(misdirected()),
+        }
+    }
+
+    /// What tells whether the same is said again; `None` where it is not compared.
+    pub(super) fn content_hash(content: &Content) -> Option<u64> {
+        match content {
+            Content::Text(body) => {
+                let message = EventBody::Message(MessageBody::text(body.clone()));
+                Some(hash_of(&message.encode()))
+            }
+            _ => None,
+        }
+    }
+
+    /// An event that a command becomes, told to everybody who is in the conversation.
+    fn entry(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        conversation: ConversationId,
+        body: EventBody,
+    ) -> NewEntry {
+        let recipients = self.everybody(conversation);
+        NewEntry {
+            sender: command.actor,
+            client_message_id: Some(send.client_message_id.clone()),
+            body,
+            recipients,
+            except: Some(command.origin.session),
+            founded: None,
+        }
+    }
+
+    fn everybody(&mut self, conversation: ConversationId) -> Arc<[UserId]> {
+        self.model(conversation).map_or_else(|| Arc::new([]) as Arc<[_]>, |model| model.everybody())
+    }
+
+    /// Appends a change as the answer to its command.
+    fn change(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        conversation: ConversationId,
+        change: Change,
+    ) -> petrel_types::Seq {
+        let entry = self.entry(command, send, conversation, EventBody::Change(change));
+        self.answer_with(command, conversation, entry)
+    }
+}
+
+fn misdirected() -> Refusal {
+    Refusal::new(ErrorReason::InvalidField, "this can't be sent there")
+}
+
+fn nothing_to_change(message: &str) -> Refusal {
+    Refusal::new(ErrorReason::NothingToChange, message)
+}
+
+fn not_allowed(message: &str) -> Refusal {
+    Refusal::new(ErrorReason::NotAllowed, message)
+}
+
+/// Also what a member is told who asks something of a conversation that only a group
+/// can do: to the asker there is no such group.
+fn no_such_group() -> Refusal {
+    not_a_member()
+}

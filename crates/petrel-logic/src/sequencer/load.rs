@@ -1,0 +1,250 @@
+//! Bringing what a batch of commands touches into memory.
+//!
+//! The only step of the sequencer that waits for reads; deciding is pure.
+
+use std::collections::{HashMap, HashSet};
+
+use petrel_log::{Command, Content, Destination, LoggedCommand, Request, SendRequest};
+use petrel_store::{ConversationKind, DerivationId, StoreError, StoredEvent};
+use petrel_types::{ConversationId, Seq, UserId};
+
+use super::model::{Membership, Model};
+use super::recent::{MessageKey, Remembered};
+use super::{Earlier, Sequencer};
+use crate::event::EventBody;
+
+/// What had to be looked up for one batch only.
+#[derive(Default)]
+pub(super) struct Lookups {
+    /// Those who were named in the batch and are no users.
+    pub(super) unknown_users: HashSet<UserId>,
+    /// Earlier copies of commands that are no longer in memory.
+    pub(super) earlier: HashMap<MessageKey, Remembered>,
+    /// Stored events that commands of the batch want to change, and what depends on them.
+    pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
+    /// Former memberships of users who are to join again.
+    pub(super) former: HashMap<(ConversationId, UserId), Membership>,
+    /// Derivations that are still to be carried out.
+    pub(super) unsettled: HashSet<DerivationId>,
+}
+
+impl Sequencer {
+    pub(super) async fn load(
+        &mut self,
+        commands: &[LoggedCommand],
+        earlier: Earlier,
+    ) -> Result<Lookups, StoreError> {
+        self.memory.make_room();
+        let mut lookups = Lookups::default();
+        for logged in commands {
+            let command = &logged.command;
+            match &command.request {
+                Request::Send(send) => self.load_send(command, send, earlier, &mut lookups).await?,
+                Request::AdvanceCursor { conversation, .. }
+                | Request::Trim { conversation, .. } => {
+                    self.load_conversation(*conversation).await?;
+                }
+                Request::Derived { home, number, user, .. } => {
+                    let id = DerivationId { home: *home, number: *number };
+                    if self.store.is_unsettled(id).await? {
+                        lookups.unsettled.insert(id);
+                        self.load_kind(ConversationKind::Personal { user: *user }).await?;
+                    }
+                }
+            }
+        }
+        Ok(lookups)
+    }
+
+    async fn load_send(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        earlier: Earlier,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let conversation = match send.to {
+            Destination::User(to) => {
+                let (low, high) = (command.actor.min(to), command.actor.max(to));
+                let found = self.load_kind(ConversationKind::Single { low, high }).await?;
+                if found.is_none() {
+                    self.load_user(to, lookups).await?;
+                }
+                found
+            }
+            Destination::Conversation(conversation) => {
+                self.load_conversation(conversation).await?;
+                Some(conversation)
+            }
+            Destination::NewGroup => {
+                self.load_kind(ConversationKind::Personal { user: command.actor }).await?
+            }
+        };
+        if let Some(conversation) = conversation {
+            // Only messages are sent so often that the store is spared; everything else
+            // is recognised as a retry whether it says so or not.
+            let is_message = matches!(send.content, Content::Text(_));
+            if send.retry || !is_message || earlier == Earlier::OfAll {
+                self.load_earlier(conversation, command.actor, send, lookups).await?;
+            }
+            self.load_for_content(conversation, &send.content, lookups).await?;
+        }
+        if let Content::CreateGroup { members, .. } = &send.content {
+            for user in members {
+                self.load_user(*user, lookups).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_for_content(
+        &mut self,
+        conversation: ConversationId,
+        content: &Content,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        match content {
+            Content::Recall { target } | Content::Edit { target, .. } => {
+                self.load_target(conversation, *target, lookups).await
+            }
+            Content::AddMembers(users) => {
+                for user in users {
+                    self.load_user(*user, lookups).await?;
+                    self.load_former(conversation, *user, lookups).await?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds a conversation that exists once for its users, and loads it.
+    async fn load_kind(
+        &mut self,
+        kind: ConversationKind,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        let known = match (self.memory.by_kind.get(&kind), kind) {
+            (Some(known), _) => Some(*known),
+            (None, ConversationKind::Single { low, high }) => {
+                self.store.single_chat(low, high).await?
+            }
+            (None, ConversationKind::Personal { user }) => {
+                self.store.personal_timeline(user).await?
+            }
+            (None, ConversationKind::Group) => None,
+        };
+        if let Some(conversation) = known {
+            self.memory.by_kind.put(kind, conversation);
+            self.load_conversation(conversation).await?;
+        }
+        Ok(known)
+    }
+
+    async fn load_conversation(&mut self, conversation: ConversationId) -> Result<(), StoreError> {
+        if self.memory.conversations.get(&conversation).is_none()
+            && let Some(state) = self.store.conversation(conversation).await?
+        {
+            self.memory.remember(Model::load(state)?);
+        }
+        Ok(())
+    }
+
+    async fn load_earlier(
+        &self,
+        conversation: ConversationId,
+        sender: UserId,
+        send: &SendRequest,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let key =
+            MessageKey { conversation, sender, client_message_id: send.client_message_id.clone() };
+        let group = self.load_key(key.clone(), lookups).await?;
+        // What stands in a founder's personal timeline only says which group it was.
+        if let Some(group) = group {
+            self.load_key(MessageKey { conversation: group, ..key }, lookups).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks an earlier command up, and returns the group that it founded, if it did.
+    async fn load_key(
+        &self,
+        key: MessageKey,
+        lookups: &mut Lookups,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        if let Some(known) = self.memory.recent.get(&key) {
+            return Ok(known.founded);
+        }
+        let stored =
+            self.store.find_message(key.conversation, key.sender, &key.client_message_id).await?;
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let remembered = Remembered::of(&stored);
+        lookups.earlier.insert(key, remembered);
+        Ok(remembered.founded)
+    }
+
+    /// Loads the event that a command wants to change, and the edit that its text comes
+    /// from.
+    async fn load_target(
+        &self,
+        conversation: ConversationId,
+        target: Seq,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let Some(event) = self.load_event(conversation, target, lookups).await? else {
+            return Ok(());
+        };
+        if let Ok(EventBody::Message(message)) = EventBody::decode(&event.payload)
+            && let Some(edit) = message.edit
+        {
+            self.load_event(conversation, edit, lookups).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_event(
+        &self,
+        conversation: ConversationId,
+        seq: Seq,
+        lookups: &mut Lookups,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        let Some(before) = seq.get().checked_sub(1) else {
+            return Ok(None);
+        };
+        let page = self.store.events_after(conversation, Seq::new(before), 1).await?;
+        let found = page.events.into_iter().next().filter(|event| event.seq == seq);
+        if let Some(event) = &found {
+            lookups.targets.insert((conversation, seq), event.clone());
+        }
+        Ok(found)
+    }
+
+    async fn load_former(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let model = self.memory.conversations.peek(&conversation);
+        if model.is_some_and(|model| model.member(user).is_none())
+            && let Some(member) = self.store.member(conversation, user).await?
+        {
+            lookups.former.insert((conversation, user), Membership::load(member)?);
+        }
+        Ok(())
+    }
+
+    async fn load_user(&self, user: UserId, lookups: &mut Lookups) -> Result<(), StoreError> {
+        let exists = if user.is_local() {
+            self.store.user(user).await?.is_some()
+        } else {
+            self.rules.external_users && user.get() > 0
+        };
+        if !exists {
+            lookups.unknown_users.insert(user);
+        }
+        Ok(())
+    }
+}
