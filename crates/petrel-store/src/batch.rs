@@ -1,7 +1,9 @@
 //! What one commit carries.
 
 use bytes::Bytes;
-use petrel_types::{ClientMessageId, ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId};
+use petrel_types::{
+    ClientMessageId, ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId,
+};
 
 use crate::{ConversationKind, Derivation, Interval};
 
