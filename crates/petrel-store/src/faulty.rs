@@ -9,8 +9,8 @@ use petrel_types::{
 };
 
 use crate::{
-    Batch, Claim, Committed, ConversationState, EventPage, Member, Store, StoreError,
-    StoreErrorKind, StoredEvent, SyncPage, User,
+    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, EventPage, Member,
+    MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
 };
 
 /// What befalls a commit.
@@ -80,6 +80,43 @@ impl Store for FaultyStore {
         conversation: ConversationId,
     ) -> Result<Option<ConversationState>, StoreError> {
         self.inner.conversation(conversation).await
+    }
+
+    async fn summary(&self, conversation: ConversationId) -> Result<Option<Summary>, StoreError> {
+        self.inner.summary(conversation).await
+    }
+
+    async fn conversations_after(
+        &self,
+        after: ConversationId,
+        limit: u32,
+    ) -> Result<Vec<Summary>, StoreError> {
+        self.inner.conversations_after(after, limit).await
+    }
+
+    async fn members_after(
+        &self,
+        conversation: ConversationId,
+        after: UserId,
+        limit: u32,
+    ) -> Result<Option<MemberPage>, StoreError> {
+        self.inner.members_after(conversation, after, limit).await
+    }
+
+    async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError> {
+        self.inner.personal_timeline(user).await
+    }
+
+    async fn unsettled(
+        &self,
+        after: Option<DerivationId>,
+        limit: u32,
+    ) -> Result<Vec<Derivation>, StoreError> {
+        self.inner.unsettled(after, limit).await
+    }
+
+    async fn is_unsettled(&self, derivation: DerivationId) -> Result<bool, StoreError> {
+        self.inner.is_unsettled(derivation).await
     }
 
     async fn single_chat(

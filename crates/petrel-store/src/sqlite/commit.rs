@@ -9,7 +9,8 @@ use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
 use super::write::WriteError;
 use crate::{
-    Batch, Claim, Committed, CursorUpdate, Cursors, Head, NewConversation, NewEvent, StoreErrorKind,
+    Batch, Claim, Committed, ConversationKind, CursorUpdate, Cursors, Head, NewConversation,
+    NewEvent, StoreErrorKind,
 };
 
 /// Raises the owner epoch of a partition.
@@ -165,8 +166,8 @@ fn check_cursors(
     batch: &Batch,
 ) -> Result<Vec<(ConversationId, UserId, Cursors)>, WriteError> {
     let mut begun = HashSet::new();
-    for NewConversation { id, low, high } in &batch.conversations {
-        begun.extend([(*id, *low), (*id, *high)]);
+    for NewConversation { id, kind, .. } in &batch.conversations {
+        begun.extend(members(*kind).map(|user| (*id, user)));
     }
     let mut latest = NumberMap::default();
     let mut moves = Vec::with_capacity(batch.cursors.len());
@@ -203,7 +204,8 @@ fn insert_conversations(
     conversations: &[NewConversation],
     begun_row: RowId,
 ) -> Result<(), WriteError> {
-    for (row, NewConversation { id, low, high }) in (begun_row.get()..).zip(conversations) {
+    for (row, NewConversation { id, kind, .. }) in (begun_row.get()..).zip(conversations) {
+        let ConversationKind::Single { low, high } = kind else { todo!() };
         if low > high {
             return Err(invalid(format!("the users of conversation {id} are not in order")));
         }
@@ -226,11 +228,20 @@ fn insert_members(
     let mut statement = transaction.connection.prepare_cached(
         "INSERT INTO members (user, conversation, changed_row) VALUES (?1, ?2, ?3)",
     )?;
-    statement.execute((conversation.low.get(), conversation.id.get(), stamp.get()))?;
-    if conversation.high != conversation.low {
-        statement.execute((conversation.high.get(), conversation.id.get(), stamp.get()))?;
+    for user in members(conversation.kind) {
+        statement.execute((user.get(), conversation.id.get(), stamp.get()))?;
     }
     Ok(())
+}
+
+/// Who is in a conversation from its beginning.
+fn members(kind: ConversationKind) -> impl Iterator<Item = UserId> {
+    let (first, second) = match kind {
+        ConversationKind::Single { low, high } => (Some(low), Some(high).filter(|_| high != low)),
+        ConversationKind::Personal { user } => (Some(user), None),
+        ConversationKind::Group => (None, None),
+    };
+    first.into_iter().chain(second)
 }
 
 fn insert_events(

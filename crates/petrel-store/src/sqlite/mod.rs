@@ -72,8 +72,8 @@ pub use self::verify::{Report, verify};
 use self::write::{Write, WriteError};
 use self::writer::{Failure, Finished, Writer};
 use crate::{
-    Batch, Claim, Committed, ConversationState, EventPage, Member, Store, StoreError,
-    StoreErrorKind, StoredEvent, SyncPage, User,
+    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, EventPage, Member,
+    MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -236,6 +236,43 @@ impl Store for SqliteStore {
         conversation: ConversationId,
     ) -> Result<Option<ConversationState>, StoreError> {
         self.read(move |snapshot| timelines::conversation(snapshot, conversation)).await
+    }
+
+    async fn summary(&self, _conversation: ConversationId) -> Result<Option<Summary>, StoreError> {
+        todo!()
+    }
+
+    async fn conversations_after(
+        &self,
+        _after: ConversationId,
+        _limit: u32,
+    ) -> Result<Vec<Summary>, StoreError> {
+        todo!()
+    }
+
+    async fn members_after(
+        &self,
+        _conversation: ConversationId,
+        _after: UserId,
+        _limit: u32,
+    ) -> Result<Option<MemberPage>, StoreError> {
+        todo!()
+    }
+
+    async fn personal_timeline(&self, _user: UserId) -> Result<Option<ConversationId>, StoreError> {
+        todo!()
+    }
+
+    async fn unsettled(
+        &self,
+        _after: Option<DerivationId>,
+        _limit: u32,
+    ) -> Result<Vec<Derivation>, StoreError> {
+        todo!()
+    }
+
+    async fn is_unsettled(&self, _derivation: DerivationId) -> Result<bool, StoreError> {
+        todo!()
     }
 
     async fn single_chat(

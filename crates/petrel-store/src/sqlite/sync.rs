@@ -4,13 +4,14 @@
 //! for the hundreds that people have. There is no index by stamp because each message
 //! would have to move an entry of it for every member.
 
+use bytes::Bytes;
 use petrel_types::{ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId};
 use rusqlite::{OptionalExtension, Result, Row};
 
 use super::number::key;
 use super::reader::Snapshot;
 use super::tail::{Move, Place};
-use crate::{Conversation, Cursors, SyncEntry, SyncPage};
+use crate::{Conversation, ConversationKind, Cursors, Interval, SyncEntry, SyncPage};
 
 /// What the tables know of all of a user's conversations.
 const CONVERSATIONS: &str = "
@@ -55,18 +56,16 @@ pub(super) fn sync_page(
 /// An entry without its `read_message_number`: what the tables know, unless a tail knows
 /// better.
 fn entry_of(snapshot: &Snapshot<'_>, user: UserId, row: &Row<'_>) -> Result<SyncEntry> {
-    let conversation = Conversation {
-        id: ConversationId::new(row.get(0)?),
-        low: UserId::new(row.get(1)?),
-        high: UserId::new(row.get(2)?),
-    };
+    let (low, high) = (UserId::new(row.get(1)?), UserId::new(row.get(2)?));
+    let kind = ConversationKind::Single { low, high };
+    let conversation = Conversation { id: ConversationId::new(row.get(0)?), kind };
     let stored_head = Place {
         seq: Seq::new(row.get(3)?),
         row: RowId::new(row.get(4)?),
         message_number: MessageNumber::new(row.get(5)?),
         timestamp: TimestampMs::new(row.get(6)?),
     };
-    let peer = if user == conversation.low { conversation.high } else { conversation.low };
+    let peer = if user == low { high } else { low };
     let view = &snapshot.view;
     let head = view.head(conversation.id).unwrap_or(stored_head);
     let own = view.member(conversation.id, user).map_or_else(|| move_of(row, 7), Ok)?;
@@ -78,7 +77,11 @@ fn entry_of(snapshot: &Snapshot<'_>, user: UserId, row: &Row<'_>) -> Result<Sync
         timestamp: head.timestamp,
         own: own.cursors,
         read_message_number: MessageNumber::ZERO,
-        peer: peer.cursors,
+        peer: Some(peer.cursors),
+        trimmed_before: Seq::new(1),
+        interval: Interval { first: Seq::new(1), last: None },
+        profile: Bytes::new(),
+        member_count: if low == high { 1 } else { 2 },
     })
 }
 

@@ -10,13 +10,14 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use petrel_types::{ConversationId, MessageNumber, Slot};
 use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
 use super::*;
 use crate::suite::Place;
-use crate::{NewConversation, NewEvent};
+use crate::{ConversationKind, NewConversation, NewEvent};
 
 struct Directory(TempDir);
 
@@ -64,7 +65,9 @@ fn refusal(directory: &Path) -> StoreError {
 fn new_chat(number: u64) -> Batch {
     let id = ConversationId::compose(Slot::from_low_bits(1), number);
     let (low, high) = (UserId::new(1), UserId::new(1 + number));
-    Batch { conversations: vec![NewConversation { id, low, high }], ..Batch::default() }
+    let kind = ConversationKind::Single { low, high };
+    let profile = Bytes::new();
+    Batch { conversations: vec![NewConversation { id, kind, profile }], ..Batch::default() }
 }
 
 fn message(number: u64, seq: u64, client_message_id: &str) -> NewEvent {

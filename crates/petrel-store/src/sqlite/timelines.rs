@@ -15,7 +15,10 @@ use super::idempotency;
 use super::message_key::HashSecret;
 use super::number::{bound, key};
 use super::reader::Snapshot;
-use crate::{Conversation, ConversationState, Cursors, EventPage, Head, Member, StoredEvent};
+use crate::{
+    Conversation, ConversationKind, ConversationState, Cursors, EventPage, Head, Interval, Member,
+    StoredEvent, Summary,
+};
 
 /// How many rows [`recent_messages`] looks at. It holds up the write-ahead log meanwhile.
 const RECENT_LOOKED_AT_MAX: usize = 200_000;
@@ -56,7 +59,10 @@ pub(super) fn conversation(
         )?
         .query_row((key(id.get()), view.visible().get()), |row| {
             let (low, high) = (UserId::new(row.get(0)?), UserId::new(row.get(1)?));
-            Ok((Conversation { id, low, high }, head_of(row, 2)?))
+            Ok((
+                Conversation { id, kind: ConversationKind::Single { low, high } },
+                head_of(row, 2)?,
+            ))
         })
         .optional()?;
     let Some((conversation, stored_head)) = found else {
@@ -75,7 +81,11 @@ pub(super) fn conversation(
             member.cursors = moved.cursors;
         }
     }
-    Ok(Some(ConversationState { conversation, head, members }))
+    let member_count = members.len() as u64;
+    let profile = Bytes::new();
+    let trimmed_before = Seq::new(1);
+    let summary = Summary { conversation, head, trimmed_before, profile, member_count };
+    Ok(Some(ConversationState { summary, members }))
 }
 
 pub(super) fn single_chat(
@@ -172,7 +182,7 @@ pub(super) fn events_after(
     for place in view.places_after(conversation, after, limit - events.len()) {
         events.extend(event_at(connection, place.row)?);
     }
-    Ok(EventPage { events, head: head(snapshot, conversation)? })
+    Ok(EventPage { events, head: head(snapshot, conversation)?, trimmed_before: Seq::new(1) })
 }
 
 pub(super) fn events_before(
@@ -199,7 +209,7 @@ pub(super) fn events_before(
         )?);
     }
     events.reverse();
-    Ok(EventPage { events, head: head(snapshot, conversation)? })
+    Ok(EventPage { events, head: head(snapshot, conversation)?, trimmed_before: Seq::new(1) })
 }
 
 pub(super) fn member(
@@ -208,7 +218,7 @@ pub(super) fn member(
     user: UserId,
 ) -> Result<Option<Member>> {
     if let Some(moved) = snapshot.view.member(conversation, user) {
-        return Ok(Some(Member { user, cursors: moved.cursors }));
+        return Ok(Some(single_member(user, moved.cursors)));
     }
     snapshot
         .connection
@@ -286,5 +296,10 @@ fn head_of(row: &Row<'_>, column: usize) -> Result<Head> {
 
 fn member_of(row: &Row<'_>) -> Result<Member> {
     let cursors = Cursors { delivered: Seq::new(row.get(1)?), read: Seq::new(row.get(2)?) };
-    Ok(Member { user: UserId::new(row.get(0)?), cursors })
+    Ok(single_member(UserId::new(row.get(0)?), cursors))
+}
+
+fn single_member(user: UserId, cursors: Cursors) -> Member {
+    let intervals = vec![Interval { first: Seq::new(1), last: None }];
+    Member { user, cursors, attributes: Bytes::new(), intervals }
 }

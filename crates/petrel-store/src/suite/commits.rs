@@ -62,7 +62,7 @@ pub async fn a_message_number_may_stand_still_but_not_jump(store: &dyn Store) {
         owner.refused(numbered(number), StoreErrorKind::Invalid).await;
     }
     owner.commit(numbered(2)).await;
-    let head = store.conversation(id(1)).await.unwrap().unwrap().head;
+    let head = store.conversation(id(1)).await.unwrap().unwrap().summary.head;
     assert_eq!(head, Head { seq: Seq::new(3), message_number: MessageNumber::new(2) });
 }
 

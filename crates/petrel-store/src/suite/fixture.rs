@@ -7,7 +7,8 @@ use petrel_types::{
 };
 
 use crate::{
-    Batch, Committed, CursorUpdate, NewConversation, NewEvent, Store, StoreError, StoreErrorKind,
+    Batch, Committed, ConversationKind, CursorUpdate, NewConversation, NewEvent, Store, StoreError,
+    StoreErrorKind,
 };
 
 pub(super) const ANN: UserId = UserId::new(11);
@@ -65,9 +66,13 @@ pub(super) fn name(text: impl ToString) -> ClientMessageId {
 /// A batch that begins a single chat and stores `messages` of its smaller user in it.
 pub(super) fn chat(number: u64, low: UserId, high: UserId, messages: u64) -> Batch {
     Batch {
-        conversations: vec![NewConversation { id: id(number), low, high }],
+        conversations: vec![NewConversation {
+            id: id(number),
+            kind: ConversationKind::Single { low, high },
+            profile: Bytes::new(),
+        }],
         events: (1..=messages).map(|seq| message(id(number), seq, low)).collect(),
-        cursors: Vec::new(),
+        ..Batch::default()
     }
 }
 

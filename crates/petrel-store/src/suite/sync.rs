@@ -1,10 +1,14 @@
 //! Cursors and the pages of a sync.
 #![allow(clippy::unwrap_used, reason = "a failure of a case is what a suite is for")]
 
+use bytes::Bytes;
 use petrel_types::{ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId};
 
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, cursor, cursors, events, id, message};
-use crate::{Conversation, Cursors, Head, Store, StoreErrorKind, SyncEntry, SyncPage};
+use crate::{
+    Conversation, ConversationKind, Cursors, Head, Interval, Store, StoreErrorKind, SyncEntry,
+    SyncPage,
+};
 
 const START: RowId = RowId::new(0);
 
@@ -164,20 +168,27 @@ pub async fn an_entry_tells_both_cursors_and_what_was_read(store: &dyn Store) {
     owner.commit(cursors([cursor(id(1), ANN, 5, 4), cursor(id(1), BOB, 3, 0)])).await;
     let (ann, bob) = (everything(store, ANN).await, everything(store, BOB).await);
     let expected = SyncEntry {
-        conversation: Conversation { id: id(1), low: ANN, high: BOB },
+        conversation: Conversation {
+            id: id(1),
+            kind: ConversationKind::Single { low: ANN, high: BOB },
+        },
         stamp: stamp(&ann, id(1)),
         head: Head { seq: Seq::new(5), message_number: MessageNumber::new(4) },
         timestamp: TimestampMs::new(1_000_005),
+        trimmed_before: Seq::new(1),
+        interval: Interval { first: Seq::new(1), last: None },
         own: Cursors { delivered: Seq::new(5), read: Seq::new(4) },
         read_message_number: MessageNumber::new(3),
-        peer: Cursors { delivered: Seq::new(3), read: Seq::ZERO },
+        peer: Some(Cursors { delivered: Seq::new(3), read: Seq::ZERO }),
+        profile: Bytes::new(),
+        member_count: 2,
     };
     assert_eq!(ann.entries.as_slice(), std::slice::from_ref(&expected));
     let seen_by_bob = SyncEntry {
         stamp: stamp(&bob, id(1)),
-        own: expected.peer,
+        own: expected.peer.unwrap(),
         read_message_number: MessageNumber::ZERO,
-        peer: expected.own,
+        peer: Some(expected.own),
         ..expected
     };
     assert_eq!(bob.entries, [seen_by_bob]);

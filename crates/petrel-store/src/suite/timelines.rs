@@ -5,7 +5,10 @@ use bytes::Bytes;
 use petrel_types::{ConversationId, Partition, RowId, Seq, UserId};
 
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, cursor, cursors, events, id, message, name};
-use crate::{Conversation, Cursors, EventPage, Member, Store, StoredEvent};
+use crate::{
+    Conversation, ConversationKind, Cursors, EventPage, Interval, Member, Store, StoredEvent,
+    Summary,
+};
 
 fn seqs(page: &EventPage) -> Vec<u64> {
     page.events.iter().map(|event| event.seq.get()).collect()
@@ -60,7 +63,8 @@ pub async fn pages_go_backward(store: &dyn Store) {
 /// What was never stored is absent, however absurd its number.
 pub async fn an_unknown_conversation_is_empty(store: &dyn Store) {
     for unknown in [id(1), ConversationId::new(0), ConversationId::new(u64::MAX)] {
-        let empty = EventPage { events: Vec::new(), head: Default::default() };
+        let empty =
+            EventPage { events: Vec::new(), head: Default::default(), trimmed_before: Seq::new(1) };
         assert_eq!(store.events_after(unknown, Seq::ZERO, 10).await.unwrap(), empty);
         assert_eq!(store.events_before(unknown, Seq::new(9), 10).await.unwrap(), empty);
         assert_eq!(store.conversation(unknown).await.unwrap(), None);
@@ -108,13 +112,21 @@ pub async fn a_conversation_has_its_head_and_members(store: &dyn Store) {
     owner.commit(chat(1, ANN, BOB, 3)).await;
     owner.commit(cursors([cursor(id(1), BOB, 2, 1)])).await;
     let state = store.conversation(id(1)).await.unwrap().unwrap();
-    assert_eq!(state.conversation, Conversation { id: id(1), low: ANN, high: BOB });
-    assert_eq!((state.head.seq.get(), state.head.message_number.get()), (3, 3));
-    let ann = Member { user: ANN, cursors: Cursors::default() };
-    let bob = Cursors { delivered: Seq::new(2), read: Seq::new(1) };
-    let bob = Member { user: BOB, cursors: bob };
-    assert_eq!(state.members.len(), 2);
-    assert!(state.members.contains(&ann) && state.members.contains(&bob));
+    let Summary { conversation, head, trimmed_before, profile, member_count } = &state.summary;
+    let kind = ConversationKind::Single { low: ANN, high: BOB };
+    assert_eq!(*conversation, Conversation { id: id(1), kind });
+    assert_eq!((head.seq.get(), head.message_number.get()), (3, 3));
+    assert_eq!((trimmed_before.get(), profile.as_ref(), *member_count), (1, &b""[..], 2));
+    let ann = Member {
+        user: ANN,
+        cursors: Cursors::default(),
+        attributes: Bytes::new(),
+        intervals: vec![Interval { first: Seq::new(1), last: None }],
+    };
+    let cursors = Cursors { delivered: Seq::new(2), read: Seq::new(1) };
+    let bob = Member { user: BOB, cursors, ..ann.clone() };
+    assert_eq!(state.members, [ann.clone(), bob.clone()]);
+    assert_eq!(store.summary(id(1)).await.unwrap().as_ref(), Some(&state.summary));
     assert_eq!(store.member(id(1), ANN).await.unwrap(), Some(ann));
     assert_eq!(store.member(id(1), BOB).await.unwrap(), Some(bob));
     assert_eq!(store.member(id(1), CLEO).await.unwrap(), None);
@@ -140,7 +152,7 @@ pub async fn a_chat_with_oneself_has_one_member(store: &dyn Store) {
     assert_eq!(state.members.len(), 1);
     let page = store.sync_page(ANN, RowId::default(), None, 10).await.unwrap();
     assert_eq!(page.entries.len(), 1);
-    assert_eq!(page.entries[0].peer, page.entries[0].own);
+    assert_eq!(page.entries[0].peer, Some(page.entries[0].own));
 }
 
 /// A client message id names a message only together with its sender and conversation.

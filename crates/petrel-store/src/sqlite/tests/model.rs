@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{Conversation, ConversationState, CursorUpdate, Cursors, Head, SyncEntry};
+use crate::{Conversation, ConversationState, CursorUpdate, Cursors, Head, Interval, SyncEntry};
+
+const FOR_EVER: Interval = Interval { first: Seq::new(1), last: None };
 
 #[derive(Default)]
 pub(super) struct Model {
@@ -81,8 +83,9 @@ impl Model {
         for new in batch.conversations {
             let chat = self.chats.get_mut(&(new.id.get() >> Slot::BITS)).unwrap();
             let stamp = row();
-            chat.members.insert(new.low, (Cursors::default(), stamp));
-            chat.members.insert(new.high, (Cursors::default(), stamp));
+            let ConversationKind::Single { low, high } = new.kind else { unreachable!() };
+            chat.members.insert(low, (Cursors::default(), stamp));
+            chat.members.insert(high, (Cursors::default(), stamp));
         }
         for CursorUpdate { conversation, user, delivered, read } in batch.cursors {
             let chat = self.chats.get_mut(&(conversation.get() >> Slot::BITS)).unwrap();
@@ -135,16 +138,25 @@ impl Model {
             let found = store.find_message(id(number), event.sender, name).await.unwrap();
             assert_eq!(found.as_ref(), Some(event));
         }
-        let members = chat
-            .members
-            .iter()
-            .map(|(user, (cursors, _))| Member { user: *user, cursors: *cursors });
+        let members = chat.members.iter().map(|(user, (cursors, _))| Member {
+            user: *user,
+            cursors: *cursors,
+            attributes: Bytes::new(),
+            intervals: vec![FOR_EVER],
+        });
         let members: Vec<_> = members.collect();
         for member in &members {
-            assert_eq!(store.member(id(number), member.user).await.unwrap(), Some(*member));
+            assert_eq!(store.member(id(number), member.user).await.unwrap(), Some(member.clone()));
         }
         let conversation = chat.conversation(number);
-        let state = ConversationState { conversation, head, members };
+        let summary = Summary {
+            conversation,
+            head,
+            trimmed_before: Seq::new(1),
+            profile: Bytes::new(),
+            member_count: 2,
+        };
+        let state = ConversationState { summary, members };
         assert_eq!(store.conversation(id(number)).await.unwrap(), Some(state));
         let high = UserId::new(1 + number);
         assert_eq!(store.single_chat(UserId::new(1), high).await.unwrap(), Some(id(number)));
@@ -179,7 +191,8 @@ impl Chat {
     }
 
     fn conversation(&self, number: u64) -> Conversation {
-        Conversation { id: id(number), low: UserId::new(1), high: UserId::new(1 + number) }
+        let (low, high) = (UserId::new(1), UserId::new(1 + number));
+        Conversation { id: id(number), kind: ConversationKind::Single { low, high } }
     }
 
     fn entry(&self, number: u64) -> SyncEntry {
@@ -193,7 +206,11 @@ impl Chat {
             timestamp: last.timestamp,
             own: own.0,
             read_message_number: MessageNumber::new(own.0.read.get()),
-            peer: peer.0,
+            peer: Some(peer.0),
+            trimmed_before: Seq::new(1),
+            interval: FOR_EVER,
+            profile: Bytes::new(),
+            member_count: 2,
         }
     }
 }
