@@ -33,7 +33,7 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
             Effect::Deliver { recipients, except, frame } => {
                 let place = place_of(&frame);
                 let mut encoded: Option<Utf8Bytes> = None;
-                for user in recipients {
+                for user in recipients.iter().copied() {
                     registry.for_each_session(user, |outbox| {
                         if Some(outbox.session()) == except {
                             return;
@@ -55,6 +55,8 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
 pub(crate) fn place_of(frame: &ServerFrame) -> Option<(ConversationId, Seq)> {
     match frame {
         ServerFrame::SingleChat(push) => Some((push.conversation_id, push.msg_seq)),
+        ServerFrame::GroupChat(push) => Some((push.conversation_id, push.msg_seq)),
+        ServerFrame::Event(push) => Some((push.conversation_id, push.msg_seq)),
         _ => None,
     }
 }

@@ -31,7 +31,6 @@ use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
 use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, NodeId, SessionId};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -122,11 +121,10 @@ impl Gateway {
             .with_state(self.clone())
     }
 
-    /// Tells sessions what became of their commands, until the channel closes.
-    pub async fn deliver(&self, mut batches: mpsc::Receiver<CommittedBatch>) {
-        while let Some(batch) = batches.recv().await {
-            fanout::deliver(&self.shared.registry, batch);
-        }
+    /// Brings what a committed batch has to say to everybody it concerns. Batches must
+    /// come in the order of their commits. Never waits.
+    pub fn deliver(&self, batch: CommittedBatch) {
+        fanout::deliver(&self.shared.registry, batch);
     }
 
     /// Closes every session with a time to come back, and waits for them to go, for

@@ -2,17 +2,18 @@
 //!
 //! Two promises are kept here. A session has a bounded number of sends under way;
 //! beyond it the socket is not read. And a sender's order is never inverted: after a
-//! send was refused for want of room, later sends to the same user are refused until
-//! that one has been sent again.
+//! send was refused for want of room, later sends to the same destination are refused
+//! until that one has been sent again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use petrel_log::Destination;
 use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{RequestId, ServerFrame};
+use petrel_types::ClientMessageId;
 use petrel_types::limits::SENDS_IN_FLIGHT_MAX;
-use petrel_types::{ClientMessageId, UserId};
 use tokio::time::Instant;
 
 /// How long a send may wait for its ack before its outcome is called unknown.
@@ -30,7 +31,7 @@ pub(crate) const UNTRACKED: u64 = 0;
 pub(crate) struct Pending {
     pub(crate) id: Option<RequestId>,
     pub(crate) client_message_id: ClientMessageId,
-    to: UserId,
+    to: Destination,
     deadline: Instant,
 }
 
@@ -39,7 +40,7 @@ pub(crate) struct Pending {
 pub(crate) struct Sends {
     last_tag: u64,
     pending: BTreeMap<u64, Pending>,
-    refused: HashMap<UserId, ClientMessageId>,
+    refused: HashMap<Destination, ClientMessageId>,
 }
 
 impl Sends {
@@ -56,7 +57,7 @@ impl Sends {
     /// Refuses a send that would overtake a refused one.
     pub(crate) fn check_order(
         &self,
-        to: UserId,
+        to: Destination,
         client_message_id: &ClientMessageId,
     ) -> Result<(), Refusal> {
         match self.refused.get(&to) {
@@ -78,7 +79,7 @@ impl Sends {
     pub(crate) fn began(
         &mut self,
         tag: u64,
-        to: UserId,
+        to: Destination,
         client_message_id: ClientMessageId,
         id: Option<RequestId>,
         now: Instant,
@@ -89,7 +90,7 @@ impl Sends {
     }
 
     /// A send was refused for want of room: it must come again before others.
-    pub(crate) fn refused(&mut self, to: UserId, client_message_id: ClientMessageId) {
+    pub(crate) fn refused(&mut self, to: Destination, client_message_id: ClientMessageId) {
         self.refused.entry(to).or_insert(client_message_id);
     }
 
@@ -123,10 +124,12 @@ impl Sends {
 
 #[cfg(test)]
 mod tests {
+    use petrel_types::UserId;
+
     use super::*;
 
-    const BOB: UserId = UserId::new(2);
-    const CAROL: UserId = UserId::new(3);
+    const BOB: Destination = Destination::User(UserId::new(2));
+    const CAROL: Destination = Destination::User(UserId::new(3));
 
     fn name(text: &str) -> ClientMessageId {
         ClientMessageId::new(text).unwrap()

@@ -144,8 +144,7 @@ pub enum ReceiptKind {
 
 impl Origin {
     /// Nobody waits: the system itself asks.
-    pub const NOBODY: Self =
-        Self { node: NodeId::new(0), session: SessionId::new(0), tag: 0 };
+    pub const NOBODY: Self = Self { node: NodeId::new(0), session: SessionId::new(0), tag: 0 };
 }
 
 impl Command {

@@ -81,9 +81,8 @@ fn message_frame(
     message: MessageBody,
 ) -> ServerFrame {
     let Envelope { from, client_message_id, row, seq, timestamp } = envelope;
-    let client_msg_id = client_message_id.unwrap_or_else(|| {
-        ClientMessageId::new(row.to_string()).expect("a number is a valid id")
-    });
+    let client_msg_id = client_message_id
+        .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
     let MessageBody { msg_type, body, rev, recalled, .. } = message;
     match peer_of(conversation, from) {

@@ -17,6 +17,7 @@ use petrel_api::RequestIds;
 use petrel_directory::InProcessDirectory;
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{Identity, Issuers, Registration};
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
@@ -25,7 +26,7 @@ use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -163,8 +164,9 @@ impl Node {
                 allowed_origins: config.allowed_origins.clone(),
             },
         );
-        let fanout = gateway.clone();
-        tokio::spawn(async move { fanout.deliver(batches).await });
+        let derived = Arc::new(Notify::new());
+        tokio::spawn(deliver(gateway.clone(), batches, Arc::clone(&derived)));
+        tokio::spawn(Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
 
         let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
         let http_routes =
@@ -223,6 +225,20 @@ impl Node {
         self.store.close().await?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Passes on what the sequencer has committed, until it ends.
+async fn deliver(
+    gateway: Gateway,
+    mut batches: mpsc::Receiver<CommittedBatch>,
+    derived: Arc<Notify>,
+) {
+    while let Some(batch) = batches.recv().await {
+        if batch.derived {
+            derived.notify_one();
+        }
+        gateway.deliver(batch);
     }
 }
 

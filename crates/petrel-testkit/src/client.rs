@@ -518,6 +518,7 @@ pub fn chat(to: UserId, name: &str, body: &str) -> ClientFrame {
         msg_type: Default::default(),
         body: body.to_owned(),
         retry: false,
+        first_sent_ts: None,
     })
 }
 

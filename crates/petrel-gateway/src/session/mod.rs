@@ -5,27 +5,29 @@
 //! waits in the outbox with one flush.
 
 mod authenticate;
+mod requests;
 mod socket;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use petrel_log::{AppendError, Command, Origin, ReceiptKind, Request};
+use petrel_log::{AppendError, Command, Content, Origin, ReceiptKind, Request, SendRequest};
 use petrel_logic::Refusal;
 use petrel_logic::identity::Authenticated;
 use petrel_logic::refusal::RETRY_AFTER_MS;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
     Ack, Auth, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits,
-    Outcome, Pong, RequestId, ServerFrame, SingleChat,
+    MessageEdit, MessageRevoke, Outcome, Pong, RequestId, ServerFrame,
 };
 use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
 use petrel_types::limits::{
-    ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, FRAME_BYTES_MAX, IDLE_TIMEOUT_MS,
-    PING_INTERVAL_MS, PULL_EVENTS_MAX, SENDS_IN_FLIGHT_MAX,
+    ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS, FRAME_BYTES_MAX,
+    GROUP_MEMBERS_MAX, IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX, RECALL_WINDOW_MS,
+    RETRY_WINDOW_MS, SENDS_IN_FLIGHT_MAX,
 };
-use petrel_types::{ConversationId, Seq, UserId};
+use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -38,6 +40,7 @@ use crate::sends::{Sends, UNTRACKED};
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
+use requests::{IntoSend, change_message, check_body};
 use socket::{End, close, drain_end, end_of, feed, in_time};
 
 const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
@@ -200,7 +203,17 @@ where
                 let pong = Pong { ts: self.gateway.shared.dependencies.clock.now() };
                 self.reply(ServerFrame::Pong(pong), id).await
             }
-            ClientFrame::SingleChat(chat) => self.single_chat(chat, id).await,
+            ClientFrame::SingleChat(frame) => self.send(frame, id).await,
+            ClientFrame::GroupChat(frame) => self.send(frame, id).await,
+            ClientFrame::MessageRevoke(frame) => self.revoke(frame, id).await,
+            ClientFrame::MessageEdit(frame) => self.edit(frame, id).await,
+            ClientFrame::GroupCreate(frame) => self.send(frame, id).await,
+            ClientFrame::GroupAdd(frame) => self.send(frame, id).await,
+            ClientFrame::GroupRemove(frame) => self.send(frame, id).await,
+            ClientFrame::GroupLeave(frame) => self.send(frame, id).await,
+            ClientFrame::GroupRole(frame) => self.send(frame, id).await,
+            ClientFrame::GroupTitle(frame) => self.send(frame, id).await,
+            ClientFrame::GroupDissolve(frame) => self.send(frame, id).await,
             ClientFrame::Ack(ack) => {
                 let outcome = self.receipts(ack).await;
                 self.reply_if_refused(outcome, id).await
@@ -215,12 +228,69 @@ where
                 let answer = bounded(catchup.pull(self.user(), &pull)).await;
                 self.reply_or_refuse(answer.map(ServerFrame::Events), id).await
             }
+            ClientFrame::Conversation(request) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let answer = bounded(catchup.conversation(self.user(), &request)).await;
+                self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
+            }
         }
     }
 
-    async fn single_chat(&mut self, chat: SingleChat, id: Option<RequestId>) -> Result<(), End> {
-        let client_message_id = chat.client_msg_id.clone();
-        if let Err(refusal) = self.begin_send(chat, id.clone()) {
+    async fn send(&mut self, frame: impl IntoSend, id: Option<RequestId>) -> Result<(), End> {
+        let client_message_id = frame.client_message_id().clone();
+        let send = frame.into_send();
+        self.begin_or_refuse(send, client_message_id, id).await
+    }
+
+    async fn revoke(&mut self, frame: MessageRevoke, id: Option<RequestId>) -> Result<(), End> {
+        let MessageRevoke { client_msg_id, conversation_id, msg_seq, server_msg_id } = frame;
+        let place = self.place(conversation_id, msg_seq, server_msg_id).await;
+        let send = place.map(|(conversation, target)| {
+            change_message(conversation, client_msg_id.clone(), Content::Recall { target })
+        });
+        self.begin_or_refuse(send, client_msg_id, id).await
+    }
+
+    async fn edit(&mut self, frame: MessageEdit, id: Option<RequestId>) -> Result<(), End> {
+        let MessageEdit { client_msg_id, conversation_id, msg_seq, server_msg_id, body } = frame;
+        let place = match check_body(&body) {
+            Ok(()) => self.place(conversation_id, msg_seq, server_msg_id).await,
+            Err(refusal) => Err(refusal),
+        };
+        let send = place.map(|(conversation, target)| {
+            change_message(conversation, client_msg_id.clone(), Content::Edit { target, body })
+        });
+        self.begin_or_refuse(send, client_msg_id, id).await
+    }
+
+    /// Where the event is that a frame names in one of two ways.
+    async fn place(
+        &mut self,
+        conversation: Option<ConversationId>,
+        seq: Option<Seq>,
+        row: Option<RowId>,
+    ) -> Result<(ConversationId, Seq), Refusal> {
+        match (conversation, seq, row) {
+            (Some(conversation), Some(seq), _) => Ok((conversation, seq)),
+            (_, _, Some(row)) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                bounded(catchup.place_of(self.user(), row)).await
+            }
+            _ => Err(Refusal::new(
+                ErrorReason::InvalidField,
+                "name the message by conversationId and msgSeq, or by serverMsgId",
+            )),
+        }
+    }
+
+    async fn begin_or_refuse(
+        &mut self,
+        send: Result<SendRequest, Refusal>,
+        client_message_id: ClientMessageId,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let begun = send.and_then(|send| self.begin_send(send, id.clone()));
+        if let Err(refusal) = begun {
             let mut frame = refusal.into_frame();
             frame.client_msg_id = Some(client_message_id);
             self.reply(ServerFrame::Error(frame), id).await?;
@@ -231,28 +301,19 @@ where
         Ok(())
     }
 
-    fn begin_send(&mut self, chat: SingleChat, id: Option<RequestId>) -> Result<(), Refusal> {
-        let SingleChat { client_msg_id, to, body, retry, .. } = chat;
-        check_body(&body)?;
-        self.sends.check_order(to, &client_msg_id)?;
+    fn begin_send(&mut self, send: SendRequest, id: Option<RequestId>) -> Result<(), Refusal> {
+        let (to, client_message_id) = (send.to, send.client_message_id.clone());
+        self.sends.check_order(to, &client_message_id)?;
         let tag = self.sends.next_tag();
-        let appended = self.append(
-            tag,
-            Request::SendSingle {
-                to,
-                client_message_id: client_msg_id.clone(),
-                body,
-                // A legacy client doesn't know how to say that it sends again.
-                retry: retry || self.legacy,
-            },
-        );
-        match appended {
+        // A legacy client doesn't know how to say that it sends again.
+        let send = SendRequest { retry: send.retry || self.legacy, ..send };
+        match self.append(tag, Request::Send(send)) {
             Ok(()) => {
-                self.sends.began(tag, to, client_msg_id, id, Instant::now());
+                self.sends.began(tag, to, client_message_id, id, Instant::now());
                 Ok(())
             }
             Err(refusal) => {
-                self.sends.refused(to, client_msg_id);
+                self.sends.refused(to, client_message_id);
                 Err(refusal)
             }
         }
@@ -269,20 +330,11 @@ where
                 format!("`items` has more than {ACK_ITEMS_MAX} entries"),
             ));
         }
-        match (ack.conversation_id, ack.msg_seq, ack.server_msg_id) {
-            (Some(conversation), Some(seq), _) => self.advance(conversation, kind, seq)?,
-            (_, _, Some(row)) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let (conversation, seq) = bounded(catchup.place_of(self.user(), row)).await?;
-                self.advance(conversation, kind, seq)?;
-            }
-            _ if ack.items.is_empty() => {
-                return Err(Refusal::new(
-                    ErrorReason::InvalidField,
-                    "an ACK needs conversationId and msgSeq, or serverMsgId, or items",
-                ));
-            }
-            _ => {}
+        let names_one = ack.conversation_id.is_some() || ack.server_msg_id.is_some();
+        if names_one || ack.items.is_empty() {
+            let place = self.place(ack.conversation_id, ack.msg_seq, ack.server_msg_id).await;
+            let (conversation, seq) = place?;
+            self.advance(conversation, kind, seq)?;
         }
         for item in ack.items {
             self.advance(item.conversation_id, kind, item.msg_seq)?;
@@ -435,6 +487,10 @@ where
                 body_bytes: BODY_BYTES_MAX as u64,
                 sends_in_flight: SENDS_IN_FLIGHT_MAX as u64,
                 pull_events: PULL_EVENTS_MAX,
+                group_members: GROUP_MEMBERS_MAX as u64,
+                recall_window_ms: RECALL_WINDOW_MS,
+                edit_window_ms: EDIT_WINDOW_MS,
+                retry_window_ms: RETRY_WINDOW_MS,
                 ping_interval_ms: PING_INTERVAL_MS,
                 idle_timeout_ms: IDLE_TIMEOUT_MS,
             },
@@ -467,41 +523,9 @@ where
     }
 }
 
-fn check_body(body: &str) -> Result<(), Refusal> {
-    if body.trim().is_empty() {
-        return Err(Refusal::new(ErrorReason::MissingBody, "`body` is blank"));
-    }
-    if body.len() > BODY_BYTES_MAX || body.encode_utf16().count() > BODY_UTF16_UNITS_MAX {
-        return Err(Refusal::new(
-            ErrorReason::BodyTooLong,
-            format!(
-                "`body` is longer than {BODY_UTF16_UNITS_MAX} UTF-16 units or {BODY_BYTES_MAX} bytes"
-            ),
-        ));
-    }
-    Ok(())
-}
-
 /// Waits for a read of the store, but not for ever.
 async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_bounded_in_units_and_in_bytes() {
-        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
-        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX + 1)).is_err());
-        // Three bytes each: within the units and within the bytes.
-        assert!(check_body(&"鸟".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
-        // Two units and four bytes each.
-        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2)).is_ok());
-        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2 + 1)).is_err());
-        assert_eq!(check_body(" \n\t").unwrap_err().reason, ErrorReason::MissingBody);
-    }
 }

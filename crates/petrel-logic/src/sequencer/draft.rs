@@ -19,8 +19,7 @@ use petrel_store::{
 };
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{
-    ClientMessageId, ConversationId, MessageNumber, RowId, Seq, SessionId, Slot, TimestampMs,
-    UserId,
+    ClientMessageId, ConversationId, RowId, Seq, SessionId, Slot, TimestampMs, UserId,
 };
 
 use super::load::Lookups;
@@ -316,9 +315,11 @@ impl<'a> Draft<'a> {
             timestamp: now,
             payload,
         });
-        let key = client_message_id
-            .clone()
-            .map(|client_message_id| MessageKey { conversation, sender, client_message_id });
+        let key = client_message_id.clone().map(|client_message_id| MessageKey {
+            conversation,
+            sender,
+            client_message_id,
+        });
         let envelope = Envelope {
             from: sender,
             client_message_id,
@@ -526,12 +527,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Moves a member's cursors in memory and, once per batch, in the batch.
-    pub(super) fn move_cursors(
-        &mut self,
-        conversation: ConversationId,
-        user: UserId,
-        to: Cursors,
-    ) {
+    pub(super) fn move_cursors(&mut self, conversation: ConversationId, user: UserId, to: Cursors) {
         if let Some(member) = self.model(conversation).and_then(|model| model.member_mut(user)) {
             member.cursors = to;
         }

@@ -32,7 +32,6 @@ use tokio::sync::mpsc;
 
 use crate::Refusal;
 use draft::Draft;
-use load::Lookups;
 use model::Model;
 use recent::{MessageKey, RecentMessages, Remembered};
 

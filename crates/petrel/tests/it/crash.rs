@@ -275,7 +275,7 @@ async fn pull_everything(
             history.views.push(View { member, timeline: timeline.clone() });
             timelines.insert(
                 entry.conversation_id,
-                Pulled { members: vec![member, entry.peer], timeline },
+                Pulled { members: std::iter::once(member).chain(entry.peer).collect(), timeline },
             );
         }
     }
@@ -420,7 +420,7 @@ async fn users_and_cursors_survive_sigkill() -> Result<()> {
     assert_eq!(again.user_id, ann.user_id);
     let mut alice = server.connect(ALICE, "phone").await?;
     let entry = &alice.sync_all(None).await?.conversations[0];
-    assert_eq!(entry.peer_read_seq, saved.msg_seq);
+    assert_eq!(entry.peer_read_seq, Some(saved.msg_seq));
     let changed = alice.sync_all(Some(&token)).await?;
     assert!(!changed.resync && changed.conversations.is_empty());
     Ok(())

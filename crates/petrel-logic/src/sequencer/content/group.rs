@@ -262,24 +262,13 @@ impl Draft<'_> {
     }
 
     /// Whoever joins begins with the event that says so: nothing before it is unread.
-    fn mark_seen(
-        &mut self,
-        group: ConversationId,
-        users: impl Iterator<Item = UserId>,
-        seq: Seq,
-    ) {
+    fn mark_seen(&mut self, group: ConversationId, users: impl Iterator<Item = UserId>, seq: Seq) {
         for user in users {
             self.move_cursors(group, user, Cursors { delivered: seq, read: seq });
         }
     }
 
-    fn let_go(
-        &mut self,
-        actor: UserId,
-        group: ConversationId,
-        users: BTreeSet<UserId>,
-        last: Seq,
-    ) {
+    fn let_go(&mut self, actor: UserId, group: ConversationId, users: BTreeSet<UserId>, last: Seq) {
         for user in &users {
             self.part(group, *user, last);
         }
@@ -313,7 +302,9 @@ fn check_title(title: &str) -> Result<(), Refusal> {
     if title.trim().is_empty() || units > GROUP_TITLE_UTF16_UNITS_MAX {
         return Err(Refusal::new(
             ErrorReason::TitleTooLong,
-            format!("`title` must not be blank nor longer than {GROUP_TITLE_UTF16_UNITS_MAX} UTF-16 units"),
+            format!(
+                "`title` must not be blank nor longer than {GROUP_TITLE_UTF16_UNITS_MAX} UTF-16 units"
+            ),
         ));
     }
     Ok(())

@@ -117,12 +117,8 @@ impl Draft<'_> {
         let change = Change::Edited { target_seq: target, body: Some(body.to_owned()) };
         let rev = self.change(command, send, conversation, change);
         self.void_edit(conversation, target, message.edit);
-        let edited = MessageBody {
-            body: body.to_owned(),
-            rev: Some(rev),
-            edit: Some(rev),
-            ..message
-        };
+        let edited =
+            MessageBody { body: body.to_owned(), rev: Some(rev), edit: Some(rev), ..message };
         self.overwrite(conversation, target, &EventBody::Message(edited));
         Ok(())
     }

@@ -1,0 +1,142 @@
+//! From frames to commands: what clients put into timelines.
+//!
+//! Looks at what a frame says by itself (lengths, blanks); what it may do is decided by
+//! the sequencer.
+
+use petrel_log::{Content, Destination, SendRequest};
+use petrel_logic::Refusal;
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{
+    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
+    GroupTitle, SingleChat,
+};
+use petrel_types::limits::{BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX};
+use petrel_types::{ClientMessageId, ConversationId};
+
+/// A frame that asks for an event in a timeline.
+pub(super) trait IntoSend {
+    /// The sender's own name for it, for the answer if it is refused.
+    fn client_message_id(&self) -> &ClientMessageId;
+
+    /// The command.
+    fn into_send(self) -> Result<SendRequest, Refusal>;
+}
+
+impl IntoSend for SingleChat {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        check_body(&self.body)?;
+        Ok(SendRequest {
+            to: Destination::User(self.to),
+            client_message_id: self.client_msg_id,
+            content: Content::Text(self.body),
+            retry: self.retry,
+            first_sent: self.first_sent_ts,
+        })
+    }
+}
+
+impl IntoSend for GroupChat {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        check_body(&self.body)?;
+        Ok(SendRequest {
+            to: Destination::Conversation(self.group_id),
+            client_message_id: self.client_msg_id,
+            content: Content::Text(self.body),
+            retry: self.retry,
+            first_sent: self.first_sent_ts,
+        })
+    }
+}
+
+impl IntoSend for GroupCreate {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        let Self { client_msg_id, title, members, history } = self;
+        let content = Content::CreateGroup { title, members, history };
+        Ok(change(Destination::NewGroup, client_msg_id, content))
+    }
+}
+
+/// Frames that change a group which exists.
+macro_rules! group_changes {
+    ($( $frame:ident => |$fields:pat_param| $content:expr, )*) => { $(
+        impl IntoSend for $frame {
+            fn client_message_id(&self) -> &ClientMessageId {
+                &self.client_msg_id
+            }
+
+            fn into_send(self) -> Result<SendRequest, Refusal> {
+                let group = Destination::Conversation(self.group_id);
+                let client_message_id = self.client_msg_id.clone();
+                let $fields = self;
+                Ok(change(group, client_message_id, $content))
+            }
+        }
+    )* };
+}
+
+group_changes! {
+    GroupAdd => |GroupAdd { members, .. }| Content::AddMembers(members),
+    GroupRemove => |GroupRemove { members, .. }| Content::RemoveMembers(members),
+    GroupLeave => |GroupLeave { .. }| Content::Leave,
+    GroupRole => |GroupRole { user, role, .. }| Content::SetRole { user, role },
+    GroupTitle => |GroupTitle { title, .. }| Content::SetTitle(title),
+    GroupDissolve => |GroupDissolve { .. }| Content::Dissolve,
+}
+
+/// A change to a message, once it is known which one.
+pub(super) fn change_message(
+    conversation: ConversationId,
+    client_message_id: ClientMessageId,
+    content: Content,
+) -> SendRequest {
+    change(Destination::Conversation(conversation), client_message_id, content)
+}
+
+pub(super) fn check_body(body: &str) -> Result<(), Refusal> {
+    if body.trim().is_empty() {
+        return Err(Refusal::new(ErrorReason::MissingBody, "`body` is blank"));
+    }
+    if body.len() > BODY_BYTES_MAX || body.encode_utf16().count() > BODY_UTF16_UNITS_MAX {
+        return Err(Refusal::new(
+            ErrorReason::BodyTooLong,
+            format!(
+                "`body` is longer than {BODY_UTF16_UNITS_MAX} UTF-16 units or {BODY_BYTES_MAX} bytes"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Changes are recognised as retries whether they say so or not.
+fn change(to: Destination, client_message_id: ClientMessageId, content: Content) -> SendRequest {
+    SendRequest { to, client_message_id, content, retry: true, first_sent: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_bounded_in_units_and_in_bytes() {
+        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
+        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX + 1)).is_err());
+        // Three bytes each: within the units and within the bytes.
+        assert!(check_body(&"鸟".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
+        // Two units and four bytes each.
+        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2)).is_ok());
+        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2 + 1)).is_err());
+        assert_eq!(check_body(" \n\t").unwrap_err().reason, ErrorReason::MissingBody);
+    }
+}
