@@ -58,7 +58,7 @@ reasons! {
     WeakPassword "weak_password" 400 40011 "The password is too short or too long.";
     BadUsername "bad_username" 400 40012 "The user name has the wrong form; the message says which is right.";
     MissingGroupId "missing_group_id" 400 40013 "`groupId` is missing.";
-    TitleTooLong "title_too_long" 400 40014 "`title` is blank or longer than 64 UTF-16 code units.";
+    BadTitle "bad_title" 400 40014 "`title` is blank or longer than 64 UTF-16 code units.";
     MissingToken "missing_token" 401 40100 "No access token was given.";
     InvalidToken "invalid_token" 401 40101 "The access token is malformed, forged, of an unknown issuer, or not an access token.";
     TokenExpired "token_expired" 401 40102 "The access token has expired; log in again.";
@@ -68,14 +68,14 @@ reasons! {
     RegistrationClosed "registration_closed" 403 40300 "This server does not take registrations.";
     ForbiddenOrigin "forbidden_origin" 403 40301 "Pages of this origin may not open a WebSocket here.";
     NotAllowed "not_allowed" 403 40302 "Your role in the conversation does not allow that.";
-    TooLate "too_late" 403 40303 "The time in which a message may be recalled or edited is over.";
+    TooLate "too_late" 403 40303 "The message can no longer be recalled or edited: its time is over, or it was recalled.";
     NotFound "not_found" 404 40400 "There is nothing at this path.";
     ConversationNotFound "conversation_not_found" 404 40401 "There is no such conversation, or you are not a member of it.";
-    UserNotFound "user_not_found" 404 40402 "There is no such user.";
-    MessageNotFound "message_not_found" 404 40403 "There is no such message in the conversation.";
+    UserNotFound "user_not_found" 404 40402 "There is no such user, or the user is no member of the group.";
+    MessageNotFound "message_not_found" 404 40403 "There is no such message, or you may not read it.";
     MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
     UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";
-    RetryTooOld "retry_too_old" 409 40901 "The message is older than the window in which retries are recognised.";
+    RetryTooOld "retry_too_old" 409 40901 "The message was first sent before the window in which retries are recognised; nothing was stored now.";
     NothingToChange "nothing_to_change" 409 40902 "It is so already; nothing was stored.";
     GroupFull "group_full" 409 40903 "The group would have more members than the limit.";
     FrameTooLarge "frame_too_large" 413 41300 "The frame or body is larger than the limit.";

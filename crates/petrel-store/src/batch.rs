@@ -136,27 +136,22 @@ pub struct DerivationId {
 }
 
 impl Batch {
-    /// Whether there is nothing to store but the log position.
-    pub fn is_empty(&self) -> bool {
-        let Self {
-            conversations,
-            events,
-            overwrites,
-            profiles,
-            members,
-            cursors,
-            trims,
-            derived,
-            settled,
-        } = self;
-        conversations.is_empty()
-            && events.is_empty()
-            && overwrites.is_empty()
+    /// Whether there is anything but conversations, events and cursors in it: what is rare.
+    pub(crate) fn changes_in_place(&self) -> bool {
+        let Self { overwrites, profiles, members, trims, derived, settled, .. } = self;
+        !(overwrites.is_empty()
             && profiles.is_empty()
             && members.is_empty()
-            && cursors.is_empty()
             && trims.is_empty()
             && derived.is_empty()
-            && settled.is_empty()
+            && settled.is_empty())
+    }
+
+    /// Whether there is nothing to store but the log position.
+    pub fn is_empty(&self) -> bool {
+        self.conversations.is_empty()
+            && self.events.is_empty()
+            && self.cursors.is_empty()
+            && !self.changes_in_place()
     }
 }

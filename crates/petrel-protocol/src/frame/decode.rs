@@ -211,6 +211,14 @@ mod tests {
             (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","body":"b"}"#, ErrorReason::MissingTo),
             (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2"}"#, ErrorReason::MissingBody),
             (r#"{"type":"SINGLE_CHAT","to":"2","body":"b"}"#, ErrorReason::MissingMsgId),
+            (r#"{"type":"GROUP_CHAT","clientMsgId":"m","body":"b"}"#, ErrorReason::MissingGroupId),
+            (r#"{"type":"GROUP_LEAVE","clientMsgId":"m"}"#, ErrorReason::MissingGroupId),
+            (r#"{"type":"GROUP_LEAVE","groupId":"4"}"#, ErrorReason::MissingMsgId),
+            (r#"{"type":"MESSAGE_REVOKE","serverMsgId":"9"}"#, ErrorReason::MissingMsgId),
+            (
+                r#"{"type":"MESSAGE_EDIT","clientMsgId":"m","serverMsgId":"9"}"#,
+                ErrorReason::MissingBody,
+            ),
             (r#"{"type":"ACK","conversationId":"2","msgSeq":1}"#, ErrorReason::MissingAckType),
             (r#"{"type":"AUTH","v":1}"#, ErrorReason::MissingToken),
             (r#"{"type":"PULL","afterSeq":1}"#, ErrorReason::InvalidField),
@@ -252,12 +260,38 @@ mod tests {
             (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2","body":7}"#, "`body`: "),
             (r#"{"type":"PULL","conversationId":"1","afterSeq":"x"}"#, "`afterSeq`: "),
             (r#"{"type":"PULL","afterSeq":1}"#, "missing field `conversationId`"),
+            (r#"{"type":"GROUP_ADD","clientMsgId":"m","groupId":"x","members":[]}"#, "`groupId`: "),
+            (
+                r#"{"type":"GROUP_ADD","clientMsgId":"m","groupId":"4","members":["x"]}"#,
+                "`members`: ",
+            ),
+            (r#"{"type":"GROUP_ADD","clientMsgId":"m","groupId":"4"}"#, "missing field `members`"),
+            (
+                r#"{"type":"GROUP_ROLE","clientMsgId":"m","groupId":"4","user":"2","role":"king"}"#,
+                "`role`: ",
+            ),
+            (
+                r#"{"type":"GROUP_CREATE","clientMsgId":"m","title":"t","history":"some"}"#,
+                "`history`: ",
+            ),
+            (r#"{"type":"GROUP_CREATE","clientMsgId":"m"}"#, "missing field `title`"),
+            (r#"{"type":"MESSAGE_REVOKE","clientMsgId":"m","msgSeq":"9"}"#, "`msgSeq`: "),
             (r#"{"type":"PING","id":-1}"#, "`id`: "),
             (r#"{"type":1}"#, "`type`: "),
         ] {
             let error = refused(text);
             assert_eq!(error.reason, ErrorReason::InvalidField, "{text}");
             assert!(error.message.starts_with(start), "{text}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_none_of_a_few_is_told_which_there_are() {
+        let text =
+            r#"{"type":"GROUP_ROLE","clientMsgId":"m","groupId":"4","user":"2","role":"king"}"#;
+        let message = refused(text).message;
+        for word in ["member", "admin", "owner"] {
+            assert!(message.contains(word), "{message}");
         }
     }
 

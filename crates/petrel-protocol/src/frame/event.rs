@@ -169,7 +169,9 @@ pub enum Change {
         /// Which.
         conversation_id: ConversationId,
     },
-    /// A kind that is newer than this program: show the fallback.
+    /// A kind that is newer than this program: show the fallback. It is only ever read;
+    /// nothing of that name is on the wire, and so it is not in the schema.
     #[serde(other)]
+    #[schemars(skip)]
     Unknown,
 }

@@ -282,6 +282,11 @@ pub enum ConversationKind {
     Group,
     /// A user's own timeline.
     Personal,
+    /// A kind that is newer than this program: pass over the conversation. It is only
+    /// ever read; nothing of that name is on the wire, and so it is not in the schema.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// `CONVERSATION_STATE`: what a conversation is at `asOfSeq`. Events after it apply on

@@ -180,6 +180,10 @@ fn the_limits_shown_are_the_limits_in_force() {
         body_bytes: limits::BODY_BYTES_MAX as u64,
         sends_in_flight: limits::SENDS_IN_FLIGHT_MAX as u64,
         pull_events: limits::PULL_EVENTS_MAX,
+        group_members: limits::GROUP_MEMBERS_MAX as u64,
+        recall_window_ms: limits::RECALL_WINDOW_MS,
+        edit_window_ms: limits::EDIT_WINDOW_MS,
+        retry_window_ms: limits::RETRY_WINDOW_MS,
         ping_interval_ms: limits::PING_INTERVAL_MS,
         idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
     };

@@ -6,3 +6,4 @@
 mod documents;
 mod golden;
 mod properties;
+mod strategies;

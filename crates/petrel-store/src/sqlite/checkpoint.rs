@@ -6,12 +6,17 @@
 //! commits keep coming. So from a certain size on the writer copies the little that is
 //! left, between two commits. If a reader from outside keeps it from succeeding, commits
 //! are refused at a hard limit, before the log fills the disk.
+//!
+//! A log that begins again is overwritten from its start, so that old pages stay in the
+//! file behind the new ones. After an overwrite of a payload that must not be: the log is
+//! truncated then, however short it is, after a time that lets several overwrites share
+//! the work. The same is done once after an opening, as nobody knows what is in the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -22,6 +27,18 @@ use crate::{StoreError, StoreErrorKind};
 /// How long the writer waits for the readers when it wants the log to begin again. They
 /// are done much sooner; a reader from outside may not be.
 const READERS_WAIT: Duration = Duration::from_millis(20);
+
+/// How long the writer waits before it tries again what readers kept from succeeding, or
+/// looks whether the thread is done while nobody writes.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// A truncation that is to come.
+#[derive(Clone, Copy)]
+struct Truncation {
+    due: Instant,
+    /// The thread was sent off to copy all but what comes in meanwhile.
+    is_prepared: bool,
+}
 
 /// The writer's side.
 pub(super) struct Checkpoints {
@@ -38,6 +55,7 @@ pub(super) struct Checkpoints {
     /// The length at which the thread was last sent off, or the writer last failed.
     ordered_at_bytes: u64,
     refused_at_bytes: u64,
+    truncation: Option<Truncation>,
 }
 
 impl Checkpoints {
@@ -67,7 +85,7 @@ impl Checkpoints {
                 StoreError::new(StoreErrorKind::Unavailable, "can't start a thread")
                     .with_source(error)
             })?;
-        Ok(Self {
+        let mut checkpoints = Self {
             options,
             pages,
             orders: Some(orders),
@@ -77,10 +95,28 @@ impl Checkpoints {
             copied_bytes: 0,
             ordered_at_bytes: 0,
             refused_at_bytes: 0,
+            truncation: None,
+        };
+        checkpoints.truncate_soon();
+        Ok(checkpoints)
+    }
+
+    /// Sees to it that what is in the log now has soon left it.
+    pub(super) fn truncate_soon(&mut self) {
+        let due = Instant::now() + self.options.overwritten_lingers;
+        self.truncation.get_or_insert(Truncation { due, is_prepared: false });
+    }
+
+    /// After which time without a commit the log has to be looked after again.
+    pub(super) fn due_after(&self) -> Option<Duration> {
+        self.truncation.map(|truncation| {
+            let left = truncation.due.saturating_duration_since(Instant::now());
+            if self.is_copying { left.max(RETRY_AFTER) } else { left }
         })
     }
 
-    /// Does what is due after a commit. An error is one of the disk.
+    /// Does what is due after a commit, or after a time without one. An error is one of the
+    /// disk.
     pub(super) fn after_commit(&mut self, writer: &Connection) -> rusqlite::Result<()> {
         if self.is_copying
             && let Ok(result) = self.results.try_recv()
@@ -100,8 +136,17 @@ impl Checkpoints {
             && bytes >= self.refused_at_bytes + self.options.checkpoint_bytes / 2;
         // If the thread can't catch up, the writer has to help out.
         let is_too_long = bytes >= self.options.restart_bytes.saturating_mul(2);
-        if is_long && (left_bytes <= self.options.checkpoint_bytes || is_too_long) {
+        let is_short_work = left_bytes <= self.options.checkpoint_bytes;
+        if is_long && (is_short_work || is_too_long) {
             self.begin_again(writer)
+        } else if let Some(truncation) = self.truncation.filter(|it| it.due <= Instant::now()) {
+            if truncation.is_prepared && is_short_work {
+                self.begin_again(writer)
+            } else {
+                self.truncation = Some(Truncation { is_prepared: true, ..truncation });
+                self.order(bytes);
+                Ok(())
+            }
         } else {
             if bytes >= self.ordered_at_bytes + self.options.checkpoint_bytes {
                 self.order(bytes);
@@ -144,13 +189,18 @@ impl Checkpoints {
     /// Copies what is left, so that the next commit begins the log again.
     fn begin_again(&mut self, writer: &Connection) -> rusqlite::Result<()> {
         writer.busy_timeout(READERS_WAIT)?;
-        let result = checkpoint(writer, "RESTART");
+        let mode = if self.truncation.is_some() { "TRUNCATE" } else { "RESTART" };
+        let result = checkpoint(writer, mode);
         writer.busy_timeout(BUSY_TIMEOUT)?;
         if result?.is_some() {
+            self.truncation = None;
             self.pages.store(0, Ordering::Relaxed);
             (self.copied_bytes, self.ordered_at_bytes, self.refused_at_bytes) = (0, 0, 0);
         } else {
             self.refused_at_bytes = self.log_bytes();
+            if let Some(truncation) = &mut self.truncation {
+                truncation.due = truncation.due.max(Instant::now() + RETRY_AFTER);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Claims and commits: what a sequencer writes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use petrel_types::{ConversationId, LogPosition, OwnerEpoch, Partition, RowId, Slot, UserId};
 use rusqlite::Connection;
@@ -8,9 +9,10 @@ use rusqlite::Connection;
 use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
 use super::write::WriteError;
+use super::{conversations, derivations, memberships, overwrites, trims};
 use crate::{
-    Batch, Claim, Committed, ConversationKind, CursorUpdate, Cursors, Head, NewConversation,
-    NewEvent, StoreErrorKind,
+    Batch, Claim, Committed, ConversationKind, CursorUpdate, Cursors, Derivation, Head,
+    NewConversation, NewEvent, StoreErrorKind, Trim,
 };
 
 /// Raises the owner epoch of a partition.
@@ -49,15 +51,19 @@ pub(super) fn commit(
     owner_epoch: OwnerEpoch,
 ) -> Result<Committed, WriteError> {
     let before = check_owner(transaction, partition, next_position, owner_epoch)?;
-    check_contiguity(transaction, batch)?;
+    let known = Known::new(transaction, batch)?;
     let hashes = check_client_message_ids(transaction, &batch.events)?;
+    known.check_changes(transaction, batch)?;
     let moves = check_cursors(transaction, batch)?;
     let first_row = transaction.marks.next_row();
     let begun_row = RowId::new(first_row.get() + batch.events.len() as u64);
-    insert_conversations(transaction.connection, &batch.conversations, begun_row)?;
+    conversations::insert(transaction.connection, &batch.conversations, begun_row)?;
     insert_events(transaction, partition, &batch.events, &hashes)?;
     for conversation in &batch.conversations {
-        insert_members(transaction, conversation)?;
+        memberships::insert_first(transaction, conversation)?;
+    }
+    if batch.changes_in_place() {
+        change_in_place(transaction, batch)?;
     }
     for (conversation, user, cursors) in moves {
         // Each move takes a row of its own, so that no two conversations of a user ever
@@ -77,6 +83,19 @@ pub(super) fn commit(
     transaction.staged.owners.insert(partition, after);
     transaction.staged.tail.positions.insert(partition, next_position);
     Ok(Committed { first_row })
+}
+
+/// What is rare, and so is written where it belongs at once.
+fn change_in_place(transaction: &mut Transaction<'_>, batch: &Batch) -> Result<(), WriteError> {
+    transaction.staged.changes_in_place = true;
+    overwrites::write(transaction, &batch.overwrites)?;
+    conversations::write_profiles(transaction.connection, &batch.profiles)?;
+    memberships::write(transaction, &batch.members)?;
+    for trim in &batch.trims {
+        trims::write(transaction, *trim)?;
+    }
+    derivations::write(transaction, batch)?;
+    Ok(())
 }
 
 fn check_owner(
@@ -103,29 +122,123 @@ fn check_owner(
     Ok(stored)
 }
 
-/// Checks that the events continue their timelines.
-fn check_contiguity(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), WriteError> {
-    let begun: HashSet<_> = batch.conversations.iter().map(|new| new.id).collect();
-    let mut heads = NumberMap::default();
-    for event in &batch.events {
-        let next = Head { seq: event.seq, message_number: event.message_number };
-        let head = match heads.insert(event.conversation, next) {
-            Some(head) => head,
-            None if begun.contains(&event.conversation) => Head::default(),
-            None => transaction.head(event.conversation)?.ok_or_else(|| {
-                invalid(format!("there is no conversation {}", event.conversation))
-            })?,
-        };
-        let counts_on = event.message_number == head.message_number
-            || event.message_number == head.message_number.next();
-        if event.seq != head.seq.next() || !counts_on {
-            return Err(invalid(format!(
-                "event {} (message {}) of conversation {} does not continue {} (message {})",
-                event.seq, event.message_number, event.conversation, head.seq, head.message_number
-            )));
+/// What there is once the conversations of a batch have begun and its events have been
+/// numbered.
+struct Known<'a> {
+    begun: HashMap<ConversationId, &'a NewConversation>,
+    heads: NumberMap<ConversationId, Head>,
+}
+
+impl<'a> Known<'a> {
+    /// Checks that the events continue their timelines.
+    fn new(transaction: &Transaction<'_>, batch: &'a Batch) -> Result<Self, WriteError> {
+        let begun: HashMap<_, _> = batch.conversations.iter().map(|new| (new.id, new)).collect();
+        let mut heads = NumberMap::default();
+        for event in &batch.events {
+            let next = Head { seq: event.seq, message_number: event.message_number };
+            let head = match heads.insert(event.conversation, next) {
+                Some(head) => head,
+                None if begun.contains_key(&event.conversation) => Head::default(),
+                None => stored_head(transaction, event.conversation)?,
+            };
+            let counts_on = event.message_number == head.message_number
+                || event.message_number == head.message_number.next();
+            if event.seq != head.seq.next() || !counts_on {
+                return Err(invalid(format!(
+                    "event {} (message {}) of conversation {} does not continue {} (message {})",
+                    event.seq,
+                    event.message_number,
+                    event.conversation,
+                    head.seq,
+                    head.message_number
+                )));
+            }
+        }
+        Ok(Self { begun, heads })
+    }
+
+    /// The end of a timeline, which must exist.
+    fn head(
+        &self,
+        transaction: &Transaction<'_>,
+        conversation: ConversationId,
+    ) -> Result<Head, WriteError> {
+        match self.heads.get(&conversation) {
+            Some(head) => Ok(*head),
+            None if self.begun.contains_key(&conversation) => Ok(Head::default()),
+            None => stored_head(transaction, conversation),
         }
     }
-    Ok(())
+
+    /// Checks what [`change_in_place`] is going to do.
+    fn check_changes(
+        &self,
+        transaction: &Transaction<'_>,
+        batch: &Batch,
+    ) -> Result<(), WriteError> {
+        let connection = transaction.connection;
+        once(batch.overwrites.iter().map(|overwrite| overwrite.row), "an overwrite")?;
+        overwrites::check(transaction, &batch.overwrites)?;
+        once(batch.profiles.iter().map(|update| update.conversation), "a profile")?;
+        for update in &batch.profiles {
+            self.head(transaction, update.conversation)?;
+        }
+        once(batch.members.iter().map(|update| (update.conversation, update.user)), "a member")?;
+        for update in &batch.members {
+            let head = self.head(transaction, update.conversation)?;
+            if !self.is_group(connection, update.conversation)? {
+                return Err(invalid(format!("conversation {} is no group", update.conversation)));
+            }
+            let trimmed = trims::of(connection, update.conversation)?;
+            memberships::check(transaction, update, head.seq, trimmed.before)?;
+        }
+        once(batch.trims.iter().map(|trim| trim.conversation), "a trim")?;
+        for Trim { conversation, before } in batch.trims.iter().copied() {
+            let head = self.head(transaction, conversation)?;
+            if before > head.seq.next() {
+                return Err(invalid(format!(
+                    "conversation {conversation} can't be trimmed before {before}, as it ends at {}",
+                    head.seq
+                )));
+            }
+        }
+        for Derivation { id, .. } in &batch.derived {
+            self.head(transaction, id.home)?;
+        }
+        once(batch.derived.iter().map(|derived| derived.id), "a derivation")?;
+        once(&batch.settled, "a settled derivation")?;
+        derivations::check(transaction, batch)
+    }
+
+    fn is_group(
+        &self,
+        connection: &Connection,
+        conversation: ConversationId,
+    ) -> Result<bool, WriteError> {
+        match self.begun.get(&conversation) {
+            Some(new) => Ok(new.kind == ConversationKind::Group),
+            None => Ok(conversations::is_group(connection, conversation)?),
+        }
+    }
+}
+
+fn stored_head(
+    transaction: &Transaction<'_>,
+    conversation: ConversationId,
+) -> Result<Head, WriteError> {
+    transaction
+        .head(conversation)?
+        .ok_or_else(|| invalid(format!("there is no conversation {conversation}")))
+}
+
+/// Checks that nothing comes twice.
+fn once<T: Eq + Hash>(keys: impl IntoIterator<Item = T>, what: &str) -> Result<(), WriteError> {
+    let mut seen = HashSet::new();
+    if keys.into_iter().all(|key| seen.insert(key)) {
+        Ok(())
+    } else {
+        Err(invalid(format!("{what} comes twice in a batch")))
+    }
 }
 
 /// Checks that no client message id is taken. Returns the hash of each event that has
@@ -167,8 +280,10 @@ fn check_cursors(
 ) -> Result<Vec<(ConversationId, UserId, Cursors)>, WriteError> {
     let mut begun = HashSet::new();
     for NewConversation { id, kind, .. } in &batch.conversations {
-        begun.extend(members(*kind).map(|user| (*id, user)));
+        begun.extend(memberships::first_members(*kind).map(|user| (*id, user)));
     }
+    let joined: HashSet<_> =
+        batch.members.iter().map(|update| (update.conversation, update.user)).collect();
     let mut latest = NumberMap::default();
     let mut moves = Vec::with_capacity(batch.cursors.len());
     for CursorUpdate { conversation, user, delivered, read } in batch.cursors.iter().copied() {
@@ -176,7 +291,9 @@ fn check_cursors(
         let stored = match latest.get(&(conversation, user)) {
             Some(earlier) => Some(*earlier),
             None if begun.contains(&(conversation, user)) => Some(Cursors::default()),
-            None => transaction.cursors(conversation, user)?,
+            None => transaction
+                .cursors(conversation, user)?
+                .or_else(|| joined.contains(&(conversation, user)).then(Cursors::default)),
         };
         let before = stored
             .ok_or_else(|| invalid(format!("user {user} is not in conversation {conversation}")))?;
@@ -196,52 +313,6 @@ fn check_fits(number: u64) -> Result<(), WriteError> {
         Ok(_) => Ok(()),
         Err(_) => Err(invalid(format!("{number} is too large a number"))),
     }
-}
-
-/// Inserts the conversations. Each takes a row, from `begun_row` on.
-fn insert_conversations(
-    connection: &Connection,
-    conversations: &[NewConversation],
-    begun_row: RowId,
-) -> Result<(), WriteError> {
-    for (row, NewConversation { id, kind, .. }) in (begun_row.get()..).zip(conversations) {
-        let ConversationKind::Single { low, high } = kind else { todo!() };
-        if low > high {
-            return Err(invalid(format!("the users of conversation {id} are not in order")));
-        }
-        connection
-            .prepare_cached(
-                "INSERT INTO conversations (id, low, high, begun_row) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute((id.get(), low.get(), high.get(), row))?;
-    }
-    Ok(())
-}
-
-/// Makes both users members, or the one if it is a chat with oneself. The beginning is a
-/// change that concerns both, so they are stamped with a row of its own.
-fn insert_members(
-    transaction: &mut Transaction<'_>,
-    conversation: &NewConversation,
-) -> Result<(), WriteError> {
-    let stamp = transaction.marks.take_row();
-    let mut statement = transaction.connection.prepare_cached(
-        "INSERT INTO members (user, conversation, changed_row) VALUES (?1, ?2, ?3)",
-    )?;
-    for user in members(conversation.kind) {
-        statement.execute((user.get(), conversation.id.get(), stamp.get()))?;
-    }
-    Ok(())
-}
-
-/// Who is in a conversation from its beginning.
-fn members(kind: ConversationKind) -> impl Iterator<Item = UserId> {
-    let (first, second) = match kind {
-        ConversationKind::Single { low, high } => (Some(low), Some(high).filter(|_| high != low)),
-        ConversationKind::Personal { user } => (Some(user), None),
-        ConversationKind::Group => (None, None),
-    };
-    first.into_iter().chain(second)
 }
 
 fn insert_events(
@@ -270,6 +341,7 @@ fn insert_events(
         ))?;
         let NewEvent { seq, message_number, timestamp, .. } = *event;
         let place = Place { seq, row, message_number, timestamp };
+        transaction.marks.newest = transaction.marks.newest.max(timestamp);
         transaction.staged.tail.add_event(event.conversation, place);
         if let Some(hash) = hash {
             transaction.staged.tail.keys.insert(*hash, row);

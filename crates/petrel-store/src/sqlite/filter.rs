@@ -1,7 +1,10 @@
 //! A set of hashes that may say yes in error but never no (a blocked Bloom filter).
 //!
 //! Each hash sets bits in one block, which is as long as a line of the processor's
-//! cache, so that a question costs one access to memory.
+//! cache, so that a question costs one access to memory. Threads may ask while one
+//! inserts: whatever was inserted before they were told of it gets a yes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const BLOCK_WORDS: usize = 8;
 const BLOCK_BYTES: usize = BLOCK_WORDS * 8;
@@ -11,30 +14,31 @@ const BITS_PER_HASH: usize = 16;
 const BITS_SET: u32 = 6;
 
 #[derive(Debug)]
-pub(super) struct Filter(Vec<[u64; BLOCK_WORDS]>);
+pub(super) struct Filter(Vec<[AtomicU64; BLOCK_WORDS]>);
 
 impl Filter {
     /// An empty filter for about `hashes` hashes.
     pub(super) fn new(hashes: usize) -> Self {
         let blocks = (hashes * BITS_PER_HASH).div_ceil(BLOCK_BYTES * 8).max(1);
-        Self(vec![[0; BLOCK_WORDS]; blocks])
+        Self((0..blocks).map(|_| Default::default()).collect())
     }
 
-    pub(super) fn insert(&mut self, hash: u64) {
-        let block = self.block_of(hash);
+    pub(super) fn insert(&self, hash: u64) {
+        let block = &self.0[self.block_of(hash)];
         for (word, bit) in bits(hash) {
-            self.0[block][word] |= bit;
+            block[word].fetch_or(bit, Ordering::Relaxed);
         }
     }
 
     pub(super) fn may_contain(&self, hash: u64) -> bool {
         let block = &self.0[self.block_of(hash)];
-        bits(hash).all(|(word, bit)| block[word] & bit != 0)
+        bits(hash).all(|(word, bit)| block[word].load(Ordering::Relaxed) & bit != 0)
     }
 
     /// The form in which it is stored.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        self.0.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
+        let words = self.0.iter().flatten();
+        words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect()
     }
 
     /// What [`Filter::to_bytes`] made; `None` if it can't have.
@@ -43,9 +47,10 @@ impl Filter {
             return None;
         }
         let blocks = bytes.chunks_exact(BLOCK_BYTES).map(|block| {
-            let mut words = [0; BLOCK_WORDS];
-            for (word, bytes) in words.iter_mut().zip(block.chunks_exact(8)) {
-                *word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+            let words: [AtomicU64; BLOCK_WORDS] = Default::default();
+            for (word, bytes) in words.iter().zip(block.chunks_exact(8)) {
+                let bits = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+                word.store(bits, Ordering::Relaxed);
             }
             words
         });
@@ -79,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_was_inserted_is_found_also_after_storing_and_little_else() {
-        let mut filter = Filter::new(10_000);
+        let filter = Filter::new(10_000);
         (0..10_000).for_each(|number| filter.insert(hash(number)));
         let stored = Filter::from_bytes(&filter.to_bytes()).unwrap();
         for filter in [&filter, &stored] {

@@ -6,7 +6,7 @@
 //! recovered from the rows themselves, moves in the transaction of the last slice; the
 //! journal is trimmed after it.
 
-use petrel_types::{ConversationId, LogPosition, Partition, RowId, UserId};
+use petrel_types::{ConversationId, LogPosition, Partition, RowId, TimestampMs, UserId};
 use rusqlite::{Connection, Result};
 
 use super::idempotency::{Idempotency, Sealed};
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     members: Vec<(UserId, ConversationId, Move)>,
     positions: Vec<(Partition, LogPosition)>,
     watermark: Watermark,
+    /// When the newest event was numbered.
+    newest: TimestampMs,
 }
 
 /// A flush that is under way.
@@ -66,8 +68,10 @@ impl Plan {
         });
         let mut members: Vec<_> = latest.collect();
         members.sort_unstable_by_key(|(user, conversation, _)| (*user, *conversation));
+        let newest = tail.timelines.values().flatten().map(|place| place.timestamp).max();
+        let newest = newest.unwrap_or_default();
         let positions = tail.positions.iter().map(|(key, value)| (*key, *value)).collect();
-        Self { places, keys, heads, members, positions, watermark }
+        Self { places, keys, heads, members, positions, watermark, newest }
     }
 
     fn entries(&self) -> usize {
@@ -104,14 +108,14 @@ impl Flush {
         let mut range = (self.done, done);
         insert_places(connection, take(&mut range, &self.plan.places))?;
         for (hash, row) in take(&mut range, &self.plan.keys) {
-            idempotency.insert(connection, *hash, *row)?;
+            idempotency.insert(connection, *hash, *row, self.plan.newest)?;
         }
         raise_heads(connection, take(&mut range, &self.plan.heads))?;
         raise_members(connection, take(&mut range, &self.plan.members))?;
         let end = if done == self.plan.entries() {
             raise_positions(connection, &self.plan.positions)?;
             let sealed = idempotency.seal_if_full(connection)?;
-            raise_watermark(connection, self.plan.watermark)?;
+            raise_watermark(connection, self.plan.watermark, self.plan.newest)?;
             Some(sealed)
         } else {
             None
@@ -198,9 +202,16 @@ fn raise_positions(connection: &Connection, positions: &[(Partition, LogPosition
     Ok(())
 }
 
-fn raise_watermark(connection: &Connection, watermark: Watermark) -> Result<()> {
+fn raise_watermark(
+    connection: &Connection,
+    watermark: Watermark,
+    newest: TimestampMs,
+) -> Result<()> {
     connection
-        .prepare_cached("UPDATE meta SET watermark_row = ?1, watermark_journal = ?2")?
-        .execute((watermark.row.get(), watermark.journal))?;
+        .prepare_cached(
+            "UPDATE meta SET watermark_row = ?1, watermark_journal = ?2,
+                             newest_ms = max(newest_ms, ?3)",
+        )?
+        .execute((watermark.row.get(), watermark.journal, newest.get()))?;
     Ok(())
 }

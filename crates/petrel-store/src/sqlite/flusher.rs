@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use petrel_types::TimestampMs;
 use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
 
 use super::flush::{Flush, Plan, Slice, Watermark, trim_journal};
-use super::idempotency::Idempotency;
+use super::idempotency::{Idempotency, Retired, delete_retired};
 use super::marks::Marks;
 use super::memory::{self, Memory, SharedTail};
 use super::options::Options;
+use super::trims;
 use crate::{StoreError, StoreErrorKind};
 
 /// A smaller tail is sorted at once.
@@ -27,15 +29,23 @@ pub(super) struct Flusher {
 
 enum Stage {
     Nothing,
-    Sorting { tail: SharedTail, watermark: Watermark, plan: oneshot::Receiver<Plan> },
+    Sorting {
+        tail: SharedTail,
+        watermark: Watermark,
+        plan: oneshot::Receiver<Plan>,
+    },
     Moving(Flush),
-    Trimming(Watermark),
+    TrimmingJournal(Watermark),
+    /// What is forgotten is deleted. It can be put off at any time for the next flush.
+    Deleting(Watermark),
 }
 
 /// What a transaction did for the flush, to be taken over once it is on disk.
 pub(super) enum Done {
     Moved(Slice),
-    Trimmed { more: bool },
+    TrimmedJournal { more: bool },
+    Retired(Retired),
+    Deleted { more: bool },
 }
 
 /// The thread that sorts frozen tails and takes old ones apart: either would hold up
@@ -57,7 +67,12 @@ impl Flusher {
         memory: Arc<Memory>,
         watermark: Watermark,
     ) -> std::result::Result<Self, StoreError> {
-        Ok(Self { options, memory, stage: Stage::Trimming(watermark), sorter: Sorter::start()? })
+        Ok(Self {
+            options,
+            memory,
+            stage: Stage::TrimmingJournal(watermark),
+            sorter: Sorter::start()?,
+        })
     }
 
     /// Freezes the tail if it is full, or holds anything and `even_if_small`, and nothing
@@ -65,7 +80,7 @@ impl Flusher {
     pub(super) fn freeze_if_due(&mut self, marks: Marks, even_if_small: bool) {
         let weight = self.memory.weight();
         let is_due = weight >= self.options.tail_rows || (even_if_small && weight > 0);
-        if !is_due || !matches!(self.stage, Stage::Nothing) {
+        if !is_due || !matches!(self.stage, Stage::Nothing | Stage::Deleting(_)) {
             return;
         }
         let (tail, row) = self.memory.freeze();
@@ -107,11 +122,12 @@ impl Flusher {
     }
 
     /// Does a slice in the transaction of `connection`, which also adds `weight` entries
-    /// to the collecting tail.
+    /// to the collecting tail. The newest event was numbered at `now`.
     pub(super) fn slice(
         &mut self,
         connection: &Connection,
         idempotency: &mut Idempotency,
+        now: TimestampMs,
         weight: usize,
     ) -> Result<Option<Done>> {
         if let Stage::Sorting { plan, .. } = &mut self.stage
@@ -125,9 +141,19 @@ impl Flusher {
                 let quota = self.quota(flush.remaining(), weight);
                 flush.slice(connection, idempotency, quota).map(|slice| Some(Done::Moved(slice)))
             }
-            Stage::Trimming(watermark) => {
+            Stage::TrimmingJournal(watermark) => {
                 let more = trim_journal(connection, *watermark, self.quota(0, weight))?;
-                Ok(Some(Done::Trimmed { more }))
+                Ok(Some(Done::TrimmedJournal { more }))
+            }
+            Stage::Deleting(watermark) => {
+                if let Some(retired) = idempotency.retire(connection, now)? {
+                    return Ok(Some(Done::Retired(retired)));
+                }
+                // Entries of a generation are neighbours, trimmed events are not.
+                let quota = self.options.slice_rows;
+                let more = delete_retired(connection, quota)?
+                    || trims::delete(connection, watermark.row, quota.div_ceil(16))?;
+                Ok(Some(Done::Deleted { more }))
             }
         }
     }
@@ -139,14 +165,22 @@ impl Flusher {
             (Stage::Moving(mut flush), Done::Moved(slice)) => {
                 if flush.settle(slice, idempotency) {
                     let watermark = flush.watermark();
-                    let tail = self.memory.forget_frozen();
+                    let tail = self.memory.forget_frozen(idempotency.generations());
                     self.sorter.discard(tail, flush.into_plan());
-                    Stage::Trimming(watermark)
+                    Stage::TrimmingJournal(watermark)
                 } else {
                     Stage::Moving(flush)
                 }
             }
-            (Stage::Trimming(_), Done::Trimmed { more: false }) => Stage::Nothing,
+            (Stage::TrimmingJournal(watermark), Done::TrimmedJournal { more: false }) => {
+                Stage::Deleting(watermark)
+            }
+            (stage, Done::Retired(retired)) => {
+                idempotency.forget(&retired);
+                self.memory.set_generations(idempotency.generations());
+                stage
+            }
+            (Stage::Deleting(_), Done::Deleted { more: false }) => Stage::Nothing,
             (stage, _) => stage,
         };
     }

@@ -3,14 +3,16 @@
 //! A mark outlives what it numbered: the last row is in every row of the journal, and in
 //! the watermark when the journal has been trimmed.
 
-use petrel_types::{RowId, UserId};
+use petrel_types::{RowId, TimestampMs, UserId};
 
-/// The last numbers handed out.
+/// The last numbers handed out, and the newest time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks {
     pub(super) row: RowId,
     pub(super) user: UserId,
     pub(super) journal: u64,
+    /// When the newest event was numbered: the store's sense of time.
+    pub(super) newest: TimestampMs,
 }
 
 impl Marks {

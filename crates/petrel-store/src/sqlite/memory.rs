@@ -13,15 +13,22 @@
 //! into the indexes, the heads and the members, and what is frozen was visible before; so
 //! these tables never hold anything above a reader's `visible`.
 //!
+//! **Why what is changed in place fits, too.** A membership, a profile, a payload or a trim
+//! is changed where it is, without a row that would tell when. So while such a change is
+//! committed, from before the `COMMIT` until `visible` has been raised, the writer keeps
+//! readers from opening a snapshot ([`Memory::shut`]). A snapshot then holds exactly the
+//! changes of the commits up to `visible`. They are rare; a reader waits for one fsync.
+//!
 //! **What a slice may do at any moment.** The entries of a timeline are moved in order,
 //! so the index holds a beginning of each timeline without a hole and the tails the rest,
 //! perhaps with an overlap. Heads and cursors only grow; the tails, asked first, know the
 //! newest.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use petrel_types::{ConversationId, RowId, Seq, UserId};
 
+use super::idempotency::Generations;
 use super::tail::{Move, Place, Tail};
 
 pub(super) type SharedTail = Arc<RwLock<Tail>>;
@@ -35,7 +42,11 @@ struct Tails {
     collecting: SharedTail,
     frozen: Option<SharedTail>,
     visible: RowId,
+    generations: Arc<Generations>,
 }
+
+/// While it lives, no reader opens a snapshot.
+pub(super) struct Shut<'a>(RwLockWriteGuard<'a, Tails>);
 
 /// The tails as of one moment.
 #[derive(Debug)]
@@ -43,13 +54,14 @@ pub(super) struct View {
     /// The newest first.
     tails: Vec<SharedTail>,
     visible: RowId,
+    generations: Arc<Generations>,
 }
 
 impl Memory {
     /// Begins with what was recovered.
-    pub(super) fn new(recovered: Tail, visible: RowId) -> Self {
+    pub(super) fn new(recovered: Tail, visible: RowId, generations: Arc<Generations>) -> Self {
         let collecting = Arc::new(RwLock::new(recovered));
-        Self(RwLock::new(Tails { collecting, frozen: None, visible }))
+        Self(RwLock::new(Tails { collecting, frozen: None, visible, generations }))
     }
 
     /// Takes a view and opens a snapshot of the database at the same moment.
@@ -64,13 +76,20 @@ impl Memory {
         self.0.read().unwrap_or_else(PoisonError::into_inner).view(RowId::new(u64::MAX))
     }
 
+    /// Keeps readers from opening snapshots until the commit is added.
+    pub(super) fn shut(&self) -> Shut<'_> {
+        Shut(self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Adds a commit and makes it visible.
-    pub(super) fn append(&self, commit: Tail, last_row: RowId) {
-        let collecting =
-            Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).collecting);
+    pub(super) fn append(&self, commit: Tail, last_row: RowId, shut: Option<Shut<'_>>) {
+        let collecting = match &shut {
+            Some(Shut(tails)) => Arc::clone(&tails.collecting),
+            None => Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).collecting),
+        };
         // Readers ignore what is not visible yet, so they need not wait for all of it.
         collecting.write().unwrap_or_else(PoisonError::into_inner).append(commit);
-        self.0.write().unwrap_or_else(PoisonError::into_inner).visible = last_row;
+        shut.unwrap_or_else(|| self.shut()).0.visible = last_row;
     }
 
     /// How many entries the collecting tail holds.
@@ -90,15 +109,23 @@ impl Memory {
     }
 
     /// Lets go of the frozen tail, all of which must be in the indexes, on disk.
-    pub(super) fn forget_frozen(&self) -> Option<SharedTail> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).frozen.take()
+    pub(super) fn forget_frozen(&self, generations: Arc<Generations>) -> Option<SharedTail> {
+        let mut tails = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        tails.generations = generations;
+        tails.frozen.take()
+    }
+
+    /// From now on client message ids are looked for in these.
+    pub(super) fn set_generations(&self, generations: Arc<Generations>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).generations = generations;
     }
 }
 
 impl Tails {
     fn view(&self, visible: RowId) -> View {
         let tails = [Some(&self.collecting), self.frozen.as_ref()];
-        View { tails: tails.into_iter().flatten().cloned().collect(), visible }
+        let tails = tails.into_iter().flatten().cloned().collect();
+        View { tails, visible, generations: Arc::clone(&self.generations) }
     }
 }
 
@@ -110,6 +137,11 @@ impl View {
     /// The last row of the last commit that belongs to the view.
     pub(super) fn visible(&self) -> RowId {
         self.visible
+    }
+
+    /// Where client message ids are looked for.
+    pub(super) fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// The end of a timeline, if a tail knows it.

@@ -21,6 +21,8 @@
 
 mod checkpoint;
 mod commit;
+mod conversations;
+mod derivations;
 mod directory;
 mod fault;
 mod filter;
@@ -29,19 +31,24 @@ mod flusher;
 mod idempotency;
 mod journal;
 mod marks;
+mod memberships;
 mod memory;
 mod message_key;
+mod migrations;
 mod number;
 mod options;
+mod overwrites;
 mod reader;
 mod recovery;
 mod schema;
 mod sync;
+mod tables;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod timelines;
 mod transaction;
+mod trims;
 mod users;
 mod verify;
 mod write;
@@ -110,7 +117,7 @@ impl SqliteStore {
             schema::open_writer(&directory, &location, mint_epoch()?, HashSecret::mint()?)?;
         let Recovered { epoch, hash_secret, marks, watermark, tail, owners, idempotency } =
             recovery::recover(&connection, &options).map_err(fault::of_read)?;
-        let memory = Arc::new(Memory::new(tail, marks.row));
+        let memory = Arc::new(Memory::new(tail, marks.row, idempotency.generations()));
         let failure = Failure::default();
         let (reads, queue) = mpsc::channel(reader::READS_QUEUED_MAX);
         let readers = reader::start(&location, &memory, queue)?;
@@ -235,44 +242,47 @@ impl Store for SqliteStore {
         &self,
         conversation: ConversationId,
     ) -> Result<Option<ConversationState>, StoreError> {
-        self.read(move |snapshot| timelines::conversation(snapshot, conversation)).await
+        self.read(move |snapshot| conversations::conversation(snapshot, conversation)).await
     }
 
-    async fn summary(&self, _conversation: ConversationId) -> Result<Option<Summary>, StoreError> {
-        todo!()
+    async fn summary(&self, conversation: ConversationId) -> Result<Option<Summary>, StoreError> {
+        self.read(move |snapshot| conversations::summary(snapshot, conversation)).await
     }
 
     async fn conversations_after(
         &self,
-        _after: ConversationId,
-        _limit: u32,
+        after: ConversationId,
+        limit: u32,
     ) -> Result<Vec<Summary>, StoreError> {
-        todo!()
+        self.read(move |snapshot| conversations::conversations_after(snapshot, after, limit)).await
     }
 
     async fn members_after(
         &self,
-        _conversation: ConversationId,
-        _after: UserId,
-        _limit: u32,
+        conversation: ConversationId,
+        after: UserId,
+        limit: u32,
     ) -> Result<Option<MemberPage>, StoreError> {
-        todo!()
+        self.read(move |snapshot| {
+            conversations::members_after(snapshot, conversation, after, limit)
+        })
+        .await
     }
 
-    async fn personal_timeline(&self, _user: UserId) -> Result<Option<ConversationId>, StoreError> {
-        todo!()
+    async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError> {
+        self.read(move |snapshot| conversations::personal_timeline(snapshot, user)).await
     }
 
     async fn unsettled(
         &self,
-        _after: Option<DerivationId>,
-        _limit: u32,
+        after: Option<DerivationId>,
+        limit: u32,
     ) -> Result<Vec<Derivation>, StoreError> {
-        todo!()
+        self.read(move |snapshot| derivations::unsettled(snapshot.connection, after, limit)).await
     }
 
-    async fn is_unsettled(&self, _derivation: DerivationId) -> Result<bool, StoreError> {
-        todo!()
+    async fn is_unsettled(&self, derivation: DerivationId) -> Result<bool, StoreError> {
+        self.read(move |snapshot| derivations::is_unsettled(snapshot.connection, derivation)).await
     }
 
     async fn single_chat(
@@ -280,7 +290,7 @@ impl Store for SqliteStore {
         one: UserId,
         other: UserId,
     ) -> Result<Option<ConversationId>, StoreError> {
-        self.read(move |snapshot| timelines::single_chat(snapshot, one, other)).await
+        self.read(move |snapshot| conversations::single_chat(snapshot, one, other)).await
     }
 
     async fn find_message(
@@ -333,7 +343,10 @@ impl Store for SqliteStore {
         conversation: ConversationId,
         user: UserId,
     ) -> Result<Option<Member>, StoreError> {
-        self.read(move |snapshot| timelines::member(snapshot, conversation, user)).await
+        self.read(move |snapshot| {
+            memberships::member(snapshot.connection, &snapshot.view, conversation, user)
+        })
+        .await
     }
 
     async fn sync_page(

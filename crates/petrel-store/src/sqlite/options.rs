@@ -24,6 +24,13 @@ pub struct Options {
     pub restart_bytes: u64,
     /// At this size commits are refused until the write-ahead log has begun again.
     pub wal_bytes_max: u64,
+    /// A client message id is forgotten when its message is older than this, as seen from
+    /// the newest event: not at once, but with the last of those that were stored about
+    /// the same time. `None` keeps all of them for ever.
+    pub idempotency_window: Option<Duration>,
+    /// What was overwritten has left the write-ahead log, and with it the last file it was
+    /// in, about this time after its commit, or as soon as readers allow.
+    pub overwritten_lingers: Duration,
     /// The name of a registered SQLite VFS to use instead of the system's own.
     pub vfs: Option<String>,
 }
@@ -39,6 +46,8 @@ impl Default for Options {
             checkpoint_bytes: 8 * MIB,
             restart_bytes: 64 * MIB,
             wal_bytes_max: 256 * MIB,
+            idempotency_window: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+            overwritten_lingers: Duration::from_secs(5),
             vfs: None,
         }
     }

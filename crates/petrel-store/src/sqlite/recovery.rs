@@ -36,9 +36,10 @@ pub(super) struct Recovered {
 /// ones at most.
 pub(super) fn recover(connection: &Connection, options: &Options) -> Result<Recovered> {
     let hash_secret = HashSecret::load(connection)?;
-    let schema::Meta { epoch, watermark, last_user } = schema::Meta::load(connection)?;
+    let schema::Meta { epoch, watermark, last_user, newest } = schema::Meta::load(connection)?;
     let mut tail = Tail::default();
-    let mut marks = Marks { row: watermark.row, user: last_user, journal: watermark.journal };
+    let mut marks =
+        Marks { row: watermark.row, user: last_user, journal: watermark.journal, newest };
     if let Some((journal, last_row)) = journal::replay(connection, watermark.journal, &mut tail)? {
         marks.journal = journal;
         marks.row = marks.row.max(last_row);
@@ -46,8 +47,11 @@ pub(super) fn recover(connection: &Connection, options: &Options) -> Result<Reco
     if let Some(last_row) = replay_events(connection, watermark.row, hash_secret, &mut tail)? {
         marks.row = marks.row.max(last_row);
     }
+    let replayed = tail.timelines.values().flatten().map(|place| place.timestamp);
+    marks.newest = replayed.fold(newest, TimestampMs::max);
     let owners = load_owners(connection, &tail)?;
-    let idempotency = Idempotency::load(connection, options.tail_rows)?;
+    let idempotency =
+        Idempotency::load(connection, options.tail_rows, options.idempotency_window, marks.newest)?;
     Ok(Recovered { epoch, hash_secret, marks, watermark, tail, owners, idempotency })
 }
 

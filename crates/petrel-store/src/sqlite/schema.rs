@@ -1,23 +1,22 @@
-//! The database file: its settings, its tables, and whether it is ours.
+//! The database file: its settings, its version, and whether it is ours.
 //!
 //! Nothing is written to a file before it is known to be empty or to be ours.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use petrel_types::{Epoch, RowId, UserId};
+use petrel_types::{Epoch, RowId, TimestampMs, UserId};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::directory::DataDirectory;
-use super::fault;
 use super::flush::Watermark;
 use super::message_key::HashSecret;
+use super::migrations::{self, OLDEST_VERSION, SCHEMA_VERSION};
+use super::{fault, tables};
 use crate::{StoreError, StoreErrorKind};
 
 /// Marks the file as Petrel's: `PTRL` in ASCII.
 const APPLICATION_ID: u32 = 0x5054_524c;
-/// Raised with each change of the tables.
-const SCHEMA_VERSION: u32 = 2;
 
 /// How long to wait for an operator's `sqlite3` shell to let go of the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,116 +25,24 @@ const WRITER_CACHE_KIB: u32 = 64 * 1024;
 const READER_CACHE_KIB: u32 = 16 * 1024;
 pub(super) const PAGE_BYTES: u32 = 16_384;
 
-/// A commit appends to `events` and `journal` and touches nothing else, but for a
-/// conversation that begins. The heads in `conversations`, the cursors in `members`, the
-/// positions in `partitions` and the two indexes follow behind, up to the watermark.
-///
-/// `meta` has one row. Its marks outlive the rows they number, so that deleting the
-/// newest event or user never makes its number come back.
-///
-/// The key of `idempotency` includes the row, so that two messages may share a hash.
-const TABLES: &str = "
-CREATE TABLE meta (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    epoch INTEGER NOT NULL,
-    hash_secret_0 INTEGER NOT NULL,
-    hash_secret_1 INTEGER NOT NULL,
-    last_user INTEGER NOT NULL,
-    watermark_row INTEGER NOT NULL,
-    watermark_journal INTEGER NOT NULL,
-    generation INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE partitions (
-    partition INTEGER PRIMARY KEY,
-    owner_epoch INTEGER NOT NULL,
-    next_position INTEGER NOT NULL,
-    conversation_number INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE conversations (
-    id INTEGER PRIMARY KEY,
-    low INTEGER NOT NULL,
-    high INTEGER NOT NULL,
-    begun_row INTEGER NOT NULL,
-    head_seq INTEGER NOT NULL DEFAULT 0,
-    head_message_number INTEGER NOT NULL DEFAULT 0,
-    head_row INTEGER NOT NULL DEFAULT 0,
-    head_timestamp_ms INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (low, high)
-) STRICT;
-
-CREATE TABLE members (
-    user INTEGER NOT NULL,
-    conversation INTEGER NOT NULL,
-    delivered_seq INTEGER NOT NULL DEFAULT 0,
-    read_seq INTEGER NOT NULL DEFAULT 0,
-    changed_row INTEGER NOT NULL,
-    PRIMARY KEY (user, conversation)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX members_by_conversation ON members (conversation);
-
-CREATE TABLE events (
-    row_id INTEGER PRIMARY KEY,
-    partition INTEGER NOT NULL,
-    conversation INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    message_number INTEGER NOT NULL,
-    sender INTEGER NOT NULL,
-    client_message_id TEXT,
-    timestamp_ms INTEGER NOT NULL,
-    payload BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE journal (
-    number INTEGER PRIMARY KEY,
-    last_row INTEGER NOT NULL,
-    body BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE timeline (
-    conversation INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    row_id INTEGER NOT NULL,
-    PRIMARY KEY (conversation, seq)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE idempotency (
-    generation INTEGER NOT NULL,
-    hash INTEGER NOT NULL,
-    row_id INTEGER NOT NULL,
-    PRIMARY KEY (generation, hash, row_id)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE idempotency_filters (
-    generation INTEGER PRIMARY KEY,
-    bits BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE users (
-    id INTEGER PRIMARY KEY,
-    username TEXT NOT NULL,
-    username_key TEXT NOT NULL UNIQUE,
-    password_hash TEXT NOT NULL,
-    created_ms INTEGER NOT NULL
-) STRICT;
-";
-
 /// What `meta` holds besides the secret.
 pub(super) struct Meta {
     pub(super) epoch: Epoch,
     pub(super) watermark: Watermark,
     pub(super) last_user: UserId,
+    /// When the newest event up to the watermark was numbered.
+    pub(super) newest: TimestampMs,
 }
 
 impl Meta {
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT epoch, watermark_row, watermark_journal, last_user FROM meta";
+        let sql = "SELECT epoch, watermark_row, watermark_journal, last_user, newest_ms FROM meta";
         connection.query_row(sql, [], |row| {
             Ok(Self {
                 epoch: Epoch::new(row.get(0)?),
                 watermark: Watermark { row: RowId::new(row.get(1)?), journal: row.get(2)? },
                 last_user: UserId::new(row.get(3)?),
+                newest: TimestampMs::new(row.get(4)?),
             })
         })
     }
@@ -148,8 +55,17 @@ pub(super) struct Location {
     pub(super) vfs: Option<String>,
 }
 
-/// Opens the connection that writes, after creating or checking the file. `epoch` is
-/// for a file that is created.
+/// What a file holds.
+enum Content {
+    Nothing,
+    /// A database of this version, which can be read or brought forward.
+    Petrel {
+        version: u32,
+    },
+}
+
+/// Opens the connection that writes, after creating the file or bringing it forward to
+/// the present version. `epoch` is for a file that is created.
 pub(super) fn open_writer(
     directory: &DataDirectory,
     location: &Location,
@@ -159,18 +75,57 @@ pub(super) fn open_writer(
     let path = location.path.as_path();
     let story = |error| story(error, path);
     let mut connection = connect(location, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(story)?;
-    let is_new = is_new(&connection, path)?;
-    if is_new {
+    let content = content(&connection, path)?;
+    if let Content::Nothing = content {
         // Both are fixed from the first page on.
         connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(story)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(story)?;
     }
     configure_writer(&connection, path).map_err(story)??;
-    if is_new {
-        create(&mut connection, epoch, secret).map_err(story)?;
-        directory.sync()?;
+    match content {
+        Content::Nothing => {
+            create(&mut connection, epoch, secret).map_err(story)?;
+            directory.sync()?;
+        }
+        Content::Petrel { version } if version < SCHEMA_VERSION => {
+            tracing::info!(
+                from = version,
+                to = SCHEMA_VERSION,
+                "bringing the database to the present version; an older Petrel can't read it then"
+            );
+            migrations::migrate(&mut connection, version).map_err(story)?;
+        }
+        Content::Petrel { .. } => {}
     }
     Ok(connection)
+}
+
+/// Opens the connection that writes to a file that must be of the present version: one
+/// that is not is refused and left as it is.
+pub(super) fn open_present(
+    directory: &DataDirectory,
+    location: &Location,
+    epoch: Epoch,
+    secret: HashSecret,
+) -> Result<Connection, StoreError> {
+    let path = location.path.as_path();
+    let connection =
+        connect(location, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| story(error, path))?;
+    match content(&connection, path)? {
+        Content::Petrel { version } if version < SCHEMA_VERSION => Err(StoreError::new(
+            StoreErrorKind::Unavailable,
+            format!(
+                "the database {} has schema version {version}, and this Petrel checks version \
+                 {SCHEMA_VERSION} only: check it with the Petrel that wrote it, or start this one \
+                 once, which brings it forward (an older Petrel can't read it then)",
+                path.display()
+            ),
+        )),
+        Content::Petrel { .. } | Content::Nothing => {
+            drop(connection);
+            open_writer(directory, location, epoch, secret)
+        }
+    }
 }
 
 /// Opens a connection that reads a file which [`open_writer`] has opened.
@@ -202,8 +157,9 @@ fn connect(location: &Location, access: OpenFlags) -> rusqlite::Result<Connectio
     Ok(connection)
 }
 
-/// Whether the file is empty. One that is neither empty nor ours is an error.
-fn is_new(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+/// What is in the file. One that is neither empty nor ours is an error, and so is one of
+/// ours that this Petrel can't read.
+fn content(connection: &Connection, path: &Path) -> Result<Content, StoreError> {
     let identity = "SELECT (SELECT application_id FROM pragma_application_id),
                            (SELECT user_version FROM pragma_user_version),
                            (SELECT count(*) FROM sqlite_schema)";
@@ -211,20 +167,22 @@ fn is_new(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
         .query_row(identity, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .map_err(|error| story(error, path))?;
     if (application_id, version, objects) == (0, 0, 0) {
-        return Ok(true);
+        return Ok(Content::Nothing);
     }
     let corrupt = |what: String| StoreError::new(StoreErrorKind::Corrupt, what);
     if application_id != i64::from(APPLICATION_ID) {
         return Err(corrupt(format!("{} is a database, but not a Petrel one", path.display())));
     }
-    if version != i64::from(SCHEMA_VERSION) {
-        return Err(corrupt(format!(
-            "the database {} has schema version {version}, and this Petrel understands \
-             version {SCHEMA_VERSION}: start the Petrel that wrote it, or a newer one",
+    match u32::try_from(version) {
+        Ok(version) if (OLDEST_VERSION..=SCHEMA_VERSION).contains(&version) => {
+            Ok(Content::Petrel { version })
+        }
+        _ => Err(corrupt(format!(
+            "the database {} has schema version {version}, and this Petrel understands versions \
+             {OLDEST_VERSION} to {SCHEMA_VERSION}: start the Petrel that wrote it, or a newer one",
             path.display()
-        )));
+        ))),
     }
-    Ok(false)
 }
 
 fn story(error: rusqlite::Error, path: &Path) -> StoreError {
@@ -254,6 +212,8 @@ fn configure_writer(
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Not inside a commit, which would have to wait for it: see `checkpoint`.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    // Zeroes what is freed within a page, at no cost in writing: see `overwrites`.
+    connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
     set_cache(connection, WRITER_CACHE_KIB)?;
     Ok(Ok(()))
 }
@@ -267,7 +227,7 @@ fn set_cache(connection: &Connection, size_kib: u32) -> rusqlite::Result<()> {
 /// a file that still counts as empty.
 fn create(connection: &mut Connection, epoch: Epoch, secret: HashSecret) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
+    tables::create(&transaction)?;
     let (secret_0, secret_1) = secret.columns();
     transaction.execute(
         "INSERT INTO meta (id, epoch, hash_secret_0, hash_secret_1, last_user,

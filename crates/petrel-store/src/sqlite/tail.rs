@@ -15,7 +15,7 @@ use petrel_types::{
 use crate::{Cursors, Head};
 
 /// An event's place in its timeline, and what a head needs of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) seq: Seq,
     pub(super) row: RowId,

@@ -155,7 +155,7 @@ fn a_foreign_file_is_refused_and_left_alone() {
 
 #[test]
 fn another_version_is_refused() {
-    for version in [1, 3] {
+    for version in [1, 4] {
         let place = TempDir::new().unwrap();
         drop(open(place.path()));
         let path = place.path().join("petrel.db");

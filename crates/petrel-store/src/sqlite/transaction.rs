@@ -13,8 +13,8 @@ use super::idempotency::Idempotency;
 use super::marks::Marks;
 use super::memory::View;
 use super::message_key::{HashSecret, is_message};
-use super::tail::Tail;
-use super::timelines;
+use super::tail::{Place, Tail};
+use super::{conversations, timelines, trims};
 use crate::{Claim, Cursors, Head};
 
 /// What the writer knows without asking the database.
@@ -29,6 +29,11 @@ pub(super) struct Known {
 pub(super) struct Staged {
     pub(super) tail: Tail,
     pub(super) owners: HashMap<Partition, Claim>,
+    /// Something was changed that readers may be looking at, so that they have to be kept
+    /// out while it is committed: see `memory`.
+    pub(super) changes_in_place: bool,
+    /// A payload was overwritten, so that the old one is to disappear from the log.
+    pub(super) overwrites: bool,
 }
 
 /// A transaction that is open.
@@ -53,11 +58,27 @@ impl Transaction<'_> {
         let staged = self.staged.tail.places(conversation, EVERYTHING).last().copied();
         match staged.or_else(|| self.view.head(conversation)) {
             Some(place) => Ok(Some(place.head())),
-            None => timelines::stored_head(self.connection, conversation),
+            None => conversations::stored_head(self.connection, conversation),
         }
     }
 
-    /// A member's cursors; `None` if the user is no member.
+    /// The place of an event that is kept, or of the last one.
+    pub(super) fn place(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Place>> {
+        let is_it = |place: &Place| place.seq == seq;
+        let staged = self.staged.tail.places(conversation, EVERYTHING).iter().find(|it| is_it(it));
+        let known = staged.copied().or_else(|| self.view.last_up_to(conversation, seq));
+        if let Some(place) = known.filter(is_it) {
+            return Ok(Some(place));
+        }
+        if let Some(head) =
+            conversations::stored_place(self.connection, conversation)?.filter(is_it)
+        {
+            return Ok(Some(head));
+        }
+        timelines::indexed_place(self.connection, conversation, seq)
+    }
+
+    /// A member's cursors; `None` if the user never was a member.
     pub(super) fn cursors(
         &self,
         conversation: ConversationId,
@@ -90,7 +111,9 @@ impl Transaction<'_> {
         rows.extend(self.view.rows_of(hash));
         rows.extend(self.known.idempotency.rows_of(self.connection, hash)?);
         for row in rows {
-            if is_message(self.connection, row, conversation, sender, client_message_id)? {
+            if is_message(self.connection, row, conversation, sender, client_message_id)?
+                && !trims::is_trimmed(self.connection, row)?
+            {
                 return Ok(true);
             }
         }

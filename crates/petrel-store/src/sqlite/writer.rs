@@ -23,7 +23,7 @@ use super::checkpoint::{Checkpoints, checkpoint};
 use super::directory::DataDirectory;
 use super::flusher::{Done, Flusher};
 use super::marks::Marks;
-use super::memory::Memory;
+use super::memory::{Memory, Shut};
 use super::options::Options;
 use super::transaction::{Known, Staged, Transaction};
 use super::write::{Write, WriteError};
@@ -64,6 +64,12 @@ struct Outcome {
     flushed: Option<Done>,
 }
 
+/// What to do while nobody writes.
+enum Idle {
+    Flush,
+    LookAfterLog,
+}
+
 /// How an attempt to commit a group ended, if not well.
 enum Setback {
     /// This write was refused after it had changed something.
@@ -96,23 +102,34 @@ impl Writer {
         let mut received = Vec::new();
         loop {
             match self.receive(runtime, &mut received) {
-                Some(0) => break,
-                Some(_) => self.commit_group(received.drain(..).collect()),
-                None => self.flush_while_idle(),
+                Ok(0) => break,
+                Ok(_) => self.commit_group(received.drain(..).collect()),
+                Err(Idle::Flush) => self.flush_while_idle(),
+                Err(Idle::LookAfterLog) => self.look_after_log(),
             }
         }
         self.finish()
     }
 
-    /// Waits for writes. Returns how many there are, zero at the end of the queue, or
-    /// `None` if for some time there were none while there is something to flush.
-    fn receive(&mut self, runtime: &Runtime, received: &mut Vec<Box<dyn Write>>) -> Option<usize> {
-        let idle_after = self.options.flush_idle_after.filter(|_| self.flusher.is_behind());
+    /// Waits for writes. Returns how many there are, zero at the end of the queue, or what
+    /// to do if there have been none for some time.
+    fn receive(
+        &mut self,
+        runtime: &Runtime,
+        received: &mut Vec<Box<dyn Write>>,
+    ) -> Result<usize, Idle> {
+        let flush_after = self.options.flush_idle_after.filter(|_| self.flusher.is_behind());
+        let log_after = self.checkpoints.due_after();
+        let idle = match (flush_after, log_after) {
+            (Some(flush), Some(log)) if log < flush => Some((log, Idle::LookAfterLog)),
+            (Some(flush), _) => Some((flush, Idle::Flush)),
+            (None, log) => log.map(|log| (log, Idle::LookAfterLog)),
+        };
         runtime.block_on(async {
             let receive = self.queue.recv_many(received, WRITES_GROUPED_MAX);
-            match idle_after {
-                Some(idle_after) => time::timeout(idle_after, receive).await.ok(),
-                None => Some(receive.await),
+            match idle {
+                Some((after, idle)) => time::timeout(after, receive).await.map_err(|_| idle),
+                None => Ok(receive.await),
             }
         })
     }
@@ -219,9 +236,11 @@ impl Writer {
     /// is rolled back, and nothing has changed in memory.
     fn attempt(&mut self, writes: &mut VecDeque<Box<dyn Write>>) -> Result<(), Setback> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(setback)?;
+        let memory = Arc::clone(&self.memory);
         let ran = self.run_all(writes).and_then(|outcome| {
+            let shut = outcome.staged.changes_in_place.then(|| memory.shut());
             match self.connection.execute_batch("COMMIT") {
-                Ok(()) => Ok(outcome),
+                Ok(()) => Ok((outcome, shut)),
                 // A full disk stops the log before the mark that would end the commit.
                 Err(error) if fault::kind(&error) == StoreErrorKind::Full => {
                     Err(Setback::Failed(error))
@@ -230,8 +249,8 @@ impl Writer {
             }
         });
         match ran {
-            Ok(outcome) => {
-                self.settle(outcome);
+            Ok((outcome, shut)) => {
+                self.settle(outcome, shut);
                 Ok(())
             }
             Err(setback) => Err(self.roll_back(setback)),
@@ -239,10 +258,13 @@ impl Writer {
     }
 
     /// Takes over what is on disk now.
-    fn settle(&mut self, Outcome { marks, staged, flushed }: Outcome) {
+    fn settle(&mut self, Outcome { marks, staged, flushed }: Outcome, shut: Option<Shut<'_>>) {
         self.marks = marks;
         self.known.owners.extend(staged.owners);
-        self.memory.append(staged.tail, marks.row);
+        self.memory.append(staged.tail, marks.row, shut);
+        if staged.overwrites {
+            self.checkpoints.truncate_soon();
+        }
         if let Some(done) = flushed {
             self.flusher.settle(done, &mut self.known.idempotency);
         }
@@ -283,7 +305,7 @@ impl Writer {
         }
         let flushed = self
             .flusher
-            .slice(connection, &mut self.known.idempotency, staged.tail.weight)
+            .slice(connection, &mut self.known.idempotency, marks.newest, staged.tail.weight)
             .map_err(setback)?;
         Ok(Outcome { marks, staged, flushed })
     }

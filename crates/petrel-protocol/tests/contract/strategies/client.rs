@@ -1,0 +1,149 @@
+//! Frames from a client.
+
+use petrel_protocol::frame::*;
+use petrel_types::{ConversationId, RowId, Seq};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::{
+    client_msg_id, conversation, history, role, row, seq, text, texts, timestamp, user, users,
+};
+
+pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
+    prop_oneof![
+        auth().prop_map(ClientFrame::Auth),
+        Just(ClientFrame::Ping(Ping {})),
+        single_chat().prop_map(ClientFrame::SingleChat),
+        group_chat().prop_map(ClientFrame::GroupChat),
+        change_of_message(),
+        change_of_group(),
+        ack().prop_map(ClientFrame::Ack),
+        (option::of(text()), option::of(any::<u32>()))
+            .prop_map(|(token, limit)| ClientFrame::Sync(Sync { token, limit })),
+        pull().prop_map(ClientFrame::Pull),
+        (conversation(), option::of(user()), option::of(any::<u32>())).prop_map(
+            |(conversation_id, members_after, limit)| ClientFrame::Conversation(Conversation {
+                conversation_id,
+                members_after,
+                limit
+            })
+        ),
+    ]
+}
+
+fn auth() -> impl Strategy<Value = Auth> {
+    (text(), option::of(any::<u32>()), texts(), vec(option::of(text()), 3)).prop_map(
+        |(token, v, caps, device)| {
+            let [device_id, platform, client] = device.try_into().unwrap();
+            Auth { token, v, caps, device_id, platform, client }
+        },
+    )
+}
+
+fn single_chat() -> impl Strategy<Value = SingleChat> {
+    (client_msg_id(), user(), text(), any::<bool>(), option::of(timestamp())).prop_map(
+        |(client_msg_id, to, body, retry, first_sent_ts)| SingleChat {
+            client_msg_id,
+            to,
+            msg_type: MessageType::Text,
+            body,
+            retry,
+            first_sent_ts,
+        },
+    )
+}
+
+fn group_chat() -> impl Strategy<Value = GroupChat> {
+    (client_msg_id(), conversation(), text(), any::<bool>(), option::of(timestamp())).prop_map(
+        |(client_msg_id, group_id, body, retry, first_sent_ts)| GroupChat {
+            client_msg_id,
+            group_id,
+            msg_type: MessageType::Text,
+            body,
+            retry,
+            first_sent_ts,
+        },
+    )
+}
+
+type Target = (Option<ConversationId>, Option<Seq>, Option<RowId>);
+
+/// How a message is named: any combination can be read, whether it makes sense or not.
+fn target() -> impl Strategy<Value = Target> {
+    (option::of(conversation()), option::of(seq()), option::of(row()))
+}
+
+fn change_of_message() -> impl Strategy<Value = ClientFrame> {
+    (client_msg_id(), target(), option::of(text())).prop_map(|(client_msg_id, target, body)| {
+        let (conversation_id, msg_seq, server_msg_id) = target;
+        match body {
+            None => ClientFrame::MessageRevoke(MessageRevoke {
+                client_msg_id,
+                conversation_id,
+                msg_seq,
+                server_msg_id,
+            }),
+            Some(body) => ClientFrame::MessageEdit(MessageEdit {
+                client_msg_id,
+                conversation_id,
+                msg_seq,
+                server_msg_id,
+                body,
+            }),
+        }
+    })
+}
+
+fn change_of_group() -> impl Strategy<Value = ClientFrame> {
+    let named = || (client_msg_id(), conversation());
+    prop_oneof![
+        (client_msg_id(), text(), users(), history()).prop_map(
+            |(client_msg_id, title, members, history)| {
+                ClientFrame::GroupCreate(GroupCreate { client_msg_id, title, members, history })
+            }
+        ),
+        (named(), users()).prop_map(|((client_msg_id, group_id), members)| {
+            ClientFrame::GroupAdd(GroupAdd { client_msg_id, group_id, members })
+        }),
+        (named(), users()).prop_map(|((client_msg_id, group_id), members)| {
+            ClientFrame::GroupRemove(GroupRemove { client_msg_id, group_id, members })
+        }),
+        named().prop_map(|(client_msg_id, group_id)| {
+            ClientFrame::GroupLeave(GroupLeave { client_msg_id, group_id })
+        }),
+        (named(), user(), role()).prop_map(|((client_msg_id, group_id), user, role)| {
+            ClientFrame::GroupRole(GroupRole { client_msg_id, group_id, user, role })
+        }),
+        (named(), text()).prop_map(|((client_msg_id, group_id), title)| {
+            ClientFrame::GroupTitle(GroupTitle { client_msg_id, group_id, title })
+        }),
+        named().prop_map(|(client_msg_id, group_id)| {
+            ClientFrame::GroupDissolve(GroupDissolve { client_msg_id, group_id })
+        }),
+    ]
+}
+
+fn ack_item() -> impl Strategy<Value = AckItem> {
+    (conversation(), seq())
+        .prop_map(|(conversation_id, msg_seq)| AckItem { conversation_id, msg_seq })
+}
+
+fn ack() -> impl Strategy<Value = Ack> {
+    let ack_type = proptest::sample::select(&[ClientAckType::Delivered, ClientAckType::Read][..]);
+    (ack_type, target(), vec(ack_item(), 0..4)).prop_map(|(ack_type, target, items)| {
+        let (conversation_id, msg_seq, server_msg_id) = target;
+        Ack { ack_type, conversation_id, msg_seq, server_msg_id, items }
+    })
+}
+
+fn pull() -> impl Strategy<Value = Pull> {
+    (conversation(), option::of(seq()), option::of(seq()), option::of(any::<u32>())).prop_map(
+        |(conversation_id, after_seq, before_seq, limit)| Pull {
+            conversation_id,
+            after_seq,
+            before_seq,
+            limit,
+        },
+    )
+}

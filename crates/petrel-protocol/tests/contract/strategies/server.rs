@@ -1,0 +1,301 @@
+//! Frames from the server.
+
+use petrel_protocol::frame::*;
+use petrel_types::{ConversationId, Epoch, MessageNumber, RowId, Seq, SessionId, TimestampMs};
+use proptest::array::{uniform4, uniform5};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::value::RawValue;
+
+use super::{
+    client_msg_id, conversation, counter, history, id, reason, role, row, seq, text, texts,
+    timestamp, user, users,
+};
+
+/// Whatever a server may say, and what it never says of itself but a client may read:
+/// kinds that are unknown.
+pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
+    prop_oneof![
+        auth_ok().prop_map(ServerFrame::AuthOk),
+        (reason(), text())
+            .prop_map(|(reason, message)| ServerFrame::AuthFail(AuthFail { reason, message })),
+        timestamp().prop_map(|ts| ServerFrame::Pong(Pong { ts })),
+        event_of_timeline(),
+        server_ack().prop_map(ServerFrame::Ack),
+        sync_state().prop_map(ServerFrame::SyncState),
+        events().prop_map(ServerFrame::Events),
+        conversation_state().prop_map(ServerFrame::ConversationState),
+        (conversation(), seq()).prop_map(|(conversation_id, head_seq)| ServerFrame::Gap(Gap {
+            conversation_id,
+            head_seq,
+        })),
+        error().prop_map(ServerFrame::Error),
+    ]
+}
+
+pub(crate) fn event_push() -> impl Strategy<Value = EventPush> {
+    (user(), option::of(client_msg_id()), place(), change(), text(), any::<bool>()).prop_map(
+        |(from, client_msg_id, place, change, fallback, redelivered)| {
+            let (server_msg_id, conversation_id, msg_seq, ts) = place;
+            EventPush {
+                from,
+                client_msg_id,
+                server_msg_id,
+                conversation_id,
+                msg_seq,
+                change,
+                fallback,
+                ts,
+                redelivered,
+            }
+        },
+    )
+}
+
+fn auth_ok() -> impl Strategy<Value = AuthOk> {
+    (any::<u32>(), user(), id(), id(), timestamp(), texts(), limits()).prop_map(
+        |(v, from, session, epoch, ts, caps, limits)| AuthOk {
+            v,
+            from,
+            session_id: SessionId::new(session),
+            epoch: Epoch::new(epoch),
+            ts,
+            caps,
+            limits,
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (any::<[u64; 10]>(), any::<u32>()).prop_map(|(numbers, pull_events)| Limits {
+        frame_bytes: numbers[0],
+        body_units: numbers[1],
+        body_bytes: numbers[2],
+        sends_in_flight: numbers[3],
+        pull_events,
+        group_members: numbers[4],
+        recall_window_ms: numbers[5],
+        edit_window_ms: numbers[6],
+        retry_window_ms: numbers[7],
+        ping_interval_ms: numbers[8],
+        idle_timeout_ms: numbers[9],
+    })
+}
+
+/// Where an event is, and when it came there.
+type Place = (RowId, ConversationId, Seq, TimestampMs);
+
+fn place() -> impl Strategy<Value = Place> {
+    (row(), conversation(), seq(), timestamp())
+}
+
+/// What became of a message: `rev`, and whether it is edited, recalled and redelivered.
+fn fate() -> impl Strategy<Value = (Option<Seq>, [bool; 3])> {
+    (option::of(seq()), any::<[bool; 3]>())
+}
+
+fn event_of_timeline() -> impl Strategy<Value = ServerFrame> {
+    prop_oneof![
+        single_chat().prop_map(ServerFrame::SingleChat),
+        group_chat().prop_map(ServerFrame::GroupChat),
+        event_push().prop_map(ServerFrame::Event),
+    ]
+}
+
+fn single_chat() -> impl Strategy<Value = SingleChatPush> {
+    (user(), user(), client_msg_id(), place(), text(), fate()).prop_map(
+        |(from, to, client_msg_id, place, body, (rev, [edited, recalled, redelivered]))| {
+            let (server_msg_id, conversation_id, msg_seq, ts) = place;
+            SingleChatPush {
+                from,
+                to,
+                client_msg_id,
+                server_msg_id,
+                conversation_id,
+                msg_seq,
+                msg_type: MessageType::Text,
+                body,
+                ts,
+                rev,
+                edited,
+                recalled,
+                redelivered,
+            }
+        },
+    )
+}
+
+fn group_chat() -> impl Strategy<Value = GroupChatPush> {
+    (user(), conversation(), client_msg_id(), place(), text(), fate()).prop_map(
+        |(from, group_id, client_msg_id, place, body, (rev, [edited, recalled, redelivered]))| {
+            let (server_msg_id, conversation_id, msg_seq, ts) = place;
+            GroupChatPush {
+                from,
+                group_id,
+                client_msg_id,
+                server_msg_id,
+                conversation_id,
+                msg_seq,
+                msg_type: MessageType::Text,
+                body,
+                ts,
+                rev,
+                edited,
+                recalled,
+                redelivered,
+            }
+        },
+    )
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        seq().prop_map(|target_seq| Change::Recalled { target_seq }),
+        (seq(), option::of(text()))
+            .prop_map(|(target_seq, body)| Change::Edited { target_seq, body }),
+        (text(), users(), history()).prop_map(|(title, members, history)| {
+            Change::GroupCreated { title, members, history }
+        }),
+        users().prop_map(|members| Change::MembersAdded { members }),
+        users().prop_map(|members| Change::MembersRemoved { members }),
+        Just(Change::MemberLeft),
+        (user(), role()).prop_map(|(user, role)| Change::RoleChanged { user, role }),
+        text().prop_map(|title| Change::TitleChanged { title }),
+        Just(Change::GroupDissolved),
+        conversation().prop_map(|conversation_id| Change::ConversationAdded { conversation_id }),
+        conversation().prop_map(|conversation_id| Change::ConversationRemoved { conversation_id }),
+        Just(Change::Unknown),
+    ]
+}
+
+fn server_ack() -> impl Strategy<Value = ServerAck> {
+    let saved = (client_msg_id(), place(), any::<[bool; 2]>()).prop_map(
+        |(client_msg_id, place, [duplicate, body_differs])| {
+            let (server_msg_id, conversation_id, msg_seq, ts) = place;
+            SavedAck {
+                ack_type: SavedTag::Saved,
+                client_msg_id,
+                server_msg_id,
+                conversation_id,
+                msg_seq,
+                durability: Durability::Fsync,
+                ts,
+                duplicate,
+                body_differs,
+            }
+        },
+    );
+    let kind = select(&[ReceiptKind::Delivered, ReceiptKind::Read][..]);
+    let receipt = (kind, user(), conversation(), seq(), timestamp()).prop_map(
+        |(ack_type, from, conversation_id, msg_seq, ts)| ReceiptAck {
+            ack_type,
+            from,
+            conversation_id,
+            msg_seq,
+            ts,
+        },
+    );
+    prop_oneof![saved.prop_map(ServerAck::Saved), receipt.prop_map(ServerAck::Receipt)]
+}
+
+fn conversation_kind() -> impl Strategy<Value = ConversationKind> {
+    select(
+        &[
+            ConversationKind::Single,
+            ConversationKind::Group,
+            ConversationKind::Personal,
+            ConversationKind::Unknown,
+        ][..],
+    )
+}
+
+fn sync_conversation() -> impl Strategy<Value = SyncConversation> {
+    let name = (conversation(), conversation_kind());
+    let peer = (option::of(user()), option::of(seq()), option::of(seq()));
+    let group = (option::of(text()), option::of(any::<u64>()));
+    (name, peer, group, any::<bool>(), uniform5(counter()), timestamp()).prop_map(
+        |((conversation_id, kind), peer, (title, member_count), left, numbers, ts)| {
+            let (peer, peer_read_seq, peer_delivered_seq) = peer;
+            SyncConversation {
+                conversation_id,
+                kind,
+                peer,
+                title,
+                member_count,
+                left,
+                head_seq: Seq::new(numbers[0]),
+                head_msg_no: MessageNumber::new(numbers[1]),
+                read_seq: Seq::new(numbers[2]),
+                delivered_seq: Seq::new(numbers[3]),
+                peer_read_seq,
+                peer_delivered_seq,
+                unread: numbers[4],
+                ts,
+            }
+        },
+    )
+}
+
+fn sync_state() -> impl Strategy<Value = SyncState> {
+    (id(), any::<[bool; 2]>(), vec(sync_conversation(), 0..4), text()).prop_map(
+        |(epoch, [resync, more], conversations, token)| SyncState {
+            epoch: Epoch::new(epoch),
+            resync,
+            conversations,
+            token,
+            more,
+        },
+    )
+}
+
+fn conversation_state() -> impl Strategy<Value = ConversationState> {
+    let name = (conversation(), conversation_kind());
+    let group = (option::of(text()), option::of(history()));
+    let member = (user(), role()).prop_map(|(user, role)| StateMember { user, role });
+    (name, seq(), seq(), group, any::<u64>(), vec(member, 0..4), any::<bool>()).prop_map(
+        |(name, as_of_seq, trimmed_before, (title, history), count, members, more)| {
+            let (conversation_id, kind) = name;
+            ConversationState {
+                conversation_id,
+                kind,
+                as_of_seq,
+                trimmed_before,
+                title,
+                history,
+                member_count: count,
+                members,
+                more,
+            }
+        },
+    )
+}
+
+fn events() -> impl Strategy<Value = Events> {
+    let event =
+        event_of_timeline().prop_map(|event| RawValue::from_string(event.encode(None)).unwrap());
+    (conversation(), uniform4(counter()), any::<bool>(), vec(event, 0..4)).prop_map(
+        |(conversation_id, seqs, has_more, events)| {
+            let [from_seq, to_seq, head_seq, trimmed_before] = seqs.map(Seq::new);
+            Events { conversation_id, from_seq, to_seq, head_seq, trimmed_before, has_more, events }
+        },
+    )
+}
+
+fn error() -> impl Strategy<Value = Error> {
+    (
+        reason(),
+        text(),
+        option::of(client_msg_id()),
+        option::of(any::<u64>()),
+        option::of(Just(Outcome::Unknown)),
+    )
+        .prop_map(|(reason, message, client_msg_id, retry_after_ms, outcome)| Error {
+            reason,
+            message,
+            client_msg_id,
+            retry_after_ms,
+            outcome,
+        })
+}
