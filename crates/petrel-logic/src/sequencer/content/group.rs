@@ -301,7 +301,7 @@ fn check_title(title: &str) -> Result<(), Refusal> {
     let units = title.encode_utf16().count();
     if title.trim().is_empty() || units > GROUP_TITLE_UTF16_UNITS_MAX {
         return Err(Refusal::new(
-            ErrorReason::TitleTooLong,
+            ErrorReason::BadTitle,
             format!(
                 "`title` must not be blank nor longer than {GROUP_TITLE_UTF16_UNITS_MAX} UTF-16 units"
             ),

@@ -107,7 +107,7 @@ impl Draft<'_> {
             return Err(not_allowed("only who sent a message may edit it"));
         }
         if message.recalled {
-            return Err(nothing_to_change("the message is recalled"));
+            return Err(Refusal::new(ErrorReason::TooLate, "the message was recalled"));
         }
         self.check_window(sent, EDIT_WINDOW_MS, "edited")?;
         if message.body == body {

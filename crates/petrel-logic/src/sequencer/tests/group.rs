@@ -300,9 +300,9 @@ async fn a_group_is_asked_for_within_its_bounds() {
             Content::CreateGroup { title: title.to_owned(), members, history: History::All };
         send(owner, Destination::NewGroup, "g", content)
     };
-    use ErrorReason::{InvalidField, TitleTooLong, UserNotFound};
-    assert_eq!(fixture.refusal(with(" ", vec![])).await, TitleTooLong);
-    assert_eq!(fixture.refusal(with(&"x".repeat(65), vec![])).await, TitleTooLong);
+    use ErrorReason::{InvalidField, BadTitle, UserNotFound};
+    assert_eq!(fixture.refusal(with(" ", vec![])).await, BadTitle);
+    assert_eq!(fixture.refusal(with(&"x".repeat(65), vec![])).await, BadTitle);
     assert_eq!(fixture.refusal(with("x", vec![nobody])).await, UserNotFound);
     let many = (1..=GROUP_CHANGE_MEMBERS_MAX as u64 + 1).map(UserId::new).collect();
     assert_eq!(fixture.refusal(with("x", many)).await, InvalidField);
