@@ -127,9 +127,10 @@ pub enum Role {
     /// Read and write.
     #[default]
     Member,
-    /// Also add and remove members, recall messages of others, and change the title.
+    /// Also add members, remove those who have no more than the least role, recall
+    /// messages of others, and change the title.
     Admin,
-    /// Also give roles and dissolve the group. There is one.
+    /// Also remove admins, give roles and dissolve the group. There is one.
     Owner,
 }
 

@@ -243,10 +243,10 @@ pub struct SyncConversation {
     /// The other user of a single chat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<UserId>,
-    /// The title of a group.
+    /// The title of a group, unless you have left: it may be another one since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// How many members a group has.
+    /// How many members a group has, unless you have left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_count: Option<u64>,
     /// You are no longer a member; `headSeq` is the last event that you may read.

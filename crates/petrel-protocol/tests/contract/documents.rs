@@ -3,7 +3,7 @@
 //!
 //! With `PETREL_UPDATE=1` the tests write what is generated instead of checking it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -159,11 +159,18 @@ fn is<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
     T::deserialize(value).is_ok_and(|body| serde_json::to_value(body).unwrap() == *value)
 }
 
+/// The events lie where the answer says, in order. Not every seq has one: some are not
+/// for the one who asks.
 fn check_events(events: &Events) {
-    let covered = (events.to_seq.get() + 1).checked_sub(events.from_seq.get());
-    assert_eq!(covered, Some(events.events.len() as u64), "EVENTS covers what it does not hold");
+    let covered = events.from_seq.get()..=events.to_seq.get();
+    let mut last = 0;
     for event in &events.events {
         assert!(ServerFrame::decode(event.get()).is_ok(), "not a frame: {event}");
+        let event: Value = serde_json::from_str(event.get()).unwrap();
+        let seq = event["msgSeq"].as_u64().unwrap();
+        assert!(covered.contains(&seq) && seq > last, "{seq} has no place in {covered:?}");
+        assert_eq!(event["conversationId"], events.conversation_id.to_string(), "{event}");
+        last = seq;
     }
 }
 
@@ -202,14 +209,38 @@ fn the_limits_shown_are_the_limits_in_force() {
 #[test]
 fn every_field_is_explained() {
     let text = read("protocol.md");
-    let schema = json_schema();
-    let definitions = schema["$defs"].as_object().unwrap();
-    let mut fields = 0;
-    for (definition, schema) in definitions {
-        for field in schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name) {
-            assert!(text.contains(&format!("\n| `{field}` |")), "{definition}.{field} is missing");
-            fields += 1;
-        }
+    let fields = fields(&json_schema());
+    assert!(fields.contains("targetSeq"), "the fields of changes are not among {fields:?}");
+    for field in fields {
+        assert!(text.contains(&format!("\n| `{field}` |")), "`{field}` is missing");
     }
-    assert!(fields > 0, "the schema has no fields");
+}
+
+/// The names of all properties anywhere in a schema.
+fn fields(schema: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get("properties") {
+                names.extend(properties.keys().cloned());
+            }
+            names.extend(members.values().flat_map(fields));
+        }
+        Value::Array(items) => names.extend(items.iter().flat_map(fields)),
+        _ => {}
+    }
+    names
+}
+
+/// Every kind of change has an example of its own.
+#[test]
+fn every_kind_of_change_is_shown() {
+    let text = read("protocol.md");
+    let shown: BTreeSet<String> = examples(&text)
+        .into_iter()
+        .filter_map(|example| serde_json::from_str::<Value>(example).ok())
+        .filter(|example| example["type"] == "EVENT")
+        .filter_map(|example| example["change"]["kind"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(shown, super::kinds_of_changes());
 }

@@ -1,6 +1,6 @@
 //! Runs the vectors in `golden/`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use petrel_protocol::frame::{ClientFrame, DecodeError, Decoded, RequestId, ServerFrame};
 use serde::Deserialize;
@@ -47,6 +47,22 @@ fn server_frames_agree_with_the_golden_vectors() {
         type_name: ServerFrame::type_name,
     }
     .check();
+}
+
+/// `type` tells the frames of events apart no further; `kind` does.
+#[test]
+fn every_kind_of_change_has_a_vector_in_canonical_form() {
+    let canonical: BTreeSet<String> = include_str!("../../golden/server.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str::<Vector>(line).unwrap())
+        .filter(|vector| vector.canonical.as_ref() == Some(&vector.text))
+        .filter_map(|vector| match ServerFrame::decode(&vector.text).unwrap().frame {
+            ServerFrame::Event(event) => Some(serde_json::to_value(event.change).unwrap()),
+            _ => None,
+        })
+        .map(|change| change["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(canonical, super::kinds_of_changes());
 }
 
 impl<F: PartialEq + std::fmt::Debug> Direction<F> {
