@@ -58,7 +58,7 @@ reasons! {
     WeakPassword "weak_password" 400 40011 "The password is too short or too long.";
     BadUsername "bad_username" 400 40012 "The user name has the wrong form; the message says which is right.";
     MissingGroupId "missing_group_id" 400 40013 "`groupId` is missing.";
-    BadTitle "bad_title" 400 40014 "`title` is blank or longer than 64 UTF-16 code units.";
+    BadTitle "bad_title" 400 40014 "`title` is blank, longer than 64 UTF-16 code units, or has control characters.";
     MissingToken "missing_token" 401 40100 "No access token was given.";
     InvalidToken "invalid_token" 401 40101 "The access token is malformed, forged, of an unknown issuer, or not an access token.";
     TokenExpired "token_expired" 401 40102 "The access token has expired; log in again.";

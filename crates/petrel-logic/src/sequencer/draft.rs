@@ -28,6 +28,7 @@ use super::recent::{MessageKey, hash_of};
 use super::said::{Appended, Decisions};
 use super::{Effect, Memory, Rules, refuse};
 use crate::Refusal;
+use crate::access::Access;
 use crate::event::EventBody;
 use crate::notice::Notice;
 use crate::profile::Profile;
@@ -492,13 +493,16 @@ impl<'a> Draft<'a> {
         seq: Seq,
     ) -> Result<(), Refusal> {
         let actor = command.actor;
-        let model = self.model(conversation).ok_or_else(not_a_member)?;
-        let head = model.head.seq;
-        let mut cursors = model.member(actor).ok_or_else(not_a_member)?.cursors;
-        if seq > head {
+        let model = self.memory.conversations.get(&conversation).ok_or_else(not_a_member)?;
+        let present = model.member(actor);
+        let member = present.or_else(|| self.former(conversation, actor));
+        let member = member.ok_or_else(not_a_member)?;
+        let end = Access::new(&member.intervals).end(model.head.seq);
+        let mut cursors = member.cursors;
+        if seq > end {
             return Err(Refusal::new(
                 ErrorReason::InvalidField,
-                format!("msgSeq {seq} is beyond the last event, {head}"),
+                format!("msgSeq {seq} is beyond the last event, {end}"),
             ));
         }
         let (moved, wire_kind) = match kind {
@@ -530,6 +534,8 @@ impl<'a> Draft<'a> {
     pub(super) fn move_cursors(&mut self, conversation: ConversationId, user: UserId, to: Cursors) {
         if let Some(member) = self.model(conversation).and_then(|model| model.member_mut(user)) {
             member.cursors = to;
+        } else if let Some(member) = self.former(conversation, user).cloned() {
+            self.departed.insert((conversation, user), Membership { cursors: to, ..member });
         }
         let update = CursorUpdate { conversation, user, delivered: to.delivered, read: to.read };
         match self.moved.get(&(conversation, user)) {

@@ -22,7 +22,7 @@ pub(super) struct Lookups {
     pub(super) earlier: HashMap<MessageKey, Remembered>,
     /// Stored events that commands of the batch want to change, and what depends on them.
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
-    /// Former memberships of users who are to join again.
+    /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
     /// Derivations that are still to be carried out.
     pub(super) unsettled: HashSet<DerivationId>,
@@ -40,8 +40,11 @@ impl Sequencer {
             let command = &logged.command;
             match &command.request {
                 Request::Send(send) => self.load_send(command, send, earlier, &mut lookups).await?,
-                Request::AdvanceCursor { conversation, .. }
-                | Request::Trim { conversation, .. } => {
+                Request::AdvanceCursor { conversation, .. } => {
+                    self.load_conversation(*conversation).await?;
+                    self.load_former(*conversation, command.actor, &mut lookups).await?;
+                }
+                Request::Trim { conversation, .. } => {
                     self.load_conversation(*conversation).await?;
                 }
                 Request::Derived { home, number, user, .. } => {

@@ -259,6 +259,9 @@ fn of_store(error: StoreError) -> Refusal {
 fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Refusal> {
     let total = entry.head.message_number.get();
     let profile = group_profile(&entry.conversation, &entry.profile)?;
+    // What a group is called now is nothing to those who have left.
+    let left = entry.interval.last.is_some();
+    let profile = profile.filter(|_| !left);
     let is_group = profile.is_some();
     Ok(SyncConversation {
         conversation_id: entry.conversation.id,
@@ -266,7 +269,7 @@ fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Ref
         peer: peer_of(&entry.conversation, user),
         title: profile.map(|profile| profile.title),
         member_count: is_group.then_some(entry.member_count),
-        left: entry.interval.last.is_some(),
+        left,
         head_seq: entry.head.seq,
         head_msg_no: entry.head.message_number,
         read_seq: entry.own.read,

@@ -153,6 +153,8 @@ async fn auth_ok_says_what_holds_for_the_session() -> Result<()> {
             "limits": {
                 "frameBytes": 65536, "bodyUnits": 4096, "bodyBytes": 16384,
                 "sendsInFlight": 256, "pullEvents": 200,
+                "groupMembers": 20_000, "recallWindowMs": 120_000,
+                "editWindowMs": 172_800_000, "retryWindowMs": 604_800_000,
                 "pingIntervalMs": 30000, "idleTimeoutMs": 90000,
             },
         })

@@ -80,7 +80,7 @@ impl Draft<'_> {
         users: &[UserId],
     ) -> Result<(), Refusal> {
         self.check_role(command, group, Role::Admin)?;
-        check_count(users)?;
+        check_some(users)?;
         self.check_users(users)?;
         let model = self.group(group)?;
         let joining: BTreeSet<_> =
@@ -115,7 +115,7 @@ impl Draft<'_> {
         users: &[UserId],
     ) -> Result<(), Refusal> {
         let role = self.check_role(command, group, Role::Admin)?;
-        check_count(users)?;
+        check_some(users)?;
         let model = self.group(group)?;
         let leaving: BTreeSet<_> =
             users.iter().copied().filter(|user| model.member(*user).is_some()).collect();
@@ -308,6 +308,13 @@ fn check_title(title: &str) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+fn check_some(users: &[UserId]) -> Result<(), Refusal> {
+    if users.is_empty() {
+        return Err(Refusal::new(ErrorReason::InvalidField, "`members` is empty"));
+    }
+    check_count(users)
 }
 
 fn check_count(users: &[UserId]) -> Result<(), Refusal> {

@@ -116,8 +116,11 @@ async fn a_removed_member_sees_the_removal_and_nothing_after() {
     assert_eq!(fixture.seen(ALICE, group).await, [1, 2, 3, 4]);
     let refused = fixture.refusal(say(BOB, group, "b")).await;
     assert_eq!(refused, ErrorReason::ConversationNotFound);
-    let refused = fixture.refusal(receipt(BOB, group, ReceiptKind::Read, 3)).await;
-    assert_eq!(refused, ErrorReason::ConversationNotFound);
+    // The removal can be acknowledged, and nothing beyond it.
+    let refused = fixture.refusal(receipt(BOB, group, ReceiptKind::Read, 4)).await;
+    assert_eq!(refused, ErrorReason::InvalidField);
+    let effects = fixture.decide(vec![receipt(BOB, group, ReceiptKind::Read, 3)]).await;
+    assert_eq!(receipts(&effects), [(vec![BOB], WireReceiptKind::Read, 3)]);
 
     // Coming back opens a second interval; what was said meanwhile stays hidden.
     let back = in_group(ALICE, group, "in", Content::AddMembers(vec![BOB]));
@@ -300,9 +303,10 @@ async fn a_group_is_asked_for_within_its_bounds() {
             Content::CreateGroup { title: title.to_owned(), members, history: History::All };
         send(owner, Destination::NewGroup, "g", content)
     };
-    use ErrorReason::{InvalidField, BadTitle, UserNotFound};
+    use ErrorReason::{BadTitle, InvalidField, UserNotFound};
     assert_eq!(fixture.refusal(with(" ", vec![])).await, BadTitle);
     assert_eq!(fixture.refusal(with(&"x".repeat(65), vec![])).await, BadTitle);
+    assert_eq!(fixture.refusal(with("a\nb", vec![])).await, BadTitle);
     assert_eq!(fixture.refusal(with("x", vec![nobody])).await, UserNotFound);
     let many = (1..=GROUP_CHANGE_MEMBERS_MAX as u64 + 1).map(UserId::new).collect();
     assert_eq!(fixture.refusal(with("x", many)).await, InvalidField);
