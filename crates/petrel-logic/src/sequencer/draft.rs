@@ -493,7 +493,7 @@ impl<'a> Draft<'a> {
         seq: Seq,
     ) -> Result<(), Refusal> {
         let actor = command.actor;
-        let model = self.memory.conversations.get(&conversation).ok_or_else(not_a_member)?;
+        let model = self.memory.conversations.peek(&conversation).ok_or_else(not_a_member)?;
         let present = model.member(actor);
         let member = present.or_else(|| self.former(conversation, actor));
         let member = member.ok_or_else(not_a_member)?;

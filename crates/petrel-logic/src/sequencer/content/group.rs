@@ -299,13 +299,13 @@ fn added(user: UserId, actor: UserId, group: ConversationId) -> Notice {
 
 fn check_title(title: &str) -> Result<(), Refusal> {
     let units = title.encode_utf16().count();
-    if title.trim().is_empty() || units > GROUP_TITLE_UTF16_UNITS_MAX {
-        return Err(Refusal::new(
-            ErrorReason::BadTitle,
-            format!(
-                "`title` must not be blank nor longer than {GROUP_TITLE_UTF16_UNITS_MAX} UTF-16 units"
-            ),
-        ));
+    let is_printable = !title.trim().is_empty() && !title.contains(char::is_control);
+    if !is_printable || units > GROUP_TITLE_UTF16_UNITS_MAX {
+        let message = format!(
+            "`title` must not be blank, nor longer than {GROUP_TITLE_UTF16_UNITS_MAX} UTF-16 units, \
+             and must have no control characters"
+        );
+        return Err(Refusal::new(ErrorReason::BadTitle, message));
     }
     Ok(())
 }
