@@ -1,46 +1,62 @@
-//! The HTTP API: routes, and the form of their answers.
-//!
-//! Handlers translate: a body into a call of `petrel-logic`, its result into JSON.
-//! They decide nothing.
+//! The HTTP API: routes, the form of their answers, and the document that tells of them.
 
 mod answer;
-mod auth;
+mod bearer;
+mod extract;
+mod openapi;
+mod route;
+mod routes;
+mod swagger;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
-use axum::routing::{get, post};
+use axum::routing::get;
+use petrel_logic::calls::Calls;
 use petrel_logic::identity::Identity;
-use petrel_protocol::http::{Credentials, LoggedIn, Profile};
+use petrel_logic::sync::Catchup;
+use serde_json::Value;
 
 pub use answer::RequestIds;
-use answer::{Answer, JsonBody, answer, not_found, wrong_method};
-use auth::Bearer;
+use answer::{not_found, wrong_method};
+use openapi::Document;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What handlers call.
 #[derive(Clone)]
-struct Api {
-    identity: Arc<Identity>,
+pub struct Api {
+    /// Recognises tokens.
+    pub identity: Arc<Identity>,
+    /// Answers reads.
+    pub catchup: Catchup,
+    /// Puts things into timelines.
+    pub calls: Arc<Calls>,
 }
 
 /// The routes of the HTTP port.
-pub fn routes(identity: Arc<Identity>) -> Router {
-    Router::new()
+pub fn routes(api: Api) -> Router {
+    let mut document = Document::new();
+    let routes = route::add(Router::new(), &mut document, routes::all());
+    routes
+        .with_state(api)
         .route("/", get(landing_page))
         .route("/healthz", get(healthz))
-        .route("/api/auth/register", post(register))
-        .route("/api/auth/login", post(login))
-        .route("/api/users/me", get(me))
+        .merge(swagger::routes(document.finish()))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Api { identity })
+}
+
+/// The OpenAPI document of all routes.
+pub fn openapi() -> Value {
+    let mut document = Document::new();
+    routes::all().for_each(|route| document.add(&route));
+    document.finish()
 }
 
 async fn landing_page() -> impl IntoResponse {
@@ -48,24 +64,6 @@ async fn landing_page() -> impl IntoResponse {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("../assets/landing.html")))
 }
 
-async fn healthz() -> Json<serde_json::Value> {
+async fn healthz() -> Json<Value> {
     Json(serde_json::json!({ "status": "ok" }))
-}
-
-async fn register(
-    State(api): State<Api>,
-    JsonBody(credentials): JsonBody<Credentials>,
-) -> Answer<LoggedIn> {
-    answer(api.identity.register(credentials).await)
-}
-
-async fn login(
-    State(api): State<Api>,
-    JsonBody(credentials): JsonBody<Credentials>,
-) -> Answer<LoggedIn> {
-    answer(api.identity.login(credentials).await)
-}
-
-async fn me(State(api): State<Api>, Bearer(user): Bearer) -> Answer<Profile> {
-    answer(api.identity.profile(user).await)
 }

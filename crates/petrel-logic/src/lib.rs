@@ -5,12 +5,14 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod calls;
 pub mod deriver;
 mod event;
 pub mod identity;
 mod notice;
 mod profile;
 pub mod refusal;
+pub mod requests;
 pub mod retention;
 pub mod sequencer;
 pub mod sync;

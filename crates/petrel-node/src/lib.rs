@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use petrel_api::RequestIds;
+use petrel_api::{Api, RequestIds};
 use petrel_directory::InProcessDirectory;
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::calls::Calls;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{Identity, Issuers, Registration};
 use petrel_logic::retention::Retention;
@@ -38,6 +39,9 @@ use secrets::{Issuer, SecretError};
 
 /// The embedded engine has one partition: one writer is faster on one disk.
 const PARTITION: Partition = Partition::new(0);
+
+/// The embedded engine has one node.
+const NODE: NodeId = NodeId::new(1);
 
 /// How many commands may wait for the sequencer. At 100,000 a second, a third of a
 /// second of work; beyond it senders are told that the server is busy.
@@ -148,25 +152,30 @@ impl Node {
         let registration = config.effective_registration();
         let identity =
             Arc::new(Identity::new(Arc::clone(&store), Arc::clone(&clock), issuers, registration));
+        // Room for 2^31 sessions before the next start could meet this one's.
+        let first_session = (random()? >> 2).max(2);
+        let catchup = Catchup::new(Arc::clone(&store));
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
                 identity: Arc::clone(&identity),
-                catchup: Catchup::new(Arc::clone(&store)),
+                catchup: catchup.clone(),
                 directory: Arc::new(InProcessDirectory::new()),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
             },
             GatewayConfig {
-                node: NodeId::new(1),
-                // Room for 2^31 sessions before the next start could meet this one's.
-                first_session: SessionId::new((random()? >> 2) | 1),
+                node: NODE,
+                first_session: SessionId::new(first_session),
                 connections_max: config.connections_max,
                 allowed_origins: config.allowed_origins.clone(),
             },
         );
         let derived = Arc::new(Notify::new());
-        tokio::spawn(deliver(gateway.clone(), batches, Arc::clone(&derived)));
+        // Next to the first session, which no session of this start has.
+        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE, SessionId::new(first_session - 1)));
+        let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
+        tokio::spawn(outcome.deliver(batches, Arc::clone(&derived)));
         tokio::spawn(Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
@@ -175,8 +184,8 @@ impl Node {
         }
 
         let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
-        let http_routes =
-            request_ids.layer(petrel_api::routes(identity).merge(gateway.websocket_route()));
+        let api = petrel_api::routes(Api { identity, catchup, calls });
+        let http_routes = request_ids.layer(api.merge(gateway.websocket_route()));
         let gateway_routes = request_ids.layer(gateway.routes());
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
@@ -234,17 +243,23 @@ impl Node {
     }
 }
 
-/// Passes on what the sequencer has committed, until it ends.
-async fn deliver(
+/// Who is told what the sequencer has committed.
+struct Outcome {
     gateway: Gateway,
-    mut batches: mpsc::Receiver<CommittedBatch>,
-    derived: Arc<Notify>,
-) {
-    while let Some(batch) = batches.recv().await {
-        if batch.derived {
-            derived.notify_one();
+    calls: Arc<Calls>,
+}
+
+impl Outcome {
+    /// Passes batches on until the sequencer ends. `derived` is notified of those that
+    /// something follows from.
+    async fn deliver(self, mut batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
+        while let Some(mut batch) = batches.recv().await {
+            if batch.derived {
+                derived.notify_one();
+            }
+            self.calls.take_answers(&mut batch);
+            self.gateway.deliver(batch);
         }
-        gateway.deliver(batch);
     }
 }
 

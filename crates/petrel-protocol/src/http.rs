@@ -1,9 +1,10 @@
 //! Bodies of the HTTP API.
 
-use petrel_types::UserId;
+use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorReason;
+use crate::frame::{ClientAckType, History, Role};
 
 /// The body of every successful answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Success<T> {
 }
 
 /// The body of every failed answer; the HTTP status says the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// [`ErrorReason::code`].
@@ -31,7 +32,7 @@ pub struct Failure {
 }
 
 /// `POST /api/auth/register` and `POST /api/auth/login`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
     /// The name to log in with: 3 to 32 letters, digits, `_`, `-` or `.`.
@@ -41,7 +42,7 @@ pub struct Credentials {
 }
 
 /// The answer to registering and to logging in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoggedIn {
     /// Who you are.
@@ -55,7 +56,7 @@ pub struct LoggedIn {
 }
 
 /// `GET /api/users/me`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// The user.
@@ -64,6 +65,107 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
 }
+
+/// `POST /api/messages`. Give either `to` or `groupId`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMessage {
+    /// The sender's own name for the message. The same name again in the same
+    /// conversation is the same message.
+    pub client_msg_id: ClientMessageId,
+    /// The other user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UserId>,
+    /// The group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<ConversationId>,
+    /// The text: not blank, at most 4,096 UTF-16 code units and 16,384 bytes.
+    pub body: String,
+    /// True when this has been sent before and its outcome is unknown.
+    #[serde(default)]
+    pub retry: bool,
+    /// On a retry: when it was first sent, by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sent_ts: Option<TimestampMs>,
+}
+
+/// `PATCH /api/messages/{serverMsgId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The text from now on.
+    pub body: String,
+}
+
+/// A change that says nothing but what it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+}
+
+/// `POST /api/groups`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewGroup {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What the group is called.
+    pub title: String,
+    /// Who is in it from the beginning, beside the owner.
+    #[serde(default)]
+    pub members: Vec<UserId>,
+    /// What those may read who join later.
+    #[serde(default)]
+    pub history: History,
+}
+
+/// `POST /api/groups/{groupId}/members` and `…/members/remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MembersChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// Who joins or goes.
+    pub members: Vec<UserId>,
+}
+
+/// `PUT /api/groups/{groupId}/members/{userId}/role`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The role from now on.
+    pub role: Role,
+}
+
+/// `PUT /api/groups/{groupId}/title`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TitleChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What the group is called from now on.
+    pub title: String,
+}
+
+/// `POST /api/conversations/{conversationId}/receipts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// Received or read.
+    pub ack_type: ClientAckType,
+    /// Everything up to and including this.
+    pub msg_seq: Seq,
+}
+
+/// The answer to what has nothing to say but that it is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Done {}
 
 impl<T> Success<T> {
     /// Wraps an answer.

@@ -5,7 +5,6 @@
 //! waits in the outbox with one flush.
 
 mod authenticate;
-mod requests;
 mod socket;
 
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use petrel_log::{AppendError, Command, Content, Origin, ReceiptKind, Request, Se
 use petrel_logic::Refusal;
 use petrel_logic::identity::Authenticated;
 use petrel_logic::refusal::RETRY_AFTER_MS;
+use petrel_logic::requests::{IntoSend, change_message, check_body};
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
     Ack, Auth, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits,
@@ -40,7 +40,6 @@ use crate::sends::{Sends, UNTRACKED};
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
-use requests::{IntoSend, change_message, check_body};
 use socket::{End, close, drain_end, end_of, feed, in_time};
 
 const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);

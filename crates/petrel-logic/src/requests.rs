@@ -1,10 +1,9 @@
-//! From frames to commands: what clients put into timelines.
+//! From what clients say to commands: what they put into timelines, by whatever way.
 //!
 //! Looks at what a frame says by itself (lengths, blanks); what it may do is decided by
 //! the sequencer.
 
 use petrel_log::{Content, Destination, SendRequest};
-use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
     GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
@@ -13,8 +12,10 @@ use petrel_protocol::frame::{
 use petrel_types::limits::{BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX};
 use petrel_types::{ClientMessageId, ConversationId};
 
+use crate::Refusal;
+
 /// A frame that asks for an event in a timeline.
-pub(super) trait IntoSend {
+pub trait IntoSend {
     /// The sender's own name for it, for the answer if it is refused.
     fn client_message_id(&self) -> &ClientMessageId;
 
@@ -96,7 +97,7 @@ group_changes! {
 }
 
 /// A change to a message, once it is known which one.
-pub(super) fn change_message(
+pub fn change_message(
     conversation: ConversationId,
     client_message_id: ClientMessageId,
     content: Content,
@@ -104,7 +105,8 @@ pub(super) fn change_message(
     change(Destination::Conversation(conversation), client_message_id, content)
 }
 
-pub(super) fn check_body(body: &str) -> Result<(), Refusal> {
+/// Refuses a body that is blank or too long.
+pub fn check_body(body: &str) -> Result<(), Refusal> {
     if body.trim().is_empty() {
         return Err(Refusal::new(ErrorReason::MissingBody, "`body` is blank"));
     }

@@ -1,0 +1,41 @@
+//! What comes in a path or a query, with faults refused in our own form.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use petrel_logic::Refusal;
+use petrel_protocol::ErrorReason;
+use serde::de::DeserializeOwned;
+
+use crate::answer::Refused;
+
+/// The named parts of a path.
+pub(crate) struct PathOf<T>(pub(crate) T);
+
+/// The parameters of a query.
+pub(crate) struct QueryOf<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(rejection) => Err(invalid("path", &rejection.body_text())),
+        }
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(invalid("query", &rejection.body_text())),
+        }
+    }
+}
+
+fn invalid(place: &str, why: &str) -> Refused {
+    Refusal::new(ErrorReason::InvalidField, format!("the {place}: {why}")).into()
+}

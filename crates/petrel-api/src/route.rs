@@ -1,0 +1,95 @@
+//! A route and what is to be known about it, said in one place: so that the OpenAPI
+//! document can't tell of a route that is not there, nor be silent about one that is.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use petrel_protocol::ErrorReason;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::Api;
+use crate::openapi::Document;
+
+/// Makes the schema of a type.
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// One method of one path.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) tag: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) query: Option<SchemaOf>,
+    pub(crate) body: Option<SchemaOf>,
+    pub(crate) data: Option<SchemaOf>,
+    pub(crate) reasons: &'static [ErrorReason],
+    pub(crate) is_public: bool,
+    handler: MethodRouter<Api>,
+}
+
+impl Route {
+    /// A route that is handled by `handler`, under a heading.
+    pub(crate) fn new<H, T>(
+        method: Method,
+        path: &'static str,
+        tag: &'static str,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, Api>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("a common method");
+        Self {
+            method,
+            path,
+            tag,
+            summary,
+            query: None,
+            body: None,
+            data: None,
+            reasons: &[],
+            is_public: false,
+            handler: on(filter, handler),
+        }
+    }
+
+    /// It takes these parameters in the query.
+    pub(crate) fn query<T: JsonSchema>(self) -> Self {
+        Self { query: Some(SchemaGenerator::subschema_for::<T>), ..self }
+    }
+
+    /// It takes this body.
+    pub(crate) fn body<T: JsonSchema>(self) -> Self {
+        Self { body: Some(SchemaGenerator::subschema_for::<T>), ..self }
+    }
+
+    /// It answers with this.
+    pub(crate) fn data<T: JsonSchema>(self) -> Self {
+        Self { data: Some(SchemaGenerator::subschema_for::<T>), ..self }
+    }
+
+    /// It refuses for these reasons, beside those that all routes of its kind have.
+    pub(crate) fn reasons(self, reasons: &'static [ErrorReason]) -> Self {
+        Self { reasons, ..self }
+    }
+
+    /// It takes no token.
+    pub(crate) fn public(self) -> Self {
+        Self { is_public: true, ..self }
+    }
+}
+
+/// Adds routes to a router and to the document.
+pub(crate) fn add(
+    router: Router<Api>,
+    document: &mut Document,
+    routes: impl IntoIterator<Item = Route>,
+) -> Router<Api> {
+    routes.into_iter().fold(router, |router, route| {
+        document.add(&route);
+        router.route(route.path, route.handler)
+    })
+}

@@ -1,0 +1,109 @@
+//! Saying something, and taking it back.
+
+use axum::extract::State;
+use axum::http::Method;
+use petrel_log::Content;
+use petrel_logic::Refusal;
+use petrel_logic::requests::{IntoSend, change_message, check_body};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{GroupChat, SavedAck, SingleChat};
+use petrel_protocol::http::{MessageChange, NamedChange, NewMessage};
+use petrel_types::RowId;
+
+use crate::Api;
+use crate::answer::{Answer, JsonBody, answer};
+use crate::bearer::Bearer;
+use crate::extract::PathOf;
+use crate::route::Route;
+
+/// What a change to a message may be refused for.
+const CHANGE_REASONS: &[ErrorReason] = &[
+    ErrorReason::MissingBody,
+    ErrorReason::BodyTooLong,
+    ErrorReason::NotAllowed,
+    ErrorReason::TooLate,
+    ErrorReason::ConversationNotFound,
+    ErrorReason::MessageNotFound,
+    ErrorReason::NothingToChange,
+    ErrorReason::Timeout,
+];
+
+pub(super) fn routes() -> [Route; 3] {
+    const TAG: &str = "Messages";
+    [
+        Route::new(Method::POST, "/api/messages", TAG, "Send a message", send)
+            .body::<NewMessage>()
+            .data::<SavedAck>()
+            .reasons(&[
+                ErrorReason::MissingBody,
+                ErrorReason::BodyTooLong,
+                ErrorReason::CannotSendToSelf,
+                ErrorReason::ConversationNotFound,
+                ErrorReason::UserNotFound,
+                ErrorReason::RetryTooOld,
+                ErrorReason::Timeout,
+            ]),
+        Route::new(
+            Method::PATCH,
+            "/api/messages/{serverMsgId}",
+            TAG,
+            "Give a message another text",
+            edit,
+        )
+        .body::<MessageChange>()
+        .data::<SavedAck>()
+        .reasons(CHANGE_REASONS),
+        Route::new(
+            Method::POST,
+            "/api/messages/{serverMsgId}/revoke",
+            TAG,
+            "Take a message back",
+            revoke,
+        )
+        .body::<NamedChange>()
+        .data::<SavedAck>()
+        .reasons(CHANGE_REASONS),
+    ]
+}
+
+async fn send(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    JsonBody(message): JsonBody<NewMessage>,
+) -> Answer<SavedAck> {
+    let NewMessage { client_msg_id, to, group_id, body, retry, first_sent_ts } = message;
+    let msg_type = Default::default();
+    let send = match (to, group_id) {
+        (Some(to), None) => {
+            SingleChat { client_msg_id, to, msg_type, body, retry, first_sent_ts }.into_send()
+        }
+        (None, Some(group_id)) => {
+            GroupChat { client_msg_id, group_id, msg_type, body, retry, first_sent_ts }.into_send()
+        }
+        _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `to` or `groupId`")),
+    };
+    answer(api.calls.send(user, send?).await)
+}
+
+async fn edit(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(row): PathOf<RowId>,
+    JsonBody(MessageChange { client_msg_id, body }): JsonBody<MessageChange>,
+) -> Answer<SavedAck> {
+    check_body(&body)?;
+    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let send = change_message(conversation, client_msg_id, Content::Edit { target, body });
+    answer(api.calls.send(user, send).await)
+}
+
+async fn revoke(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(row): PathOf<RowId>,
+    JsonBody(NamedChange { client_msg_id }): JsonBody<NamedChange>,
+) -> Answer<SavedAck> {
+    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let send = change_message(conversation, client_msg_id, Content::Recall { target });
+    answer(api.calls.send(user, send).await)
+}

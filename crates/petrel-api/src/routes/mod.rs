@@ -1,0 +1,18 @@
+//! The routes, by subject. Handlers translate: a request into a call of `petrel-logic`,
+//! its result into JSON. They decide nothing.
+
+mod conversations;
+mod groups;
+mod identity;
+mod messages;
+
+use crate::route::Route;
+
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = Route> {
+    identity::routes()
+        .into_iter()
+        .chain(conversations::routes())
+        .chain(messages::routes())
+        .chain(groups::routes())
+}

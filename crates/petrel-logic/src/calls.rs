@@ -1,0 +1,191 @@
+//! Asking the sequencer and waiting for its answer: for those who have no session to be
+//! told in, such as HTTP requests.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use petrel_log::{AppendError, Command, CommandLog, Origin, Request, SendRequest};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{Error as ErrorFrame, SavedAck, ServerAck, ServerFrame};
+use petrel_types::{NodeId, SessionId, UserId};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::Refusal;
+use crate::sequencer::{CommittedBatch, Effect};
+
+/// How many calls may wait at once. Beyond, callers are told that the server is busy.
+const WAITING_MAX: usize = 4096;
+
+/// How long a call may wait before its outcome is called unknown.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Calls that wait for the sequencer.
+pub struct Calls {
+    log: Arc<dyn CommandLog>,
+    node: NodeId,
+    session: SessionId,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    last_tag: u64,
+    answers: HashMap<u64, oneshot::Sender<Option<ServerFrame>>>,
+}
+
+/// A call under way; it is forgotten when this is dropped.
+struct Call<'a> {
+    calls: &'a Calls,
+    tag: u64,
+    answer: oneshot::Receiver<Option<ServerFrame>>,
+}
+
+impl Calls {
+    /// Calls that go into `log`. `session` must not be that of any session of the node:
+    /// by it their answers are recognised.
+    pub fn new(log: Arc<dyn CommandLog>, node: NodeId, session: SessionId) -> Self {
+        Self { log, node, session, waiting: Mutex::default() }
+    }
+
+    /// Sends, and waits until it is on disk or refused.
+    ///
+    /// A refusal with the reason `timeout` leaves the outcome open. Dropping the future
+    /// does not take the command back.
+    pub async fn send(&self, actor: UserId, send: SendRequest) -> Result<SavedAck, Refusal> {
+        match self.ask(actor, Request::Send(send)).await? {
+            Some(ServerFrame::Ack(ServerAck::Saved(ack))) => Ok(ack),
+            Some(ServerFrame::Error(error)) => Err(refusal_of(error)),
+            other => {
+                tracing::error!(?other, "a send was answered with neither ack nor error");
+                Err(Refusal::new(ErrorReason::InternalError, "the server failed to answer"))
+            }
+        }
+    }
+
+    /// Asks for something that has no answer but a refusal, and waits for it.
+    pub async fn tell(&self, actor: UserId, request: Request) -> Result<(), Refusal> {
+        match self.ask(actor, request).await? {
+            Some(ServerFrame::Error(error)) => Err(refusal_of(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the answers to calls out of a batch.
+    pub fn take_answers(&self, batch: &mut CommittedBatch) {
+        let mut waiting = self.waiting();
+        if waiting.answers.is_empty() {
+            return;
+        }
+        let is_ours = |effect: &mut Effect| match effect {
+            Effect::Answer { origin, .. } => origin.session == self.session,
+            Effect::Deliver { .. } => false,
+        };
+        for effect in batch.effects.extract_if(.., is_ours) {
+            if let Effect::Answer { origin, frame } = effect
+                && let Some(caller) = waiting.answers.remove(&origin.tag)
+            {
+                // Who has given up in this moment misses nothing.
+                let _ = caller.send(frame);
+            }
+        }
+    }
+
+    async fn ask(&self, actor: UserId, request: Request) -> Result<Option<ServerFrame>, Refusal> {
+        let mut call = self.begin()?;
+        let origin = Origin { node: self.node, session: self.session, tag: call.tag };
+        self.log.append(Command { origin, actor, request }).map_err(|error| {
+            let message = match error {
+                AppendError::Full => "the server is busy; nothing was stored, send it again",
+                AppendError::Closed => "the server is going down; send it again elsewhere",
+            };
+            Refusal::new(ErrorReason::ServerBusy, message)
+        })?;
+        match timeout(ANSWER_TIMEOUT, &mut call.answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(Refusal::new(
+                ErrorReason::Timeout,
+                "no answer in time; send the same again with `retry: true` to learn what became \
+                 of it",
+            )),
+        }
+    }
+
+    fn begin(&self) -> Result<Call<'_>, Refusal> {
+        let mut waiting = self.waiting();
+        if waiting.answers.len() >= WAITING_MAX {
+            return Err(Refusal::new(
+                ErrorReason::ServerBusy,
+                "the server is busy; nothing was stored, send it again",
+            ));
+        }
+        waiting.last_tag += 1;
+        let tag = waiting.last_tag;
+        let (caller, answer) = oneshot::channel();
+        waiting.answers.insert(tag, caller);
+        Ok(Call { calls: self, tag, answer })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.calls.waiting().answers.remove(&self.tag);
+    }
+}
+
+fn refusal_of(error: ErrorFrame) -> Refusal {
+    Refusal::new(error.reason, error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use petrel_log::{Content, Destination, InProcessLog};
+    use petrel_types::{ClientMessageId, LogPosition};
+
+    use super::*;
+
+    fn send() -> SendRequest {
+        SendRequest {
+            to: Destination::User(UserId::new(2)),
+            client_message_id: ClientMessageId::new("m").unwrap(),
+            content: Content::Text("hello".to_owned()),
+            retry: false,
+            first_sent: None,
+        }
+    }
+
+    fn refused(origin: Origin) -> Effect {
+        let error = ErrorFrame::new(ErrorReason::UserNotFound, "nobody");
+        Effect::Answer { origin, frame: Some(ServerFrame::Error(error)) }
+    }
+
+    #[tokio::test]
+    async fn an_answer_finds_its_caller_and_leaves_the_others_alone() {
+        let (log, mut streams) = InProcessLog::new(&[LogPosition::default()], 10);
+        let calls = Calls::new(Arc::new(log), NodeId::new(1), SessionId::new(7));
+        let other = Origin { node: NodeId::new(1), session: SessionId::new(8), tag: 1 };
+        let sequencer = async {
+            let origin = streams[0].next_commands(1).await.remove(0).command.origin;
+            let mut batch = CommittedBatch::default();
+            batch.effects = vec![refused(other), refused(origin)];
+            calls.take_answers(&mut batch);
+            assert_eq!(batch.effects, [refused(other)]);
+        };
+        let (answer, ()) = tokio::join!(calls.send(UserId::new(1), send()), sequencer);
+        assert_eq!(answer.unwrap_err().reason, ErrorReason::UserNotFound);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_ends_and_is_forgotten() {
+        let (log, _streams) = InProcessLog::new(&[LogPosition::default()], 10);
+        let calls = Calls::new(Arc::new(log), NodeId::new(1), SessionId::new(7));
+        let refusal = calls.send(UserId::new(1), send()).await.unwrap_err();
+        assert_eq!(refusal.reason, ErrorReason::Timeout);
+        assert!(calls.waiting().answers.is_empty());
+    }
+}
