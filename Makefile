@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-readme crash-test crash-test-kill crash-test-power bench-store lint format deny docs schema clean
+.PHONY: help run build test test-api test-readme crash-test crash-test-kill crash-test-power bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,6 +23,10 @@ test: ## Run all tests that need only Rust and a C compiler
 test-readme: ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
+
+test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
+	$(CARGO) build --release --locked --package petrel
+	tests/api.sh
 
 MODE ?= power
 N ?= 100

@@ -299,7 +299,8 @@ impl schemars::JsonSchema for ClientMessageId {
             "description": "The sender's own name for a message.",
             "type": "string",
             "minLength": 1,
-            "maxLength": CLIENT_MESSAGE_ID_BYTES_MAX
+            "maxLength": CLIENT_MESSAGE_ID_BYTES_MAX,
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
         })
     }
 }
