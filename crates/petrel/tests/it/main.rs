@@ -2,6 +2,7 @@
 //!
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
+mod api;
 mod auth;
 mod chat;
 mod crash;
