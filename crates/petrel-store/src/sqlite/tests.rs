@@ -1,7 +1,10 @@
 //! What the shared suite can't see: files, locks, groups and failing disks.
 
+mod erased;
+mod forgotten;
 mod lazy;
 mod log;
+mod migrated;
 mod model;
 mod verified;
 
