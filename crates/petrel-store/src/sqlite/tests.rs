@@ -1,5 +1,6 @@
 //! What the shared suite can't see: files, locks, groups and failing disks.
 
+mod backed_up;
 mod erased;
 mod forgotten;
 mod lazy;
