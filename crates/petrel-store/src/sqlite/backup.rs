@@ -304,7 +304,10 @@ impl<F: FnMut(Progress)> Copying<F> {
         let mut left = source.metadata()?.len();
         let mut unsynced = 0;
         while left > 0 {
-            let copied = io::copy(&mut source.by_ref().take(left.min(CHUNK_BYTES)), &mut target)?;
+            let copied = {
+                let mut chunk = Read::by_ref(&mut source).take(left.min(CHUNK_BYTES));
+                io::copy(&mut chunk, &mut target)?
+            };
             if copied == 0 {
                 break;
             }
