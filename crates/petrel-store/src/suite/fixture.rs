@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use petrel_types::{
-    ClientMessageId, ConversationId, LogPosition, MessageNumber, OwnerEpoch, Partition, Seq, Slot,
-    TimestampMs, UserId,
+    ClientMessageId, ConversationId, LogPosition, MessageNumber, OwnerEpoch, Partition, RowId, Seq,
+    Slot, TimestampMs, UserId,
 };
 
 use crate::{
-    Batch, Committed, ConversationKind, CursorUpdate, NewConversation, NewEvent, Store, StoreError,
-    StoreErrorKind,
+    Batch, Committed, ConversationKind, CursorUpdate, Interval, MemberUpdate, NewConversation,
+    NewEvent, Overwrite, Store, StoreError, StoreErrorKind, Trim,
 };
 
 pub(super) const ANN: UserId = UserId::new(11);
@@ -55,7 +55,7 @@ impl<'a> Owner<'a> {
 }
 
 /// The id of the conversation with this number, in slot 1.
-pub(super) fn id(number: u64) -> ConversationId {
+pub(super) const fn id(number: u64) -> ConversationId {
     ConversationId::compose(Slot::from_low_bits(1), number)
 }
 
@@ -74,6 +74,55 @@ pub(super) fn chat(number: u64, low: UserId, high: UserId, messages: u64) -> Bat
         events: (1..=messages).map(|seq| message(id(number), seq, low)).collect(),
         ..Batch::default()
     }
+}
+
+/// A batch that begins a group, with `messages` of Ann's in it and these users as members
+/// from seq 1 on.
+pub(super) fn group(number: u64, users: &[UserId], messages: u64) -> Batch {
+    let kind = ConversationKind::Group;
+    let profile = Bytes::from(format!("profile {number}"));
+    Batch {
+        conversations: vec![NewConversation { id: id(number), kind, profile }],
+        events: (1..=messages).map(|seq| message(id(number), seq, ANN)).collect(),
+        members: users.iter().map(|user| membership(id(number), *user, &[(1, 0)])).collect(),
+        ..Batch::default()
+    }
+}
+
+/// A membership of these intervals, from the first seq to the last; zero leaves it open.
+pub(super) fn membership(
+    conversation: ConversationId,
+    user: UserId,
+    intervals: &[(u64, u64)],
+) -> MemberUpdate {
+    MemberUpdate {
+        conversation,
+        user,
+        attributes: Bytes::from(format!("attributes of {user}: {}", intervals.len())),
+        intervals: intervals.iter().map(|(first, last)| interval(*first, *last)).collect(),
+    }
+}
+
+/// From the first seq to the last; zero leaves it open.
+pub(super) fn interval(first: u64, last: u64) -> Interval {
+    Interval { first: Seq::new(first), last: (last > 0).then(|| Seq::new(last)) }
+}
+
+/// A batch of nothing but memberships.
+pub(super) fn members(members: impl IntoIterator<Item = MemberUpdate>) -> Batch {
+    Batch { members: members.into_iter().collect(), ..Batch::default() }
+}
+
+/// A batch that replaces one payload.
+pub(super) fn overwrite(row: RowId, payload: impl Into<Bytes>) -> Batch {
+    let overwrites = vec![Overwrite { row, payload: payload.into() }];
+    Batch { overwrites, ..Batch::default() }
+}
+
+/// A batch that trims one timeline.
+pub(super) fn trim(conversation: ConversationId, before: u64) -> Batch {
+    let trims = vec![Trim { conversation, before: Seq::new(before) }];
+    Batch { trims, ..Batch::default() }
 }
 
 /// A message in a timeline that holds nothing but messages.

@@ -7,8 +7,13 @@ use petrel_types::{LogPosition, Partition, RowId, Seq, TimestampMs, UserId};
 use tokio::task::JoinSet;
 
 use super::Place;
-use super::fixture::{ANN, BOB, CLEO, Owner, chat, cursor, cursors, events, id, message, name};
-use crate::{Batch, Store, StoreErrorKind};
+use super::fixture::{
+    ANN, BOB, CLEO, Owner, chat, cursor, cursors, events, group, id, members, membership, message,
+    name, overwrite, trim,
+};
+use crate::{Batch, Derivation, DerivationId, Store, StoreErrorKind};
+
+const DERIVATION: DerivationId = DerivationId { home: id(1), number: 7 };
 
 /// What was acknowledged is there after a restart, read by read.
 pub async fn everything_outlives_a_restart(place: &dyn Place) {
@@ -17,6 +22,15 @@ pub async fn everything_outlives_a_restart(place: &dyn Place) {
     owner.commit(chat(1, ANN, BOB, 3)).await;
     owner.commit(chat(2, ANN, CLEO, 1)).await;
     owner.commit(cursors([cursor(id(1), BOB, 3, 2)])).await;
+    let mut batch = group(3, &[ANN, BOB, CLEO], 5);
+    batch.derived = vec![Derivation { id: DERIVATION, command: "later".into() }];
+    let first = owner.commit(batch).await.first_row;
+    let mut batch =
+        members([membership(id(3), BOB, &[(1, 3)]), membership(id(3), CLEO, &[(1, 2), (4, 0)])]);
+    batch.overwrites = overwrite(RowId::new(first.get() + 3), "replaced").overwrites;
+    batch.cursors = vec![cursor(id(3), BOB, 2, 2)];
+    batch.trims = trim(id(3), 3).trims;
+    owner.commit(batch).await;
     let user = store.create_user("ann", "hash", TimestampMs::new(7)).await.unwrap();
     let before = snapshot(&*store).await;
     let epoch = store.epoch();
@@ -40,6 +54,19 @@ async fn snapshot(store: &dyn Store) -> impl PartialEq + std::fmt::Debug + use<>
         store.recent_messages(Partition::new(1), 10).await.unwrap(),
         store.find_message(id(1), ANN, &name(format!("{}-2", id(1)))).await.unwrap().unwrap(),
         store.sync_page(BOB, RowId::default(), None, 10).await.unwrap(),
+        group_snapshot(store).await,
+    )
+}
+
+async fn group_snapshot(store: &dyn Store) -> impl PartialEq + std::fmt::Debug + use<> {
+    (
+        store.conversation(id(3)).await.unwrap().unwrap(),
+        store.member(id(3), BOB).await.unwrap().unwrap(),
+        store.member(id(3), CLEO).await.unwrap().unwrap(),
+        store.events_after(id(3), Seq::ZERO, 10).await.unwrap(),
+        store.events_before(id(3), Seq::new(9), 10).await.unwrap(),
+        store.unsettled(None, 10).await.unwrap(),
+        store.sync_page(CLEO, RowId::default(), None, 10).await.unwrap(),
     )
 }
 

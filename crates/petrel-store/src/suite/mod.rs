@@ -4,8 +4,10 @@
 //! function over [`Store`], named for the behaviour it pins down; it gets a store of its
 //! own, so that cases can run at the same time.
 
+pub mod changes;
 pub mod commits;
 mod fixture;
+pub mod groups;
 pub mod lifecycle;
 pub mod sync;
 pub mod timelines;
@@ -58,6 +60,23 @@ macro_rules! store_suite {
             sync::pages_continue_where_the_last_one_ended
             sync::only_what_concerns_a_user_changes_a_stamp
             sync::an_entry_tells_both_cursors_and_what_was_read
+            groups::a_personal_timeline_exists_once
+            groups::a_group_has_the_members_it_was_given
+            groups::members_leave_and_come_back
+            groups::memberships_that_can_not_be_are_refused
+            groups::members_come_in_pages
+            groups::conversations_come_by_id
+            groups::a_profile_can_be_replaced
+            groups::a_former_member_sees_the_end_of_the_last_interval
+            groups::each_change_of_a_membership_takes_a_row
+            groups::in_a_group_only_ones_own_cursors_change_a_stamp
+            changes::an_overwritten_payload_is_gone_and_its_place_stays
+            changes::only_what_is_stored_is_overwritten
+            changes::nothing_shows_what_was_trimmed
+            changes::a_timeline_goes_on_when_all_of_it_is_trimmed
+            changes::a_trimmed_client_message_id_is_free_again
+            changes::a_derivation_waits_until_it_is_settled
+            changes::what_does_not_wait_can_not_be_settled
             users::users_get_local_ids_in_order
             users::names_are_taken_ignoring_ascii_case
             lifecycle::a_closed_store_refuses_everything

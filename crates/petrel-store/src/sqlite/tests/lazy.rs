@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::model::{Model, id};
+use super::model::{Change, Model, id};
 use super::*;
 
 /// Small enough that a few commits fill a tail, large enough that its flush takes several
@@ -164,15 +164,43 @@ async fn an_idle_store_brings_its_indexes_up_to_date() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Commit(Vec<(u64, bool)>),
+    Commit(Vec<Change>),
     Slice,
     Reopen,
     Crash,
 }
 
+/// A chat, or one of two groups.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![1_u64..4, 10_u64..12]
+}
+
+fn message_change() -> impl Strategy<Value = Change> {
+    (number(), any::<bool>()).prop_map(|(number, moves)| Change::Message { number, moves })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let length = prop_oneof![Just(0), 1_usize..60, Just(20_000)];
+    prop_oneof![
+        6 => (0_u64..2, 2_u64..5, any::<bool>())
+            .prop_map(|(group, user, joins)| Change::JoinOrLeave { group, user, joins }),
+        1 => (number(), 0_usize..50)
+            .prop_map(|(number, length)| Change::Profile { number, length }),
+        3 => (number(), 0_u64..6, length)
+            .prop_map(|(number, back, length)| Change::Overwrite { number, back, length }),
+        2 => (number(), 0_u64..5).prop_map(|(number, kept)| Change::Trim { number, kept }),
+        2 => (number(), any::<bool>())
+            .prop_map(|(number, settles)| Change::DeriveOrSettle { number, settles }),
+        1 => (1_u64..4).prop_map(|user| Change::Personal { user }),
+    ]
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let changes = prop::collection::vec((1_u64..5, any::<bool>()), 1..6);
+    let messages = prop::collection::vec(message_change(), 1..6);
+    let changes = (prop::collection::vec(message_change(), 0..3), change())
+        .prop_map(|(messages, change)| messages.into_iter().chain([change]).collect());
     let step = prop_oneof![
+        3 => messages.prop_map(Step::Commit),
         5 => changes.prop_map(Step::Commit),
         4 => Just(Step::Slice),
         1 => Just(Step::Reopen),
@@ -184,7 +212,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[test]
 fn whatever_happens_every_read_is_that_of_a_naive_store() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let configuration = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let configuration = Config { cases: 32, failure_persistence: None, ..Config::default() };
     TestRunner::new(configuration)
         .run(&steps(), |steps| {
             runtime.block_on(run(steps));
@@ -200,7 +228,9 @@ async fn run(steps: Vec<Step>) {
     let mut model = Model::default();
     for step in steps {
         match step {
-            Step::Commit(changes) => model.commit(&store, owner_epoch, &changes).await,
+            Step::Commit(changes) => {
+                model.change(&store, owner_epoch, &changes).await;
+            }
             Step::Slice => store.write(|_| Ok(())).await.unwrap(),
             Step::Reopen => {
                 store.close().await.unwrap();
