@@ -251,7 +251,8 @@ impl Device {
     fn take_ack(&mut self, ack: &SavedAck) -> Result<()> {
         let name = ack.client_msg_id.as_str();
         let Some(place) = self.unsent.iter().position(|unsent| unsent.name == name) else {
-            // Sent twice over one connection.
+            // Sent twice over one connection; the first may have been refused.
+            self.expect(ack);
             return Ok(());
         };
         let unsent = self.unsent.remove(place);
@@ -269,8 +270,7 @@ impl Device {
             }),
             // The ack says that there is an event, and not what is in it.
             _ => {
-                let copy = self.copies.entry(ack.conversation_id).or_default();
-                copy.wanted = copy.wanted.max(ack.msg_seq.get());
+                self.expect(ack);
                 return Ok(());
             }
         };
@@ -285,6 +285,12 @@ impl Device {
                 what,
             },
         })
+    }
+
+    /// There is an event that is still to be pulled.
+    fn expect(&mut self, ack: &SavedAck) {
+        let copy = self.copies.entry(ack.conversation_id).or_default();
+        copy.wanted = copy.wanted.max(ack.msg_seq.get());
     }
 
     fn take_error(&mut self, error: &ErrorFrame) {
