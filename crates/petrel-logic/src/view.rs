@@ -26,6 +26,10 @@ pub(crate) fn peer_of(conversation: &Conversation, user: UserId) -> Option<UserI
     }
 }
 
+fn is_personal(conversation: &Conversation) -> bool {
+    matches!(conversation.kind, ConversationKind::Personal { .. })
+}
+
 /// What a conversation is, in the words of clients.
 pub(crate) fn kind_of(conversation: &Conversation) -> WireKind {
     match conversation.kind {
@@ -63,7 +67,9 @@ pub(crate) fn frame(
         EventBody::Message(message) => message_frame(conversation, envelope, message),
         EventBody::Change(change) => ServerFrame::Event(EventPush {
             from: envelope.from,
-            client_msg_id: envelope.client_message_id,
+            // In a personal timeline a name belongs to the founding of a group, and only
+            // serves to recognise it.
+            client_msg_id: envelope.client_message_id.filter(|_| !is_personal(conversation)),
             server_msg_id: envelope.row,
             conversation_id: conversation.id,
             msg_seq: envelope.seq,

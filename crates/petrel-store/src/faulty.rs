@@ -1,4 +1,5 @@
-//! A store that fails when it is told to: the fault decorator of this port.
+//! A store that fails when it is told to, and tells what it has really stored: the fault
+//! decorator of this port.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,17 +29,39 @@ pub enum CommitFault {
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     next_commit: Mutex<Option<CommitFault>>,
+    stored: Mutex<Vec<(RowId, Batch)>>,
 }
 
 impl FaultyStore {
     /// No faults until some are ordered.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, next_commit: Mutex::new(None) }
+        Self { inner, next_commit: Mutex::new(None), stored: Mutex::default() }
     }
 
     /// Orders a fault for the next commit.
     pub fn fail_next_commit(&self, fault: CommitFault) {
         *self.next_commit.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    /// The batches that were stored since this was asked last, whatever their senders were
+    /// told, each with the row of its first event. For one who checks; they pile up until
+    /// somebody asks.
+    pub fn take_stored(&self) -> Vec<(RowId, Batch)> {
+        std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn store(
+        &self,
+        partition: Partition,
+        batch: Batch,
+        next_position: LogPosition,
+        owner_epoch: OwnerEpoch,
+    ) -> Result<Committed, StoreError> {
+        let copy = batch.clone();
+        let committed = self.inner.commit(partition, batch, next_position, owner_epoch).await?;
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.push((committed.first_row, copy));
+        Ok(committed)
     }
 
     fn take_fault(&self) -> Option<CommitFault> {
@@ -57,11 +80,11 @@ impl Store for FaultyStore {
     ) -> Result<Committed, StoreError> {
         let fatal = || StoreError::new(StoreErrorKind::Fatal, "the disk failed, as ordered");
         match self.take_fault() {
-            None => self.inner.commit(partition, batch, next_position, owner_epoch).await,
+            None => self.store(partition, batch, next_position, owner_epoch).await,
             Some(CommitFault::Refused(kind)) => Err(StoreError::new(kind, "refused, as ordered")),
             Some(CommitFault::LostAndFatal) => Err(fatal()),
             Some(CommitFault::StoredButFatal) => {
-                self.inner.commit(partition, batch, next_position, owner_epoch).await?;
+                self.store(partition, batch, next_position, owner_epoch).await?;
                 Err(fatal())
             }
         }

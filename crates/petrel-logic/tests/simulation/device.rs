@@ -1,44 +1,35 @@
-//! A device: what a client program knows and does, as docs/protocol.md tells it to.
+//! A device: what a client program does, as docs/protocol.md tells it to.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use anyhow::{Context, Result, bail, ensure};
+use petrel_log::{Content, Destination};
 use petrel_logic::sync::Catchup;
+use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    Pull, ReceiptAck, ReceiptKind, SavedAck, ServerAck, ServerFrame, SingleChatPush, Sync,
-    SyncConversation,
+    Change, Conversation, ConversationKind, Error as ErrorFrame, Events, Pull, ReceiptAck,
+    ReceiptKind, SavedAck, ServerAck, ServerFrame, Sync, SyncConversation,
 };
-use petrel_types::{ConversationId, RowId, Seq, SessionId, UserId};
+use petrel_types::{ConversationId, Seq, SessionId, TimestampMs, UserId};
 
-/// A message that has no ack yet.
+use crate::copy::{Copy, Group};
+use crate::held::{Held, Message, Placed, What};
+
+/// The most events of one pull.
+const PULL_EVENTS: u32 = 7;
+
+/// Something that was asked for and has no answer yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsent {
     pub(crate) name: String,
-    pub(crate) to: UserId,
-    pub(crate) body: String,
-}
-
-/// An event in a device's copy of a timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) row: RowId,
-    pub(crate) from: UserId,
-    pub(crate) name: String,
-    pub(crate) body: String,
-}
-
-/// What a device knows of a conversation.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Copy {
-    /// The events from seq 1 on; its length is the position.
-    pub(crate) events: Vec<Held>,
-    /// Each member's (delivered, read).
-    pub(crate) cursors: BTreeMap<UserId, (u64, u64)>,
-    /// How far the server says there is more to pull.
-    wanted: u64,
+    pub(crate) to: Destination,
+    pub(crate) content: Content,
+    pub(crate) first_sent: TimestampMs,
 }
 
 #[derive(Debug)]
 pub(crate) struct Device {
+    pub(crate) number: usize,
     pub(crate) user: UserId,
     pub(crate) session: SessionId,
     pub(crate) online: bool,
@@ -48,18 +39,18 @@ pub(crate) struct Device {
     pub(crate) missed: bool,
     pub(crate) unsent: Vec<Unsent>,
     pub(crate) copies: BTreeMap<ConversationId, Copy>,
-    pub(crate) acked: Vec<SavedAck>,
     /// Receipts sent and not yet decided on, in order.
     pub(crate) claims: VecDeque<(ConversationId, (u64, u64))>,
+    /// A new device that begins with the last page instead of the first.
+    pub(crate) begins_at_the_end: bool,
     sync_token: Option<String>,
     next_name: u64,
-    /// Sent and not yet acked: bodies by name, to put the device's own events in place.
-    bodies: BTreeMap<String, String>,
 }
 
 impl Device {
-    pub(crate) fn new(user: UserId, session: SessionId) -> Self {
+    pub(crate) fn new(number: usize, user: UserId, session: SessionId) -> Self {
         Self {
+            number,
             user,
             session,
             online: false,
@@ -67,22 +58,17 @@ impl Device {
             missed: false,
             unsent: Vec::new(),
             copies: BTreeMap::new(),
-            acked: Vec::new(),
             claims: VecDeque::new(),
+            begins_at_the_end: false,
             sync_token: None,
             next_name: 0,
-            bodies: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn write(&mut self, to: UserId) -> Unsent {
+    /// A name for something new.
+    pub(crate) fn next_name(&mut self) -> String {
         self.next_name += 1;
-        let name = format!("{}-{}", self.session, self.next_name);
-        let body = format!("{name} to {to}");
-        self.bodies.insert(name.clone(), body.clone());
-        let unsent = Unsent { name, to, body };
-        self.unsent.push(unsent.clone());
-        unsent
+        format!("{}-{}", self.number, self.next_name)
     }
 
     /// The connection is lost, and with it whatever was on its way.
@@ -101,26 +87,28 @@ impl Device {
     }
 
     /// Looks at what has arrived, and pulls where a number jumps.
-    pub(crate) async fn read_inbox(&mut self, catchup: &Catchup) {
+    pub(crate) async fn read_inbox(&mut self, catchup: &Catchup) -> Result<()> {
         for frame in std::mem::take(&mut self.inbox) {
             match frame {
-                ServerFrame::SingleChat(push) => self.note_push(push),
-                ServerFrame::Ack(ServerAck::Saved(ack)) => self.note_ack(ack),
-                ServerFrame::Ack(ServerAck::Receipt(receipt)) => self.note_receipt(&receipt),
-                ServerFrame::Error(_) => {}
-                other => panic!("unexpected push {other:?}"),
+                ServerFrame::Ack(ServerAck::Saved(ack)) => self.take_ack(&ack)?,
+                ServerFrame::Ack(ServerAck::Receipt(receipt)) => self.take_receipt(&receipt),
+                ServerFrame::Error(error) => self.take_error(&error),
+                frame => match Placed::of(&frame) {
+                    Some(placed) => self.place(placed)?,
+                    None => bail!("a strange push: {frame:?}"),
+                },
             }
         }
-        self.pull_all(catchup).await;
+        self.pull_all(catchup).await
     }
 
     /// Catches up after coming back: sync to the end, then pull.
-    pub(crate) async fn catch_up(&mut self, catchup: &Catchup) {
+    pub(crate) async fn catch_up(&mut self, catchup: &Catchup) -> Result<()> {
         loop {
             let request = Sync { token: self.sync_token.clone(), limit: Some(2) };
-            let state = catchup.sync(self.user, &request).await.unwrap();
+            let state = catchup.sync(self.user, &request).await?;
             for conversation in &state.conversations {
-                self.note_state(conversation);
+                self.take_sync(conversation, catchup).await?;
             }
             self.sync_token = Some(state.token);
             if !state.more {
@@ -128,7 +116,7 @@ impl Device {
             }
         }
         self.missed = false;
-        self.pull_all(catchup).await;
+        self.pull_all(catchup).await
     }
 
     /// Forgets everything but what was never acked: a new device of the same user.
@@ -137,77 +125,185 @@ impl Device {
         self.sync_token = None;
     }
 
-    async fn pull_all(&mut self, catchup: &Catchup) {
-        let behind: Vec<_> = self
-            .copies
-            .iter()
-            .filter(|(_, copy)| copy.wanted > copy.position())
-            .map(|(id, _)| *id)
-            .collect();
-        for conversation_id in behind {
-            loop {
-                let after = self.copies[&conversation_id].position();
-                let request = Pull {
-                    conversation_id,
-                    after_seq: Some(Seq::new(after)),
-                    before_seq: None,
-                    limit: Some(7),
-                };
-                let answer = catchup.pull(self.user, &request).await.unwrap();
-                assert_eq!(answer.from_seq.get(), after + 1);
-                for event in &answer.events {
-                    match ServerFrame::decode(event.get()).unwrap().frame {
-                        ServerFrame::SingleChat(push) => self.note_push(push),
-                        other => panic!("unexpected event {other:?}"),
-                    }
-                }
-                assert_eq!(self.copies[&conversation_id].position(), answer.to_seq.get());
-                if !answer.has_more {
-                    break;
+    async fn pull_all(&mut self, catchup: &Catchup) -> Result<()> {
+        let behind = |copy: &Copy| {
+            let wants_state = copy.is_group && copy.present;
+            copy.wanted > copy.position
+                || wants_state && !matches!(copy.group, Group::Known(_))
+        };
+        let ids: Vec<_> =
+            self.copies.iter().filter(|(_, copy)| behind(copy)).map(|(id, _)| *id).collect();
+        for id in ids {
+            while self.copies[&id].wanted > self.copies[&id].position {
+                let before = self.copies[&id].position;
+                if !self.pull(id, catchup).await? {
+                    let copy = &self.copies[&id];
+                    ensure!(
+                        copy.position >= copy.wanted,
+                        "told of what can't be pulled: {id} from {before} to {}, not to {}",
+                        copy.position,
+                        copy.wanted
+                    );
                 }
             }
+            self.fetch_state(id, catchup).await?;
+        }
+        Ok(())
+    }
+
+    /// Pulls a page after the position. Returns whether there is more.
+    async fn pull(&mut self, id: ConversationId, catchup: &Catchup) -> Result<bool> {
+        let after = self.copies[&id].position;
+        let request = Pull {
+            conversation_id: id,
+            after_seq: Some(Seq::new(after)),
+            before_seq: None,
+            limit: Some(PULL_EVENTS),
+        };
+        let answer = catchup.pull(self.user, &request).await?;
+        let copy = self.copies.get_mut(&id).context("asked for it")?;
+        let trimmed_before = answer.trimmed_before.get();
+        ensure!(answer.from_seq.get() == trimmed_before.max(after + 1), "covered: {answer:?}");
+        if trimmed_before > after + 1 {
+            copy.forget_before(trimmed_before);
+        }
+        for placed in placed(&answer)? {
+            ensure!(placed.seq > copy.position, "out of order: {answer:?}");
+            copy.append(self.user, placed.seq, placed.held);
+        }
+        copy.position = copy.position.max(answer.to_seq.get());
+        Ok(answer.has_more)
+    }
+
+    /// Pulls a page of what is before the copy, as when the user scrolls up.
+    pub(crate) async fn scroll(&mut self, id: ConversationId, catchup: &Catchup) -> Result<()> {
+        let before = self.copies[&id].from;
+        let answer = self.pull_before(id, before, catchup).await?;
+        let copy = self.copies.get_mut(&id).context("asked for it")?;
+        ensure!(
+            answer.to_seq.get() >= before - 1 || answer.to_seq.get() + 1 == answer.trimmed_before.get(),
+            "not covered up to {before}: {answer:?}"
+        );
+        for placed in placed(&answer)? {
+            copy.events.insert(placed.seq, placed.held);
+        }
+        copy.from = copy.from.min(answer.from_seq.get());
+        Ok(())
+    }
+
+    async fn pull_before(
+        &self,
+        id: ConversationId,
+        before: u64,
+        catchup: &Catchup,
+    ) -> Result<Events> {
+        let request = Pull {
+            conversation_id: id,
+            after_seq: None,
+            before_seq: Some(Seq::new(before)),
+            limit: Some(PULL_EVENTS),
+        };
+        Ok(catchup.pull(self.user, &request).await?)
+    }
+
+    /// Asks for a page of the members of a group of which not enough is known.
+    async fn fetch_state(&mut self, id: ConversationId, catchup: &Catchup) -> Result<()> {
+        let copy = self.copies.get_mut(&id).context("asked for it")?;
+        if !copy.is_group || !copy.present || matches!(copy.group, Group::Known(_)) {
+            return Ok(());
+        }
+        let members_after = match &copy.group {
+            Group::Fetching(_, last) => Some(*last),
+            _ => None,
+        };
+        let request = Conversation { conversation_id: id, members_after, limit: Some(2) };
+        match catchup.conversation(self.user, &request).await {
+            Ok(page) => copy.take_state(self.user, page),
+            Err(refusal) if refusal.reason == ErrorReason::ConversationNotFound => {
+                // No longer a member; the event that says so is on its way.
+                (copy.present, copy.group) = (false, Group::Unknown);
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+        Ok(())
+    }
+
+    /// Asks until nothing of the groups is unknown.
+    pub(crate) async fn fetch_states(&mut self, catchup: &Catchup) -> Result<()> {
+        let ids: Vec<_> = self.copies.keys().copied().collect();
+        for id in ids {
+            while {
+                let copy = &self.copies[&id];
+                copy.is_group && copy.present && !matches!(copy.group, Group::Known(_))
+            } {
+                self.fetch_state(id, catchup).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, placed: Placed) -> Result<()> {
+        let copy = self.copies.entry(placed.conversation).or_default();
+        copy.place(self.user, placed.seq, placed.held)
+            .with_context(|| format!("device {} in {}", self.number, placed.conversation))
+    }
+
+    fn take_ack(&mut self, ack: &SavedAck) -> Result<()> {
+        let name = ack.client_msg_id.as_str();
+        let Some(place) = self.unsent.iter().position(|unsent| unsent.name == name) else {
+            // Sent twice over one connection; the first may have been refused.
+            self.expect(ack);
+            return Ok(());
+        };
+        let unsent = self.unsent.remove(place);
+        let target = |target: &Seq| *target;
+        let what = match &unsent.content {
+            Content::Text(body) => {
+                What::Message(Message { body: body.clone(), ..Message::default() })
+            }
+            Content::Recall { target: seq } => {
+                What::Change(Change::Recalled { target_seq: target(seq) })
+            }
+            Content::Edit { target: seq, body } => What::Change(Change::Edited {
+                target_seq: target(seq),
+                body: Some(body.clone()),
+            }),
+            // The ack says that there is an event, and not what is in it.
+            _ => {
+                self.expect(ack);
+                return Ok(());
+            }
+        };
+        self.place(Placed {
+            conversation: ack.conversation_id,
+            seq: ack.msg_seq.get(),
+            held: Held {
+                row: ack.server_msg_id,
+                from: self.user,
+                name: Some(unsent.name),
+                ts: ack.ts,
+                what,
+            },
+        })
+    }
+
+    /// There is an event that is still to be pulled.
+    fn expect(&mut self, ack: &SavedAck) {
+        let copy = self.copies.entry(ack.conversation_id).or_default();
+        copy.wanted = copy.wanted.max(ack.msg_seq.get());
+    }
+
+    fn take_error(&mut self, error: &ErrorFrame) {
+        let is_final = !matches!(
+            error.reason,
+            ErrorReason::ServerBusy | ErrorReason::StorageFull | ErrorReason::Timeout
+        );
+        if let Some(name) = error.client_msg_id.as_ref().filter(|_| is_final) {
+            self.unsent.retain(|unsent| unsent.name != name.as_str());
         }
     }
 
-    fn note_push(&mut self, push: SingleChatPush) {
-        let event = Held {
-            row: push.server_msg_id,
-            from: push.from,
-            name: push.client_msg_id.as_str().to_owned(),
-            body: push.body,
-        };
-        self.place(push.conversation_id, push.msg_seq.get(), event);
-    }
-
-    fn note_ack(&mut self, ack: SavedAck) {
-        let name = ack.client_msg_id.as_str().to_owned();
-        self.unsent.retain(|unsent| unsent.name != name);
-        assert!(!ack.body_differs, "the body of {name} never changed");
-        let event = Held {
-            row: ack.server_msg_id,
-            from: self.user,
-            body: self.bodies[&name].clone(),
-            name,
-        };
-        self.place(ack.conversation_id, ack.msg_seq.get(), event);
-        self.acked.push(ack);
-    }
-
-    /// Puts an event in its place: known, next, or beyond a hole.
-    fn place(&mut self, conversation: ConversationId, seq: u64, event: Held) {
-        let copy = self.copies.entry(conversation).or_default();
-        let next = copy.position() + 1;
-        if seq < next {
-            let index = usize::try_from(seq - 1).unwrap();
-            assert_eq!(copy.events[index], event, "seq {seq} of {conversation} has changed");
-        } else if seq == next {
-            copy.move_cursors(event.from, (seq, seq));
-            copy.events.push(event);
-        }
-        copy.wanted = copy.wanted.max(seq);
-    }
-
-    fn note_receipt(&mut self, receipt: &ReceiptAck) {
+    fn take_receipt(&mut self, receipt: &ReceiptAck) {
         let seq = receipt.msg_seq.get();
         let copy = self.copies.entry(receipt.conversation_id).or_default();
         copy.move_cursors(
@@ -219,22 +315,37 @@ impl Device {
         );
     }
 
-    fn note_state(&mut self, state: &SyncConversation) {
+    async fn take_sync(&mut self, state: &SyncConversation, catchup: &Catchup) -> Result<()> {
         let user = self.user;
-        let copy = self.copies.entry(state.conversation_id).or_default();
+        let id = state.conversation_id;
+        if self.begins_at_the_end && !self.copies.contains_key(&id) {
+            let answer = self.pull_before(id, state.head_seq.get() + 1, catchup).await?;
+            let copy = self.copies.entry(id).or_default();
+            copy.from = answer.from_seq.get();
+            for placed in placed(&answer)? {
+                copy.append(user, placed.seq, placed.held);
+            }
+            copy.position = answer.to_seq.get();
+        }
+        let copy = self.copies.entry(id).or_default();
         copy.wanted = copy.wanted.max(state.head_seq.get());
+        copy.is_group = state.kind == ConversationKind::Group;
+        copy.present = !state.left;
         copy.move_cursors(user, (state.delivered_seq.get(), state.read_seq.get()));
-        copy.move_cursors(state.peer, (state.peer_delivered_seq.get(), state.peer_read_seq.get()));
+        if let (Some(peer), Some(delivered), Some(read)) =
+            (state.peer, state.peer_delivered_seq, state.peer_read_seq)
+        {
+            copy.move_cursors(peer, (delivered.get(), read.get()));
+        }
+        Ok(())
     }
 }
 
-impl Copy {
-    pub(crate) fn position(&self) -> u64 {
-        self.events.len() as u64
-    }
-
-    pub(crate) fn move_cursors(&mut self, user: UserId, (delivered, read): (u64, u64)) {
-        let cursors = self.cursors.entry(user).or_default();
-        *cursors = (cursors.0.max(delivered), cursors.1.max(read));
-    }
+/// The events in an answer.
+pub(crate) fn placed(answer: &Events) -> Result<Vec<Placed>> {
+    let event = |text: &str| {
+        let frame = ServerFrame::decode(text).ok().context("an event that can't be read")?.frame;
+        Placed::of(&frame).with_context(|| format!("no event: {frame:?}"))
+    };
+    answer.events.iter().map(|text| event(text.get())).collect()
 }

@@ -1,300 +1,302 @@
 //! The world: users with devices, one server that dies and comes back, and fate.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
-use petrel_log::{Command, LoggedCommand, Origin, ReceiptKind, Request};
-use petrel_logic::sequencer::{Effect, Rules, Sequencer};
-use petrel_logic::sync::Catchup;
-use petrel_protocol::frame::{ServerAck, ServerFrame, Sync};
-use petrel_store::faulty::{CommitFault, FaultyStore};
-use petrel_store::memory::MemoryStore;
-use petrel_store::{Store, StoreErrorKind};
-use petrel_types::{
-    ClientMessageId, Clock, ConversationId, Epoch, LogPosition, ManualClock, NodeId, Partition,
-    Seq, SessionId, TimestampMs, UserId,
-};
+use anyhow::{Context, Result, ensure};
+use petrel_log::Request;
+use petrel_logic::sequencer::Effect;
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{ServerAck, ServerFrame};
+use petrel_store::faulty::CommitFault;
+use petrel_store::{Derivation, Store, StoreErrorKind};
+use petrel_types::limits::RETRY_WINDOW_MS;
+use petrel_types::{Clock, Seq, SessionId, UserId};
 
-use crate::device::{Device, Held, Unsent};
+use crate::device::Device;
+use crate::held::Placed;
+use crate::ledger::Ledger;
+use crate::server::{Decided, Server};
+use crate::{Step, Tally};
 
-const USERS: u64 = 5;
+pub(crate) const USERS: u64 = 5;
 const DEVICES_PER_USER: u64 = 2;
-const PARTITION: Partition = Partition::new(0);
-
-/// How much of the past a failure prints.
-const HISTORY_LINES: usize = 60;
+/// Rounds after which a world must have come to rest.
+const ROUNDS_MAX: usize = 200;
+/// How much longer than the window events are kept.
+const TRIM_MARGIN_MS: u64 = 60 * 60 * 1000;
+/// Derivations that may be asked for again although they are settled.
+const DERIVATIONS_REMEMBERED: usize = 20;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) struct World {
-    seed: u64,
-    random: fastrand::Rng,
-    store: Arc<FaultyStore>,
-    clock: Arc<ManualClock>,
-    sequencer: Sequencer,
-    catchup: Catchup,
-    next_position: LogPosition,
-    pending: Vec<Command>,
-    devices: Vec<Device>,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) server: Server,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) ledger: Ledger,
+    derivations: Vec<Derivation>,
     next_session: u64,
-    history: VecDeque<String>,
+    steps_done: usize,
+    story: Option<Vec<String>>,
 }
 
 impl World {
-    pub(crate) async fn new(seed: u64) -> Self {
-        let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(Epoch::new(seed.max(1))));
-        let store = Arc::new(FaultyStore::new(memory));
-        let clock = Arc::new(ManualClock::new(TimestampMs::new(1_800_000_000_000)));
-        let (sequencer, next_position) = claim(&store, &clock).await;
-        let shared: Arc<dyn Store> = store.clone();
+    pub(crate) async fn new(tell: bool) -> Self {
         let mut world = Self {
-            seed,
-            random: fastrand::Rng::with_seed(seed),
-            store,
-            clock,
-            sequencer,
-            catchup: Catchup::new(shared),
-            next_position,
-            pending: Vec::new(),
+            random: fastrand::Rng::with_seed(0),
+            server: Server::start().await,
             devices: Vec::new(),
+            ledger: Ledger::default(),
+            derivations: Vec::new(),
             next_session: 0,
-            history: VecDeque::new(),
+            steps_done: 0,
+            story: tell.then(Vec::new),
         };
-        for device in 0..USERS * DEVICES_PER_USER {
+        for number in 0..usize::try_from(USERS * DEVICES_PER_USER).unwrap() {
+            let user = UserId::new(1 + number as u64 / DEVICES_PER_USER);
             let session = world.take_session();
-            world.devices.push(Device::new(UserId::new(1 + device / DEVICES_PER_USER), session));
+            world.devices.push(Device::new(number, user, session));
         }
         world
     }
 
-    /// One thing happens.
-    pub(crate) async fn step(&mut self) {
-        let index = self.random.usize(..self.devices.len());
-        match self.random.u32(..100) {
-            0..30 => self.send(index),
-            30..50 => self.commit().await,
-            50..70 => self.read_inbox(index).await,
-            70..80 => self.acknowledge(index),
-            80..86 if self.devices[index].online => self.leave(index),
-            80..92 => self.come(index).await,
-            92..94 => self.send_again(index),
-            94 => self.order_a_fault(),
-            95 => self.die().await,
-            96 => self.renew(index),
-            97 => self.jump(),
-            _ => self.compare(index).await,
+    pub(crate) fn steps_done(&self) -> usize {
+        self.steps_done
+    }
+
+    pub(crate) fn into_story(self) -> Vec<String> {
+        self.story.unwrap_or_default()
+    }
+
+    pub(crate) fn into_tally(self) -> Tally {
+        self.ledger.tally
+    }
+
+    /// Does what is planned, comes to rest and is checked.
+    pub(crate) async fn live(&mut self, plan: &[Step]) -> Result<()> {
+        for step in plan {
+            self.steps_done += 1;
+            self.random = fastrand::Rng::with_seed(*step);
+            self.step().await?;
         }
+        self.settle().await?;
+        self.check().await
+    }
+
+    /// One thing happens.
+    async fn step(&mut self) -> Result<()> {
+        let index = self.random.usize(..self.devices.len());
+        let is_online = self.devices[index].online;
+        match self.random.u32(..200) {
+            0..45 if is_online => self.say(index),
+            45..65 if is_online => self.change_message(index),
+            65..85 if is_online => self.change_group(index),
+            85..110 => self.commit().await?,
+            110..135 => self.read_inbox(index).await?,
+            135..150 if is_online => self.acknowledge(index),
+            150..160 if is_online => self.leave(index),
+            0..65 | 135..160 => self.come(index).await?,
+            160..170 => self.send_again(index),
+            170..172 => self.order_a_fault(),
+            172..174 => self.die().await?,
+            174..177 => self.renew(index).await?,
+            177..180 => self.jump().await?,
+            180..187 => self.derive().await?,
+            187..190 => self.trim(),
+            190..196 => self.probe().await?,
+            196.. => self.compare_some(index).await?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Everybody comes back, and everything is sent and told.
-    pub(crate) async fn settle(&mut self) {
-        self.commit().await;
-        while self.devices.iter().any(|device| !device.unsent.is_empty()) {
+    async fn settle(&mut self) -> Result<()> {
+        self.note(|| "the world comes to rest".to_owned());
+        for _ in 0..ROUNDS_MAX {
             for index in 0..self.devices.len() {
-                self.come(index).await;
+                self.come(index).await?;
                 self.send_again(index);
             }
-            self.commit().await;
+            self.commit().await?;
+            for derivation in self.server.memory.unsettled(None, 1000).await? {
+                self.server.carry_out(&derivation);
+            }
+            let was_idle = self.server.pending.is_empty();
+            self.commit().await?;
             for index in 0..self.devices.len() {
-                self.read_inbox(index).await;
+                self.read_inbox(index).await?;
+            }
+            let is_done = |device: &Device| device.online && device.unsent.is_empty();
+            if was_idle && self.devices.iter().all(is_done) {
+                return Ok(());
             }
         }
-        for index in 0..self.devices.len() {
-            self.come(index).await;
-            self.devices[index].catch_up(&self.catchup).await;
-        }
+        let unsent: Vec<_> = self.devices.iter().flat_map(|device| &device.unsent).collect();
+        anyhow::bail!("the world does not come to rest: {unsent:?}")
     }
 
-    /// The truth about the whole world, once it has settled.
-    pub(crate) async fn check(&mut self) {
-        let mut timelines: BTreeMap<ConversationId, Vec<Held>> = BTreeMap::new();
-        for index in 0..self.devices.len() {
-            self.compare(index).await;
-            for (id, copy) in &self.devices[index].copies {
-                let first = timelines.entry(*id).or_insert_with(|| copy.events.clone());
-                self.assert(*first == copy.events, "two devices see different timelines");
-            }
+    /// The server decides what is pending.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        let many = self.server.pending.len();
+        let decided = self.server.decide().await?;
+        let stored = self.server.store.take_stored();
+        if many > 0 {
+            self.note(|| format!("{many} commands decided, {} batches stored", stored.len()));
         }
-        for (id, events) in &timelines {
-            let page = self.store.events_after(*id, Seq::ZERO, u32::MAX).await.unwrap();
-            let seqs = page.events.iter().map(|event| event.seq.get());
-            self.assert(seqs.eq(1..=events.len() as u64), "a timeline has a hole");
-            let rows = page.events.iter().map(|event| event.row);
-            self.assert(rows.eq(events.iter().map(|event| event.row)), "a copy differs");
-            let mut names: Vec<_> = events.iter().map(|event| (event.from, &event.name)).collect();
-            names.sort();
-            names.dedup();
-            self.assert(names.len() == events.len(), "a message is stored twice");
-        }
-        for device in &self.devices {
-            for ack in &device.acked {
-                let seq = usize::try_from(ack.msg_seq.get()).unwrap();
-                let held = timelines.get(&ack.conversation_id).and_then(|it| it.get(seq - 1));
-                let stored = held.is_some_and(|held| {
-                    held.row == ack.server_msg_id && held.name == ack.client_msg_id.as_str()
+        for (first_row, batch) in stored {
+            for event in &batch.events {
+                self.note(|| {
+                    let payload = String::from_utf8_lossy(&event.payload).into_owned();
+                    let (id, seq, sender) = (event.conversation, event.seq, event.sender);
+                    format!("  {id}/{seq} by {sender}: {payload}")
                 });
-                self.assert(stored, "an acked message is lost");
             }
+            self.ledger.store(first_row, &batch)?;
         }
-    }
-
-    fn send(&mut self, index: usize) {
-        if !self.devices[index].online {
-            return;
-        }
-        let to = loop {
-            let to = UserId::new(1 + self.random.u64(..USERS));
-            if to != self.devices[index].user {
-                break to;
-            }
-        };
-        let unsent = self.devices[index].write(to);
-        self.note(format!("device {index} sends {}", unsent.name));
-        self.append_send(index, unsent, false);
-    }
-
-    fn send_again(&mut self, index: usize) {
-        if self.devices[index].online {
-            self.note(format!("device {index} sends again what has no ack"));
-            for unsent in self.devices[index].unsent.clone() {
-                // All are recent, so they are recognised whether or not the device says
-                // that it sends again.
-                let retry = self.random.bool();
-                self.append_send(index, unsent, retry);
-            }
-        }
-    }
-
-    fn append_send(&mut self, index: usize, unsent: Unsent, retry: bool) {
-        let request = Request::SendSingle {
-            to: unsent.to,
-            client_message_id: ClientMessageId::new(unsent.name).unwrap(),
-            body: unsent.body,
-            retry,
-        };
-        self.append(index, request);
-    }
-
-    /// A device says how far it has come in some conversation.
-    fn acknowledge(&mut self, index: usize) {
-        let device = &mut self.devices[index];
-        if !device.online || device.copies.is_empty() {
-            return;
-        }
-        let choice = self.random.usize(..device.copies.len());
-        let (id, copy) = device.copies.iter().nth(choice).expect("chosen among them");
-        let seq = copy.position();
-        if seq == 0 {
-            return;
-        }
-        let conversation = *id;
-        let kind = if self.random.bool() { ReceiptKind::Read } else { ReceiptKind::Delivered };
-        let read = if kind == ReceiptKind::Read { seq } else { 0 };
-        device.claims.push_back((conversation, (seq, read)));
-        self.note(format!("device {index} has {kind:?} {seq} of {conversation}"));
-        self.append(index, Request::AdvanceCursor { conversation, kind, seq: Seq::new(seq) });
-    }
-
-    fn append(&mut self, index: usize, request: Request) {
-        let device = &self.devices[index];
-        let origin = Origin { node: NodeId::new(1), session: device.session, tag: 1 };
-        self.pending.push(Command { origin, actor: device.user, request });
-    }
-
-    async fn commit(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let mut commands = Vec::new();
-        for command in self.pending.drain(..) {
-            let position = self.next_position;
-            self.next_position = position.next();
-            commands.push(LoggedCommand { position, partition: PARTITION, command });
-        }
-        let many = commands.len();
-        match self.sequencer.decide(commands).await {
-            Ok(committed) => {
-                self.note(format!("{many} commands decided"));
-                self.tell(committed.effects);
-            }
-            Err(error) => {
-                self.assert(error.kind() == StoreErrorKind::Fatal, "the server died of something");
-                self.note("the disk failed".to_owned());
+        match decided {
+            Decided::Effects(effects) => self.tell(effects),
+            Decided::Died => {
+                self.note(|| "the disk failed".to_owned());
                 self.restart().await;
+                Ok(())
             }
         }
     }
 
     /// Brings effects to the devices; some pushes are lost on the way.
-    fn tell(&mut self, effects: Vec<Effect>) {
+    fn tell(&mut self, effects: Vec<Effect>) -> Result<()> {
         for effect in effects {
             match effect {
-                Effect::Answer { origin, frame } => {
-                    let is_about_a_receipt = match &frame {
-                        None => true,
-                        Some(ServerFrame::Error(error)) => error.client_msg_id.is_none(),
-                        Some(_) => false,
-                    };
-                    let origin = |device: &Device| device.session == origin.session;
-                    if is_about_a_receipt {
-                        // The wire stays silent when all is well; the device reckons so.
-                        let device = self.devices.iter_mut().find(|it| it.online && origin(it));
-                        device.into_iter().for_each(|it| it.settle_claim(frame.is_none()));
-                    } else if let Some(frame) = frame {
-                        self.deliver(origin, &frame, true);
+                Effect::Answer { origin, frame } => self.answer(origin.session, frame)?,
+                Effect::Deliver { recipients, except, frame } => {
+                    self.check_delivery(&recipients, &frame)?;
+                    for device in self.devices.iter_mut().filter(|device| device.online) {
+                        if !recipients.contains(&device.user) || Some(device.session) == except {
+                            continue;
+                        }
+                        if self.random.u32(..20) == 0 {
+                            device.missed = true;
+                        } else {
+                            device.inbox.push(frame.clone());
+                        }
                     }
                 }
-                Effect::Deliver { recipients, except, frame } => {
-                    let concerns = |device: &Device| {
-                        recipients.contains(&device.user) && Some(device.session) != except
-                    };
-                    self.deliver(concerns, &frame, false);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, session: SessionId, frame: Option<ServerFrame>) -> Result<()> {
+        let asks = |device: &&mut Device| device.session == session;
+        let Some(device) = self.devices.iter_mut().find(asks) else { return Ok(()) };
+        match &frame {
+            Some(ServerFrame::Ack(ServerAck::Saved(ack))) => {
+                self.ledger.check_ack(device.user, ack)?;
+            }
+            Some(ServerFrame::Error(error)) => {
+                let is_unknown = matches!(
+                    error.reason,
+                    ErrorReason::RetryTooOld | ErrorReason::StorageFull | ErrorReason::ServerBusy
+                );
+                if let Some(name) = error.client_msg_id.as_ref().filter(|_| !is_unknown) {
+                    self.ledger.check_refusal(device.user, name.as_str())?;
                 }
+                ensure!(error.reason != ErrorReason::InternalError, "failed: {error:?}");
             }
+            _ => {}
         }
+        if !device.online {
+            return Ok(());
+        }
+        let is_about_a_receipt = match &frame {
+            None => true,
+            Some(ServerFrame::Error(error)) => error.client_msg_id.is_none(),
+            Some(_) => false,
+        };
+        if is_about_a_receipt {
+            // The wire stays silent when all is well; the device reckons so.
+            device.settle_claim(frame.is_none());
+        } else {
+            device.inbox.extend(frame);
+        }
+        Ok(())
     }
 
-    fn deliver(&mut self, concerns: impl Fn(&Device) -> bool, frame: &ServerFrame, sure: bool) {
-        for device in self.devices.iter_mut().filter(|device| device.online && concerns(device)) {
-            let storable = matches!(frame, ServerFrame::SingleChat(_))
-                || matches!(frame, ServerFrame::Ack(ServerAck::Receipt(_)));
-            if !sure && storable && self.random.u32(..20) == 0 {
-                device.missed = true;
-            } else {
-                device.inbox.push(frame.clone());
-            }
-        }
+    /// Nothing is pushed that is not stored, and it is pushed to those who were in the
+    /// conversation.
+    fn check_delivery(&self, recipients: &[UserId], frame: &ServerFrame) -> Result<()> {
+        let Some(placed) = Placed::of(frame) else {
+            return self.check_receipt(recipients, frame);
+        };
+        let Placed { conversation, seq, held } = placed;
+        let timeline = self.ledger.timelines.get(&conversation);
+        let entry = timeline.and_then(|timeline| timeline.entry(seq));
+        let entry = entry.with_context(|| format!("pushed what is not stored: {frame:?}"))?;
+        ensure!(
+            entry.held.is_same_event(&held) && entry.told == held.what,
+            "pushed as something else: {frame:?}, and there is {:?}",
+            entry.held
+        );
+        ensure!(
+            recipients.iter().eq(&entry.audience),
+            "pushed to others than the members: {seq} of {conversation} to {recipients:?}, not to \
+             {:?}",
+            entry.audience
+        );
+        Ok(())
     }
 
-    async fn read_inbox(&mut self, index: usize) {
+    fn check_receipt(&self, recipients: &[UserId], frame: &ServerFrame) -> Result<()> {
+        let ServerFrame::Ack(ServerAck::Receipt(receipt)) = frame else {
+            anyhow::bail!("a strange push: {frame:?}");
+        };
+        let timeline = self.ledger.timelines.get(&receipt.conversation_id);
+        let timeline = timeline.context("a receipt of no conversation")?;
+        let is_single = matches!(timeline.kind, petrel_store::ConversationKind::Single { .. });
+        let may_know = |user: &UserId| {
+            *user == receipt.from || is_single && timeline.roles.contains_key(user)
+        };
+        ensure!(recipients.iter().all(may_know), "a receipt goes too far: {recipients:?}");
+        Ok(())
+    }
+
+    pub(crate) async fn read_inbox(&mut self, index: usize) -> Result<()> {
         if self.devices[index].online {
-            self.devices[index].read_inbox(&self.catchup).await;
+            self.note(|| format!("device {index} reads"));
+            self.devices[index].read_inbox(&self.server.catchup).await?;
         }
+        Ok(())
     }
 
     fn leave(&mut self, index: usize) {
-        self.note(format!("device {index} leaves"));
+        self.note(|| format!("device {index} leaves"));
         self.devices[index].lose_connection();
     }
 
     /// A device connects: a new session, registered before it syncs.
-    async fn come(&mut self, index: usize) {
+    async fn come(&mut self, index: usize) -> Result<()> {
         if self.devices[index].online {
-            return;
+            return Ok(());
         }
-        self.note(format!("device {index} comes back"));
+        self.note(|| format!("device {index} comes back"));
         let session = self.take_session();
         let device = &mut self.devices[index];
         device.session = session;
         device.online = true;
-        device.catch_up(&self.catchup).await;
+        device.catch_up(&self.server.catchup).await
     }
 
-    /// The device's data is wiped; it is a new device of the same user.
-    fn renew(&mut self, index: usize) {
+    /// The device's data is wiped, so that it is a new device; or somebody scrolls up.
+    async fn renew(&mut self, index: usize) -> Result<()> {
         if !self.devices[index].online {
-            self.note(format!("device {index} is wiped"));
+            self.note(|| format!("device {index} is wiped"));
+            self.devices[index].begins_at_the_end = self.random.bool();
             self.devices[index].forget();
+        } else if let Some(id) = self.some_conversation(index, |copy| copy.from > 1) {
+            self.note(|| format!("device {index} scrolls up in {id}"));
+            self.devices[index].scroll(id, &self.server.catchup).await?;
         }
+        Ok(())
     }
 
     fn order_a_fault(&mut self) {
@@ -304,67 +306,75 @@ impl World {
             2 => CommitFault::StoredButFatal,
             _ => CommitFault::LostAndFatal,
         };
-        self.note(format!("the next commit: {fault:?}"));
-        self.store.fail_next_commit(fault);
+        self.note(|| format!("the next commit: {fault:?}"));
+        self.server.store.fail_next_commit(fault);
     }
 
     /// The process dies; half the time after a commit whose answers nobody gets.
-    async fn die(&mut self) {
-        self.note("the process dies".to_owned());
-        if self.random.bool() && !self.pending.is_empty() {
-            let tell_nobody: Vec<_> = self.devices.iter().map(|device| device.online).collect();
-            self.devices.iter_mut().for_each(|device| device.online = false);
-            self.commit().await;
-            for (device, online) in self.devices.iter_mut().zip(tell_nobody) {
-                device.online = online;
-            }
+    async fn die(&mut self) -> Result<()> {
+        self.note(|| "the process dies".to_owned());
+        if self.random.bool() {
+            self.devices.iter_mut().for_each(Device::lose_connection);
+            self.commit().await?;
         }
         self.restart().await;
+        Ok(())
     }
 
     async fn restart(&mut self) {
-        self.pending.clear();
         self.devices.iter_mut().for_each(Device::lose_connection);
-        (self.sequencer, self.next_position) = claim(&self.store, &self.clock).await;
+        self.server.restart().await;
     }
 
-    fn jump(&mut self) {
-        self.clock.advance(Duration::from_millis(self.random.u64(..10_000)));
+    /// Time passes: seconds, or now and then days.
+    async fn jump(&mut self) -> Result<()> {
+        let mut by = Duration::from_millis(self.random.u64(..60_000));
+        if self.random.u8(..6) == 0 {
+            self.commit().await?;
+            by = DAY * self.random.u32(1..5);
+        }
+        self.note(|| format!("{by:?} pass"));
+        self.server.clock.advance(by);
+        Ok(())
     }
 
-    /// *State fetched = old state + events*: a device that has looked at everything knows
-    /// what a new device would be told.
-    async fn compare(&mut self, index: usize) {
-        if !self.devices[index].online || !self.pending.is_empty() {
+    /// What follows from changes is asked for: all of it or some, once or twice, and
+    /// something that was carried out before.
+    async fn derive(&mut self) -> Result<()> {
+        let waiting = self.server.memory.unsettled(None, 1000).await?;
+        let all = self.random.bool();
+        self.note(|| format!("{} derivations wait", waiting.len()));
+        for derivation in waiting {
+            for _ in 0..self.random.usize(usize::from(all)..3) {
+                self.server.carry_out(&derivation);
+            }
+            if self.derivations.len() == DERIVATIONS_REMEMBERED {
+                self.derivations.swap_remove(self.random.usize(..DERIVATIONS_REMEMBERED));
+            }
+            self.derivations.push(derivation);
+        }
+        if let Some(again) = self.random.choice(&self.derivations) {
+            self.server.carry_out(again);
+        }
+        Ok(())
+    }
+
+    /// The beginning of some timeline goes, if it is old enough.
+    fn trim(&mut self) {
+        let now = self.server.clock.now().get();
+        let is_old = |ts: u64| now - ts > RETRY_WINDOW_MS + TRIM_MARGIN_MS;
+        let trimmable = self.ledger.timelines.iter().filter_map(|(id, timeline)| {
+            let old = timeline.entries.partition_point(|entry| is_old(entry.held.ts.get())) as u64;
+            (old + 1 > timeline.trimmed_before).then_some((*id, timeline.trimmed_before, old))
+        });
+        let Some((conversation, from, old)) = self.random.choice(trimmable.collect::<Vec<_>>())
+        else {
             return;
-        }
-        self.read_inbox(index).await;
-        if self.devices[index].missed {
-            self.devices[index].catch_up(&self.catchup).await;
-        }
-        let device = &self.devices[index];
-        let fetch = Sync { token: None, limit: Some(200) };
-        let state = self.catchup.sync(device.user, &fetch).await.unwrap();
-        self.assert(state.conversations.len() == device.copies.len(), "a conversation is unknown");
-        for told in &state.conversations {
-            let copy = &device.copies[&told.conversation_id];
-            let cursors = |user| copy.cursors.get(&user).copied().unwrap_or_default();
-            // How far one's own other devices have received is told to nobody.
-            let known = (copy.position(), cursors(device.user).1, cursors(told.peer));
-            let fetched = (
-                told.head_seq.get(),
-                told.read_seq.get(),
-                (told.peer_delivered_seq.get(), told.peer_read_seq.get()),
-            );
-            let story = format!(
-                "device {index} knows {known:?} of {}, a new one is told {fetched:?}",
-                told.conversation_id
-            );
-            self.assert(known == fetched, &story);
-            // All events are messages, so what is unread can be counted.
-            let unread = copy.position() - cursors(device.user).1;
-            self.assert(told.unread == unread, "unread differs");
-        }
+        };
+        let before = Seq::new(self.random.u64(from + 1..=old + 1));
+        self.note(|| format!("{conversation} is trimmed before {before}"));
+        let request = Request::Trim { conversation, before };
+        self.server.append(SessionId::new(0), UserId::new(0), request);
     }
 
     fn take_session(&mut self) -> SessionId {
@@ -372,23 +382,9 @@ impl World {
         SessionId::new(self.next_session)
     }
 
-    fn note(&mut self, line: String) {
-        if self.history.len() == HISTORY_LINES {
-            self.history.pop_front();
-        }
-        self.history.push_back(line);
-    }
-
-    fn assert(&self, holds: bool, what: &str) {
-        if !holds {
-            let history: Vec<_> = self.history.iter().map(String::as_str).collect();
-            panic!("seed {}: {what}\nbefore:\n  {}", self.seed, history.join("\n  "));
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(line());
         }
     }
-}
-
-async fn claim(store: &Arc<FaultyStore>, clock: &Arc<ManualClock>) -> (Sequencer, LogPosition) {
-    let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
-    let rules = Rules { external_users: true };
-    Sequencer::claim(store, clock, rules, PARTITION).await.unwrap()
 }

@@ -1,0 +1,145 @@
+//! An event as a device, or the ledger, holds it.
+
+use petrel_protocol::frame::{Change, EventPush, GroupChatPush, ServerFrame, SingleChatPush};
+use petrel_types::{ClientMessageId, ConversationId, RowId, TimestampMs, UserId};
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) row: RowId,
+    pub(crate) from: UserId,
+    pub(crate) name: Option<String>,
+    pub(crate) ts: TimestampMs,
+    pub(crate) what: What,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Message(Message),
+    Change(Change),
+}
+
+/// A message as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) body: String,
+    pub(crate) rev: u64,
+    pub(crate) edited: bool,
+    pub(crate) recalled: bool,
+}
+
+/// An event and its place.
+pub(crate) struct Placed {
+    pub(crate) conversation: ConversationId,
+    pub(crate) seq: u64,
+    pub(crate) held: Held,
+}
+
+impl Placed {
+    /// The event that a frame shows, if it shows one.
+    pub(crate) fn of(frame: &ServerFrame) -> Option<Self> {
+        match frame {
+            ServerFrame::SingleChat(push) => Some(Self::of_single_chat(push)),
+            ServerFrame::GroupChat(push) => Some(Self::of_group_chat(push)),
+            ServerFrame::Event(push) => Some(Self::of_event(push)),
+            _ => None,
+        }
+    }
+
+    fn of_single_chat(push: &SingleChatPush) -> Self {
+        Self {
+            conversation: push.conversation_id,
+            seq: push.msg_seq.get(),
+            held: Held {
+                row: push.server_msg_id,
+                from: push.from,
+                name: Some(push.client_msg_id.as_str().to_owned()),
+                ts: push.ts,
+                what: What::Message(Message {
+                    body: push.body.clone(),
+                    rev: push.rev.map_or(0, |rev| rev.get()),
+                    edited: push.edited,
+                    recalled: push.recalled,
+                }),
+            },
+        }
+    }
+
+    fn of_group_chat(push: &GroupChatPush) -> Self {
+        assert_eq!(push.group_id, push.conversation_id);
+        Self {
+            conversation: push.conversation_id,
+            seq: push.msg_seq.get(),
+            held: Held {
+                row: push.server_msg_id,
+                from: push.from,
+                name: Some(push.client_msg_id.as_str().to_owned()),
+                ts: push.ts,
+                what: What::Message(Message {
+                    body: push.body.clone(),
+                    rev: push.rev.map_or(0, |rev| rev.get()),
+                    edited: push.edited,
+                    recalled: push.recalled,
+                }),
+            },
+        }
+    }
+
+    fn of_event(push: &EventPush) -> Self {
+        Self {
+            conversation: push.conversation_id,
+            seq: push.msg_seq.get(),
+            held: Held {
+                row: push.server_msg_id,
+                from: push.from,
+                name: push.client_msg_id.as_ref().map(name_of),
+                ts: push.ts,
+                what: What::Change(push.change.clone()),
+            },
+        }
+    }
+}
+
+fn name_of(name: &ClientMessageId) -> String {
+    name.as_str().to_owned()
+}
+
+impl Held {
+    /// Whether this is the same event as another, whatever it says by now.
+    pub(crate) fn is_same_event(&self, other: &Self) -> bool {
+        (self.row, self.from, &self.name, self.ts)
+            == (other.row, other.from, &other.name, other.ts)
+            && matches!(self.what, What::Message(_)) == matches!(other.what, What::Message(_))
+    }
+
+    pub(crate) fn message(&self) -> Option<&Message> {
+        match &self.what {
+            What::Message(message) => Some(message),
+            What::Change(_) => None,
+        }
+    }
+
+    pub(crate) fn message_mut(&mut self) -> Option<&mut Message> {
+        match &mut self.what {
+            What::Message(message) => Some(message),
+            What::Change(_) => None,
+        }
+    }
+}
+
+impl Message {
+    /// Takes over what a later change says.
+    pub(crate) fn change(&mut self, seq: u64, change: &Change) {
+        match change {
+            Change::Recalled { .. } => {
+                *self = Self { body: String::new(), rev: seq, edited: false, recalled: true };
+            }
+            Change::Edited { body: Some(body), .. } => {
+                *self = Self { body: body.clone(), rev: seq, edited: true, recalled: false };
+            }
+            // Made void by a later change, which comes, too.
+            _ => {}
+        }
+    }
+}

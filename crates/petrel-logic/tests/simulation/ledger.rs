@@ -1,0 +1,403 @@
+//! The truth about all timelines, worked out from what was asked and what was stored.
+//!
+//! The ledger sees every batch that the store took, and knows what the devices had asked
+//! for. From that it follows the rules of docs/protocol.md on its own ([`rules`](crate::rules)):
+//! it must not share code with what it checks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anyhow::{Context, Result, bail, ensure};
+use petrel_log::Content;
+use petrel_protocol::frame::{Change, History, Role, SavedAck};
+use petrel_store::{Batch, ConversationKind, NewEvent};
+use petrel_types::{ConversationId, RowId, UserId};
+
+use crate::Tally;
+use crate::held::{Held, Message, What};
+use crate::rules;
+
+/// What can happen in a timeline, or to it.
+pub(crate) const KINDS: &[&str] = &[
+    "message",
+    "recalled",
+    "edited",
+    "groupCreated",
+    "membersAdded",
+    "membersRemoved",
+    "memberLeft",
+    "roleChanged",
+    "ownerChanged",
+    "titleChanged",
+    "groupDissolved",
+    "conversationAdded",
+    "conversationRemoved",
+    "trimmed",
+    "rejoined",
+];
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) timelines: BTreeMap<ConversationId, Timeline>,
+    pub(crate) tally: Tally,
+    /// What senders asked for, by their names for it.
+    asked: HashMap<(UserId, String), Content>,
+    /// Where it was stored.
+    stored: HashMap<(UserId, String), Place>,
+    /// What each user is to be told of each group, and has been.
+    notices: BTreeMap<(UserId, ConversationId), Notices>,
+    batches: u64,
+    last_row: u64,
+}
+
+/// Where a command was stored, and when.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    conversation: ConversationId,
+    seq: u64,
+    row: RowId,
+    batch: u64,
+}
+
+/// Of joinings and of leavings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Notices {
+    owed: [u64; 2],
+    told: [u64; 2],
+}
+
+/// A timeline from its beginning, also where it is trimmed.
+pub(crate) struct Timeline {
+    pub(crate) kind: ConversationKind,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) trimmed_before: u64,
+    pub(crate) title: String,
+    pub(crate) history: History,
+    /// Who is in it now.
+    pub(crate) roles: BTreeMap<UserId, Role>,
+    /// What everybody who ever was in it may read.
+    stints: BTreeMap<UserId, Vec<Stint>>,
+}
+
+/// From one seq to another, both included.
+#[derive(Clone, Copy, Debug)]
+struct Stint {
+    first: u64,
+    last: Option<u64>,
+}
+
+pub(crate) struct Entry {
+    /// As it is by now.
+    pub(crate) held: Held,
+    /// As it was when it was told.
+    pub(crate) told: What,
+    /// Who was to be told.
+    pub(crate) audience: BTreeSet<UserId>,
+    /// Messages up to here.
+    pub(crate) number: u64,
+    /// Of a message: the edit that its text comes from.
+    edit: Option<u64>,
+}
+
+impl Ledger {
+    /// A device asks for something.
+    pub(crate) fn ask(&mut self, user: UserId, name: &str, content: &Content) {
+        self.asked.insert((user, name.to_owned()), content.clone());
+    }
+
+    /// A batch was stored.
+    pub(crate) fn store(&mut self, first_row: RowId, batch: &Batch) -> Result<()> {
+        self.batches += 1;
+        for new in &batch.conversations {
+            let known = self.timelines.insert(new.id, Timeline::begin(new.kind));
+            ensure!(known.is_none(), "a conversation begins twice: {}", new.id);
+        }
+        for (row, event) in (first_row.get()..).zip(&batch.events) {
+            ensure!(row > self.last_row, "a row is given twice: {row}");
+            self.last_row = row;
+            self.append(RowId::new(row), event)?;
+        }
+        for trim in &batch.trims {
+            let timeline = self.timelines.get_mut(&trim.conversation).context("a strange trim")?;
+            timeline.trimmed_before = timeline.trimmed_before.max(trim.before.get());
+            self.count("trimmed");
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, row: RowId, event: &NewEvent) -> Result<()> {
+        let id = event.conversation;
+        let timeline = self.timelines.get(&id).context("an event of no conversation")?;
+        let seq = timeline.head() + 1;
+        ensure!(event.seq.get() == seq, "a timeline has a hole: {} of {id}", event.seq);
+        let name = event.client_message_id.as_ref().map(|name| name.as_str().to_owned());
+        let stored: serde_json::Value = serde_json::from_slice(&event.payload)?;
+        let is_message = stored["kind"] == "message";
+        let is_personal = matches!(timeline.kind, ConversationKind::Personal { .. });
+        let what = if is_personal {
+            What::Change(serde_json::from_value(stored)?)
+        } else {
+            let name = name.clone().context("an event without a name: in no personal timeline")?;
+            let key = (event.sender, name);
+            let content = self.asked.get(&key).context("stored what nobody asked for")?;
+            let what = rules::outcome(timeline, event.sender, content, event.timestamp)
+                .with_context(|| {
+                    format!("stored what the rules forbid: {content:?} by {}", event.sender)
+                })?;
+            let place = Place { conversation: id, seq, row, batch: self.batches };
+            if let Some(first) = self.stored.insert(key, place) {
+                bail!("a command is stored twice: at {first:?} and at {place:?}");
+            }
+            if let What::Change(change) = &what {
+                let stored: Change = serde_json::from_value(stored)?;
+                let is_void = |change: &Change| matches!(change, Change::Edited { body: None, .. });
+                ensure!(
+                    stored == *change || is_void(&stored),
+                    "stored as something else: {stored:?} instead of {change:?}"
+                );
+            }
+            what
+        };
+        ensure!(
+            is_message == matches!(what, What::Message(_)),
+            "a message and a change are mixed up: {what:?}"
+        );
+        let number = timeline.number_at(timeline.head()) + u64::from(is_message);
+        ensure!(event.message_number.get() == number, "a message number is wrong: {event:?}");
+        // The founder's own notice is found by its name, which is shown to nobody.
+        let name = name.filter(|_| !is_personal);
+        let held =
+            Held { row, from: event.sender, name, ts: event.timestamp, what: what.clone() };
+        self.take(id, held, number)
+    }
+
+    fn take(&mut self, id: ConversationId, held: Held, number: u64) -> Result<()> {
+        let timeline = self.timelines.get_mut(&id).context("looked at just now")?;
+        let before: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
+        let rejoined = timeline.take(&held);
+        let after: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
+        let told = held.what.clone();
+        let kind = timeline.kind;
+        let audience = before.union(&after).copied().collect();
+        timeline.entries.push(Entry { held, told: told.clone(), audience, number, edit: None });
+        if rejoined {
+            self.count("rejoined");
+        }
+        match (&told, kind) {
+            (What::Message(_), _) => self.count("message"),
+            (What::Change(change), ConversationKind::Personal { user }) => {
+                let (which, group) = match change {
+                    Change::ConversationAdded { conversation_id } => (0, *conversation_id),
+                    Change::ConversationRemoved { conversation_id } => (1, *conversation_id),
+                    other => bail!("a strange notice: {other:?}"),
+                };
+                let notices = self.notices.entry((user, group)).or_default();
+                notices.told[which] += 1;
+                ensure!(
+                    notices.told[which] <= notices.owed[which],
+                    "a notice is told twice: of {group} to {user}"
+                );
+                self.count(kind_of(change));
+            }
+            (What::Change(change), _) => {
+                for user in after.difference(&before) {
+                    self.notices.entry((*user, id)).or_default().owed[0] += 1;
+                }
+                for user in before.difference(&after) {
+                    self.notices.entry((*user, id)).or_default().owed[1] += 1;
+                }
+                self.count(kind_of(change));
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.tally.entry(what).or_default() += 1;
+    }
+
+    /// A command was acked: it is stored there.
+    pub(crate) fn check_ack(&self, user: UserId, ack: &SavedAck) -> Result<()> {
+        let key = (user, ack.client_msg_id.as_str().to_owned());
+        let place = self.stored.get(&key);
+        let is_there = place.is_some_and(|place| {
+            let said = (ack.conversation_id, ack.msg_seq.get(), ack.server_msg_id);
+            (place.conversation, place.seq, place.row) == said
+        });
+        ensure!(is_there, "acked what is not stored so: {ack:?}, and there is {place:?}");
+        ensure!(!ack.body_differs, "an ack says that what never changed differs: {ack:?}");
+        let entry = &self.timelines[&ack.conversation_id].entries;
+        let entry = usize::try_from(ack.msg_seq.get() - 1).ok().and_then(|index| entry.get(index));
+        ensure!(entry.is_some_and(|entry| entry.held.ts == ack.ts), "an ack's time: {ack:?}");
+        Ok(())
+    }
+
+    /// A command was refused for good: it is not stored.
+    pub(crate) fn check_refusal(&self, user: UserId, name: &str) -> Result<()> {
+        if let Some(place) = self.stored.get(&(user, name.to_owned())) {
+            // Another copy of it may have been decided in the same batch, after this one.
+            ensure!(place.batch == self.batches, "refused what is stored: {name} at {place:?}");
+        }
+        Ok(())
+    }
+
+    /// Everything that was owed has been told.
+    pub(crate) fn check_notices(&self) -> Result<()> {
+        for (about, notices) in &self.notices {
+            ensure!(notices.owed == notices.told, "a notice is missing: {about:?} {notices:?}");
+        }
+        Ok(())
+    }
+
+    /// Every text that may still be found in the store.
+    pub(crate) fn living_texts(&self) -> BTreeSet<&str> {
+        let entries = self.timelines.values().flat_map(|timeline| &timeline.entries);
+        entries
+            .filter_map(|entry| match &entry.held.what {
+                What::Message(Message { body, .. }) => Some(body.as_str()),
+                What::Change(Change::Edited { body, .. }) => body.as_deref(),
+                What::Change(_) => None,
+            })
+            .collect()
+    }
+}
+
+impl Timeline {
+    fn begin(kind: ConversationKind) -> Self {
+        let users = match kind {
+            ConversationKind::Single { low, high } => vec![low, high],
+            ConversationKind::Personal { user } => vec![user],
+            ConversationKind::Group => Vec::new(),
+        };
+        Self {
+            kind,
+            entries: Vec::new(),
+            trimmed_before: 1,
+            title: String::new(),
+            history: History::Joined,
+            roles: users.iter().map(|user| (*user, Role::Member)).collect(),
+            stints: users
+                .into_iter()
+                .map(|user| (user, vec![Stint { first: 1, last: None }]))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    pub(crate) fn entry(&self, seq: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+    }
+
+    /// Messages up to a place.
+    pub(crate) fn number_at(&self, seq: u64) -> u64 {
+        self.entry(seq).map_or(0, |entry| entry.number)
+    }
+
+    /// Whether a user may read an event, if it is kept.
+    pub(crate) fn may_read(&self, user: UserId, seq: u64) -> bool {
+        let holds = |stint: &Stint| stint.first <= seq && stint.last.is_none_or(|it| seq <= it);
+        seq > 0 && seq <= self.head() && self.stints.get(&user).is_some_and(|it| it.iter().any(holds))
+    }
+
+    /// The last event that a user may read; `None` for somebody who never was in it.
+    pub(crate) fn end_for(&self, user: UserId) -> Option<u64> {
+        let stint = self.stints.get(&user)?.last()?;
+        Some(stint.last.unwrap_or(self.head()))
+    }
+
+    /// Takes in what an event says. Returns whether somebody has come back by it.
+    fn take(&mut self, held: &Held) -> bool {
+        let seq = self.head() + 1;
+        let What::Change(change) = &held.what else { return false };
+        match change {
+            Change::Recalled { target_seq } | Change::Edited { target_seq, .. } => {
+                self.change_message(target_seq.get(), seq, change);
+            }
+            Change::GroupCreated { title, members, history } => {
+                (self.title, self.history) = (title.clone(), *history);
+                self.join(held.from, Role::Owner, seq);
+                members.iter().for_each(|user| {
+                    self.join(*user, Role::Member, seq);
+                });
+            }
+            Change::MembersAdded { members } => {
+                return members.iter().filter(|user| self.join(**user, Role::Member, seq)).count()
+                    > 0;
+            }
+            Change::MembersRemoved { members } => {
+                members.iter().for_each(|user| self.part(*user, seq));
+            }
+            Change::MemberLeft => self.part(held.from, seq),
+            Change::GroupDissolved => {
+                let everybody: Vec<_> = self.roles.keys().copied().collect();
+                everybody.into_iter().for_each(|user| self.part(user, seq));
+            }
+            Change::RoleChanged { user, role } => {
+                if *role == Role::Owner {
+                    self.roles.insert(held.from, Role::Admin);
+                }
+                self.roles.insert(*user, *role);
+            }
+            Change::TitleChanged { title } => self.title.clone_from(title),
+            Change::ConversationAdded { .. }
+            | Change::ConversationRemoved { .. }
+            | Change::Unknown => {}
+        }
+        false
+    }
+
+    fn change_message(&mut self, target: u64, seq: u64, change: &Change) {
+        let index = |seq: u64| usize::try_from(seq - 1).unwrap();
+        let edit = matches!(change, Change::Edited { .. }).then_some(seq);
+        let entry = &mut self.entries[index(target)];
+        if let Some(message) = entry.held.message_mut() {
+            message.change(seq, change);
+        }
+        if let Some(void) = std::mem::replace(&mut entry.edit, edit)
+            && let What::Change(Change::Edited { body, .. }) =
+                &mut self.entries[index(void)].held.what
+        {
+            *body = None;
+        }
+    }
+
+    /// Returns whether the user was there before.
+    fn join(&mut self, user: UserId, role: Role, seq: u64) -> bool {
+        self.roles.insert(user, role);
+        let stints = self.stints.entry(user).or_default();
+        let rejoined = !stints.is_empty();
+        if self.history == History::All {
+            *stints = vec![Stint { first: 1, last: None }];
+        } else {
+            stints.push(Stint { first: seq, last: None });
+        }
+        rejoined
+    }
+
+    fn part(&mut self, user: UserId, seq: u64) {
+        self.roles.remove(&user);
+        if let Some(stint) = self.stints.get_mut(&user).and_then(|stints| stints.last_mut()) {
+            stint.last = Some(seq);
+        }
+    }
+}
+
+fn kind_of(change: &Change) -> &'static str {
+    match change {
+        Change::Recalled { .. } => "recalled",
+        Change::Edited { .. } => "edited",
+        Change::GroupCreated { .. } => "groupCreated",
+        Change::MembersAdded { .. } => "membersAdded",
+        Change::MembersRemoved { .. } => "membersRemoved",
+        Change::MemberLeft => "memberLeft",
+        Change::RoleChanged { role: Role::Owner, .. } => "ownerChanged",
+        Change::RoleChanged { .. } => "roleChanged",
+        Change::TitleChanged { .. } => "titleChanged",
+        Change::GroupDissolved => "groupDissolved",
+        Change::ConversationAdded { .. } => "conversationAdded",
+        Change::ConversationRemoved { .. } => "conversationRemoved",
+        Change::Unknown => "unknown",
+    }
+}

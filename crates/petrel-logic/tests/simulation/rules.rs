@@ -1,0 +1,107 @@
+//! What becomes of a command, as docs/protocol.md has it: for the ledger, which must not
+//! ask the code that it checks.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use petrel_log::Content;
+use petrel_protocol::frame::{Change, Role};
+use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
+use petrel_types::{Seq, TimestampMs, UserId};
+
+use crate::held::{Held, Message, What};
+use crate::ledger::Timeline;
+
+/// The event that a command must have become, at the end of a timeline; an error if it
+/// should have been refused.
+pub(crate) fn outcome(
+    timeline: &Timeline,
+    actor: UserId,
+    content: &Content,
+    now: TimestampMs,
+) -> Result<What> {
+    if let Content::CreateGroup { title, members, history } = content {
+        ensure!(timeline.head() == 0, "a group that exists is founded");
+        let others: BTreeSet<_> = members.iter().copied().filter(|user| *user != actor).collect();
+        return Ok(What::Change(Change::GroupCreated {
+            title: title.clone(),
+            members: others.into_iter().collect(),
+            history: *history,
+        }));
+    }
+    let role = *timeline.roles.get(&actor).context("not a member")?;
+    let needs = |least: Role| {
+        ensure!(role >= least, "a {role:?} may not do that");
+        Ok(())
+    };
+    let change = match content {
+        Content::Text(body) => {
+            return Ok(What::Message(Message { body: body.clone(), ..Message::default() }));
+        }
+        Content::Recall { target } => {
+            let (held, message) = message(timeline, actor, *target)?;
+            ensure!(!message.recalled, "recalled twice");
+            if role < Role::Admin {
+                ensure!(held.from == actor, "the message of another");
+                ensure!(now.get() - held.ts.get() <= RECALL_WINDOW_MS, "too late");
+            }
+            Change::Recalled { target_seq: *target }
+        }
+        Content::Edit { target, body } => {
+            let (held, message) = message(timeline, actor, *target)?;
+            ensure!(!message.recalled && message.body != *body, "nothing to edit");
+            ensure!(held.from == actor, "the message of another");
+            ensure!(now.get() - held.ts.get() <= EDIT_WINDOW_MS, "too late");
+            Change::Edited { target_seq: *target, body: Some(body.clone()) }
+        }
+        Content::AddMembers(users) => {
+            needs(Role::Admin)?;
+            let joining = named(users, |user| !timeline.roles.contains_key(&user));
+            ensure!(!joining.is_empty(), "nobody joins");
+            Change::MembersAdded { members: joining }
+        }
+        Content::RemoveMembers(users) => {
+            needs(Role::Admin)?;
+            let leaving = named(users, |user| timeline.roles.contains_key(&user));
+            ensure!(!leaving.is_empty() && !leaving.contains(&actor), "nobody, or oneself, goes");
+            let is_below = |user: &UserId| timeline.roles[user] < role;
+            ensure!(leaving.iter().all(is_below), "somebody is not below the remover");
+            Change::MembersRemoved { members: leaving }
+        }
+        Content::Leave => {
+            ensure!(role != Role::Owner, "the owner leaves");
+            Change::MemberLeft
+        }
+        Content::SetRole { user, role } => {
+            needs(Role::Owner)?;
+            let before = timeline.roles.get(user).context("a role for no member")?;
+            ensure!(before != role && *user != actor, "no other role, or one's own");
+            Change::RoleChanged { user: *user, role: *role }
+        }
+        Content::SetTitle(title) => {
+            needs(Role::Admin)?;
+            ensure!(timeline.title != *title, "the same title");
+            Change::TitleChanged { title: title.clone() }
+        }
+        Content::Dissolve => {
+            needs(Role::Owner)?;
+            Change::GroupDissolved
+        }
+        Content::CreateGroup { .. } => unreachable!("handled above"),
+    };
+    Ok(What::Change(change))
+}
+
+fn message(timeline: &Timeline, actor: UserId, target: Seq) -> Result<(&Held, &Message)> {
+    let seq = target.get();
+    ensure!(timeline.may_read(actor, seq), "{actor} may not read {seq}");
+    ensure!(seq >= timeline.trimmed_before, "{seq} is trimmed");
+    let held = &timeline.entry(seq).context("nothing there")?.held;
+    Ok((held, held.message().context("no message")?))
+}
+
+/// Those who are named, once each, by user id.
+fn named(users: &[UserId], choose: impl Fn(UserId) -> bool) -> Vec<UserId> {
+    let users: BTreeSet<_> = users.iter().copied().filter(|user| choose(*user)).collect();
+    users.into_iter().collect()
+}

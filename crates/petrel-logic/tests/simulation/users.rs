@@ -1,0 +1,196 @@
+//! What users want: commands of every kind, most of them allowed, some of them not.
+
+use petrel_log::{Content, Destination, ReceiptKind, Request, SendRequest};
+use petrel_protocol::frame::{History, Role};
+use petrel_types::limits::RETRY_WINDOW_MS;
+use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
+
+use crate::copy::{Copy, Group};
+use crate::device::Unsent;
+use crate::world::{USERS, World};
+
+/// How many groups a user wants to be in before others are founded.
+const GROUPS_WANTED: usize = 3;
+/// When a client no longer sends a change again: well before the server forgets it.
+const CHANGE_AGE_MAX_MS: u64 = RETRY_WINDOW_MS - 24 * 60 * 60 * 1000;
+/// From this age on a client says that it sends again.
+const RETRY_SAID_FROM_MS: u64 = 60_000;
+
+impl World {
+    /// Somebody says something, in a single chat or a group.
+    pub(crate) fn say(&mut self, index: usize) {
+        let group = self.some_group(index).filter(|_| self.random.bool());
+        let to = match group {
+            Some(group) => Destination::Conversation(group),
+            None => Destination::User(self.somebody_else(index)),
+        };
+        let text = format!("~{}~", self.devices[index].next_name());
+        self.ask(index, to, Content::Text(text));
+    }
+
+    /// Somebody takes a message back or edits it.
+    pub(crate) fn change_message(&mut self, index: usize) {
+        let Some(id) = self.some_conversation(index, |_| true) else { return };
+        let copy = &self.devices[index].copies[&id];
+        let user = self.devices[index].user;
+        let is_likely = |held: &crate::held::Held| {
+            held.message().is_some_and(|it| !it.recalled) && held.from == user
+        };
+        let likely = copy.events.iter().rev().filter(|(_, held)| is_likely(held)).take(5);
+        let likely = likely.map(|(seq, _)| *seq).collect::<Vec<_>>();
+        let target = match self.random.u8(..10) {
+            0 => self.random.u64(..copy.position + 2),
+            1 => copy.position + 1,
+            2..4 => self.random.u64(copy.position / 2..copy.position + 1),
+            _ => match self.random.choice(likely) {
+                Some(target) => target,
+                None => return,
+            },
+        };
+        let target = Seq::new(target);
+        let content = if self.random.u8(..5) < 2 {
+            Content::Recall { target }
+        } else {
+            let again = copy.events.get(&target.get()).and_then(|held| held.message());
+            let again = again.map(|message| message.body.clone());
+            let body = again.filter(|body| !body.is_empty() && self.random.u8(..20) == 0);
+            let body = body.unwrap_or_else(|| format!("~{}~", self.devices[index].next_name()));
+            Content::Edit { target, body }
+        };
+        self.ask(index, Destination::Conversation(id), content);
+    }
+
+    /// Somebody founds a group or changes one.
+    pub(crate) fn change_group(&mut self, index: usize) {
+        let is_in = |copy: &&Copy| copy.is_group && copy.present;
+        let groups = self.devices[index].copies.values().filter(is_in).count();
+        let group = self.some_group(index);
+        let Some(group) = group.filter(|_| groups >= GROUPS_WANTED || self.random.u8(..4) > 0)
+        else {
+            let history = if self.random.bool() { History::All } else { History::Joined };
+            let members = self.some_users();
+            let title = format!("title {}", self.random.u8(..));
+            let content = Content::CreateGroup { title, members, history };
+            return self.ask(index, Destination::NewGroup, content);
+        };
+        let content = match self.random.u8(..40) {
+            0..14 => Content::AddMembers(self.some_users()),
+            14..20 => Content::RemoveMembers(self.some_users()),
+            20..25 => Content::Leave,
+            25..28 => {
+                Content::SetRole { user: self.somebody(), role: Role::Owner }
+            }
+            28..33 => {
+                let role = if self.random.u8(..3) > 0 { Role::Admin } else { Role::Member };
+                Content::SetRole { user: self.somebody(), role }
+            }
+            33..39 => Content::SetTitle(format!("title {}", self.random.u8(..))),
+            _ => Content::Dissolve,
+        };
+        self.ask(index, Destination::Conversation(group), content);
+    }
+
+    /// A device that is connected asks for something new.
+    fn ask(&mut self, index: usize, to: Destination, content: Content) {
+        let device = &mut self.devices[index];
+        let name = match &content {
+            Content::Text(text) => text.trim_matches('~').to_owned(),
+            _ => device.next_name(),
+        };
+        let first_sent = self.server.clock.now();
+        let unsent = Unsent { name, to, content, first_sent };
+        device.unsent.push(unsent.clone());
+        self.ledger.ask(device.user, &unsent.name, &unsent.content);
+        self.note(|| format!("device {index} sends {}: {:?}", unsent.name, unsent.content));
+        self.send(index, &unsent, false);
+    }
+
+    /// A device sends again what has no answer, as the protocol tells it to.
+    pub(crate) fn send_again(&mut self, index: usize) {
+        if !self.devices[index].online {
+            return;
+        }
+        let now = self.server.clock.now().get();
+        let is_too_old = |unsent: &Unsent| {
+            !matches!(unsent.content, Content::Text(_))
+                && now - unsent.first_sent.get() > CHANGE_AGE_MAX_MS
+        };
+        self.devices[index].unsent.retain(|unsent| !is_too_old(unsent));
+        let again = self.devices[index].unsent.clone();
+        if !again.is_empty() {
+            self.note(|| format!("device {index} sends again {} commands", again.len()));
+        }
+        for unsent in again {
+            // What is recent is recognised whether or not the device says so.
+            let is_old = now - unsent.first_sent.get() > RETRY_SAID_FROM_MS;
+            let retry = is_old || self.random.bool();
+            self.send(index, &unsent, retry);
+        }
+    }
+
+    fn send(&mut self, index: usize, unsent: &Unsent, retry: bool) {
+        let request = Request::Send(SendRequest {
+            to: unsent.to,
+            client_message_id: ClientMessageId::new(unsent.name.as_str()).unwrap(),
+            content: unsent.content.clone(),
+            retry,
+            first_sent: retry.then_some(unsent.first_sent),
+        });
+        let (session, user) = (self.devices[index].session, self.devices[index].user);
+        self.server.append(session, user, request);
+    }
+
+    /// A device says how far it has come in some conversation.
+    pub(crate) fn acknowledge(&mut self, index: usize) {
+        let Some(conversation) = self.some_conversation(index, |_| true) else { return };
+        let kind = if self.random.bool() { ReceiptKind::Read } else { ReceiptKind::Delivered };
+        let device = &mut self.devices[index];
+        let Some((seq, _)) = device.copies[&conversation].events.last_key_value() else { return };
+        let seq = *seq;
+        let read = if kind == ReceiptKind::Read { seq } else { 0 };
+        device.claims.push_back((conversation, (seq, read)));
+        let (session, user) = (device.session, device.user);
+        self.note(|| format!("device {index} has {kind:?} {seq} of {conversation}"));
+        let request = Request::AdvanceCursor { conversation, kind, seq: Seq::new(seq) };
+        self.server.append(session, user, request);
+    }
+
+    pub(crate) fn some_conversation(
+        &mut self,
+        index: usize,
+        choose: impl Fn(&Copy) -> bool,
+    ) -> Option<ConversationId> {
+        let copies = &self.devices[index].copies;
+        let ids: Vec<_> =
+            copies.iter().filter(|(_, copy)| choose(copy)).map(|(id, _)| *id).collect();
+        self.random.choice(ids)
+    }
+
+    /// A group that the device knows; most of the time one that its user is in.
+    fn some_group(&mut self, index: usize) -> Option<ConversationId> {
+        let any = self.random.u8(..12) == 0;
+        self.some_conversation(index, |copy| {
+            let knows = !matches!(copy.group, Group::Unknown);
+            copy.is_group && (any || copy.present && knows)
+        })
+    }
+
+    fn somebody(&mut self) -> UserId {
+        match self.random.u8(..40) {
+            // No device at all.
+            0 => UserId::new(USERS + 1),
+            // No such user.
+            1 => UserId::new(UserId::LOCAL_FIRST.get() + 1),
+            _ => UserId::new(1 + self.random.u64(..USERS)),
+        }
+    }
+
+    fn somebody_else(&mut self, index: usize) -> UserId {
+        let user = self.devices[index].user.get();
+        UserId::new(1 + (user - 1 + self.random.u64(1..USERS)) % USERS)
+    }
+
+    fn some_users(&mut self) -> Vec<UserId> {
+        (0..self.random.usize(1..4)).map(|_| self.somebody()).collect()
+    }
+}
