@@ -171,8 +171,8 @@ mod tests {
         let other = Origin { node: NodeId::new(1), session: SessionId::new(8), tag: 1 };
         let sequencer = async {
             let origin = streams[0].next_commands(1).await.remove(0).command.origin;
-            let mut batch = CommittedBatch::default();
-            batch.effects = vec![refused(other), refused(origin)];
+            let effects = vec![refused(other), refused(origin)];
+            let mut batch = CommittedBatch { effects, derived: false };
             calls.take_answers(&mut batch);
             assert_eq!(batch.effects, [refused(other)]);
         };

@@ -78,6 +78,7 @@ mod tests {
             bench_issuer: BenchIssuer::Off,
             allowed_origins: Vec::new(),
             connections_max: 1,
+            keep: None,
         }
     }
 

@@ -421,6 +421,9 @@ mod tests {
             msg_type: MessageType::Text,
             body: format!("body {seq}"),
             ts: TimestampMs::new(1),
+            rev: None,
+            edited: false,
+            recalled: false,
             redelivered: false,
         }
     }

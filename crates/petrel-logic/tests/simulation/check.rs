@@ -266,12 +266,7 @@ fn compare_group(copy: &Copy, told: &SyncConversation, fetched: &ConversationSta
     Ok(())
 }
 
-fn compare_events(
-    user: UserId,
-    copy: &Copy,
-    fetched: &Events,
-    timeline: &Timeline,
-) -> Result<()> {
+fn compare_events(user: UserId, copy: &Copy, fetched: &Events, timeline: &Timeline) -> Result<()> {
     check_events(timeline, user, fetched)?;
     let from = copy.from.max(fetched.trimmed_before.get());
     let mut fetched: Vec<_> = placed(fetched)?.into_iter().collect();
@@ -312,4 +307,3 @@ fn texts_in(everything: &str) -> impl Iterator<Item = &str> {
         Some(text)
     })
 }
-

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result, ensure};
-use petrel_store::{ConversationState, Store, StoredEvent};
+use petrel_store::{ConversationKind, ConversationState, Store, StoredEvent};
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 
 use crate::history::{History, Message, Place};
@@ -58,14 +58,15 @@ async fn read_timelines(
         let Some(id) = store.single_chat(low, high).await? else { continue };
         let state = store.conversation(id).await?;
         let state = state.with_context(|| format!("conversation {id} has no state"))?;
-        ensure!((state.conversation.low, state.conversation.high) == (low, high), "{state:?}");
+        let kind = ConversationKind::Single { low, high };
+        ensure!(state.summary.conversation.kind == kind, "{state:?}");
         let events = read_timeline(store, id).await?;
         for (event, seq) in events.iter().zip(1..) {
             ensure!(event.seq == Seq::new(seq), "conversation {id} has {} at {seq}", event.seq);
             ensure!(event.message_number.get() == seq, "message number of {seq} in {id}");
         }
         ensure!(events.is_sorted_by(|one, next| one.row < next.row), "rows of {id}");
-        let head = state.head.seq.get();
+        let head = state.summary.head.seq.get();
         ensure!(
             head == events.len() as u64,
             "the head of {id} is {head}, and there are {} events",
@@ -152,7 +153,11 @@ fn check_cursors(timelines: &BTreeMap<ConversationId, Timeline>, history: &Histo
     for Timeline { state, .. } in timelines.values() {
         for member in &state.members {
             let furthest = member.cursors.delivered.max(member.cursors.read);
-            ensure!(furthest <= state.head.seq, "{member:?} is beyond the head {:?}", state.head);
+            ensure!(
+                furthest <= state.summary.head.seq,
+                "{member:?} is beyond the head {:?}",
+                state.summary.head
+            );
         }
     }
     Ok(())
@@ -213,11 +218,12 @@ async fn check_sync(
         }
         let own = timelines.values().filter(|it| it.state.members.iter().any(|m| m.user == user));
         for Timeline { state, events } in own {
-            let id = state.conversation.id;
+            let id = state.summary.conversation.id;
             let entry = told.remove(&id);
             let entry = entry.with_context(|| format!("user {user} is not told of {id}"))?;
             let member = state.members.iter().find(|member| member.user == user);
-            let same = entry.head == state.head && Some(entry.own) == member.map(|it| it.cursors);
+            let same =
+                entry.head == state.summary.head && Some(entry.own) == member.map(|it| it.cursors);
             ensure!(same, "user {user} is told {entry:?} of {state:?}");
             let last_row = events.last().map(|event| event.row);
             ensure!(Some(entry.stamp) >= last_row, "the stamp of {id} is below its last row");

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use petrel_log::{Command, LoggedCommand, Origin, ReceiptKind, Request};
+use petrel_log::{
+    Command, Content, Destination, LoggedCommand, Origin, ReceiptKind, Request, SendRequest,
+};
 use petrel_logic::sequencer::{Effect, Rules, Sequencer};
 use petrel_protocol::frame::{ReceiptKind as WireReceiptKind, SavedAck, ServerAck, ServerFrame};
 use petrel_store::Store;
@@ -254,12 +256,13 @@ impl World {
 
     fn send(&self, index: usize, retry: bool) -> Command {
         let message = &self.history.messages[index];
-        let request = Request::SendSingle {
-            to: message.to,
+        let request = Request::Send(SendRequest {
+            to: Destination::User(message.to),
             client_message_id: ClientMessageId::new(message.name.as_str()).expect("it is short"),
-            body: message.body.clone(),
+            content: Content::Text(message.body.clone()),
             retry,
-        };
+            first_sent: None,
+        });
         command(message.sender, index as u64, request)
     }
 
