@@ -4,6 +4,7 @@
 //! ready, turns requests into commands or reads, and then writes everything that
 //! waits in the outbox with one flush.
 
+mod asking;
 mod authenticate;
 mod socket;
 
@@ -11,23 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use petrel_log::{AppendError, Command, Content, Origin, ReceiptKind, Request, SendRequest};
 use petrel_logic::Refusal;
 use petrel_logic::identity::Authenticated;
-use petrel_logic::refusal::RETRY_AFTER_MS;
-use petrel_logic::requests::{IntoSend, change_message, check_body};
-use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
-    Ack, Auth, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits,
-    MessageEdit, MessageRevoke, Outcome, Pong, RequestId, ServerFrame,
+    Auth, AuthOk, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits, Outcome, Pong, RequestId,
+    ServerFrame,
 };
 use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
+use petrel_types::UserId;
 use petrel_types::limits::{
-    ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS, FRAME_BYTES_MAX,
-    GROUP_MEMBERS_MAX, IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX, RECALL_WINDOW_MS,
-    RETRY_WINDOW_MS, SENDS_IN_FLIGHT_MAX,
+    BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS, FRAME_BYTES_MAX, GROUP_MEMBERS_MAX,
+    IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX, RECALL_WINDOW_MS, RETRY_WINDOW_MS,
+    SENDS_IN_FLIGHT_MAX,
 };
-use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -36,7 +33,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 use crate::Gateway;
 use crate::fanout::place_of;
 use crate::outbox::{Outbox, Outgoing};
-use crate::sends::{Sends, UNTRACKED};
+use crate::sends::Sends;
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
@@ -233,135 +230,6 @@ where
                 self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
             }
         }
-    }
-
-    async fn send(&mut self, frame: impl IntoSend, id: Option<RequestId>) -> Result<(), End> {
-        let client_message_id = frame.client_message_id().clone();
-        let send = frame.into_send();
-        self.begin_or_refuse(send, client_message_id, id).await
-    }
-
-    async fn revoke(&mut self, frame: MessageRevoke, id: Option<RequestId>) -> Result<(), End> {
-        let MessageRevoke { client_msg_id, conversation_id, msg_seq, server_msg_id } = frame;
-        let place = self.place(conversation_id, msg_seq, server_msg_id).await;
-        let send = place.map(|(conversation, target)| {
-            change_message(conversation, client_msg_id.clone(), Content::Recall { target })
-        });
-        self.begin_or_refuse(send, client_msg_id, id).await
-    }
-
-    async fn edit(&mut self, frame: MessageEdit, id: Option<RequestId>) -> Result<(), End> {
-        let MessageEdit { client_msg_id, conversation_id, msg_seq, server_msg_id, body } = frame;
-        let place = match check_body(&body) {
-            Ok(()) => self.place(conversation_id, msg_seq, server_msg_id).await,
-            Err(refusal) => Err(refusal),
-        };
-        let send = place.map(|(conversation, target)| {
-            change_message(conversation, client_msg_id.clone(), Content::Edit { target, body })
-        });
-        self.begin_or_refuse(send, client_msg_id, id).await
-    }
-
-    /// Where the event is that a frame names in one of two ways.
-    async fn place(
-        &mut self,
-        conversation: Option<ConversationId>,
-        seq: Option<Seq>,
-        row: Option<RowId>,
-    ) -> Result<(ConversationId, Seq), Refusal> {
-        match (conversation, seq, row) {
-            (Some(conversation), Some(seq), _) => Ok((conversation, seq)),
-            (_, _, Some(row)) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                bounded(catchup.place_of(self.user(), row)).await
-            }
-            _ => Err(Refusal::new(
-                ErrorReason::InvalidField,
-                "name the message by conversationId and msgSeq, or by serverMsgId",
-            )),
-        }
-    }
-
-    async fn begin_or_refuse(
-        &mut self,
-        send: Result<SendRequest, Refusal>,
-        client_message_id: ClientMessageId,
-        id: Option<RequestId>,
-    ) -> Result<(), End> {
-        let begun = send.and_then(|send| self.begin_send(send, id.clone()));
-        if let Err(refusal) = begun {
-            let mut frame = refusal.into_frame();
-            frame.client_msg_id = Some(client_message_id);
-            self.reply(ServerFrame::Error(frame), id).await?;
-            if self.sends.is_overwhelmed() {
-                return Err(End::Close(CloseCode::Busy, Some(RETRY_AFTER_MS)));
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_send(&mut self, send: SendRequest, id: Option<RequestId>) -> Result<(), Refusal> {
-        let (to, client_message_id) = (send.to, send.client_message_id.clone());
-        self.sends.check_order(to, &client_message_id)?;
-        let tag = self.sends.next_tag();
-        // A legacy client doesn't know how to say that it sends again.
-        let send = SendRequest { retry: send.retry || self.legacy, ..send };
-        match self.append(tag, Request::Send(send)) {
-            Ok(()) => {
-                self.sends.began(tag, to, client_message_id, id, Instant::now());
-                Ok(())
-            }
-            Err(refusal) => {
-                self.sends.refused(to, client_message_id);
-                Err(refusal)
-            }
-        }
-    }
-
-    async fn receipts(&mut self, ack: Ack) -> Result<(), Refusal> {
-        let kind = match ack.ack_type {
-            ClientAckType::Delivered => ReceiptKind::Delivered,
-            ClientAckType::Read => ReceiptKind::Read,
-        };
-        if ack.items.len() > ACK_ITEMS_MAX {
-            return Err(Refusal::new(
-                ErrorReason::InvalidField,
-                format!("`items` has more than {ACK_ITEMS_MAX} entries"),
-            ));
-        }
-        let names_one = ack.conversation_id.is_some() || ack.server_msg_id.is_some();
-        if names_one || ack.items.is_empty() {
-            let place = self.place(ack.conversation_id, ack.msg_seq, ack.server_msg_id).await;
-            let (conversation, seq) = place?;
-            self.advance(conversation, kind, seq)?;
-        }
-        for item in ack.items {
-            self.advance(item.conversation_id, kind, item.msg_seq)?;
-        }
-        Ok(())
-    }
-
-    fn advance(
-        &mut self,
-        conversation: ConversationId,
-        kind: ReceiptKind,
-        seq: Seq,
-    ) -> Result<(), Refusal> {
-        self.unacked.acked(conversation, seq, Instant::now());
-        self.append(UNTRACKED, Request::AdvanceCursor { conversation, kind, seq })
-    }
-
-    fn append(&self, tag: u64, request: Request) -> Result<(), Refusal> {
-        let shared = &self.gateway.shared;
-        let origin = Origin { node: shared.config.node, session: self.outbox.session(), tag };
-        let command = Command { origin, actor: self.user(), request };
-        shared.dependencies.log.append(command).map_err(|error| {
-            let message = match error {
-                AppendError::Full => "the server is busy; nothing was stored, send it again",
-                AppendError::Closed => "the server is going down; send it again elsewhere",
-            };
-            Refusal::new(ErrorReason::ServerBusy, message)
-        })
     }
 
     /// Writes everything that waits in the outbox, with one flush at the end.

@@ -1,8 +1,9 @@
 //! Deciding: from commands and memory to a batch and what to say about it.
 //!
 //! Pure: no reads, no clock, no waiting. Decisions see the effects of earlier decisions
-//! in the same batch. Here is what all decisions share: which timeline, whether it was
-//! decided before, what is written; what each kind of content means is in `content`.
+//! in the same batch. Here is what all decisions write; `again` recognises what was
+//! decided before, `content` knows what each kind of content means, `receipts` moves
+//! cursors, `derived` sees to what follows elsewhere.
 //!
 //! A decision checks everything first and then writes: one that is refused has changed
 //! nothing.
@@ -10,14 +11,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use petrel_log::{Command, Destination, ReceiptKind, Request, SendRequest};
+use petrel_log::{Command, Request, SendRequest};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{ReceiptAck, ReceiptKind as WireReceiptKind};
 use petrel_store::{
-    Batch, ConversationKind, CursorUpdate, Cursors, Derivation, DerivationId, Head, MemberUpdate,
-    NewConversation, NewEvent, Overwrite, ProfileUpdate, Trim,
+    Batch, ConversationKind, DerivationId, Head, MemberUpdate, NewConversation, NewEvent,
+    Overwrite, ProfileUpdate, Trim,
 };
-use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{
     ClientMessageId, ConversationId, RowId, Seq, SessionId, Slot, TimestampMs, UserId,
 };
@@ -26,18 +25,11 @@ use super::load::Lookups;
 use super::model::{Membership, Model};
 use super::recent::{MessageKey, hash_of};
 use super::said::{Appended, Decisions};
-use super::{Effect, Memory, Rules, refuse};
+use super::{Memory, Rules, refuse};
 use crate::Refusal;
-use crate::access::Access;
 use crate::event::EventBody;
-use crate::notice::Notice;
 use crate::profile::Profile;
-use crate::refusal::not_a_member;
 use crate::view::{Envelope, frame};
-
-/// How many bits of a derivation's number tell it from others of the same event: more
-/// than a group has members.
-const DERIVATION_BITS: u32 = 15;
 
 /// A batch in the making.
 pub(super) struct Draft<'a> {
@@ -45,17 +37,17 @@ pub(super) struct Draft<'a> {
     pub(super) lookups: &'a Lookups,
     pub(super) rules: Rules,
     pub(super) now: TimestampMs,
-    batch: Batch,
+    pub(super) batch: Batch,
     /// The cursors that moved, by where they are in `batch.cursors`.
-    moved: HashMap<(ConversationId, UserId), usize>,
+    pub(super) moved: HashMap<(ConversationId, UserId), usize>,
     /// The memberships that changed, by where they are in `batch.members`.
     changed: HashMap<(ConversationId, UserId), usize>,
     /// Who went in this batch, and may come again.
-    departed: HashMap<(ConversationId, UserId), Membership>,
-    settled: HashSet<DerivationId>,
+    pub(super) departed: HashMap<(ConversationId, UserId), Membership>,
+    pub(super) settled: HashSet<DerivationId>,
     /// Commands of this batch by their senders' names, by where they are in `decisions`.
-    named: HashMap<MessageKey, usize>,
-    decisions: Decisions,
+    pub(super) named: HashMap<MessageKey, usize>,
+    pub(super) decisions: Decisions,
 }
 
 /// An event to be appended.
@@ -123,96 +115,10 @@ impl<'a> Draft<'a> {
     }
 
     fn send(&mut self, command: &Command, send: &SendRequest) -> Result<(), Refusal> {
-        if let Some(known) = self.known_destination(command.actor, send.to)? {
-            let key = self.key(known, command.actor, send);
-            let payload_hash = Self::content_hash(&send.content);
-            if self.say_again(command, &key, payload_hash) {
-                return Ok(());
-            }
-            self.check_age(send)?;
+        if self.is_decided(command, send)? {
+            return Ok(());
         }
         self.decide_content(command, send)
-    }
-
-    fn key(&self, conversation: ConversationId, sender: UserId, send: &SendRequest) -> MessageKey {
-        MessageKey { conversation, sender, client_message_id: send.client_message_id.clone() }
-    }
-
-    /// The timeline in which a command is recognised when it comes again; `None` if it
-    /// has yet to begin.
-    fn known_destination(
-        &mut self,
-        actor: UserId,
-        to: Destination,
-    ) -> Result<Option<ConversationId>, Refusal> {
-        match to {
-            Destination::User(to) if to == actor => Err(Refusal::new(
-                ErrorReason::CannotSendToSelf,
-                "a single chat needs another user: `to` is yourself",
-            )),
-            Destination::User(to) => {
-                let (low, high) = (actor.min(to), actor.max(to));
-                let known = self.memory.by_kind.get(&ConversationKind::Single { low, high });
-                if known.is_none() && self.lookups.unknown_users.contains(&to) {
-                    return Err(self.unknown_user(to));
-                }
-                Ok(known.copied())
-            }
-            Destination::Conversation(conversation) => Ok(Some(conversation)),
-            Destination::NewGroup => {
-                let kind = ConversationKind::Personal { user: actor };
-                Ok(self.memory.by_kind.get(&kind).copied())
-            }
-        }
-    }
-
-    /// If the command was decided before, arranges for the first ack to be said again.
-    fn say_again(
-        &mut self,
-        command: &Command,
-        key: &MessageKey,
-        payload_hash: Option<u64>,
-    ) -> bool {
-        let differs = |first: Option<u64>| match (first, payload_hash) {
-            (Some(first), Some(second)) => first != second,
-            _ => false,
-        };
-        if let Some(event) = self.named.get(key).copied() {
-            let first = self.decisions.event(event);
-            if let Some(group) = first.founded {
-                let group = MessageKey { conversation: group, ..key.clone() };
-                return self.say_again(command, &group, payload_hash);
-            }
-            let body_differs = differs(first.payload_hash);
-            self.decisions.duplicate_in_batch(command.origin, event, body_differs);
-            return true;
-        }
-        let earlier = self.memory.recent.get(key).or_else(|| self.lookups.earlier.get(key));
-        let Some(earlier) = earlier.copied() else {
-            return false;
-        };
-        if let Some(group) = earlier.founded {
-            let group = MessageKey { conversation: group, ..key.clone() };
-            return self.say_again(command, &group, payload_hash);
-        }
-        let body_differs = differs(earlier.payload_hash);
-        self.decisions.duplicate(command.origin, key.clone(), earlier, body_differs);
-        true
-    }
-
-    /// Refuses a retry that may have been stored before anybody remembers.
-    fn check_age(&self, send: &SendRequest) -> Result<(), Refusal> {
-        let Some(first_sent) = send.first_sent else {
-            return Ok(());
-        };
-        if send.retry && self.now.get().saturating_sub(first_sent.get()) > RETRY_WINDOW_MS {
-            return Err(Refusal::new(
-                ErrorReason::RetryTooOld,
-                "this was first sent too long ago to tell whether it was stored; look for it in \
-                 the conversation, and send it under a new clientMsgId if it is not there",
-            ));
-        }
-        Ok(())
     }
 
     pub(super) fn unknown_user(&self, user: UserId) -> Refusal {
@@ -431,47 +337,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Arranges for entries in personal timelines to follow from the event at `seq`.
-    pub(super) fn derive(
-        &mut self,
-        home: ConversationId,
-        seq: Seq,
-        notices: impl IntoIterator<Item = Notice>,
-    ) {
-        for (index, notice) in (0..).zip(notices) {
-            debug_assert!(index < 1_u64 << DERIVATION_BITS);
-            let number = (seq.get() << DERIVATION_BITS) | index;
-            let id = DerivationId { home, number };
-            self.batch.derived.push(Derivation { id, command: notice.encode() });
-        }
-    }
-
-    /// Carries out what followed from a change elsewhere, unless that was done before.
-    fn settle(&mut self, id: DerivationId, user: UserId, notice: &[u8]) {
-        if !self.lookups.unsettled.contains(&id) || !self.settled.insert(id) {
-            return;
-        }
-        self.batch.settled.push(id);
-        match Notice::decode(notice) {
-            Ok(notice) => {
-                let timeline = self.find_or_begin(ConversationKind::Personal { user });
-                self.tell(
-                    timeline,
-                    NewEntry {
-                        sender: notice.actor,
-                        client_message_id: None,
-                        body: EventBody::Change(notice.change),
-                        recipients: Arc::new([user]),
-                        except: None,
-                        founded: None,
-                    },
-                );
-            }
-            // It would be no better the next time.
-            Err(error) => tracing::error!(%error, ?id, "dropped a derivation that can't be read"),
-        }
-    }
-
     fn trim(&mut self, conversation: ConversationId, before: Seq) {
         let Some(model) = self.model(conversation) else {
             return;
@@ -484,82 +349,6 @@ impl<'a> Draft<'a> {
             trims.push(Trim { conversation, before });
         }
     }
-
-    fn advance_cursor(
-        &mut self,
-        command: &Command,
-        conversation: ConversationId,
-        kind: ReceiptKind,
-        seq: Seq,
-    ) -> Result<(), Refusal> {
-        let actor = command.actor;
-        let model = self.memory.conversations.peek(&conversation).ok_or_else(not_a_member)?;
-        let present = model.member(actor);
-        let member = present.or_else(|| self.former(conversation, actor));
-        let member = member.ok_or_else(not_a_member)?;
-        let end = Access::new(&member.intervals).end(model.head.seq);
-        let mut cursors = member.cursors;
-        if seq > end {
-            return Err(Refusal::new(
-                ErrorReason::InvalidField,
-                format!("msgSeq {seq} is beyond the last event, {end}"),
-            ));
-        }
-        let (moved, wire_kind) = match kind {
-            ReceiptKind::Delivered => (&mut cursors.delivered, WireReceiptKind::Delivered),
-            ReceiptKind::Read => (&mut cursors.read, WireReceiptKind::Read),
-        };
-        let is_news = seq > *moved;
-        *moved = seq.max(*moved);
-        cursors.delivered = cursors.delivered.max(cursors.read);
-        let recipients = is_news.then(|| receipt_recipients(model, actor, kind));
-        self.decisions.say(Effect::Answer { origin: command.origin, frame: None });
-        if let Some(recipients) = recipients {
-            self.move_cursors(conversation, actor, cursors);
-            let ack = ReceiptAck {
-                ack_type: wire_kind,
-                from: actor,
-                conversation_id: conversation,
-                msg_seq: seq,
-                ts: self.now,
-            };
-            if !recipients.is_empty() {
-                self.decisions.receipt(ack, recipients, command.origin.session);
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves a member's cursors in memory and, once per batch, in the batch.
-    pub(super) fn move_cursors(&mut self, conversation: ConversationId, user: UserId, to: Cursors) {
-        if let Some(member) = self.model(conversation).and_then(|model| model.member_mut(user)) {
-            member.cursors = to;
-        } else if let Some(member) = self.former(conversation, user).cloned() {
-            self.departed.insert((conversation, user), Membership { cursors: to, ..member });
-        }
-        let update = CursorUpdate { conversation, user, delivered: to.delivered, read: to.read };
-        match self.moved.get(&(conversation, user)) {
-            Some(index) => self.batch.cursors[*index] = update,
-            None => {
-                self.moved.insert((conversation, user), self.batch.cursors.len());
-                self.batch.cursors.push(update);
-            }
-        }
-    }
-}
-
-/// Who hears that a cursor has moved. One's own other devices show what is read; what a
-/// sibling holds is nothing to them. In a group it is nobody else's business unless asked:
-/// told to everybody, each message would be answered by a message from each member.
-fn receipt_recipients(model: &Model, actor: UserId, kind: ReceiptKind) -> Arc<[UserId]> {
-    let own = (kind == ReceiptKind::Read).then_some(actor);
-    let peer = match model.conversation.kind {
-        ConversationKind::Single { low, high } => {
-            Some(if low == actor { high } else { low }).filter(|peer| *peer != actor)
-        }
-        ConversationKind::Group | ConversationKind::Personal { .. } => None,
-    };
-    own.into_iter().chain(peer).collect()
 }
 
 trait Placed {

@@ -10,10 +10,13 @@
 //! go into a bounded channel; when the gateway is behind, the sequencer waits, the
 //! log fills and senders are refused.
 
+mod again;
 mod content;
+mod derived;
 mod draft;
 mod load;
 mod model;
+mod receipts;
 mod recent;
 mod said;
 

@@ -1,0 +1,58 @@
+//! What follows for other timelines: writing it down, and carrying out what was written
+//! down elsewhere.
+
+use std::sync::Arc;
+
+use petrel_store::{ConversationKind, Derivation, DerivationId};
+use petrel_types::{ConversationId, Seq, UserId};
+
+use super::draft::{Draft, NewEntry};
+use crate::event::EventBody;
+use crate::notice::Notice;
+
+/// How many bits of a derivation's number tell it from others of the same event: more
+/// than a group has members.
+const DERIVATION_BITS: u32 = 15;
+
+impl Draft<'_> {
+    /// Arranges for entries in personal timelines to follow from the event at `seq`.
+    pub(super) fn derive(
+        &mut self,
+        home: ConversationId,
+        seq: Seq,
+        notices: impl IntoIterator<Item = Notice>,
+    ) {
+        for (index, notice) in (0..).zip(notices) {
+            debug_assert!(index < 1_u64 << DERIVATION_BITS);
+            let number = (seq.get() << DERIVATION_BITS) | index;
+            let id = DerivationId { home, number };
+            self.batch.derived.push(Derivation { id, command: notice.encode() });
+        }
+    }
+
+    /// Carries out what followed from a change elsewhere, unless that was done before.
+    pub(super) fn settle(&mut self, id: DerivationId, user: UserId, notice: &[u8]) {
+        if !self.lookups.unsettled.contains(&id) || !self.settled.insert(id) {
+            return;
+        }
+        self.batch.settled.push(id);
+        match Notice::decode(notice) {
+            Ok(notice) => {
+                let timeline = self.find_or_begin(ConversationKind::Personal { user });
+                self.tell(
+                    timeline,
+                    NewEntry {
+                        sender: notice.actor,
+                        client_message_id: None,
+                        body: EventBody::Change(notice.change),
+                        recipients: Arc::new([user]),
+                        except: None,
+                        founded: None,
+                    },
+                );
+            }
+            // It would be no better the next time.
+            Err(error) => tracing::error!(%error, ?id, "dropped a derivation that can't be read"),
+        }
+    }
+}
