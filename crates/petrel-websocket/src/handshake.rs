@@ -111,8 +111,8 @@ pub fn read_request(bytes: &[u8]) -> Result<Option<(String, usize)>, HandshakeEr
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes).map_err(|_| HandshakeError::NotHttp)? {
         httparse::Status::Complete(length) => {
-            let asked = request.method == Some("GET")
-                && has_token(request.headers, "upgrade", "websocket");
+            let asked =
+                request.method == Some("GET") && has_token(request.headers, "upgrade", "websocket");
             let key = value(request.headers, "sec-websocket-key").filter(|_| asked);
             key.map(|key| Some((key.to_owned(), length))).ok_or(HandshakeError::Malformed)
         }

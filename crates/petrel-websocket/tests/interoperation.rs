@@ -144,18 +144,31 @@ fn the_handshake_is_understood_by_the_peer_and_the_other_way_round() {
     handshake::write_request(&mut request, "example.com:81", "/ws?a=b", &key, [("X-Test", "yes")]);
     let wire = Wire { to_peer: Cursor::new(request.clone()), from_peer: Vec::new() };
     let mut seen = None;
-    let peer = tungstenite::accept_hdr(wire, |request: &tungstenite::handshake::server::Request, response| {
-        seen = Some((request.uri().to_string(), request.headers()["x-test"].clone(), request.headers()["host"].clone()));
-        Ok(response)
-    })
+    let peer = tungstenite::accept_hdr(
+        wire,
+        |request: &tungstenite::handshake::server::Request, response| {
+            seen = Some((
+                request.uri().to_string(),
+                request.headers()["x-test"].clone(),
+                request.headers()["host"].clone(),
+            ));
+            Ok(response)
+        },
+    )
     .unwrap();
     let (uri, header, host) = seen.unwrap();
-    assert_eq!((uri.as_str(), header.to_str().unwrap(), host.to_str().unwrap()), ("/ws?a=b", "yes", "example.com:81"));
+    assert_eq!(
+        (uri.as_str(), header.to_str().unwrap(), host.to_str().unwrap()),
+        ("/ws?a=b", "yes", "example.com:81")
+    );
     let answer = peer.get_ref().from_peer.clone();
     for end in 0..answer.len() {
         assert_eq!(handshake::read_answer(&answer[..end], &key).unwrap(), None);
     }
-    assert_eq!(handshake::read_answer(&answer, &key).unwrap(), Some(handshake::Answer::Upgraded(answer.len())));
+    assert_eq!(
+        handshake::read_answer(&answer, &key).unwrap(),
+        Some(handshake::Answer::Upgraded(answer.len()))
+    );
     let other = handshake::key([8; 16]);
     assert_eq!(handshake::read_answer(&answer, &other), Err(handshake::HandshakeError::Malformed));
 
@@ -163,17 +176,24 @@ fn the_handshake_is_understood_by_the_peer_and_the_other_way_round() {
     assert_eq!((asked, length), (key.clone(), request.len()));
     let mut consent = Vec::new();
     handshake::write_consent(&mut consent, &key);
-    assert_eq!(handshake::read_answer(&consent, &key).unwrap(), Some(handshake::Answer::Upgraded(consent.len())));
+    assert_eq!(
+        handshake::read_answer(&consent, &key).unwrap(),
+        Some(handshake::Answer::Upgraded(consent.len()))
+    );
 }
 
 #[test]
 fn a_refusal_says_its_status() {
-    let answer = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\nno";
+    let answer =
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\nno";
     assert_eq!(
         handshake::read_answer(answer, "k").unwrap(),
         Some(handshake::Answer::Refused { status: 503, retry_after: Some(7) })
     );
-    assert_eq!(handshake::read_answer(b"SSH-2.0-x\r\n\r\n", "k"), Err(handshake::HandshakeError::NotHttp));
+    assert_eq!(
+        handshake::read_answer(b"SSH-2.0-x\r\n\r\n", "k"),
+        Err(handshake::HandshakeError::NotHttp)
+    );
 }
 
 /// Cases of RFC 6455 that a peer must not get away with, in the order of its sections.
@@ -208,7 +228,9 @@ fn breaches_of_the_protocol_are_errors() {
 
 #[test]
 fn fragments_are_put_together_around_control_frames() {
-    let bytes = [0x01, 1, b'a', 0x89, 1, b'p', 0x00, 0, 0x80, 1, b'b', 0x88, 5, 0x03, 0xe8, b'b', b'y', b'e'];
+    let bytes = [
+        0x01, 1, b'a', 0x89, 1, b'p', 0x00, 0, 0x80, 1, b'b', 0x88, 5, 0x03, 0xe8, b'b', b'y', b'e',
+    ];
     for piece in 1..bytes.len() {
         assert_eq!(
             decode(Role::Client, &bytes, piece).unwrap(),

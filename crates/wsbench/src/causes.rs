@@ -39,35 +39,62 @@ pub fn explain(class: &str) -> Option<Cause> {
     match class {
         "conn_refused" => known(
             ["nothing listens there, or its backlog is full", "服务端未启动或端口未开放"],
-            ["check address, port and firewall; raise net.core.somaxconn", "检查服务状态和防火墙；提高 somaxconn"],
+            [
+                "check address, port and firewall; raise net.core.somaxconn",
+                "检查服务状态和防火墙；提高 somaxconn",
+            ],
         ),
         "timeout" => known(
             ["the server did not answer in time", "握手超时"],
-            ["raise --handshake-timeout or lower --max-cps; look at the server's CPU", "增加 --handshake-timeout，或降低 --max-cps"],
+            [
+                "raise --handshake-timeout or lower --max-cps; look at the server's CPU",
+                "增加 --handshake-timeout，或降低 --max-cps",
+            ],
         ),
         "io_timeout" => known(
-            ["the connection was silent for --read-timeout", "连接在 --read-timeout 内没有任何数据"],
-            ["let --ping-interval be shorter than --read-timeout; look for a dead network path", "缩短 --ping-interval，或增加 --read-timeout"],
+            [
+                "the connection was silent for --read-timeout",
+                "连接在 --read-timeout 内没有任何数据",
+            ],
+            [
+                "let --ping-interval be shorter than --read-timeout; look for a dead network path",
+                "缩短 --ping-interval，或增加 --read-timeout",
+            ],
         ),
         "write_timeout" => known(
-            ["the server took nothing for --write-timeout", "服务端在 --write-timeout 内未接收数据"],
+            [
+                "the server took nothing for --write-timeout",
+                "服务端在 --write-timeout 内未接收数据",
+            ],
             ["the server does not read: it is overloaded or stuck", "服务端不再读取：过载或阻塞"],
         ),
         "fd_exhausted" => known(
             ["this process has no descriptors left", "文件描述符耗尽"],
-            ["ulimit -n 1048576, or --workers N for more processes (wsbench doctor)", "ulimit -n 1048576，或用 --workers N 增加进程"],
+            [
+                "ulimit -n 1048576, or --workers N for more processes (wsbench doctor)",
+                "ulimit -n 1048576，或用 --workers N 增加进程",
+            ],
         ),
         "ports_exhausted" => known(
             ["no local port is left for this destination", "本地端口耗尽"],
-            ["--source with several addresses, more --target ports, or a wider net.ipv4.ip_local_port_range", "用 --source 配置多个本地地址，或增加目标端口"],
+            [
+                "--source with several addresses, more --target ports, or a wider net.ipv4.ip_local_port_range",
+                "用 --source 配置多个本地地址，或增加目标端口",
+            ],
         ),
         "memory_exhausted" => known(
             ["the kernel has no memory for sockets", "内核套接字内存不足"],
-            ["raise net.ipv4.tcp_mem, or use fewer connections", "提高 net.ipv4.tcp_mem，或减少连接数"],
+            [
+                "raise net.ipv4.tcp_mem, or use fewer connections",
+                "提高 net.ipv4.tcp_mem，或减少连接数",
+            ],
         ),
         "conn_reset" => known(
             ["the server, or something between, dropped the connection", "服务端资源不足或被限流"],
-            ["lower --max-cps; look at the server's log and limits", "降低 --max-cps；检查服务端日志与限制"],
+            [
+                "lower --max-cps; look at the server's log and limits",
+                "降低 --max-cps；检查服务端日志与限制",
+            ],
         ),
         "eof" | "close" => known(
             ["the server closed the connection", "连接被服务端关闭"],
@@ -79,7 +106,10 @@ pub fn explain(class: &str) -> Option<Cause> {
         ),
         "tls" => known(
             ["TLS failed: certificate, name or version", "TLS 失败：证书、域名或版本"],
-            ["--cacert FILE for a private authority, --insecure to trust anything", "使用 --cacert 指定证书，或 --insecure"],
+            [
+                "--cacert FILE for a private authority, --insecure to trust anything",
+                "使用 --cacert 指定证书，或 --insecure",
+            ],
         ),
         "bad_handshake" => known(
             ["that is no WebSocket endpoint", "该地址不是 WebSocket 端点"],
@@ -99,11 +129,17 @@ pub fn explain(class: &str) -> Option<Cause> {
         ),
         "http_502" | "http_503" | "http_504" => known(
             ["the server, or the proxy before it, is overloaded or away", "服务端或代理过载"],
-            ["lower --max-cps; look at the proxy and the server", "降低 --max-cps；检查代理与服务端"],
+            [
+                "lower --max-cps; look at the proxy and the server",
+                "降低 --max-cps；检查代理与服务端",
+            ],
         ),
         "protocol" => known(
             ["the server broke the WebSocket protocol", "服务端违反 WebSocket 协议"],
-            ["if it compresses: this tool offers no compression, and a proxy may force it", "检查服务端或代理是否强制压缩"],
+            [
+                "if it compresses: this tool offers no compression, and a proxy may force it",
+                "检查服务端或代理是否强制压缩",
+            ],
         ),
         "close_4401" => known(
             ["the login was refused or took too long", "登录被拒绝或超时"],
@@ -111,20 +147,30 @@ pub fn explain(class: &str) -> Option<Cause> {
         ),
         "close_4508" => known(
             ["the server closed a consumer that read too slowly", "服务端关闭了读取过慢的连接"],
-            ["expected for slow consumers; otherwise this generator is overloaded", "慢消费者场景下属预期；否则压测端过载"],
+            [
+                "expected for slow consumers; otherwise this generator is overloaded",
+                "慢消费者场景下属预期；否则压测端过载",
+            ],
         ),
         "close_4503" => known(
             ["the server is going down", "服务端正在关闭"],
-            ["none needed: connections come back where the scenario lets them", "无需处理，连接会自动恢复"],
+            [
+                "none needed: connections come back where the scenario lets them",
+                "无需处理，连接会自动恢复",
+            ],
         ),
         _ if class.starts_with("auth_") => known(
             ["the server refused the login", "服务端拒绝登录"],
             ["check --token-key and --user-base", "检查 --token-key 与 --user-base"],
         ),
-        _ if class.starts_with("server_server_busy") || class.starts_with("server_after_refused") => known(
-            ["the server is at its limit and says so", "服务端已达上限"],
-            ["lower the rate; these messages were sent again", "降低速率；这些消息已重发"],
-        ),
+        _ if class.starts_with("server_server_busy")
+            || class.starts_with("server_after_refused") =>
+        {
+            known(
+                ["the server is at its limit and says so", "服务端已达上限"],
+                ["lower the rate; these messages were sent again", "降低速率；这些消息已重发"],
+            )
+        }
         _ => None,
     }
 }

@@ -306,9 +306,9 @@ fn start_process(
     thread::Builder::new().name(format!("updates-{index}")).spawn(move || {
         let mut is_over = false;
         for line in BufReader::new(stdout).lines() {
-            let update = line.map_err(|error| error.to_string()).and_then(|line| {
-                serde_json::from_str(&line).map_err(|error| error.to_string())
-            });
+            let update = line
+                .map_err(|error| error.to_string())
+                .and_then(|line| serde_json::from_str(&line).map_err(|error| error.to_string()));
             let update = update.unwrap_or_else(Update::Failed);
             is_over = matches!(update, Update::Done(_) | Update::Failed(_));
             if updates.send((index, update)).is_err() || is_over {

@@ -62,14 +62,8 @@ pub fn measure_ceiling(signals: &Signals, seconds: f64) -> Result<Ceiling, Strin
         let plan = Plan::resolve(Some(name), settings).map_err(|error| error.to_string())?;
         conductor::conduct(&plan, signals, &mut Watch::default(), &mut Nobody)
     };
-    let deep = run(
-        "messaging",
-        Settings { conns: Some(64), in_flight: Some(16), ..base() },
-    )?;
-    let single = run(
-        "messaging",
-        Settings { conns: Some(200), in_flight: Some(1), ..base() },
-    )?;
+    let deep = run("messaging", Settings { conns: Some(64), in_flight: Some(16), ..base() })?;
+    let single = run("messaging", Settings { conns: Some(200), in_flight: Some(1), ..base() })?;
     let quiet = run("messaging", Settings { conns: Some(100), rate: Some(1000.0), ..base() })?;
     let connects = run(
         "connect-rate",
@@ -114,7 +108,8 @@ pub struct Finding {
 /// so many source addresses.
 pub fn examine(connections: u64, destinations: u64, sources: u64) -> Vec<Finding> {
     let (soft, hard) = machine::descriptor_limits();
-    let shown = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let shown =
+        |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
     let per_process = hard.unwrap_or(u64::MAX).saturating_sub(machine::DESCRIPTORS_RESERVED);
     let processes = connections.div_ceil(per_process.max(1));
     let mut findings = vec![Finding {
@@ -123,7 +118,9 @@ pub fn examine(connections: u64, destinations: u64, sources: u64) -> Vec<Finding
         why: if processes <= 1 {
             "enough for one process; the soft limit is raised by itself".to_owned()
         } else {
-            format!("{connections} connections need {processes} processes; they start by themselves")
+            format!(
+                "{connections} connections need {processes} processes; they start by themselves"
+            )
         },
         cure: (processes > 1).then(|| "ulimit -n 1048576".to_owned()),
     }];

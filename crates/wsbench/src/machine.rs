@@ -87,10 +87,8 @@ pub fn raise_descriptors() -> u64 {
     let wanted = limit.maximum.unwrap_or(1 << 20);
     if limit.current.is_some_and(|current| current < wanted) {
         // If it can't be raised, it is as it was, and is reported as that.
-        let _ = setrlimit(
-            Resource::Nofile,
-            Rlimit { current: Some(wanted), maximum: limit.maximum },
-        );
+        let _ =
+            setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
     }
     getrlimit(Resource::Nofile).current.unwrap_or(wanted)
 }

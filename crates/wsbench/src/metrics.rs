@@ -131,7 +131,7 @@ counters! {
     messages_skipped,
     /// Messages that waited for an answer, or for the socket, before they were written.
     messages_held_back,
-    /// Messages, pings and connects that left more than 10 ms late through this
+    /// Messages, pings and connects that left late (`lateAfter`) through this
     /// generator's own fault.
     late,
     /// Messages, pings and connects that were due, as the base of `late`.
@@ -230,6 +230,11 @@ impl Sparse {
                 .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
                 .collect(),
         )
+    }
+
+    /// The buckets: the highest value of each, and how many there are.
+    pub fn into_buckets(self) -> Vec<(u64, u64)> {
+        self.0
     }
 
     /// Adds them to a histogram.

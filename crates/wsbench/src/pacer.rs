@@ -80,8 +80,10 @@ impl Pacer {
     }
 
     fn schedule(&mut self) {
-        self.next =
-            self.curve.time_of(self.place).map(|seconds| self.start + (seconds * SECOND as f64) as Nanos);
+        self.next = self
+            .curve
+            .time_of(self.place)
+            .map(|seconds| self.start + (seconds * SECOND as f64) as Nanos);
     }
 
     fn wait(&mut self) -> f64 {

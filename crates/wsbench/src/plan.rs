@@ -77,9 +77,9 @@ impl FromStr for Stage {
         let stage = text.split_once(':').and_then(|(time, factor)| {
             Some(Self { time: time.trim().parse().ok()?, factor: factor.trim().parse().ok()? })
         });
-        stage.filter(|stage| stage.factor >= 0.0 && stage.factor.is_finite()).ok_or_else(|| {
-            format!("{text:?} is not a stage; write TIME:FACTOR, such as 30s:2")
-        })
+        stage
+            .filter(|stage| stage.factor >= 0.0 && stage.factor.is_finite())
+            .ok_or_else(|| format!("{text:?} is not a stage; write TIME:FACTOR, such as 30s:2"))
     }
 }
 
@@ -135,6 +135,8 @@ pub struct Plan {
     pub arrival: Arrival,
     /// Time between a connection's pings; 0 for none.
     pub ping_interval: Span,
+    /// What leaves later than this is late.
+    pub late_after: Span,
     /// What random choices follow from.
     pub seed: u64,
     /// The first user id.
@@ -227,7 +229,9 @@ impl Plan {
     /// defaults.
     pub fn resolve(scenario: Option<&str>, given: Settings) -> Result<Self, BadPlan> {
         let name = match (scenario, given.mode.as_deref()) {
-            (Some(name), Some(mode)) if scenario::find(name)?.name() != scenario::find(mode)?.name() => {
+            (Some(name), Some(mode))
+                if scenario::find(name)?.name() != scenario::find(mode)?.name() =>
+            {
                 return Err(BadPlan(format!("the scenario is {name}, or {mode}? give one")));
             }
             (Some(name), _) | (None, Some(name)) => name,
@@ -263,7 +267,8 @@ impl Plan {
             None if settings.token_key.is_some() => AdapterKind::Petrel,
             None => AdapterKind::Echo,
         };
-        let sender_rate = match (settings.msg_interval, settings.msg_interval_ms, settings.msg_rate) {
+        let sender_rate = match (settings.msg_interval, settings.msg_interval_ms, settings.msg_rate)
+        {
             (Some(interval), ..) => 1.0 / interval.as_secs_f64(),
             (None, Some(ms), _) => 1000.0 / ms as f64,
             (None, None, rate) => rate.unwrap_or(10.0) / 60.0,
@@ -283,7 +288,8 @@ impl Plan {
             .collect::<Result<Vec<Target>, _>>()
             .map_err(BadPlan)?;
         let headers = settings.header.unwrap_or_default();
-        let headers = headers.iter().map(|header| parse_header(header)).collect::<Result<_, _>>()?;
+        let headers =
+            headers.iter().map(|header| parse_header(header)).collect::<Result<_, _>>()?;
         Ok(Self {
             scenario: scenario.name().to_owned(),
             targets,
@@ -302,6 +308,7 @@ impl Plan {
             max_in_flight: settings.max_in_flight.unwrap_or(200),
             arrival: settings.arrival.unwrap_or(Arrival::Spread),
             ping_interval,
+            late_after: settings.late_after.unwrap_or(Span::milliseconds(10)),
             seed: settings.seed.unwrap_or(1),
             user_base: settings.user_base.unwrap_or(1_000_000),
             role_pinned: settings.role_pinned.unwrap_or(false),
@@ -389,7 +396,9 @@ impl Plan {
         }
         let finite = [self.sender_rate, self.flap_percent, self.slow_percent, self.no_read_percent];
         if finite.iter().any(|number| !number.is_finite() || *number < 0.0) {
-            return wrong("rates and percentages are numbers from 0, intervals are not 0".to_owned());
+            return wrong(
+                "rates and percentages are numbers from 0, intervals are not 0".to_owned(),
+            );
         }
         if let Some(rate) = self.total_rate
             && !(rate > 0.0 && rate.is_finite())

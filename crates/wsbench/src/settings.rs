@@ -111,6 +111,10 @@ settings! {
     #[arg(long, value_name = "MS", conflicts_with = "ping_interval", help_heading = "When")]
     ping_interval_ms: u64,
 
+    /// What leaves later than this by the generator's own fault is late; more than 1 % of it makes a run invalid [default: 10ms]
+    #[arg(long, value_name = "TIME", help_heading = "When")]
+    late_after: Span,
+
     /// Run so many times, and report each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "When")]
     repeat: u32,

@@ -11,15 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Span(pub Duration);
 
 /// The units, longest first, in nanoseconds.
-const UNITS: [(&str, f64); 7] = [
-    ("h", 3600e9),
-    ("ms", 1e6),
-    ("m", 60e9),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("ns", 1.0),
-    ("s", 1e9),
-];
+const UNITS: [(&str, f64); 7] =
+    [("h", 3600e9), ("ms", 1e6), ("m", 60e9), ("us", 1e3), ("µs", 1e3), ("ns", 1.0), ("s", 1e9)];
 
 /// The longest accepted: a year.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -90,7 +83,8 @@ impl fmt::Display for Span {
             return f.write_str("0s");
         }
         let mut rest = nanos;
-        for (unit, scale) in [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000)] {
+        for (unit, scale) in [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000)]
+        {
             if rest >= scale {
                 write!(f, "{}{unit}", rest / scale)?;
                 rest %= scale;

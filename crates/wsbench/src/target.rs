@@ -63,7 +63,8 @@ impl FromStr for Target {
 impl Target {
     /// The value of the `Host` header.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         match (self.tls, self.port) {
             (false, 80) | (true, 443) => host,
             (_, port) => format!("{host}:{port}"),
@@ -119,10 +120,14 @@ mod tests {
             ("ws://h?y=1", "h", 80, "/?y=1", "ws://h/?y=1"),
         ] {
             let target: Target = text.parse().unwrap();
-            assert_eq!((target.host.as_str(), target.port, target.path.as_str()), (host, port, path));
+            assert_eq!(
+                (target.host.as_str(), target.port, target.path.as_str()),
+                (host, port, path)
+            );
             assert_eq!(target.to_string(), written);
         }
-        for wrong in ["http://a", "ws://", "ws://a:0", "ws://a:99999", "localhost:80", "ws://a b/"] {
+        for wrong in ["http://a", "ws://", "ws://a:0", "ws://a:99999", "localhost:80", "ws://a b/"]
+        {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }
     }

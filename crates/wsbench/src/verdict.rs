@@ -224,7 +224,7 @@ fn parse_metric(name: &str) -> Result<Metric, String> {
     if let Some((_, metric)) = METRICS.iter().find(|(known, _)| *known == name) {
         return Ok(*metric);
     }
-    let parsed = name.rsplit_once('.').and_then(|(timing, statistic)| {
+    let parsed = name.split_once('.').and_then(|(timing, statistic)| {
         let timing = Timing::ALL.iter().find(|known| known.key() == timing)?;
         let statistic = match statistic {
             "mean" | "avg" => Statistic::Mean,
@@ -338,7 +338,7 @@ impl Verdict {
     pub fn of(plan: &Plan, merged: &Merged, interrupted: bool) -> Self {
         let mut requirements = plan.scenario().requirements(plan, merged);
         requirements.extend(plan.thresholds.iter().map(|threshold| threshold.check(merged)));
-        let invalid = invalid(merged);
+        let invalid = invalid(plan, merged);
         let broken = broken(merged);
         let missed = requirements.iter().any(|requirement| !requirement.held);
         let attempted = merged.counters.connects_attempted;
@@ -357,12 +357,13 @@ impl Verdict {
     }
 }
 
-fn invalid(merged: &Merged) -> Vec<String> {
+fn invalid(plan: &Plan, merged: &Merged) -> Vec<String> {
     let mut reasons = Vec::new();
     let late = merged.late_percent();
     if late > LATE_PERCENT_MAX {
         reasons.push(format!(
-            "{late:.2} % of what was due left over 10 ms late (at most {LATE_PERCENT_MAX} %)"
+            "{late:.2} % of what was due left over {} late (at most {LATE_PERCENT_MAX} %)",
+            plan.late_after
         ));
     }
     let busy = merged.busy_percent();
@@ -412,7 +413,7 @@ mod tests {
         assert_eq!(read("connected>=99.9%").wanted, 99.9);
         assert_eq!(
             read("ping.p99.9<1s").metric,
-            Metric::Time(Timing::Ping, Statistic::Quantile(0.999))
+            Metric::Time(Timing::Ping, Statistic::Quantile(99.9 / 100.0))
         );
         for wrong in ["e2e.p99", "e2e.p99<50", "e2e.p101<1s", "nothing<1", "lost<x", "e2e<1s"] {
             assert!(wrong.parse::<Threshold>().is_err(), "{wrong}");

@@ -72,10 +72,11 @@ impl Watch {
                 })?;
                 Some(format!("ws://{address}").parse::<Target>()?)
             }
-            None => plan.targets.first().filter(|target| !target.tls).map(|target| Target {
-                path: "/metrics".to_owned(),
-                ..target.clone()
-            }),
+            None => plan
+                .targets
+                .first()
+                .filter(|target| !target.tls)
+                .map(|target| Target { path: "/metrics".to_owned(), ..target.clone() }),
         };
         Ok(Self { pids, page, page_is_wanted: metrics_url.is_some(), ..Self::default() })
     }
@@ -149,9 +150,10 @@ impl Watch {
                 .filter(|_| sent > 0)
                 .map(|(cpu, _)| cpu as f64 / 1000.0 / sent as f64),
             memory_trend: trend(&held),
-            metrics_url: self.page.as_ref().map(|page| {
-                format!("http://{}{}", page.authority(), page.path)
-            }),
+            metrics_url: self
+                .page
+                .as_ref()
+                .map(|page| format!("http://{}{}", page.authority(), page.path)),
             metrics,
         })
     }
@@ -189,7 +191,9 @@ impl Watch {
 }
 
 fn is_here(target: &Target) -> bool {
-    target.resolve().is_ok_and(|addresses| addresses.iter().any(|address| address.ip().is_loopback()))
+    target
+        .resolve()
+        .is_ok_and(|addresses| addresses.iter().any(|address| address.ip().is_loopback()))
 }
 
 /// The values of a page in Prometheus's text format, without buckets and timestamps.

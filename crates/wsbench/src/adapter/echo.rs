@@ -32,7 +32,14 @@ impl Adapter for Echo {
         ABILITIES
     }
 
-    fn send(&mut self, _: Seat, _: MessageName, payload: &[u8], _: bool, writer: &mut FrameWriter<'_>) {
+    fn send(
+        &mut self,
+        _: Seat,
+        _: MessageName,
+        payload: &[u8],
+        _: bool,
+        writer: &mut FrameWriter<'_>,
+    ) {
         writer.frame(self.opcode, payload);
     }
 

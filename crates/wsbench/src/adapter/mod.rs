@@ -230,7 +230,12 @@ pub trait Adapter {
 
     /// Asks for a page of the conversation's history. False if there is nothing to ask
     /// for.
-    fn read_history(&mut self, seat: Seat, from: HistoryFrom, writer: &mut FrameWriter<'_>) -> bool {
+    fn read_history(
+        &mut self,
+        seat: Seat,
+        from: HistoryFrom,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool {
         let _ = (seat, from, writer);
         false
     }

@@ -291,7 +291,12 @@ impl Adapter for Petrel {
         writer.text(&self.scratch);
     }
 
-    fn read_history(&mut self, seat: Seat, from: HistoryFrom, writer: &mut FrameWriter<'_>) -> bool {
+    fn read_history(
+        &mut self,
+        seat: Seat,
+        from: HistoryFrom,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool {
         let conversation = *self.conversation(seat);
         if conversation.id == 0 {
             return false;

@@ -69,6 +69,17 @@ mod tests {
     use crate::command::CommandLine;
 
     #[test]
+    fn the_last_of_a_repeated_option_holds_and_lists_grow() {
+        use clap::Parser;
+        let line =
+            "wsbench --conns 5 --conns 6 -H a:1 -H b:2 --threshold lost<=0 --threshold errors<=0";
+        let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(line.settings.conns, Some(6));
+        assert_eq!(line.settings.header.map(|headers| headers.len()), Some(2));
+        assert_eq!(line.settings.threshold.map(|thresholds| thresholds.len()), Some(2));
+    }
+
+    #[test]
     fn one_dash_is_as_good_as_two() {
         let line = "wsbench -target=ws://h:1/ws -conns 5 --ramp=1s -MsgIntervalMs 50 -RolePinned -Vus 3 -H a:b -v";
         let normal = normalise(line.split(' ').map(OsString::from), &CommandLine::command());

@@ -8,8 +8,8 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -28,6 +28,7 @@ use crate::{doctor, scenario};
     name = "wsbench",
     version,
     disable_help_subcommand = true,
+    args_override_self = true,
     args_conflicts_with_subcommands = true,
     subcommand_precedence_over_arg = true,
     after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected), 4 threshold \
@@ -187,9 +188,11 @@ fn explain(name: &str) -> Result<String, String> {
     let scenario = scenario::find(name).map_err(|error| error.to_string())?;
     let help = scenario.help();
     let mut text = format!("{}: {}\n", scenario.name(), scenario.summary());
-    for (title, body) in
-        [("What it does", help.does), ("What it measures", help.measures), ("What it requires", help.passes)]
-    {
+    for (title, body) in [
+        ("What it does", help.does),
+        ("What it measures", help.measures),
+        ("What it requires", help.passes),
+    ] {
         text += &format!("\n{title}\n{}", wrapped(body, 76));
     }
     text += &format!("\nExample\n  {}\n", help.example);
@@ -227,7 +230,12 @@ fn run_doctor(conns: u64, targets: u64, sources: u64, json: bool, signals: &Sign
     }
     let mut text = format!("A load generator of {conns} connections on this machine:\n\n");
     for finding in findings {
-        text += &format!("{} {}\n     {}\n", if finding.ok { "ok  " } else { "LOOK" }, finding.what, finding.why);
+        text += &format!(
+            "{} {}\n     {}\n",
+            if finding.ok { "ok  " } else { "LOOK" },
+            finding.what,
+            finding.why
+        );
         if let Some(cure) = finding.cure {
             text += &format!("     try: {cure}\n");
         }

@@ -54,7 +54,8 @@ impl Audience for Progress {
         let counters = seconds.counters();
         let mut line = format!("{:>5} s  {}/{} connections", row.second, row.live, self.conns);
         if counters.connects_failed + counters.disconnects > 0 {
-            line += &format!(", {} failed, {} dropped", counters.connects_failed, counters.disconnects);
+            line +=
+                &format!(", {} failed, {} dropped", counters.connects_failed, counters.disconnects);
         }
         if counters.messages_due > 0 {
             line += &format!(", {} sent/s, {} delivered/s", row.sent, row.delivered);

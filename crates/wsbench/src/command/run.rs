@@ -154,8 +154,7 @@ fn run(
     presentation: &Presentation,
     signals: &Signals,
 ) -> Result<(Outcome, bool), String> {
-    let mut watch =
-        Watch::new(plan, presentation.server_pid, presentation.metrics_url.as_deref())?;
+    let mut watch = Watch::new(plan, presentation.server_pid, presentation.metrics_url.as_deref())?;
     let ceiling = (presentation.ceiling && plan.duration.as_secs_f64() >= CEILING_RUN_MIN)
         .then(|| doctor::measure_ceiling(signals, CEILING_SECONDS))
         .transpose()?;
@@ -173,16 +172,17 @@ fn run(
 }
 
 /// Puts the report, in all its forms, into a folder with the date.
-fn keep(report: &Report, parent: &Path, watch: &Watch, language: Language) -> Result<PathBuf, String> {
+fn keep(
+    report: &Report,
+    parent: &Path,
+    watch: &Watch,
+    language: Language,
+) -> Result<PathBuf, String> {
     let folder = free_folder(parent, &date(report.started_at_ms))?;
     let mut server = "at_seconds,memory_bytes,cpu_seconds\n".to_owned();
     for sample in watch.samples() {
-        server += &format!(
-            "{:.3},{},{:.3}\n",
-            sample.at_seconds,
-            sample.memory,
-            sample.cpu as f64 / 1e9
-        );
+        server +=
+            &format!("{:.3},{},{:.3}\n", sample.at_seconds, sample.memory, sample.cpu as f64 / 1e9);
     }
     for (name, content) in [
         ("report.txt", report.print(Output::Text, language)),

@@ -110,7 +110,14 @@ impl Ledger {
     }
 
     /// Takes a message that arrived at a recipient.
-    pub fn arrive(&mut self, sender: u32, recipient: u32, seq: u32, now: Nanos, how: How) -> Arrival {
+    pub fn arrive(
+        &mut self,
+        sender: u32,
+        recipient: u32,
+        seq: u32,
+        now: Nanos,
+        how: How,
+    ) -> Arrival {
         let Some(place) = self.cast.place(sender, recipient) else {
             // One's own message in one's own history is no leak.
             if how == How::History && sender == recipient {

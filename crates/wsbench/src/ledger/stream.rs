@@ -119,7 +119,11 @@ impl Stream {
 
     /// Forgets the times of messages that have all they wait for.
     pub fn forget_done(&mut self, recipients: u32) {
-        while self.timed.front().is_some_and(|timed| timed.answered && timed.deliveries >= recipients) {
+        while self
+            .timed
+            .front()
+            .is_some_and(|timed| timed.answered && timed.deliveries >= recipients)
+        {
             self.timed.pop_front();
         }
     }

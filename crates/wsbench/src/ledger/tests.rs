@@ -103,7 +103,10 @@ fn a_broken_connection_leaves_messages_unconfirmed_until_a_retry_is_acked() {
     ledger.arrive(0, 1, 3, 11, How::Live);
     let tally = ledger.settle(0);
     assert!(tally.adds_up());
-    assert_eq!((tally.delivered, tally.lost, tally.acked_but_lost, tally.unconfirmed), (2, 1, 1, 1));
+    assert_eq!(
+        (tally.delivered, tally.lost, tally.acked_but_lost, tally.unconfirmed),
+        (2, 1, 1, 1)
+    );
     assert_eq!(tally.examples, [LostMessage { sender: 0, recipient: 1, seq: 2, acked: true }]);
 }
 

@@ -84,11 +84,7 @@ impl Window {
             return false;
         };
         let Ok(index) = holes.binary_search_by(|hole| {
-            if hole.contains(&seq) {
-                std::cmp::Ordering::Equal
-            } else {
-                hole.start().cmp(&seq)
-            }
+            if hole.contains(&seq) { std::cmp::Ordering::Equal } else { hole.start().cmp(&seq) }
         }) else {
             return false;
         };

@@ -15,7 +15,7 @@ use crate::conductor::Conducted;
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
 use crate::machine;
-use crate::metrics::{Counters, Times};
+use crate::metrics::{Counters, Sparse, Times};
 use crate::plan::{Language, Output, Plan};
 use crate::seconds::Row;
 use crate::verdict::Verdict;
@@ -55,6 +55,9 @@ pub struct Report {
     pub rates: Rates,
     /// What was timed, in milliseconds.
     pub times_ms: BTreeMap<String, TimesSummary>,
+    /// The same whole: for each kind the filled buckets, as microseconds and counts.
+    /// Adding those of several reports is exact.
+    pub histograms_us: BTreeMap<String, Vec<(u64, u64)>>,
     /// What became of the messages.
     pub deliveries: Tally,
     /// Errors by class.
@@ -190,7 +193,8 @@ impl Report {
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
     ) -> Self {
-        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, workers } = conducted;
+        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, workers } =
+            conducted;
         let verdict = Verdict::of(plan, &merged, interrupted);
         let measured_seconds = merged.measured_seconds();
         let per_second = |count: u64| {
@@ -236,7 +240,9 @@ impl Report {
             longest_turn_ms: longest.unwrap_or(0) as f64 / 1e6,
             cpu_us_per_frame: merged.cpu_us_per_frame(),
             memory_per_connection: merged.memory_per_connection(),
-            stops: stops.map(|(at_seconds, seconds)| Stop { at_seconds: *at_seconds, seconds: *seconds }).collect(),
+            stops: stops
+                .map(|(at_seconds, seconds)| Stop { at_seconds: *at_seconds, seconds: *seconds })
+                .collect(),
             ceiling,
             limit: Limit::Plan,
         };
@@ -253,6 +259,11 @@ impl Report {
             verdict,
             rates,
             times_ms,
+            histograms_us: merged
+                .all_times()
+                .iter()
+                .map(|(timing, times)| (timing.key().to_owned(), Sparse::of(times).into_buckets()))
+                .collect(),
             deliveries: merged.tally.clone(),
             errors,
             steps: merged.steps.clone(),
@@ -267,7 +278,9 @@ impl Report {
     pub fn print(&self, output: Output, language: Language) -> String {
         match output {
             Output::Text => text::write(self, language),
-            Output::Json => serde_json::to_string_pretty(self).expect("a report has no odd keys") + "\n",
+            Output::Json => {
+                serde_json::to_string_pretty(self).expect("a report has no odd keys") + "\n"
+            }
             Output::Csv => table::report(self),
         }
     }
@@ -311,9 +324,10 @@ fn limit(
     server: Option<&Watched>,
     plan: &Plan,
 ) -> Limit {
-    let near_ceiling = generator.ceiling.as_ref().is_some_and(|ceiling| {
-        rates.sent_per_second > 0.8 * ceiling.messages_per_second
-    });
+    let near_ceiling = generator
+        .ceiling
+        .as_ref()
+        .is_some_and(|ceiling| rates.sent_per_second > 0.8 * ceiling.messages_per_second);
     if generator.late_percent > 1.0 && generator.starved_percent > 20.0 {
         return Limit::Machine;
     }

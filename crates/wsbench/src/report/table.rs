@@ -13,6 +13,7 @@ pub(super) fn report(report: &Report) -> String {
     if let Some(fields) = value.as_object_mut() {
         // Seconds have a table of their own.
         fields.remove("seconds");
+        fields.remove("histogramsUs");
     }
     let mut table = "metric,value\n".to_owned();
     flatten(&mut table, "", &value);
@@ -26,8 +27,15 @@ pub(super) fn seconds(rows: &[Row]) -> String {
                      e2e_p50_ms,e2e_p99_ms,e2e_max_ms\n"
         .to_owned();
     for row in rows {
-        let counts =
-            [row.second, row.live, row.connected, row.sent, row.delivered, row.pongs, row.disconnects];
+        let counts = [
+            row.second,
+            row.live,
+            row.connected,
+            row.sent,
+            row.delivered,
+            row.pongs,
+            row.disconnects,
+        ];
         let counts = counts.map(|count| count.to_string()).join(",");
         let times = [
             cells(row.connect_ms.as_ref()),

@@ -174,7 +174,10 @@ fn messages(page: &mut Page, report: &Report) {
     }
     let plan = &report.plan;
     page.section(["Messages", "消息统计"]);
-    page.value(["Due / sent", "计划 / 发送"], format!("{} / {}", counters.messages_due, tally.sent));
+    page.value(
+        ["Due / sent", "计划 / 发送"],
+        format!("{} / {}", counters.messages_due, tally.sent),
+    );
     if plan.abilities().acks {
         page.value(["Acknowledged", "已确认"], tally.acked);
     }
@@ -197,7 +200,10 @@ fn messages(page: &mut Page, report: &Report) {
         Some(depth) => format!("{} {depth}", page.say(["closed loop, in flight", "闭环，在途"])),
         None => format!("{} {:?}", page.say(["open loop,", "开环，"]), plan.arrival).to_lowercase(),
     };
-    page.value(["Conditions", "条件"], format!("{} B, {} conns, {loop_kind}", plan.payload_size, plan.conns));
+    page.value(
+        ["Conditions", "条件"],
+        format!("{} B, {} conns, {loop_kind}", plan.payload_size, plan.conns),
+    );
     if counters.messages_held_back + counters.messages_skipped > 0 {
         let (held, skipped) = (counters.messages_held_back, counters.messages_skipped);
         page.value(["Held back / skipped", "延后 / 放弃"], format!("{held} / {skipped}"));
@@ -243,7 +249,12 @@ fn deliveries(page: &mut Page, report: &Report) {
     page.value(["Duplicates", "重复"], tally.duplicates);
     page.value(
         ["Reordered", "乱序"],
-        format!("{} ({} {})", tally.reordered, page.say(["depth up to", "最大深度"]), tally.reorder_depth_max),
+        format!(
+            "{} ({} {})",
+            tally.reordered,
+            page.say(["depth up to", "最大深度"]),
+            tally.reorder_depth_max
+        ),
     );
     page.value(
         ["Gaps", "空洞"],
@@ -285,18 +296,18 @@ fn steps(page: &mut Page, report: &Report) {
     }
     page.section(["Connections a second", "建连速率"]);
     for step in &report.steps {
-        let word = if step.worked {
-            page.say(["ok", "通过"])
-        } else {
-            page.say(["FAILED", "失败"])
-        };
+        let word =
+            if step.worked { page.say(["ok", "通过"]) } else { page.say(["FAILED", "失败"]) };
         page.line(&format!(
             "  {:>8.0}/s  -> {:>8.0}/s  {:>7}/{:<7}  p50 {:.2} ms  p99 {:.2} ms  {word}",
             step.offered, step.reached, step.ok, step.attempted, step.p50_ms, step.p99_ms
         ));
     }
     let knee = report.steps.iter().take_while(|step| step.worked).last();
-    page.value(["Knee", "拐点"], knee.map_or("-".to_owned(), |step| format!("{:.0}/s", step.offered)));
+    page.value(
+        ["Knee", "拐点"],
+        knee.map_or("-".to_owned(), |step| format!("{:.0}/s", step.offered)),
+    );
 }
 
 fn server(page: &mut Page, report: &Report) {

@@ -30,13 +30,16 @@ const CONNECTED_PERCENT: f64 = 99.0;
 const PONGS_PERCENT: f64 = 99.0;
 
 fn connected(merged: &Merged) -> Requirement {
-    Requirement::at_least("connections established (%)", merged.connected_percent(), CONNECTED_PERCENT)
+    Requirement::at_least(
+        "connections established (%)",
+        merged.connected_percent(),
+        CONNECTED_PERCENT,
+    )
 }
 
 fn pongs(merged: &Merged) -> Option<Requirement> {
-    (merged.counters.pings_sent > 0).then(|| {
-        Requirement::at_least("pings answered (%)", merged.pong_percent(), PONGS_PERCENT)
-    })
+    (merged.counters.pings_sent > 0)
+        .then(|| Requirement::at_least("pings answered (%)", merged.pong_percent(), PONGS_PERCENT))
 }
 
 fn undisturbed(merged: &Merged) -> Requirement {
@@ -250,7 +253,12 @@ impl Scenario for Order {
     }
 
     fn defaults(&self) -> Settings {
-        Settings { in_flight: Some(16), conns: Some(20), ramp: Some(Span::seconds(1)), ..Settings::default() }
+        Settings {
+            in_flight: Some(16),
+            conns: Some(20),
+            ramp: Some(Span::seconds(1)),
+            ..Settings::default()
+        }
     }
 
     fn behaviour(&self, plan: &Plan) -> Behaviour {
@@ -308,7 +316,11 @@ impl Scenario for OfflinePull {
         let arrived = merged.tally.recovered + merged.tally.delivered;
         vec![
             connected(merged),
-            Requirement::at_least("messages that absent recipients got", arrived as f64, wanted as f64),
+            Requirement::at_least(
+                "messages that absent recipients got",
+                arrived as f64,
+                wanted as f64,
+            ),
         ]
     }
 }
@@ -351,7 +363,11 @@ impl Scenario for ReconnectStorm {
         let back = merged.times(Timing::Reconnect).len() as f64;
         vec![
             connected(merged),
-            Requirement::at_least("connections that came back", back, merged.counters.hangups as f64),
+            Requirement::at_least(
+                "connections that came back",
+                back,
+                merged.counters.hangups as f64,
+            ),
         ]
     }
 }
@@ -390,7 +406,10 @@ impl Scenario for Flap {
     fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {
         let back = merged.times(Timing::Reconnect).len() as f64;
         let share = 100.0 * back / (merged.counters.hangups as f64).max(1.0);
-        vec![connected(merged), Requirement::at_least("connections that came back (%)", share, 99.0)]
+        vec![
+            connected(merged),
+            Requirement::at_least("connections that came back (%)", share, 99.0),
+        ]
     }
 }
 
@@ -471,11 +490,8 @@ impl Scenario for ConnectRate {
     }
 
     fn behaviour(&self, plan: &Plan) -> Behaviour {
-        let disruption = Disruption::Ladder {
-            from: plan.rate_from,
-            factor: plan.rate_factor,
-            step: plan.step,
-        };
+        let disruption =
+            Disruption::Ladder { from: plan.rate_from, factor: plan.rate_factor, step: plan.step };
         Behaviour { disruption, ..Behaviour::IDLE }
     }
 

@@ -73,11 +73,7 @@ mod timer {
         pub(in super::super) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let descriptor = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            registry.register(
-                &mut SourceFd(&descriptor.as_raw_fd()),
-                token,
-                Interest::READABLE,
-            )?;
+            registry.register(&mut SourceFd(&descriptor.as_raw_fd()), token, Interest::READABLE)?;
             Ok(Self { descriptor, armed: 0 })
         }
 
@@ -98,10 +94,7 @@ mod timer {
                 return Ok(Duration::from_nanos(due - now));
             }
             if self.armed != due {
-                let at = Timespec {
-                    tv_sec: (due / SECOND) as i64,
-                    tv_nsec: (due % SECOND) as _,
-                };
+                let at = Timespec { tv_sec: (due / SECOND) as i64, tv_nsec: (due % SECOND) as _ };
                 let never = Timespec { tv_sec: 0, tv_nsec: 0 };
                 let spec = Itimerspec { it_interval: never, it_value: at };
                 timerfd_settime(&self.descriptor, TimerfdTimerFlags::ABSTIME, &spec)?;

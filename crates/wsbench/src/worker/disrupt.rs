@@ -118,8 +118,7 @@ impl Engine {
                 if rate > 0.0 {
                     let (count, seed) = (self.sessions.len() as u32, self.random.u64(..));
                     // No connection breaks so late that it can't come back in time.
-                    self.flaps =
-                        Some(Pacer::new(at, rate, &[], Arrival::Poisson, count, seed));
+                    self.flaps = Some(Pacer::new(at, rate, &[], Arrival::Poisson, count, seed));
                 }
             }
             Disruption::Absence { .. } => {
@@ -156,7 +155,11 @@ impl Engine {
             let Some((index, _)) = pacer.take() else { break };
             self.hang_up(index, 0);
         }
-        if self.absent && self.sends.is_none() && self.ledger.in_flight() == 0 && self.nothing_held_back() {
+        if self.absent
+            && self.sends.is_none()
+            && self.ledger.in_flight() == 0
+            && self.nothing_held_back()
+        {
             self.come_back();
         }
         self.climb();

@@ -33,8 +33,6 @@ const EVENTS_PER_TURN: usize = 128;
 const SWEEP: Nanos = 100 * MILLISECOND;
 /// How often receipts are sent: a device does not acknowledge every message by itself.
 const RECEIPTS: Nanos = 100 * MILLISECOND;
-/// Later than this is late.
-pub(super) const LATE: Nanos = 10 * MILLISECOND;
 /// How long recipients may read their histories after the drain.
 const SETTLE_MAX: Nanos = 30 * SECOND;
 /// How long closing may take.
@@ -148,7 +146,8 @@ impl Engine {
         let addresses =
             plan.targets.iter().map(|target| target.resolve()).collect::<Result<_, _>>()?;
         let adapter = crate::adapter::make(&plan)?;
-        let timer = Timer::new(poll.registry(), TIMER).map_err(|error| format!("timer: {error}"))?;
+        let timer =
+            Timer::new(poll.registry(), TIMER).map_err(|error| format!("timer: {error}"))?;
         let mut sessions = Vec::new();
         sessions.resize_with(count as usize, Session::default);
         let seed = plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(first));
@@ -347,7 +346,7 @@ impl Engine {
     /// Counts something that was due, and whether this generator was late with it.
     pub(super) fn scheduled(&mut self, due: Nanos) {
         self.metrics.counters.scheduled += 1;
-        if self.now.saturating_sub(due) > LATE {
+        if self.now.saturating_sub(due) > self.plan.late_after.nanos() {
             self.metrics.counters.late += 1;
         }
     }
@@ -370,15 +369,15 @@ impl Engine {
     fn change_phase(&mut self) {
         match self.phase {
             Phase::Ramp => {
-                let late = self.origin
-                    + self.plan.ramp.nanos()
-                    + 2 * self.plan.handshake_timeout.nanos();
+                let late =
+                    self.origin + self.plan.ramp.nanos() + 2 * self.plan.handshake_timeout.nanos();
                 if self.stop {
                     self.drain();
                 } else if self.undecided == 0 || (self.dials.is_none() && self.now > late) {
                     self.usage.memory_after = crate::machine::own_memory();
                     self.usage.memory_connections = self.live;
                     self.phase = Phase::Waiting;
+                    self.report_second();
                     self.tell(Update::Ramped);
                 }
             }
@@ -442,7 +441,8 @@ impl Engine {
 
     /// Whether nothing is under way any more.
     fn is_quiet(&mut self) -> bool {
-        let pings = self.sessions.iter().any(|session| session.is_live() && session.ping.0 > session.pong);
+        let pings =
+            self.sessions.iter().any(|session| session.is_live() && session.ping.0 > session.pong);
         let busy = self.sessions.iter().any(|session| session.reads_history);
         !pings && !busy && self.ledger.is_complete()
     }
@@ -474,11 +474,8 @@ impl Engine {
 
     fn close(&mut self) {
         self.metrics.counters.connections_final = u64::from(self.live);
-        let lost = self
-            .sessions
-            .iter()
-            .filter(|session| session.was_live && !session.is_live())
-            .count();
+        let lost =
+            self.sessions.iter().filter(|session| session.was_live && !session.is_live()).count();
         if self.behaviour.reconnects {
             self.metrics.counters.reconnects_failed = lost as u64;
         }

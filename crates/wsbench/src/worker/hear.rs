@@ -58,7 +58,8 @@ impl Engine {
             self.decode(index, &mut [], true);
         } else {
             let size = SLOW_BYTES.min(buffer.len());
-            self.sessions[index as usize].readable = self.read_once(index, &mut buffer[..size], true);
+            self.sessions[index as usize].readable =
+                self.read_once(index, &mut buffer[..size], true);
         }
         self.buffer = buffer;
         self.follow_up(index);

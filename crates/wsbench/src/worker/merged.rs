@@ -186,13 +186,13 @@ impl Merged {
         // Threads of one process share its memory: before the first, after the last.
         let mut processes: BTreeMap<u32, (u64, u64, u64)> = BTreeMap::new();
         for usage in &self.usage {
-            let entry =
-                processes.entry(usage.process).or_insert((usage.memory_before, 0, 0));
+            let entry = processes.entry(usage.process).or_insert((usage.memory_before, 0, 0));
             entry.0 = entry.0.min(usage.memory_before);
             entry.1 = entry.1.max(usage.memory_after);
             entry.2 += u64::from(usage.memory_connections);
         }
-        let bytes: u64 = processes.values().map(|(before, after, _)| after.saturating_sub(*before)).sum();
+        let bytes: u64 =
+            processes.values().map(|(before, after, _)| after.saturating_sub(*before)).sum();
         let connections: u64 = processes.values().map(|(.., connections)| connections).sum();
         (connections >= 500 && bytes > 0).then(|| bytes as f64 / connections as f64)
     }

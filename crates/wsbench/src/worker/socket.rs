@@ -52,7 +52,8 @@ impl Dialer {
         source: Option<IpAddr>,
         tls_host: Option<&str>,
     ) -> io::Result<Socket> {
-        let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket =
+            RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         if let Some(bytes) = self.receive_buffer {
@@ -63,7 +64,9 @@ impl Dialer {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         match socket.connect(&address.into()) {
-            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+            Err(error)
+                if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+            {
                 return Err(error);
             }
             _ => {}
@@ -206,8 +209,9 @@ fn tls_config(plan: &Plan) -> Result<ClientConfig, String> {
     };
     let config = match (&plan.cert, &plan.key) {
         (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|error| format!("can't read the private key {}: {error}", key.display()))?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+                format!("can't read the private key {}: {error}", key.display())
+            })?;
             builder.with_client_auth_cert(certificates(cert)?, key)
         }
         _ => return Ok(builder.with_no_client_auth()),
@@ -223,7 +227,9 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, String> {
     };
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 {
-        return Err("there are no certificates to trust; give --cacert FILE or --insecure".to_owned());
+        return Err(
+            "there are no certificates to trust; give --cacert FILE or --insecure".to_owned()
+        );
     }
     Ok(roots)
 }
