@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-api test-readme crash-test crash-test-kill crash-test-power bench-store lint format deny docs schema clean
+.PHONY: help run build wsbench bench-local test test-api test-readme crash-test crash-test-kill crash-test-power bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -16,6 +16,12 @@ run: ## Build and serve on the embedded engine (ARGS="--data-dir DIR …"; see p
 
 build: ## Build the release binary, target/release/petrel
 	$(CARGO) build --release --locked --package petrel
+
+wsbench: ## Build the load generator, target/release/wsbench
+	$(CARGO) build --release --locked --package wsbench
+
+bench-local: build wsbench ## Start a node, run a small connect, ping and end-to-end set, print the reports
+	tests/bench-local.sh
 
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked
@@ -58,6 +64,7 @@ deny: ## Install the licence checker that `make lint` needs
 
 schema: ## Rewrite the generated parts of docs/ after a change of the protocol
 	PETREL_UPDATE=1 $(CARGO) test --locked --package petrel-protocol
+	PETREL_UPDATE=1 $(CARGO) test --locked --package wsbench --test it schema
 
 clean: ## Remove what was built (not your data)
 	$(CARGO) clean

@@ -1,0 +1,315 @@
+//! Which protocol a server speaks. One file per protocol, behind [`Adapter`].
+//!
+//! An adapter turns what a session wants into frames and frames into what they mean. It
+//! does no I/O, keeps no time and judges nothing: whether a message is lost is decided
+//! in the ledger.
+
+mod echo;
+mod petrel;
+mod raw;
+
+use petrel_websocket::{Opcode, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::How;
+use crate::plan::Plan;
+
+pub use petrel::load_key;
+pub use raw::Templates;
+
+/// The protocols there are.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdapterKind {
+    /// Petrel's client protocol v1.
+    Petrel,
+    /// A server that sends back whatever it gets.
+    Echo,
+    /// Any server: what to send and what to look for are templates.
+    Raw,
+}
+
+/// What a protocol, and the server behind it, can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// A connection is logged in before it is used.
+    pub login: bool,
+    /// Messages are acknowledged to their sender.
+    pub acks: bool,
+    /// A message can go to another connection; without it, it comes back to the sender.
+    pub relays: bool,
+    /// The server keeps messages for those who are away, and they can be read.
+    pub history: bool,
+    /// A message whose fate is unknown can be sent again without being stored twice.
+    pub retries: bool,
+    /// There are groups.
+    pub groups: bool,
+    /// There is a ping of the protocol's own, above WebSocket's.
+    pub pings: bool,
+}
+
+/// One connection, as an adapter sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// Its index among the worker's connections.
+    pub local: u32,
+    /// The user behind it.
+    pub user: u64,
+    /// The conversation it is in, by its index among the worker's.
+    pub conversation: u32,
+    /// The other user of a pair; its own if there is none.
+    pub peer: u64,
+}
+
+/// How a message is called on the wire: enough to find it again in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageName {
+    /// The run.
+    pub run: u32,
+    /// The sender's stream, by its index in the whole plan.
+    pub stream: u32,
+    /// The place in the stream.
+    pub seq: u32,
+}
+
+/// What a frame means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Incoming<'a> {
+    /// The login stands.
+    Ready,
+    /// The login was refused; why.
+    LoginRefused(&'a str),
+    /// The server has taken a message, at this place of its conversation if it says so.
+    Ack {
+        /// Which; none if the name is not one of ours.
+        name: Option<MessageName>,
+        /// It was known already.
+        duplicate: bool,
+    },
+    /// The server has not taken a message, or says that it does not know.
+    Refused {
+        /// Which, if it says so.
+        name: Option<MessageName>,
+        /// Why.
+        reason: &'a str,
+        /// It should be sent again, after so many milliseconds.
+        again_after_ms: Option<u64>,
+    },
+    /// A message for this connection.
+    Delivery {
+        /// Where its stamp is to be found.
+        payload: &'a [u8],
+        /// Its number in the conversation, if the server numbers.
+        place: Option<u64>,
+        /// How it came.
+        how: How,
+    },
+    /// The answer to a ping with this token.
+    Pong(u64),
+    /// A page of history has been read; whether there is more.
+    HistoryPage {
+        /// There is more.
+        more: bool,
+    },
+    /// The server says that this connection was not pushed something.
+    Gap,
+    /// An error that is about no message.
+    ServerError(&'a str),
+    /// A message whose stamp can't be found, though it must have had one.
+    Spoiled,
+    /// Something known that needs no attention.
+    Other,
+    /// Something unknown.
+    Unrecognised,
+}
+
+/// Takes what frames mean.
+pub type Sink<'a> = dyn FnMut(Incoming<'_>) + 'a;
+
+/// A data frame from the server.
+#[derive(Clone, Copy, Debug)]
+pub enum Frame<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Frame<'a> {
+    /// The bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// Writes frames of one connection.
+#[derive(Debug)]
+pub struct FrameWriter<'a> {
+    /// Where they go.
+    pub out: &'a mut Vec<u8>,
+    /// Where masks come from.
+    pub random: &'a mut fastrand::Rng,
+}
+
+impl FrameWriter<'_> {
+    /// A text frame.
+    pub fn text(&mut self, text: &[u8]) {
+        self.frame(Opcode::Text, text);
+    }
+
+    /// Any frame.
+    pub fn frame(&mut self, opcode: Opcode, payload: &[u8]) {
+        encode(self.out, opcode, payload, Some(self.random.u32(..).to_ne_bytes()));
+    }
+}
+
+/// What goes into the upgrade request besides what the plan says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upgrade {
+    /// To be appended to the query, as `name=value` pairs.
+    pub query: Vec<(String, String)>,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Where to read history from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryFrom {
+    /// The first message of this run.
+    Start,
+    /// The connection's position: up to where it has everything.
+    Position,
+    /// The end of the page before.
+    LastPage,
+}
+
+/// A server's protocol.
+pub trait Adapter {
+    /// What it can do.
+    fn abilities(&self) -> Abilities;
+
+    /// What goes into the upgrade request of a connection.
+    fn upgrade(&mut self, seat: Seat) -> Upgrade {
+        let _ = seat;
+        Upgrade::default()
+    }
+
+    /// The connection is new: writes what comes first. Whatever was known about an
+    /// earlier connection of this seat's place is void.
+    fn greet(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+        let _ = (seat, writer);
+    }
+
+    /// Writes a message. `payload` is ASCII that needs no escaping.
+    fn send(
+        &mut self,
+        seat: Seat,
+        name: MessageName,
+        payload: &[u8],
+        retry: bool,
+        writer: &mut FrameWriter<'_>,
+    );
+
+    /// Writes a ping of the protocol's own.
+    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
+        let _ = (token, writer);
+    }
+
+    /// Says what a frame means.
+    fn receive(&mut self, seat: Seat, frame: Frame<'_>, sink: &mut Sink<'_>);
+
+    /// Writes the receipt that is owed for what has been received, if any.
+    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+        let _ = (seat, writer);
+    }
+
+    /// Asks for a page of the conversation's history. False if there is nothing to ask
+    /// for.
+    fn read_history(
+        &mut self,
+        seat: Seat,
+        from: HistoryFrom,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool {
+        let _ = (seat, from, writer);
+        false
+    }
+}
+
+/// The adapter of a plan.
+pub fn make(plan: &Plan) -> Result<Box<dyn Adapter>, String> {
+    Ok(match plan.adapter {
+        AdapterKind::Petrel => Box::new(petrel::Petrel::new(plan)?),
+        AdapterKind::Echo => Box::new(echo::Echo::new(plan.binary)),
+        AdapterKind::Raw => Box::new(raw::Raw::new(&plan.raw, plan.binary)?),
+    })
+}
+
+/// What a protocol can do, without making an adapter.
+pub fn abilities(kind: AdapterKind, templates: &Templates) -> Abilities {
+    match kind {
+        AdapterKind::Petrel => petrel::ABILITIES,
+        AdapterKind::Echo => echo::ABILITIES,
+        AdapterKind::Raw => templates.abilities(),
+    }
+}
+
+impl MessageName {
+    /// Writes the name: four characters of run, five of stream, five of seq, and a
+    /// leading mark.
+    pub fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(Self::MARK);
+        for value in [self.run, self.stream, self.seq] {
+            for shift in [28, 24, 20, 16, 12, 8, 4, 0] {
+                out.push(b"0123456789abcdef"[(value >> shift & 15) as usize]);
+            }
+        }
+    }
+
+    /// How a name begins.
+    const MARK: &[u8; 3] = b"wb-";
+    /// How long it is, in bytes.
+    pub const BYTES: usize = 27;
+
+    /// Reads a name that is all of `text`.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits = text.strip_prefix(Self::MARK)?;
+        if digits.len() != 24 {
+            return None;
+        }
+        let number = |at: usize| {
+            digits[at..at + 8].iter().try_fold(0u32, |value, digit| {
+                (*digit as char).to_digit(16).map(|digit| value << 4 | digit)
+            })
+        };
+        Some(Self { run: number(0)?, stream: number(8)?, seq: number(16)? })
+    }
+
+    /// Finds a name in `text`.
+    pub fn find(text: &[u8]) -> Option<Self> {
+        let at = memchr::memmem::find(text, Self::MARK)?;
+        Self::parse(text.get(at..at + Self::BYTES)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_back() {
+        let name = MessageName { run: 0xabc, stream: u32::MAX, seq: 77 };
+        let mut text = b"\"id\":\"".to_vec();
+        name.write(&mut text);
+        text.extend_from_slice(b"\",");
+        assert_eq!(MessageName::find(&text), Some(name));
+        assert_eq!(MessageName::parse(&text[6..6 + MessageName::BYTES]), Some(name));
+        assert_eq!(MessageName::find(&text[..20]), None);
+        assert_eq!(MessageName::parse(b"m1"), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! The command line.
+
+mod go_style;
+mod progress;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::conductor::{self, Signals};
+use crate::settings::Settings;
+use crate::verdict::Outcome;
+use crate::{doctor, scenario};
+
+/// Load generator and delivery checker for WebSocket and instant-messaging servers.
+///
+/// Without a scenario it opens connections and holds them. Options may be written with
+/// one dash or two. `wsbench scenarios` lists what else it does.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wsbench",
+    version,
+    disable_help_subcommand = true,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true,
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected), 4 threshold \
+                  missed, 5 run invalid (the generator was the limit), 6 delivery broken, \
+                  7 regression."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+
+    /// What to do: connect-only (the default), ping, messaging, … (see `wsbench scenarios`)
+    scenario: Option<String>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// List the scenarios
+    Scenarios,
+    /// Explain a scenario: what it does, measures and requires to pass
+    Help {
+        /// Its name; without one, how to use the program
+        scenario: Option<String>,
+    },
+    /// Run a plan from a TOML file, and judge it
+    Check {
+        /// The plan
+        plan: PathBuf,
+        /// Only say what it comes to
+        #[arg(long)]
+        dry_run: bool,
+        /// What overrides the plan
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Look at what limits a load generator here, and measure what it can do
+    Doctor {
+        /// How many connections are planned
+        #[arg(long, default_value_t = 10_000)]
+        conns: u64,
+        /// To how many addresses and ports
+        #[arg(long, default_value_t = 1)]
+        targets: u64,
+        /// From how many addresses
+        #[arg(long, default_value_t = 1)]
+        sources: u64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of reports
+    Schema,
+    /// A worker process of a run; started by wsbench itself
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Runs the program and returns its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = go_style::normalise(arguments, &CommandLine::command());
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            // Help goes to standard output, mistakes to standard error; if neither can be
+            // written to, there is nobody to tell.
+            let _ = error.print();
+            return code(if error.use_stderr() { Outcome::Usage } else { Outcome::Ok });
+        }
+    };
+    let signals = match handle_signals() {
+        Ok(signals) => signals,
+        Err(error) => return fail(Outcome::Error, &format!("can't handle signals: {error}")),
+    };
+    match line.command {
+        None => run::once(line.scenario.as_deref(), line.settings, &signals),
+        Some(Subcommands::Check { plan, dry_run, settings }) => {
+            run::check(&plan, *settings, dry_run, &signals)
+        }
+        Some(Subcommands::Scenarios) => print(&scenarios()),
+        Some(Subcommands::Help { scenario: None }) => {
+            print(&CommandLine::command().render_long_help().to_string())
+        }
+        Some(Subcommands::Help { scenario: Some(name) }) => match explain(&name) {
+            Ok(text) => print(&text),
+            Err(error) => fail(Outcome::Usage, &error),
+        },
+        Some(Subcommands::Doctor { conns, targets, sources, json }) => {
+            run_doctor(conns, targets, sources, json, &signals)
+        }
+        Some(Subcommands::Schema) => print(&crate::report::json_schema()),
+        Some(Subcommands::Worker) => worker(&signals),
+    }
+}
+
+fn code(outcome: Outcome) -> ExitCode {
+    ExitCode::from(outcome.code())
+}
+
+#[expect(clippy::print_stderr, reason = "this is the command line")]
+fn fail(outcome: Outcome, message: &str) -> ExitCode {
+    eprintln!("wsbench: {message}");
+    code(outcome)
+}
+
+/// Writes to standard output. A reader that went away is not an error of ours.
+fn print(text: &str) -> ExitCode {
+    let written = io::stdout().lock().write_all(text.as_bytes());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            fail(Outcome::Error, &format!("can't write: {error}"))
+        }
+        _ => code(Outcome::Ok),
+    }
+}
+
+/// SIGINT and SIGTERM end a run with a report; a second one ends it without. SIGCONT says
+/// that the process had been stopped.
+fn handle_signals() -> io::Result<Signals> {
+    use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM};
+    let signals = Signals::default();
+    let mut received = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGCONT])?;
+    let handler = signals.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in received.forever() {
+            if signal != SIGCONT {
+                handler.interrupts.fetch_add(1, Ordering::Relaxed);
+            } else if let Ok(list) = handler.continued.lock() {
+                list.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
+            }
+        }
+    })?;
+    Ok(signals)
+}
+
+fn worker(signals: &Signals) -> ExitCode {
+    let continued = Arc::new(AtomicBool::new(false));
+    if let Ok(mut list) = signals.continued.lock() {
+        list.push(continued.clone());
+    }
+    match conductor::work_as_process(continued) {
+        Ok(()) => code(Outcome::Ok),
+        Err(error) => fail(Outcome::Error, &format!("worker: {error}")),
+    }
+}
+
+fn scenarios() -> String {
+    let mut text = String::new();
+    for scenario in scenario::all() {
+        text += &format!("{:<16} {}\n", scenario.name(), scenario.summary());
+    }
+    text + "\nwsbench help <scenario> says what each does, measures and requires to pass.\n"
+}
+
+fn explain(name: &str) -> Result<String, String> {
+    let scenario = scenario::find(name).map_err(|error| error.to_string())?;
+    let help = scenario.help();
+    let mut text = format!("{}: {}\n", scenario.name(), scenario.summary());
+    for (title, body) in [
+        ("What it does", help.does),
+        ("What it measures", help.measures),
+        ("What it requires", help.passes),
+    ] {
+        text += &format!("\n{title}\n{}", wrapped(body, 76));
+    }
+    text += &format!("\nExample\n  {}\n", help.example);
+    Ok(text)
+}
+
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.len() + 1 + word.len() > width {
+            lines += &format!("  {line}\n");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines + &format!("  {line}\n")
+}
+
+fn run_doctor(conns: u64, targets: u64, sources: u64, json: bool, signals: &Signals) -> ExitCode {
+    let findings = doctor::examine(conns, targets, sources);
+    if io::stderr().is_terminal() {
+        run::say("measuring this generator against its own sink for five seconds …");
+    }
+    let ceiling = match doctor::measure_ceiling(signals, 5.0) {
+        Ok(ceiling) => ceiling,
+        Err(error) => return fail(Outcome::Error, &error),
+    };
+    if json {
+        let value = serde_json::json!({ "findings": findings, "ceiling": ceiling });
+        return print(&format!("{value:#}\n"));
+    }
+    let mut text = format!("A load generator of {conns} connections on this machine:\n\n");
+    for finding in findings {
+        text += &format!(
+            "{} {}\n     {}\n",
+            if finding.ok { "ok  " } else { "LOOK" },
+            finding.what,
+            finding.why
+        );
+        if let Some(cure) = finding.cure {
+            text += &format!("     try: {cure}\n");
+        }
+    }
+    text += &format!(
+        "\nWhat this generator can do here, against its own sink on the same processors:\n\n\
+         {:>10.0} messages/s there and back, 64 connections x 16 under way ({:.2} us CPU per frame)\n\
+         {:>10.0} messages/s there and back, 200 connections x 1 under way ({:.2} us CPU per frame)\n\
+         {:>10.0} connections/s\n\
+         {:>10.3} ms median round trip at 1,000 messages/s\n",
+        ceiling.messages_per_second,
+        ceiling.cpu_us_per_frame,
+        ceiling.round_trips_per_second,
+        ceiling.cpu_us_per_round_trip_frame,
+        ceiling.connects_per_second,
+        ceiling.idle_round_trip_ms,
+    );
+    print(&text)
+}

@@ -1,0 +1,30 @@
+//! wsbench: load generator and delivery checker for WebSocket and instant-messaging
+//! servers.
+//!
+//! Four things are kept apart and meet in the worker's event loop: what users do
+//! ([`scenario`]), when ([`pacer`]), one connection (`worker::session`), and which
+//! protocol the server speaks ([`adapter`]). What becomes of messages is the business of
+//! the [`ledger`]; a run is judged in [`verdict`].
+
+pub mod adapter;
+pub mod causes;
+pub mod clock;
+pub mod command;
+pub mod conductor;
+pub mod doctor;
+pub mod ledger;
+pub mod machine;
+pub mod metrics;
+pub mod pacer;
+pub mod plan;
+pub mod report;
+pub mod scenario;
+pub mod seconds;
+pub mod settings;
+pub mod sink;
+pub mod span;
+pub mod stamp;
+pub mod target;
+pub mod verdict;
+pub mod watch;
+pub mod worker;

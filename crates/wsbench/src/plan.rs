@@ -1,0 +1,470 @@
+//! A run, with everything decided: what all workers get, and what a report quotes.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::{self, Abilities, AdapterKind, Templates};
+use crate::scenario::{self, Scenario};
+use crate::settings::Settings;
+use crate::span::Span;
+use crate::stamp::STAMP_BYTES;
+use crate::target::Target;
+use crate::verdict::Threshold;
+
+/// How sends fall into time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// Evenly, one sender after the other.
+    Spread,
+    /// All senders at the same moment.
+    Burst,
+    /// At random (a Poisson process), as independent users do.
+    Poisson,
+}
+
+/// Where the token goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoginBy {
+    /// Into the upgrade request.
+    Header,
+    /// Into a frame after the upgrade.
+    Frame,
+}
+
+/// What is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// `metric,value` lines.
+    Csv,
+}
+
+/// The language of the text report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Language {
+    /// English.
+    En,
+    /// Chinese.
+    Zh,
+}
+
+/// A stretch of time in which the rate goes in a straight line to a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+pub struct Stage {
+    /// How long.
+    pub time: Span,
+    /// Where it ends: a factor of the plan's rate.
+    pub factor: f64,
+}
+
+impl FromStr for Stage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let stage = text.split_once(':').and_then(|(time, factor)| {
+            Some(Self { time: time.trim().parse().ok()?, factor: factor.trim().parse().ok()? })
+        });
+        stage
+            .filter(|stage| stage.factor >= 0.0 && stage.factor.is_finite())
+            .ok_or_else(|| format!("{text:?} is not a stage; write TIME:FACTOR, such as 30s:2"))
+    }
+}
+
+impl TryFrom<String> for Stage {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Stage> for String {
+    fn from(stage: Stage) -> Self {
+        format!("{}:{}", stage.time, stage.factor)
+    }
+}
+
+/// A run, with everything decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Where to connect.
+    pub targets: Vec<Target>,
+    /// Which protocol the server speaks.
+    pub adapter: AdapterKind,
+    /// How many connections.
+    pub conns: u32,
+    /// How long the run takes, ramp included.
+    pub duration: Span,
+    /// Over how long connections are opened.
+    pub ramp: Span,
+    /// The most connections opened a second.
+    pub max_cps: u32,
+    /// From the end of the ramp until something is measured.
+    pub warmup: Span,
+    /// How long to wait for what is under way.
+    pub drain: Span,
+    /// Messages a second of one sender; 0 for none.
+    pub sender_rate: f64,
+    /// Messages a second of all senders, instead.
+    pub total_rate: Option<f64>,
+    /// Bytes of a message's text.
+    pub payload_size: u32,
+    /// The rate over time.
+    pub stages: Vec<Stage>,
+    /// Closed loop: messages each sender keeps under way.
+    pub in_flight: Option<u32>,
+    /// Open loop: unanswered messages beyond which a sender holds back.
+    pub max_in_flight: u32,
+    /// How sends fall into time.
+    pub arrival: Arrival,
+    /// Time between a connection's pings; 0 for none.
+    pub ping_interval: Span,
+    /// What leaves later than this is late.
+    pub late_after: Span,
+    /// What random choices follow from.
+    pub seed: u64,
+    /// The first user id.
+    pub user_base: u64,
+    /// Senders go to the first target, recipients to the last.
+    pub role_pinned: bool,
+    /// The key of the load-test users.
+    pub token_key: Option<PathBuf>,
+    /// Where else it is looked for.
+    pub data_dir: PathBuf,
+    /// Where the token goes.
+    pub login_by: LoginBy,
+    /// Recipients acknowledge what they get.
+    pub receipts: bool,
+    /// How long a connection may take to stand.
+    pub handshake_timeout: Span,
+    /// How often a failed connection is tried again.
+    pub retry: u32,
+    /// The first wait before that.
+    pub retry_delay: Span,
+    /// Silence after which a connection is given up; 0 for never.
+    pub read_timeout: Span,
+    /// How long a write or an answer may take.
+    pub write_timeout: Span,
+    /// Bytes read at once.
+    pub read_buffer: u32,
+    /// Bytes that may wait to be written before messages are held back.
+    pub write_buffer: u32,
+    /// Connections that break are opened again; the scenario says, if this doesn't.
+    pub reconnect: Option<bool>,
+    /// The kernel's receive buffer.
+    pub receive_buffer: Option<u32>,
+    /// Headers of the upgrade request.
+    pub headers: Vec<(String, String)>,
+    /// Addresses to connect from.
+    pub sources: Vec<IpAddr>,
+    /// Messages in binary frames.
+    pub binary: bool,
+    /// Certificates to trust.
+    pub cacert: Option<PathBuf>,
+    /// Trust any certificate.
+    pub insecure: bool,
+    /// The client's certificate.
+    pub cert: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// The templates of the raw adapter.
+    pub raw: Templates,
+    /// When a reconnect storm breaks out, after the ramp.
+    pub storm_at: Option<Span>,
+    /// How long connections stay away.
+    pub away: Span,
+    /// The longest random wait before a connection comes back.
+    pub reconnect_jitter: Span,
+    /// How often connections flap.
+    pub flap_interval: Span,
+    /// How many of them, in percent.
+    pub flap_percent: f64,
+    /// Recipients that read slowly, in percent.
+    pub slow_percent: f64,
+    /// How long they take for each message.
+    pub slow_delay: Span,
+    /// Recipients that read nothing, in percent.
+    pub no_read_percent: f64,
+    /// Messages for each absent recipient.
+    pub offline_messages: u32,
+    /// The first step of the connection rate.
+    pub rate_from: u32,
+    /// How much faster each step is.
+    pub rate_factor: f64,
+    /// How long each step lasts.
+    pub step: Span,
+    /// Members of a group.
+    pub group_size: u32,
+    /// How many of them speak.
+    pub group_senders: u32,
+    /// What must hold.
+    pub thresholds: Vec<Threshold>,
+    /// Workers asked for.
+    pub workers: Option<u32>,
+}
+
+/// The settings ask for something that can't be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadPlan(pub String);
+
+impl Plan {
+    /// Decides everything that is not given: by the scenario, then by the general
+    /// defaults.
+    pub fn resolve(scenario: Option<&str>, given: Settings) -> Result<Self, BadPlan> {
+        let name = match (scenario, given.mode.as_deref()) {
+            (Some(name), Some(mode))
+                if scenario::find(name)?.name() != scenario::find(mode)?.name() =>
+            {
+                return Err(BadPlan(format!("the scenario is {name}, or {mode}? give one")));
+            }
+            (Some(name), _) | (None, Some(name)) => name,
+            (None, None) => "connect-only",
+        };
+        let scenario = scenario::find(name)?;
+        let mut settings = given.or(scenario.defaults());
+        let factor = settings.scale.take().unwrap_or(1.0);
+        let mut plan = Self::from_settings(scenario, settings)?;
+        if factor != 1.0 {
+            plan.scale(factor)?;
+        }
+        plan.check(scenario)?;
+        Ok(plan)
+    }
+
+    fn from_settings(scenario: &dyn Scenario, settings: Settings) -> Result<Self, BadPlan> {
+        let data_dir = settings.data_dir.unwrap_or_else(|| "petrel-data".into());
+        let raw = Templates {
+            query: settings.raw_query,
+            login: settings.raw_login,
+            login_ok: settings.raw_login_ok,
+            send: settings.raw_send,
+            ack: settings.raw_ack,
+            ping: settings.raw_ping,
+        };
+        let adapter = match settings.adapter {
+            Some(adapter) => adapter,
+            None if raw != Templates::default() => AdapterKind::Raw,
+            None if adapter::load_key(settings.token_key.as_deref(), &data_dir).is_ok() => {
+                AdapterKind::Petrel
+            }
+            None if settings.token_key.is_some() => AdapterKind::Petrel,
+            None => AdapterKind::Echo,
+        };
+        let sender_rate = match (settings.msg_interval, settings.msg_interval_ms, settings.msg_rate)
+        {
+            (Some(interval), ..) => 1.0 / interval.as_secs_f64(),
+            (None, Some(ms), _) => 1000.0 / ms as f64,
+            (None, None, rate) => rate.unwrap_or(10.0) / 60.0,
+        };
+        let ping_interval = match (settings.ping_interval, settings.ping_interval_ms) {
+            (Some(interval), _) => interval,
+            (None, Some(ms)) => Span::milliseconds(ms),
+            (None, None) => Span::seconds(30),
+        };
+        let group_size = settings.group_size.unwrap_or(100);
+        let targets = settings.target.unwrap_or_else(|| vec!["ws://localhost:8084/ws".to_owned()]);
+        let targets = targets
+            .iter()
+            .flat_map(|target| target.split([';', ',']))
+            .filter(|target| !target.trim().is_empty())
+            .map(|target| target.trim().parse())
+            .collect::<Result<Vec<Target>, _>>()
+            .map_err(BadPlan)?;
+        let headers = settings.header.unwrap_or_default();
+        let headers =
+            headers.iter().map(|header| parse_header(header)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            scenario: scenario.name().to_owned(),
+            targets,
+            adapter,
+            conns: settings.conns.unwrap_or(1000),
+            duration: settings.duration.unwrap_or(Span::seconds(300)),
+            ramp: settings.ramp.unwrap_or(Span::seconds(60)),
+            max_cps: settings.max_cps.unwrap_or(500),
+            warmup: settings.warmup.unwrap_or(Span::seconds(1)),
+            drain: settings.drain.unwrap_or(Span::seconds(10)),
+            sender_rate,
+            total_rate: settings.rate,
+            payload_size: settings.payload_size.unwrap_or(128),
+            stages: settings.stages.unwrap_or_default(),
+            in_flight: settings.in_flight,
+            max_in_flight: settings.max_in_flight.unwrap_or(200),
+            arrival: settings.arrival.unwrap_or(Arrival::Spread),
+            ping_interval,
+            late_after: settings.late_after.unwrap_or(Span::milliseconds(10)),
+            seed: settings.seed.unwrap_or(1),
+            user_base: settings.user_base.unwrap_or(1_000_000),
+            role_pinned: settings.role_pinned.unwrap_or(false),
+            token_key: settings.token_key,
+            data_dir,
+            login_by: settings.login_by.unwrap_or(LoginBy::Header),
+            receipts: settings.receipts.unwrap_or(true),
+            handshake_timeout: settings.handshake_timeout.unwrap_or(Span::seconds(30)),
+            retry: settings.retry.unwrap_or(3),
+            retry_delay: settings.retry_delay.unwrap_or(Span::seconds(1)),
+            read_timeout: settings.read_timeout.unwrap_or(Span::seconds(120)),
+            write_timeout: settings.write_timeout.unwrap_or(Span::seconds(10)),
+            read_buffer: settings.read_buffer.unwrap_or(8192),
+            write_buffer: settings.write_buffer.unwrap_or(8192),
+            reconnect: settings.reconnect,
+            receive_buffer: settings.receive_buffer,
+            headers,
+            sources: settings.source.unwrap_or_default(),
+            binary: settings.binary.unwrap_or(false),
+            cacert: settings.cacert,
+            insecure: settings.insecure.unwrap_or(false),
+            cert: settings.cert,
+            key: settings.key,
+            raw,
+            storm_at: settings.storm_at,
+            away: settings.away.unwrap_or_default(),
+            reconnect_jitter: settings.reconnect_jitter.unwrap_or(Span::milliseconds(200)),
+            flap_interval: settings.flap_interval.unwrap_or(Span::seconds(2)),
+            flap_percent: settings.flap_percent.unwrap_or(20.0),
+            slow_percent: settings.slow_percent.unwrap_or(30.0),
+            slow_delay: settings.slow_delay.unwrap_or(Span::seconds(1)),
+            no_read_percent: settings.no_read_percent.unwrap_or(0.0),
+            offline_messages: settings.offline_messages.unwrap_or(50),
+            rate_from: settings.rate_from.unwrap_or(500),
+            rate_factor: settings.rate_factor.unwrap_or(2.0),
+            step: settings.step.unwrap_or(Span::seconds(5)),
+            group_size,
+            group_senders: settings.group_senders.unwrap_or((group_size / 10).max(1)),
+            thresholds: settings.threshold.unwrap_or_default(),
+            workers: settings.workers,
+        })
+    }
+
+    /// Makes the whole run smaller or larger: connections and times, not the rates of one
+    /// connection.
+    fn scale(&mut self, factor: f64) -> Result<(), BadPlan> {
+        if !(factor > 0.0 && factor <= 1000.0) {
+            return Err(BadPlan(format!("--scale {factor} is not between 0 and 1000")));
+        }
+        let conns = (f64::from(self.conns) * factor).round().clamp(2.0, 4e6) as u32;
+        self.conns = conns + conns % 2;
+        self.duration = self.duration.scaled(factor);
+        self.ramp = self.ramp.scaled(factor);
+        self.warmup = self.warmup.scaled(factor);
+        self.step = self.step.scaled(factor);
+        for stage in &mut self.stages {
+            stage.time = stage.time.scaled(factor);
+        }
+        Ok(())
+    }
+
+    /// What the server's protocol can do.
+    pub fn abilities(&self) -> Abilities {
+        adapter::abilities(self.adapter, &self.raw)
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &'static dyn Scenario {
+        scenario::find(&self.scenario).expect("a plan is made for a scenario that exists")
+    }
+
+    /// How long the run goes on after the ramp.
+    pub fn hold(&self) -> Span {
+        match self.duration.0.checked_sub(self.ramp.0) {
+            Some(rest) if !rest.is_zero() => Span(rest),
+            // As long as the ramp, when the ramp eats all of the time.
+            _ => Span(self.ramp.0.min(Span::seconds(60).0)),
+        }
+    }
+
+    fn check(&self, scenario: &dyn Scenario) -> Result<(), BadPlan> {
+        let wrong = |text: String| Err(BadPlan(text));
+        if self.targets.is_empty() {
+            return wrong("there is no target; give --target ws://HOST:PORT/PATH".to_owned());
+        }
+        let finite = [self.sender_rate, self.flap_percent, self.slow_percent, self.no_read_percent];
+        if finite.iter().any(|number| !number.is_finite() || *number < 0.0) {
+            return wrong(
+                "rates and percentages are numbers from 0, intervals are not 0".to_owned(),
+            );
+        }
+        if let Some(rate) = self.total_rate
+            && !(rate > 0.0 && rate.is_finite())
+        {
+            return wrong(format!("--rate {rate} is not a rate"));
+        }
+        if self.slow_percent + self.no_read_percent > 100.0 || self.flap_percent > 100.0 {
+            return wrong("percentages add up to more than 100".to_owned());
+        }
+        if self.rate_factor <= 1.0 || !self.rate_factor.is_finite() || self.rate_from == 0 {
+            return wrong("--rate-from is at least 1, --rate-factor more than 1".to_owned());
+        }
+        if self.step.0.is_zero() || self.flap_interval.0.is_zero() {
+            return wrong("--step and --flap-interval are longer than 0".to_owned());
+        }
+        if self.group_senders == 0 || self.group_senders > self.group_size {
+            return wrong("--group-senders is at least 1 and at most --group-size".to_owned());
+        }
+        if u64::from(self.payload_size) < STAMP_BYTES as u64 || self.payload_size > 1 << 20 {
+            return wrong(format!(
+                "--payload-size {} is not between {STAMP_BYTES} and 1048576: each message carries \
+                 a stamp of {STAMP_BYTES} bytes by which it is recognised, timed and checked",
+                self.payload_size
+            ));
+        }
+        if self.adapter == AdapterKind::Petrel {
+            if self.payload_size > petrel_types::limits::BODY_UTF16_UNITS_MAX as u32 {
+                return wrong(format!(
+                    "--payload-size {} is more than the {} characters that Petrel takes",
+                    self.payload_size,
+                    petrel_types::limits::BODY_UTF16_UNITS_MAX
+                ));
+            }
+            let last = self.user_base + u64::from(self.conns) - 1;
+            if petrel_types::UserId::new(last).is_local() || self.user_base == 0 {
+                return wrong(format!(
+                    "users {} to {last} are not load-test users: those have ids from 1 to 10000000000",
+                    self.user_base
+                ));
+            }
+        }
+        let behaviour = scenario.behaviour(self);
+        if let Some(missing) = behaviour.missing(self.abilities()) {
+            return wrong(format!(
+                "{} needs a server with {missing}, which the adapter {:?} does not have",
+                self.scenario, self.adapter
+            ));
+        }
+        let unit = behaviour.cast.unit();
+        if self.conns < unit || !self.conns.is_multiple_of(unit) {
+            return wrong(format!(
+                "{} needs connections in groups of {unit}: --conns {} is not a multiple",
+                self.scenario, self.conns
+            ));
+        }
+        if self.conns >= 1 << 30 {
+            return wrong("at most 2^30 connections".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn parse_header(text: &str) -> Result<(String, String), BadPlan> {
+    let valid = |text: &str| !text.is_empty() && !text.contains(['\r', '\n']);
+    text.split_once(':')
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .filter(|(name, value)| valid(name) && valid(value) && !name.contains(' '))
+        .ok_or_else(|| BadPlan(format!("{text:?} is not a header; write -H 'Name: value'")))
+}

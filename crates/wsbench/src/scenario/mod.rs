@@ -1,0 +1,148 @@
+//! What users do. A scenario says who talks to whom, what is done to connections and what
+//! must come of it; *when* is the pacer's business, *how* the adapter's.
+
+mod catalogue;
+
+use crate::adapter::Abilities;
+use crate::ledger::Cast;
+use crate::plan::{BadPlan, Plan};
+use crate::settings::Settings;
+use crate::span::Span;
+use crate::verdict::Requirement;
+use crate::worker::Merged;
+
+/// What happens to connections on purpose.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Disruption {
+    /// Nothing.
+    None,
+    /// All break at once, and come back.
+    Storm {
+        /// When, after the ramp.
+        at: Span,
+        /// How long they stay away.
+        away: Span,
+    },
+    /// Some break, again and again, and come back.
+    Flap {
+        /// Connections that break per second, as a share of all.
+        share_per_second: f64,
+    },
+    /// Recipients are away while so many messages are sent to each.
+    Absence {
+        /// How many.
+        messages: u32,
+    },
+    /// Connections are opened and closed, faster and faster.
+    Ladder {
+        /// The first rate, per second.
+        from: u32,
+        /// How much faster each step is.
+        factor: f64,
+        /// How long a step lasts.
+        step: Span,
+    },
+}
+
+/// What the users of a scenario do.
+#[derive(Clone, Copy, Debug)]
+pub struct Behaviour {
+    /// Who talks to whom.
+    pub cast: Cast,
+    /// The pings are the protocol's own, if it has one.
+    pub protocol_pings: bool,
+    /// What happens to connections.
+    pub disruption: Disruption,
+    /// Shares of the recipients that read slowly, and that read nothing.
+    pub slow: f64,
+    /// See `slow`.
+    pub deaf: f64,
+    /// A connection that breaks by itself is opened again.
+    pub reconnects: bool,
+    /// What the server must be able to do.
+    pub needs: &'static [Need],
+}
+
+/// Something that a server must be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Messages go from one connection to another.
+    Relays,
+    /// Messages are kept for the absent.
+    History,
+    /// Groups.
+    Groups,
+}
+
+impl Behaviour {
+    /// Connections that do nothing.
+    pub const IDLE: Self = Self {
+        cast: Cast::Nobody,
+        protocol_pings: false,
+        disruption: Disruption::None,
+        slow: 0.0,
+        deaf: 0.0,
+        reconnects: false,
+        needs: &[],
+    };
+
+    /// What the server lacks, in words.
+    pub fn missing(&self, abilities: Abilities) -> Option<&'static str> {
+        self.needs.iter().find_map(|need| match need {
+            Need::Relays if !abilities.relays => Some("messages from one connection to another"),
+            Need::History if !abilities.history => Some("a history that can be read"),
+            Need::Groups if !abilities.groups => Some("groups"),
+            _ => None,
+        })
+    }
+}
+
+/// A scenario.
+pub trait Scenario: Sync {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line for the list.
+    fn summary(&self) -> &'static str;
+
+    /// What it does, what it measures, and what it requires to pass.
+    fn help(&self) -> Help;
+
+    /// Settings that differ from the general defaults.
+    fn defaults(&self) -> Settings {
+        Settings::default()
+    }
+
+    /// What its users do.
+    fn behaviour(&self, plan: &Plan) -> Behaviour;
+
+    /// What must hold for it to pass, besides a clean ledger and the thresholds.
+    fn requirements(&self, plan: &Plan, merged: &Merged) -> Vec<Requirement>;
+}
+
+/// The long description of a scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Help {
+    /// What its users do.
+    pub does: &'static str,
+    /// What is measured.
+    pub measures: &'static str,
+    /// What it requires to pass.
+    pub passes: &'static str,
+    /// A command line.
+    pub example: &'static str,
+}
+
+/// All scenarios, in the order of the list.
+pub fn all() -> &'static [&'static dyn Scenario] {
+    catalogue::ALL
+}
+
+/// The scenario of a name.
+pub fn find(name: &str) -> Result<&'static dyn Scenario, BadPlan> {
+    let wanted = name.to_ascii_lowercase().replace('_', "-");
+    all().iter().copied().find(|scenario| scenario.name() == wanted).ok_or_else(|| {
+        let names: Vec<_> = all().iter().map(|scenario| scenario.name()).collect();
+        BadPlan(format!("there is no scenario {name:?}; there are {}", names.join(", ")))
+    })
+}

@@ -1,0 +1,6 @@
+//! The real `wsbench` against real servers.
+
+mod honesty;
+mod reports;
+mod seeds;
+mod support;

@@ -1,0 +1,110 @@
+//! The programs, and how to run them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+use wsbench::report::Report;
+
+/// The program under test.
+pub(crate) const WSBENCH: &str = env!("CARGO_BIN_EXE_wsbench");
+
+/// A run has the machine for itself, as far as these tests are concerned.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// A program of another package of this workspace, built as this one is.
+pub(crate) fn program(package: &str) -> Result<PathBuf> {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(WSBENCH).parent().context("programs are in a folder")?;
+    let profile = match folder.file_name().and_then(OsStr::to_str) {
+        Some("debug") => "dev",
+        Some(profile) => profile,
+        None => bail!("{} is no folder of cargo's", folder.display()),
+    };
+    let target = folder.parent().context("profiles are in the target folder")?;
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--quiet", "--package", package, "--profile", profile])
+        .arg("--target-dir")
+        .arg(target)
+        .status()?;
+    ensure!(built.success(), "{package} can't be built");
+    Ok(folder.join(package))
+}
+
+/// A lying server and its log.
+pub(crate) struct Liar {
+    child: Child,
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+impl Liar {
+    pub(crate) fn start(faults: &[&str]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut child = Command::new(program("wsbench-lying-server")?)
+            .arg("--log")
+            .arg(folder.path().join("log"))
+            .args(faults)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on ").context("the address")?.parse()?;
+        Ok(Self { child, folder, address })
+    }
+
+    /// What it has done, by its own account: how often each fault happened, and how long
+    /// messages waited.
+    pub(crate) fn confession(&self) -> Result<(BTreeMap<String, u64>, Vec<u64>)> {
+        let (mut counts, mut waits) = (BTreeMap::new(), Vec::new());
+        for line in fs::read_to_string(self.folder.path().join("log"))?.lines() {
+            let entry: serde_json::Value = serde_json::from_str(line)?;
+            let fault = entry["fault"].as_str().context("a fault")?;
+            *counts.entry(fault.to_owned()).or_default() += 1;
+            waits.extend(entry["waited_us"].as_u64());
+        }
+        waits.sort_unstable();
+        Ok((counts, waits))
+    }
+}
+
+impl Drop for Liar {
+    fn drop(&mut self) {
+        // It has nothing left to say.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs wsbench to its end.
+pub(crate) fn wsbench(arguments: &[impl AsRef<OsStr>]) -> Result<Output> {
+    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let output = Command::new(WSBENCH)
+        .args(arguments)
+        .env_remove("PETREL_DATA_DIR")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()?;
+    Ok(output)
+}
+
+/// Runs wsbench and reads its JSON report.
+pub(crate) fn report(arguments: &[&str]) -> Result<Report> {
+    let arguments = [arguments, &["--output", "json", "--no-ceiling"]].concat();
+    let output = wsbench(&arguments)?;
+    let stdout = String::from_utf8(output.stdout)?;
+    let report: Report = serde_json::from_str(&stdout).with_context(|| {
+        format!("{}\n{stdout}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
+    })?;
+    ensure!(output.status.code() == Some(i32::from(report.verdict.exit_code)));
+    Ok(report)
+}
