@@ -1,6 +1,7 @@
 //! The `petrel` binary: command line in, exit code out. What it does lives in
 //! `petrel-node`.
 
+mod backup;
 mod exit;
 mod logging;
 mod serve;
@@ -24,6 +25,8 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Serve(serve::Serve),
     Token(token::Token),
     Verify(verify::Verify),
@@ -31,6 +34,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
         Command::Verify(verify) => verify.run(),

@@ -1,6 +1,7 @@
 //! The store as it is.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use petrel_store::sqlite::SqliteStore;
@@ -13,6 +14,7 @@ use crate::workload::{Generator, Workload};
 
 const PARTITION: Partition = Partition::new(1);
 const PULLS: usize = 2_000;
+const COLD_PAGES: usize = 200;
 
 /// A store with an owner.
 pub(crate) struct Owned {
@@ -54,6 +56,27 @@ impl Owned {
         pulls
     }
 
+    /// Reads the last page of random timelines, after the system was asked to forget the
+    /// files. What several pages share is in memory from the second on.
+    pub(crate) fn cold_pages(&self, place: &Path, generator: &mut Generator) -> Vec<Duration> {
+        for name in ["petrel.db", "petrel.db-wal"] {
+            forget(&place.join(name));
+        }
+        let mut pages: Vec<_> = (0..COLD_PAGES)
+            .map(|_| {
+                let (conversation, head) = generator.random_conversation();
+                let began = Instant::now();
+                let page = self.store.events_before(conversation, Seq::new(u64::MAX), 50);
+                let page = self.runtime.block_on(page).unwrap();
+                let elapsed = began.elapsed();
+                assert_eq!(page.events.len() as u64, head.min(50));
+                elapsed
+            })
+            .collect();
+        pages.sort_unstable();
+        pages
+    }
+
     /// Opens the store again as if it had been killed, but for the end of the log.
     pub(crate) fn reopen(self, place: &Path) -> (Self, Duration) {
         drop(self);
@@ -63,6 +86,15 @@ impl Owned {
         drop(store);
         (Self::open(place), opened)
     }
+}
+
+/// Asks the system to drop a file from its memory, as `dd` can without special rights.
+fn forget(file: &Path) {
+    let told = Command::new("dd")
+        .arg(format!("if={}", file.display()))
+        .args(["iflag=nocache", "count=0", "status=none"])
+        .status();
+    assert!(told.unwrap().success());
 }
 
 pub(crate) fn run(place: &Path, workload: &Workload) -> Report {
@@ -78,6 +110,7 @@ pub(crate) fn run(place: &Path, workload: &Workload) -> Report {
     let mut report = meter.finish(workload.name("Petrel"), messages, generator.logical_bytes);
     let (owned, opened) = owned.reopen(place);
     report.opened = Some(opened);
+    report.cold_pages = owned.cold_pages(place, &mut generator);
     report.pulls = owned.pull(&mut generator);
     report
 }

@@ -16,13 +16,15 @@ mod grown;
 mod indexed;
 mod lazy;
 mod measure;
+mod plot;
+mod trace;
 mod workload;
 
 use std::path::{Path, PathBuf};
 
 use self::arguments::Arguments;
 use self::measure::{Report, print_header};
-use self::workload::Workload;
+use self::workload::{Cursors, Workload};
 
 const BATCHES: [usize; 4] = [1, 100, 1000, 5000];
 const GROWN_MESSAGES: u64 = 1_000_000;
@@ -31,15 +33,16 @@ const CONVERSATIONS: [u64; 2] = [1_000, 100_000];
 fn main() {
     let arguments = Arguments::parse();
     let scratch = Scratch::new();
+    trace::listen();
     println!("Each message: 150 bytes of payload, a random client message id.");
     if let Some(messages) = arguments.messages {
-        grown::run(&scratch.place(), arguments.batch, messages, arguments.cursors);
+        grown::run(&scratch.place(), &arguments, messages);
         return;
     }
     print_header();
     for batch in BATCHES {
         for conversations in CONVERSATIONS {
-            for cursors in [false, true] {
+            for cursors in [Cursors::None, Cursors::Own, Cursors::Receipts] {
                 let messages = messages(batch);
                 let workload = Workload { batch, conversations, cursors, messages };
                 lazy::run(&scratch.place(), &workload).print();
@@ -48,12 +51,12 @@ fn main() {
     }
     for batch in BATCHES {
         let messages = messages(batch);
-        let workload = Workload { batch, conversations: 100_000, cursors: false, messages };
+        let workload = Workload { batch, conversations: 100_000, cursors: Cursors::None, messages };
         bare::run(&scratch.place(), &workload).print();
         indexed::run(&scratch.place(), &workload).print();
     }
     println!();
-    grown::run(&scratch.place(), arguments.batch, GROWN_MESSAGES, arguments.cursors);
+    grown::run(&scratch.place(), &arguments, GROWN_MESSAGES);
 }
 
 /// How many messages tell what a commit of `batch` costs, without waiting for long.

@@ -21,6 +21,8 @@ pub(crate) struct Meter {
     generating: Duration,
     generating_cpu: Duration,
     commits: Vec<Duration>,
+    /// When each of them ended.
+    pub(crate) ends: Vec<(Instant, Duration)>,
 }
 
 /// What a run cost.
@@ -37,6 +39,8 @@ pub(crate) struct Report {
     pub(crate) opened: Option<Duration>,
     /// How long pulls of 100 events took, in order of duration.
     pub(crate) pulls: Vec<Duration>,
+    /// How long the last page of 50 took when nothing of it was in memory, likewise.
+    pub(crate) cold_pages: Vec<Duration>,
 }
 
 impl Counters {
@@ -63,6 +67,7 @@ impl Meter {
             generating: Duration::ZERO,
             generating_cpu: Duration::ZERO,
             commits: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
@@ -80,6 +85,7 @@ impl Meter {
         let began = Instant::now();
         let committed = commit();
         self.commits.push(began.elapsed());
+        self.ends.push((Instant::now(), began.elapsed()));
         committed
     }
 
@@ -98,6 +104,7 @@ impl Meter {
             commits: self.commits,
             opened: None,
             pulls: Vec::new(),
+            cold_pages: Vec::new(),
         }
     }
 }
@@ -116,9 +123,9 @@ pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
 pub(crate) fn print_header() {
     println!(
         "| run | messages | messages/s | CPU µs each | written × | commit p50 ms | p99 | max \
-         | open ms | pull of 100: p50 µs | p99 |"
+         | open ms | pull of 100: p50 µs | p99 | cold page of 50: p50 ms | p99 |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
 }
 
 impl fmt::Display for Report {
@@ -141,9 +148,15 @@ impl fmt::Display for Report {
             None => f.write_str(" |")?,
         }
         if self.pulls.is_empty() {
+            f.write_str(" | |")?;
+        } else {
+            let microseconds = |share| percentile(&self.pulls, share).as_micros();
+            write!(f, " {} | {} |", microseconds(0.5), microseconds(0.99))?;
+        }
+        if self.cold_pages.is_empty() {
             return f.write_str(" | |");
         }
-        let microseconds = |share| percentile(&self.pulls, share).as_micros();
-        write!(f, " {} | {} |", microseconds(0.5), microseconds(0.99))
+        let cold = |share| milliseconds(percentile(&self.cold_pages, share));
+        write!(f, " {:.1} | {:.1} |", cold(0.5), cold(0.99))
     }
 }

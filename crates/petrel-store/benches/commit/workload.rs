@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use petrel_store::{Batch, CursorUpdate, NewConversation, NewEvent};
+use petrel_store::{Batch, ConversationKind, CursorUpdate, NewConversation, NewEvent};
 use petrel_types::{
     ClientMessageId, ConversationId, MessageNumber, Seq, Slot, TimestampMs, UserId,
 };
@@ -17,8 +17,18 @@ const CURSOR_BYTES: u64 = 4 * 8;
 pub(crate) struct Workload {
     pub(crate) batch: usize,
     pub(crate) conversations: u64,
-    pub(crate) cursors: bool,
+    pub(crate) cursors: Cursors,
     pub(crate) messages: u64,
+}
+
+/// Which cursors move with a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cursors {
+    None,
+    /// That of the sender.
+    Own,
+    /// That of the sender and that of the other, who has received and read it.
+    Receipts,
 }
 
 pub(crate) struct Generator {
@@ -31,7 +41,11 @@ pub(crate) struct Generator {
 impl Workload {
     pub(crate) fn name(&self, store: &str) -> String {
         let Self { batch, conversations, cursors, .. } = self;
-        let cursors = if *cursors { ", cursors" } else { "" };
+        let cursors = match cursors {
+            Cursors::None => "",
+            Cursors::Own => ", cursors",
+            Cursors::Receipts => ", receipts",
+        };
         format!("{store}, batch {batch}, {} k conversations{cursors}", conversations / 1000)
     }
 
@@ -40,8 +54,8 @@ impl Workload {
         let numbers: Vec<u64> = (1..=self.conversations).collect();
         let begin = |number: &u64| NewConversation {
             id: conversation(*number),
-            low: UserId::new(*number),
-            high: UserId::new(1_000_000_000 + number),
+            kind: ConversationKind::Single { low: UserId::new(*number), high: peer(*number) },
+            profile: Bytes::new(),
         };
         numbers
             .chunks(10_000)
@@ -64,6 +78,11 @@ impl Workload {
 
 pub(crate) fn conversation(number: u64) -> ConversationId {
     ConversationId::compose(Slot::from_low_bits(number), number)
+}
+
+/// The other user of a conversation.
+fn peer(number: u64) -> UserId {
+    UserId::new(1_000_000_000 + number)
 }
 
 impl Generator {
@@ -105,10 +124,14 @@ impl Generator {
                 payload: Bytes::copy_from_slice(&payload),
             });
             self.logical_bytes += MESSAGE_BYTES;
-            if self.workload.cursors {
-                let moved =
-                    CursorUpdate { conversation: id, user: sender, delivered: seq, read: seq };
-                cursors.insert(id, moved);
+            let movers: &[UserId] = match self.workload.cursors {
+                Cursors::None => &[],
+                Cursors::Own => &[sender],
+                Cursors::Receipts => &[sender, peer(index + 1)],
+            };
+            for user in movers.iter().copied() {
+                let moved = CursorUpdate { conversation: id, user, delivered: seq, read: seq };
+                cursors.insert((id, user), moved);
             }
         }
         self.logical_bytes += cursors.len() as u64 * CURSOR_BYTES;

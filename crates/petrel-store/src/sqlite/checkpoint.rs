@@ -193,6 +193,7 @@ impl Checkpoints {
         let result = checkpoint(writer, mode);
         writer.busy_timeout(BUSY_TIMEOUT)?;
         if result?.is_some() {
+            tracing::debug!(mode, "the log begins again");
             self.truncation = None;
             self.pages.store(0, Ordering::Relaxed);
             (self.copied_bytes, self.ordered_at_bytes, self.refused_at_bytes) = (0, 0, 0);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{StoreError, StoreErrorKind};
 
-const DATABASE_FILE: &str = "petrel.db";
+pub(super) const DATABASE_FILE: &str = "petrel.db";
 const LOCK_FILE: &str = "petrel.lock";
 
 /// A data directory that belongs to this process for as long as the value lives.
@@ -82,14 +82,16 @@ fn create(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn private_directory(path: &Path) -> io::Result<()> {
+/// Creates a directory that only its owner can look into.
+pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(path)
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+/// Opens or creates a file that only its owner can read.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

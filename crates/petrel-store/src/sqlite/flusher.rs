@@ -83,6 +83,7 @@ impl Flusher {
         if !is_due || !matches!(self.stage, Stage::Nothing | Stage::Deleting(_)) {
             return;
         }
+        tracing::debug!(weight, "a tail is frozen");
         let (tail, row) = self.memory.freeze();
         let watermark = Watermark { row, journal: marks.journal };
         self.stage = if weight < SORTED_AT_ONCE_MAX {
@@ -164,6 +165,7 @@ impl Flusher {
         self.stage = match (stage, done) {
             (Stage::Moving(mut flush), Done::Moved(slice)) => {
                 if flush.settle(slice, idempotency) {
+                    tracing::debug!("the watermark has moved");
                     let watermark = flush.watermark();
                     let tail = self.memory.forget_frozen(idempotency.generations());
                     self.sorter.discard(tail, flush.into_plan());

@@ -19,6 +19,7 @@
 //! again (`recovery`). Slices that were written before the crash are written again,
 //! which changes nothing.
 
+mod backup;
 mod checkpoint;
 mod commit;
 mod conversations;
@@ -65,6 +66,7 @@ use petrel_types::{
 };
 use tokio::sync::mpsc;
 
+pub use self::backup::{Progress, backup, restore};
 use self::checkpoint::Checkpoints;
 use self::directory::DataDirectory;
 use self::flusher::Flusher;

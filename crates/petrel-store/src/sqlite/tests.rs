@@ -1,7 +1,11 @@
 //! What the shared suite can't see: files, locks, groups and failing disks.
 
+mod backed_up;
+mod erased;
+mod forgotten;
 mod lazy;
 mod log;
+mod migrated;
 mod model;
 mod verified;
 

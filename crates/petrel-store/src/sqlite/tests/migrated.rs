@@ -1,0 +1,117 @@
+//! Databases of earlier versions. `tests/fixtures/README.md` tells what is in them.
+
+use super::*;
+use crate::{Cursors, Interval};
+
+fn fixture() -> TempDir {
+    let place = TempDir::new().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-2/petrel.db");
+    fs::copy(file, place.path().join("petrel.db")).unwrap();
+    place
+}
+
+fn chat(number: u64) -> ConversationId {
+    new_chat(number).conversations[0].id
+}
+
+fn schema_of(directory: &Path) -> Vec<(String, String)> {
+    let database = Connection::open(directory.join("petrel.db")).unwrap();
+    let mut columns = database
+        .prepare(
+            "SELECT tables.name, format('%s %s %s %s %s', columns.name, columns.type, \"notnull\",
+                                        dflt_value, pk)
+             FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+             UNION ALL
+             SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL
+             ORDER BY 1, 2",
+        )
+        .unwrap();
+    let rows = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_database_of_version_2_goes_on_as_it_was() {
+    let place = fixture();
+    let store = open(place.path());
+    assert_eq!(store.epoch(), Epoch::new(5_164_281_572_556_609_958));
+    for (number, last) in [(1, 4), (2, 2), (3, 1)] {
+        let page = store.events_after(chat(number), Seq::ZERO, 10).await.unwrap();
+        assert_eq!((page.head.seq.get(), page.events.len() as u64), (last, last));
+        for event in page.events {
+            assert_eq!(event.payload, format!("payload {number}-{}", event.seq));
+            let name = event.client_message_id.clone().unwrap();
+            assert_eq!(name.as_str(), format!("{number}-{}", event.seq));
+            let found = store.find_message(chat(number), event.sender, &name).await.unwrap();
+            assert_eq!(found, Some(event));
+        }
+        assert_eq!(store.summary(chat(number)).await.unwrap().unwrap().trimmed_before.get(), 1);
+    }
+    let state = store.conversation(chat(1)).await.unwrap().unwrap();
+    let low_high = (UserId::new(11), UserId::new(22));
+    let kind = ConversationKind::Single { low: low_high.0, high: low_high.1 };
+    assert_eq!((state.summary.conversation.kind, state.summary.member_count), (kind, 2));
+    let cursors =
+        |delivered, read| Cursors { delivered: Seq::new(delivered), read: Seq::new(read) };
+    let for_ever = vec![Interval { first: Seq::new(1), last: None }];
+    let members: Vec<_> =
+        state.members.into_iter().map(|it| (it.user.get(), it.cursors, it.intervals)).collect();
+    assert_eq!(members, [(11, cursors(4, 4), for_ever.clone()), (22, cursors(3, 2), for_ever)]);
+    assert_eq!(store.summary(chat(3)).await.unwrap().unwrap().member_count, 1);
+    assert_eq!(store.single_chat(low_high.1, low_high.0).await.unwrap(), Some(chat(1)));
+    let page = store.sync_page(UserId::new(11), RowId::new(0), None, 10).await.unwrap();
+    let stamps: Vec<_> =
+        page.entries.iter().map(|it| (it.conversation.id, it.stamp.get())).collect();
+    assert_eq!(stamps, [(chat(1), 13), (chat(2), 12), (chat(3), 8)]);
+    assert!(store.user_by_name("ann").await.unwrap().is_some());
+
+    let claim = store.claim(PARTITION).await.unwrap();
+    assert_eq!((claim.next_position.get(), claim.conversation_number), (5, 3));
+    let again = Batch { events: vec![message(1, 5, "1-1")], ..Batch::default() };
+    let mut again = again;
+    again.events[0].sender = UserId::new(11);
+    let refused = store.commit(PARTITION, again, claim.next_position, claim.owner_epoch).await;
+    assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Invalid);
+    let mut batch = new_chat(4);
+    batch.events = vec![message(4, 1, "new"), message(1, 5, "new")];
+    store.commit(PARTITION, batch, claim.next_position, claim.owner_epoch).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn a_migrated_database_has_the_tables_of_a_new_one() {
+    let (new, migrated) = (TempDir::new().unwrap(), fixture());
+    drop(open(new.path()));
+    drop(open(migrated.path()));
+    assert_eq!(schema_of(migrated.path()), schema_of(new.path()));
+}
+
+#[test]
+fn a_migration_that_fails_changes_nothing() {
+    let place = fixture();
+    let path = place.path().join("petrel.db");
+    // A table that the migration is going to create.
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE trims (x)").unwrap();
+    let before = schema_of(place.path());
+    let error = SqliteStore::open(place.path()).unwrap_err();
+    assert!(error.to_string().contains("trims already exists"), "{error}");
+    assert_eq!(schema_of(place.path()), before);
+    let database = Connection::open(&path).unwrap();
+    let version = "SELECT user_version FROM pragma_user_version";
+    assert_eq!(database.query_row(version, [], |row| row.get::<_, u32>(0)).unwrap(), 2);
+    database.execute_batch("DROP TABLE trims").unwrap();
+    drop(database);
+    drop(open(place.path()));
+}
+
+#[test]
+fn verify_does_not_bring_a_database_forward() {
+    let place = fixture();
+    let path = place.path().join("petrel.db");
+    let before = fs::read(&path).unwrap();
+    let error = verify(place.path()).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("check it with the Petrel that wrote it"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
