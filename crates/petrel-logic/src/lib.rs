@@ -11,6 +11,7 @@ pub mod identity;
 mod notice;
 mod profile;
 pub mod refusal;
+pub mod retention;
 pub mod sequencer;
 pub mod sync;
 mod view;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use petrel_logic::identity::Registration;
 
@@ -24,6 +25,8 @@ pub struct NodeConfig {
     pub allowed_origins: Vec<String>,
     /// Connections beyond this are refused with 503.
     pub connections_max: u64,
+    /// How long events are kept; for ever, if unset. At least a week.
+    pub keep: Option<Duration>,
 }
 
 /// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any

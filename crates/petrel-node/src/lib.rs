@@ -19,6 +19,7 @@ use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{Identity, Issuers, Registration};
+use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
 use petrel_store::sqlite::SqliteStore;
@@ -153,7 +154,7 @@ impl Node {
                 identity: Arc::clone(&identity),
                 catchup: Catchup::new(Arc::clone(&store)),
                 directory: Arc::new(InProcessDirectory::new()),
-                clock,
+                clock: Arc::clone(&clock),
                 epoch: store.epoch(),
             },
             GatewayConfig {
@@ -167,6 +168,11 @@ impl Node {
         let derived = Arc::new(Notify::new());
         tokio::spawn(deliver(gateway.clone(), batches, Arc::clone(&derived)));
         tokio::spawn(Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
+        if let Some(keep) = config.keep {
+            let clock = Arc::clone(&clock);
+            let retention = Retention::new(Arc::clone(&store), Arc::clone(&log), clock, keep);
+            tokio::spawn(retention.run());
+        }
 
         let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
         let http_routes =

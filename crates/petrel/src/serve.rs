@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use petrel_node::{BenchIssuer, Node, NodeConfig, RegistrationMode};
@@ -60,6 +61,19 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     connections_max: u64,
 
+    /// Give up events that are older than this many days [default: keep them for ever]
+    ///
+    /// What is given up is gone from every device's history that does not hold it yet.
+    /// A week is the least, because for so long a message that is sent again is
+    /// recognised.
+    #[arg(
+        long,
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(7..=36_500),
+        env = "PETREL_KEEP_DAYS"
+    )]
+    keep_days: Option<u32>,
+
     /// What to log: a level (error, warn, info, debug) or tracing directives
     #[arg(long, value_name = "FILTER", default_value = "info", env = "PETREL_LOG")]
     log: String,
@@ -68,6 +82,8 @@ pub(crate) struct Serve {
     #[arg(long, value_enum, default_value = "text", env = "PETREL_LOG_FORMAT")]
     log_format: LogFormat,
 }
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RegistrationArgument {
@@ -109,6 +125,7 @@ impl Serve {
             },
             allowed_origins: self.allow_origin,
             connections_max: self.connections_max,
+            keep: self.keep_days.map(|days| Duration::from_secs(u64::from(days) * DAY_SECONDS)),
         }
     }
 }

@@ -6,6 +6,7 @@ mod auth;
 mod chat;
 mod crash;
 mod delivery;
+mod groups;
 mod lifecycle;
 mod limits;
 mod support;
