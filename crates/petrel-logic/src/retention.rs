@@ -144,9 +144,7 @@ mod tests {
     use petrel_log::InProcessLog;
     use petrel_store::memory::MemoryStore;
     use petrel_store::{Batch, ConversationKind, NewConversation, NewEvent};
-    use petrel_types::{
-        Epoch, LogPosition, ManualClock, MessageNumber, Partition, Slot,
-    };
+    use petrel_types::{Epoch, LogPosition, ManualClock, MessageNumber, Partition, Slot};
 
     use super::*;
 

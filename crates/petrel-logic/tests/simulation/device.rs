@@ -128,8 +128,7 @@ impl Device {
     async fn pull_all(&mut self, catchup: &Catchup) -> Result<()> {
         let behind = |copy: &Copy| {
             let wants_state = copy.is_group && copy.present;
-            copy.wanted > copy.position
-                || wants_state && !matches!(copy.group, Group::Known(_))
+            copy.wanted > copy.position || wants_state && !matches!(copy.group, Group::Known(_))
         };
         let ids: Vec<_> =
             self.copies.iter().filter(|(_, copy)| behind(copy)).map(|(id, _)| *id).collect();
@@ -181,7 +180,8 @@ impl Device {
         let answer = self.pull_before(id, before, catchup).await?;
         let copy = self.copies.get_mut(&id).context("asked for it")?;
         ensure!(
-            answer.to_seq.get() >= before - 1 || answer.to_seq.get() + 1 == answer.trimmed_before.get(),
+            answer.to_seq.get() >= before - 1
+                || answer.to_seq.get() + 1 == answer.trimmed_before.get(),
             "not covered up to {before}: {answer:?}"
         );
         for placed in placed(&answer)? {
@@ -264,10 +264,9 @@ impl Device {
             Content::Recall { target: seq } => {
                 What::Change(Change::Recalled { target_seq: target(seq) })
             }
-            Content::Edit { target: seq, body } => What::Change(Change::Edited {
-                target_seq: target(seq),
-                body: Some(body.clone()),
-            }),
+            Content::Edit { target: seq, body } => {
+                What::Change(Change::Edited { target_seq: target(seq), body: Some(body.clone()) })
+            }
             // The ack says that there is an event, and not what is in it.
             _ => {
                 self.expect(ack);

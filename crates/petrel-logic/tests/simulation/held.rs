@@ -108,8 +108,7 @@ fn name_of(name: &ClientMessageId) -> String {
 impl Held {
     /// Whether this is the same event as another, whatever it says by now.
     pub(crate) fn is_same_event(&self, other: &Self) -> bool {
-        (self.row, self.from, &self.name, self.ts)
-            == (other.row, other.from, &other.name, other.ts)
+        (self.row, self.from, &self.name, self.ts) == (other.row, other.from, &other.name, other.ts)
             && matches!(self.what, What::Message(_)) == matches!(other.what, What::Message(_))
     }
 

@@ -165,8 +165,7 @@ impl Ledger {
         ensure!(event.message_number.get() == number, "a message number is wrong: {event:?}");
         // The founder's own notice is found by its name, which is shown to nobody.
         let name = name.filter(|_| !is_personal);
-        let held =
-            Held { row, from: event.sender, name, ts: event.timestamp, what: what.clone() };
+        let held = Held { row, from: event.sender, name, ts: event.timestamp, what: what.clone() };
         self.take(id, held, number)
     }
 
@@ -298,7 +297,9 @@ impl Timeline {
     /// Whether a user may read an event, if it is kept.
     pub(crate) fn may_read(&self, user: UserId, seq: u64) -> bool {
         let holds = |stint: &Stint| stint.first <= seq && stint.last.is_none_or(|it| seq <= it);
-        seq > 0 && seq <= self.head() && self.stints.get(&user).is_some_and(|it| it.iter().any(holds))
+        seq > 0
+            && seq <= self.head()
+            && self.stints.get(&user).is_some_and(|it| it.iter().any(holds))
     }
 
     /// The last event that a user may read; `None` for somebody who never was in it.

@@ -77,9 +77,7 @@ impl World {
             0..14 => Content::AddMembers(self.some_users()),
             14..20 => Content::RemoveMembers(self.some_users()),
             20..25 => Content::Leave,
-            25..28 => {
-                Content::SetRole { user: self.somebody(), role: Role::Owner }
-            }
+            25..28 => Content::SetRole { user: self.somebody(), role: Role::Owner },
             28..33 => {
                 let role = if self.random.u8(..3) > 0 { Role::Admin } else { Role::Member };
                 Content::SetRole { user: self.somebody(), role }

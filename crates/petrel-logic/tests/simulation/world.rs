@@ -253,9 +253,8 @@ impl World {
         let timeline = self.ledger.timelines.get(&receipt.conversation_id);
         let timeline = timeline.context("a receipt of no conversation")?;
         let is_single = matches!(timeline.kind, petrel_store::ConversationKind::Single { .. });
-        let may_know = |user: &UserId| {
-            *user == receipt.from || is_single && timeline.roles.contains_key(user)
-        };
+        let may_know =
+            |user: &UserId| *user == receipt.from || is_single && timeline.roles.contains_key(user);
         ensure!(recipients.iter().all(may_know), "a receipt goes too far: {recipients:?}");
         Ok(())
     }

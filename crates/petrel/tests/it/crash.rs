@@ -7,14 +7,23 @@
 //! each restart. In the end every timeline is pulled as both of its members, and the
 //! checkers compare it with everything that was sent, acknowledged, pushed and copied.
 //!
+//! Beside them stewards change groups, one change at a time, so that the acks say who must
+//! be in each; chatters speak in all of them, whether or not they are members at the
+//! moment; observers keep copies. In the end everybody must have seen what was theirs to
+//! see, and nothing else, and no text that was recalled or edited away is in any file.
+//!
 //! A kill comes as soon as a number of acks has been seen since the start: while acks
 //! are on their way. The numbers come from a seed that a failure names:
 //!
 //! - `PETREL_CRASH_SEED`: the seed.
 //! - `PETREL_CRASH_KILLS`: how often the server is killed; 5 by default.
 
+mod audit;
+mod chatter;
+mod observer;
 mod random;
 mod reader;
+mod steward;
 mod talker;
 
 use std::collections::BTreeMap;
@@ -30,21 +39,28 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use petrel_protocol::frame::{ClientAckType, ClientFrame};
 use petrel_protocol::http::LoggedIn;
+use petrel_testkit::checker::group::GroupHistory;
 use petrel_testkit::checker::{History, Timeline, View, same};
 use petrel_testkit::client::{Client, Connect, Disconnected, chat};
 use petrel_testkit::mint::Mint;
-use petrel_testkit::server::Server;
+use petrel_testkit::server::{Launcher, Server, Signal};
 use petrel_types::{ConversationId, Epoch, UserId};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::support::{ALICE, BOB, PETREL, launcher};
+use chatter::Chatter;
+use observer::Observer;
 use random::Random;
 use reader::Reader;
+use steward::Steward;
 use talker::{Talked, Talker};
 
 const TALKERS: u64 = 8;
 const READERS: u64 = 2;
+const STEWARDS: u64 = 3;
+const CHATTERS: u64 = 5;
+const OBSERVERS: usize = 2;
 const KILLS: u64 = 5;
 
 /// How many acks are seen between a start and a kill.
@@ -87,6 +103,8 @@ struct World {
     mint: Mint,
     epoch: Epoch,
     acks: AckCount,
+    /// The groups that have been founded.
+    groups: watch::Sender<Vec<ConversationId>>,
 }
 
 /// Counts acks and says when enough have been seen.
@@ -131,8 +149,13 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         if number < kills { Phase::Doomed } else { Phase::Last }
     };
     let (runs, watched) = watch::channel(run(&server, 0, phase_of(0)));
-    let world =
-        Arc::new(World { runs: watched, mint: server.mint()?, epoch, acks: AckCount::default() });
+    let world = Arc::new(World {
+        runs: watched,
+        mint: server.mint()?,
+        epoch,
+        acks: AckCount::default(),
+        groups: watch::Sender::default(),
+    });
 
     let mut talking = JoinSet::new();
     for number in 0..TALKERS {
@@ -142,6 +165,18 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
     let mut reading = JoinSet::new();
     for number in 0..READERS {
         reading.spawn(Reader::new(Arc::clone(&world), talker_id(number * 3)).read());
+    }
+    let (mut ruling, mut chatting, mut observing) =
+        (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    for number in 0..STEWARDS {
+        let user = UserId::new(1_000_100 + number);
+        ruling.spawn(Steward::new(Arc::clone(&world), user, seed).rule());
+    }
+    for user in chatter_ids() {
+        chatting.spawn(Chatter::new(Arc::clone(&world), user, seed).chat());
+    }
+    for user in chatter_ids().take(OBSERVERS) {
+        observing.spawn(Observer::new(Arc::clone(&world), user).observe());
     }
 
     for number in 0..kills {
@@ -162,7 +197,10 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         history.acks.extend(talked.acks);
         history.pushes.extend(talked.pushes);
     }
+    let ruled: Vec<_> = ruling.join_all().await.into_iter().collect::<Result<_>>()?;
+    let chatted: Vec<_> = chatting.join_all().await.into_iter().collect::<Result<_>>()?;
     runs.send_modify(|run| run.phase = Phase::Over);
+    let observed: Vec<_> = observing.join_all().await.into_iter().collect::<Result<_>>()?;
     // What a reader complains about is told together with what the checkers make of it.
     let (mut copies, mut complaints) = (Vec::new(), Vec::new());
     while let Some(copy) = reading.join_next().await {
@@ -191,9 +229,14 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         }
     }
     ensure!(faults.is_empty() && complaints.is_empty(), "{}{faults}", complaints.concat());
+    let groups = audit::group_histories(&server, ruled, &chatted, &observed).await?;
+    let faults: Vec<_> = groups.iter().flat_map(|group| group.check()).collect();
+    ensure!(faults.is_empty(), "{} faults:\n{}", faults.len(), shown(&faults));
+    audit::check_notices(&server, &groups).await?;
     // Once more in the middle of things, and then everything on disk must fit together.
     server.kill().await?;
     sound(launcher.data()).await?;
+    let erased = check_erasure(&launcher, &groups).await?;
     ensure!(
         history.acks.len() == history.sent.len(),
         "{} messages were sent, {} acknowledged",
@@ -201,11 +244,27 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         history.acks.len()
     );
     Ok(format!(
-        "{} messages in {} conversations, {kills} kills, {repeated} acks said again, {:?}",
+        "{} messages in {} conversations, {kills} kills, {repeated} acks said again, {} events in \
+         {} groups, {erased} texts erased, {:?}",
         history.sent.len(),
         timelines.len(),
+        groups.iter().map(|group| group.views[&group.owner].len()).sum::<usize>(),
+        groups.len(),
         since.elapsed()
     ))
+}
+
+/// Starts the server once more, lets it end in peace, and looks into its files.
+async fn check_erasure(launcher: &Launcher, groups: &[GroupHistory]) -> Result<usize> {
+    let exit = launcher.start().await?.stop(Signal::Terminate).await?;
+    ensure!(exit.code == Some(0), "no clean end: {exit:?}");
+    audit::check_erasure(launcher.data(), groups)
+}
+
+/// The first of many faults.
+fn shown(faults: &[String]) -> String {
+    let first: Vec<_> = faults.iter().take(8).map(String::as_str).collect();
+    first.join("\n")
 }
 
 /// Makes sure that `petrel verify` has nothing to say.
@@ -299,6 +358,11 @@ async fn epoch_of(server: &Server) -> Result<Epoch> {
 
 fn talker_id(number: u64) -> UserId {
     UserId::new(1_000_000 + number % TALKERS)
+}
+
+/// Those who speak in groups.
+fn chatter_ids() -> impl Iterator<Item = UserId> {
+    (0..CHATTERS).map(|number| UserId::new(1_000_200 + number))
 }
 
 /// A partner, and two in a ring: every conversation goes both ways.

@@ -145,8 +145,7 @@ async fn a_group_from_its_foundation_to_its_end() -> Result<()> {
     assert_eq!((&entry["left"], &entry["headSeq"]), (&json!(true), &json!(5)));
     assert_eq!(entry.get("title"), None);
 
-    let transfer =
-        json!({"type": "GROUP_ROLE", "groupId": group, "user": CAROL, "role": "owner"});
+    let transfer = json!({"type": "GROUP_ROLE", "groupId": group, "user": CAROL, "role": "owner"});
     alice.change(transfer).await?;
     alice.change(json!({"type": "GROUP_LEAVE", "groupId": group})).await?;
     carol.change(json!({"type": "GROUP_TITLE", "groupId": group, "title": "alone"})).await?;
