@@ -69,15 +69,17 @@ impl GroupHistory {
         faults.into_iter().map(|fault| format!("group {}: {fault}", self.group)).collect()
     }
 
-    /// Every text that somebody has asked for and that is no longer said.
+    /// Every text that was stored and is no longer said.
     pub fn erased_texts(&self) -> BTreeSet<&str> {
         let said: BTreeSet<&str> = self.views.values().flatten().filter_map(text_of).collect();
-        let asked = self.asked.values().filter_map(|asked| match asked {
-            Asked::Message(text) => Some(text.as_str()),
-            Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
-            Asked::Change(_) => None,
+        let stored = self.views.get(&self.owner).into_iter().flatten().filter_map(|event| {
+            match self.asked.get(&(event.from, event.name.clone()?))? {
+                Asked::Message(text) => Some(text.as_str()),
+                Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
+                Asked::Change(_) => None,
+            }
         });
-        asked.filter(|text| !said.contains(text)).collect()
+        stored.filter(|text| !said.contains(text)).collect()
     }
 
     /// No hole, rows that ascend, nothing that nobody asked for and nothing twice.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result, ensure};
-use petrel_store::{ConversationState, Store, StoredEvent};
+use petrel_store::{ConversationKind, ConversationState, Store, StoredEvent, SyncEntry};
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 
+use crate::groups;
 use crate::history::{History, Message, Place};
 
 /// Events read at once, few enough that timelines take several reads.
@@ -37,6 +38,7 @@ pub(crate) async fn check(
     check_cursors(&timelines, history)?;
     check_lookups(store, history, random).await?;
     check_sync(store, &timelines, history).await?;
+    groups::check(store, history).await?;
     for registered in &history.users {
         let (user, name) = (registered.what.user, &registered.what.name);
         let found = store.user_by_name(name).await?.map(|found| found.id);
@@ -58,14 +60,17 @@ async fn read_timelines(
         let Some(id) = store.single_chat(low, high).await? else { continue };
         let state = store.conversation(id).await?;
         let state = state.with_context(|| format!("conversation {id} has no state"))?;
-        ensure!((state.conversation.low, state.conversation.high) == (low, high), "{state:?}");
+        ensure!(
+            state.summary.conversation.kind == ConversationKind::Single { low, high },
+            "{state:?}"
+        );
         let events = read_timeline(store, id).await?;
         for (event, seq) in events.iter().zip(1..) {
             ensure!(event.seq == Seq::new(seq), "conversation {id} has {} at {seq}", event.seq);
             ensure!(event.message_number.get() == seq, "message number of {seq} in {id}");
         }
         ensure!(events.is_sorted_by(|one, next| one.row < next.row), "rows of {id}");
-        let head = state.head.seq.get();
+        let head = state.summary.head.seq.get();
         ensure!(
             head == events.len() as u64,
             "the head of {id} is {head}, and there are {} events",
@@ -76,7 +81,7 @@ async fn read_timelines(
     Ok(timelines)
 }
 
-async fn read_timeline(store: &dyn Store, id: ConversationId) -> Result<Vec<StoredEvent>> {
+pub(crate) async fn read_timeline(store: &dyn Store, id: ConversationId) -> Result<Vec<StoredEvent>> {
     let mut events: Vec<StoredEvent> = Vec::new();
     loop {
         let after = events.last().map_or(Seq::ZERO, |event| event.seq);
@@ -152,7 +157,7 @@ fn check_cursors(timelines: &BTreeMap<ConversationId, Timeline>, history: &Histo
     for Timeline { state, .. } in timelines.values() {
         for member in &state.members {
             let furthest = member.cursors.delivered.max(member.cursors.read);
-            ensure!(furthest <= state.head.seq, "{member:?} is beyond the head {:?}", state.head);
+            ensure!(furthest <= state.summary.head.seq, "{member:?} is beyond the head {:?}", state.summary.head);
         }
     }
     Ok(())
@@ -201,7 +206,10 @@ async fn check_sync(
         loop {
             let page =
                 store.sync_page(user, Default::default(), before, PAGE_CONVERSATIONS).await?;
-            for entry in &page.entries {
+            let single = |entry: &&SyncEntry| {
+                matches!(entry.conversation.kind, ConversationKind::Single { .. })
+            };
+            for entry in page.entries.iter().filter(single) {
                 let twice = told.insert(entry.conversation.id, entry.clone());
                 ensure!(twice.is_none(), "user {user} is told twice of {}", entry.conversation.id);
                 ensure!(entry.stamp <= page.last_row, "a stamp above the last row: {entry:?}");
@@ -213,11 +221,11 @@ async fn check_sync(
         }
         let own = timelines.values().filter(|it| it.state.members.iter().any(|m| m.user == user));
         for Timeline { state, events } in own {
-            let id = state.conversation.id;
+            let id = state.summary.conversation.id;
             let entry = told.remove(&id);
             let entry = entry.with_context(|| format!("user {user} is not told of {id}"))?;
             let member = state.members.iter().find(|member| member.user == user);
-            let same = entry.head == state.head && Some(entry.own) == member.map(|it| it.cursors);
+            let same = entry.head == state.summary.head && Some(entry.own) == member.map(|it| it.cursors);
             ensure!(same, "user {user} is told {entry:?} of {state:?}");
             let last_row = events.last().map(|event| event.row);
             ensure!(Some(entry.stamp) >= last_row, "the stamp of {id} is below its last row");

@@ -49,11 +49,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::support::{ALICE, BOB, PETREL, launcher};
-use chatter::Chatter;
+use chatter::{Chatted, Chatter};
 use observer::Observer;
 use random::Random;
 use reader::Reader;
-use steward::Steward;
+use steward::{Ruled, Steward};
 use talker::{Talked, Talker};
 
 const TALKERS: u64 = 8;
@@ -66,8 +66,11 @@ const KILLS: u64 = 5;
 /// How many acks are seen between a start and a kill.
 const ACKS_BETWEEN_KILLS: Range<u64> = 1..1_500;
 
-/// How many acks are seen after the last start.
-const ACKS_AT_THE_END: u64 = 500;
+/// How many of them stewards see, at every other kill.
+const CHANGES_BETWEEN_KILLS: Range<u64> = 1..40;
+
+/// How many acks are seen after the last start, by stewards.
+const CHANGES_AT_THE_END: u64 = 60;
 
 /// Far more than it takes: something hangs.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -103,6 +106,8 @@ struct World {
     mint: Mint,
     epoch: Epoch,
     acks: AckCount,
+    /// Those that stewards have seen.
+    changes: AckCount,
     /// The groups that have been founded.
     groups: watch::Sender<Vec<ConversationId>>,
 }
@@ -154,51 +159,54 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         mint: server.mint()?,
         epoch,
         acks: AckCount::default(),
+        changes: AckCount::default(),
         groups: watch::Sender::default(),
     });
 
-    let mut talking = JoinSet::new();
+    let mut crowd = Crowd::default();
     for number in 0..TALKERS {
         let talker = Talker::new(Arc::clone(&world), talker_id(number), peers_of(number), seed);
-        talking.spawn(talker.talk());
+        crowd.talking.spawn(talker.talk());
     }
     let mut reading = JoinSet::new();
     for number in 0..READERS {
         reading.spawn(Reader::new(Arc::clone(&world), talker_id(number * 3)).read());
     }
-    let (mut ruling, mut chatting, mut observing) =
-        (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    let mut observing = JoinSet::new();
     for number in 0..STEWARDS {
         let user = UserId::new(1_000_100 + number);
-        ruling.spawn(Steward::new(Arc::clone(&world), user, seed).rule());
+        crowd.ruling.spawn(Steward::new(Arc::clone(&world), user, seed).rule());
     }
     for user in chatter_ids() {
-        chatting.spawn(Chatter::new(Arc::clone(&world), user, seed).chat());
+        crowd.chatting.spawn(Chatter::new(Arc::clone(&world), user, seed).chat());
     }
     for user in chatter_ids().take(OBSERVERS) {
         observing.spawn(Observer::new(Arc::clone(&world), user).observe());
     }
 
     for number in 0..kills {
-        let acks = random.within(ACKS_BETWEEN_KILLS);
-        server = enough_acks(acks, &world, server, &mut talking).await?;
+        let (count, acks) = match number % 2 {
+            0 => (&world.acks, random.within(ACKS_BETWEEN_KILLS)),
+            _ => (&world.changes, random.within(CHANGES_BETWEEN_KILLS)),
+        };
+        server = enough_acks(acks, count, server, &mut crowd).await?;
         server.kill().await?;
         server = launcher.start().await?;
         runs.send_replace(run(&server, number + 1, phase_of(number + 1)));
     }
-    server = enough_acks(ACKS_AT_THE_END, &world, server, &mut talking).await?;
+    server = enough_acks(CHANGES_AT_THE_END, &world.changes, server, &mut crowd).await?;
     runs.send_modify(|run| run.phase = Phase::Finishing);
     let mut history = History::default();
     let mut repeated = 0;
-    while let Some(talked) = talking.join_next().await {
+    while let Some(talked) = crowd.talking.join_next().await {
         let talked = talked??;
         repeated += talked.duplicates;
         history.sent.extend(talked.sent);
         history.acks.extend(talked.acks);
         history.pushes.extend(talked.pushes);
     }
-    let ruled: Vec<_> = ruling.join_all().await.into_iter().collect::<Result<_>>()?;
-    let chatted: Vec<_> = chatting.join_all().await.into_iter().collect::<Result<_>>()?;
+    let ruled: Vec<_> = crowd.ruling.join_all().await.into_iter().collect::<Result<_>>()?;
+    let chatted: Vec<_> = crowd.chatting.join_all().await.into_iter().collect::<Result<_>>()?;
     runs.send_modify(|run| run.phase = Phase::Over);
     let observed: Vec<_> = observing.join_all().await.into_iter().collect::<Result<_>>()?;
     // What a reader complains about is told together with what the checkers make of it.
@@ -275,28 +283,48 @@ async fn sound(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Waits until talkers have seen this many acks from now on, and returns the server. It is
+/// Waits until this many acks have been counted from now on, and returns the server. It is
 /// an error if the server ends before it is killed, or a talker gives up; then it shows
 /// what the server said.
 async fn enough_acks(
     acks: u64,
-    world: &World,
+    count: &AckCount,
     mut server: Server,
-    talking: &mut JoinSet<Result<Talked>>,
+    crowd: &mut Crowd,
 ) -> Result<Server> {
     tokio::select! {
-        () = world.acks.more(acks) => Ok(server),
+        () = count.more(acks) => Ok(server),
         exit = server.ended() => {
             let exit = exit?;
             bail!("the server ended by itself, with {:?}:\n{}", exit.code, exit.stderr)
         }
-        Some(talked) = talking.join_next() => {
-            let error = match talked? {
-                Ok(_) => anyhow!("a talker left early"),
-                Err(error) => error,
-            };
+        error = crowd.gives_up() => {
             let exit = server.kill().await?;
             Err(error.context(format!("the server said:\n{}", exit.stderr)))
+        }
+    }
+}
+
+/// Those who make work for the server, each until told to finish.
+#[derive(Default)]
+struct Crowd {
+    talking: JoinSet<Result<Talked>>,
+    ruling: JoinSet<Result<Ruled>>,
+    chatting: JoinSet<Result<Chatted>>,
+}
+
+impl Crowd {
+    /// Waits until somebody leaves who was not told to.
+    async fn gives_up(&mut self) -> anyhow::Error {
+        let left = tokio::select! {
+            Some(left) = self.talking.join_next() => left.map(|left| left.err()),
+            Some(left) = self.ruling.join_next() => left.map(|left| left.err()),
+            Some(left) = self.chatting.join_next() => left.map(|left| left.err()),
+            else => return anyhow!("everybody left early"),
+        };
+        match left {
+            Ok(error) => error.unwrap_or_else(|| anyhow!("somebody left early")),
+            Err(panic) => panic.into(),
         }
     }
 }

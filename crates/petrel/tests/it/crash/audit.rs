@@ -155,7 +155,6 @@ pub(super) fn check_erasure(data: &Path, histories: &[GroupHistory]) -> Result<u
     let mut erased = 0;
     for history in histories {
         for text in history.erased_texts() {
-            // Refused, or asked and never said: that was in no file to begin with.
             erased += 1;
             ensure!(!found.contains(text), "{text} was erased, and is in the data directory");
         }

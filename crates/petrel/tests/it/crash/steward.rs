@@ -191,6 +191,7 @@ impl Steward {
         }
         self.ruled.acks.push((order.actor, ack));
         self.world.acks.saw_one();
+        self.world.changes.saw_one();
         Ok(())
     }
 
