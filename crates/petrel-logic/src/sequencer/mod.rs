@@ -226,7 +226,8 @@ impl Sequencer {
                 self.memory.forget_conversations();
                 #[cfg(feature = "mutants")]
                 if petrel_store::mutants::is("fan-out-before-commit") {
-                    let mut effects = decisions.into_effects(Default::default(), &mut self.memory.recent);
+                    let mut effects =
+                        decisions.into_effects(Default::default(), &mut self.memory.recent);
                     effects.retain(|effect| matches!(effect, Effect::Deliver { .. }));
                     return Ok(CommittedBatch { effects, derived: false });
                 }

@@ -72,13 +72,14 @@ impl GroupHistory {
     /// Every text that was stored and is no longer said.
     pub fn erased_texts(&self) -> BTreeSet<&str> {
         let said: BTreeSet<&str> = self.views.values().flatten().filter_map(text_of).collect();
-        let stored = self.views.get(&self.owner).into_iter().flatten().filter_map(|event| {
-            match self.asked.get(&(event.from, event.name.clone()?))? {
-                Asked::Message(text) => Some(text.as_str()),
-                Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
-                Asked::Change(_) => None,
-            }
-        });
+        let stored =
+            self.views.get(&self.owner).into_iter().flatten().filter_map(|event| {
+                match self.asked.get(&(event.from, event.name.clone()?))? {
+                    Asked::Message(text) => Some(text.as_str()),
+                    Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
+                    Asked::Change(_) => None,
+                }
+            });
         stored.filter(|text| !said.contains(text)).collect()
     }
 

@@ -81,7 +81,10 @@ async fn read_timelines(
     Ok(timelines)
 }
 
-pub(crate) async fn read_timeline(store: &dyn Store, id: ConversationId) -> Result<Vec<StoredEvent>> {
+pub(crate) async fn read_timeline(
+    store: &dyn Store,
+    id: ConversationId,
+) -> Result<Vec<StoredEvent>> {
     let mut events: Vec<StoredEvent> = Vec::new();
     loop {
         let after = events.last().map_or(Seq::ZERO, |event| event.seq);
@@ -157,7 +160,11 @@ fn check_cursors(timelines: &BTreeMap<ConversationId, Timeline>, history: &Histo
     for Timeline { state, .. } in timelines.values() {
         for member in &state.members {
             let furthest = member.cursors.delivered.max(member.cursors.read);
-            ensure!(furthest <= state.summary.head.seq, "{member:?} is beyond the head {:?}", state.summary.head);
+            ensure!(
+                furthest <= state.summary.head.seq,
+                "{member:?} is beyond the head {:?}",
+                state.summary.head
+            );
         }
     }
     Ok(())
@@ -225,7 +232,8 @@ async fn check_sync(
             let entry = told.remove(&id);
             let entry = entry.with_context(|| format!("user {user} is not told of {id}"))?;
             let member = state.members.iter().find(|member| member.user == user);
-            let same = entry.head == state.summary.head && Some(entry.own) == member.map(|it| it.cursors);
+            let same =
+                entry.head == state.summary.head && Some(entry.own) == member.map(|it| it.cursors);
             ensure!(same, "user {user} is told {entry:?} of {state:?}");
             let last_row = events.last().map(|event| event.row);
             ensure!(Some(entry.stamp) >= last_row, "the stamp of {id} is below its last row");

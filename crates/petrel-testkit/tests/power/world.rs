@@ -369,7 +369,9 @@ impl World {
         self.history.consumed.push(At::new(position, Consumed { partition, next }));
         for effect in effects {
             match effect {
-                Effect::Answer { origin, frame: Some(frame) } if origin.tag >= TAG_FIRST && origin.tag != NO_MESSAGE => {
+                Effect::Answer { origin, frame: Some(frame) }
+                    if origin.tag >= TAG_FIRST && origin.tag != NO_MESSAGE =>
+                {
                     self.note_ask(position, usize::try_from(origin.tag - TAG_FIRST)?, &frame)?;
                 }
                 Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) } => {
