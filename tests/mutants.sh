@@ -61,8 +61,8 @@ while read -r mutant notice; do
     done
     [ -n "$caught" ] || survived="$survived $mutant"
 done <<'MUTANTS'
-ack-before-commit power
-synchronous-off power
+ack-before-commit store power
+synchronous-off store power
 idempotency-not-rebuilt store power
 watermark-before-slice store power
 head-lowered-at-open store power
