@@ -57,6 +57,7 @@ impl GroupHistory {
         };
         let mut faults = Vec::new();
         self.check_timeline(truth, &mut faults);
+        self.check_texts(truth, &mut faults);
         self.check_acks(truth, &mut faults);
         let (stints, roles) = follow(truth);
         for (what, members) in [("acks", &self.expected), ("the server", &self.members)] {
@@ -69,18 +70,63 @@ impl GroupHistory {
         faults.into_iter().map(|fault| format!("group {}: {fault}", self.group)).collect()
     }
 
-    /// Every text that was stored and is no longer said.
+    /// Every text that was stored and has been taken away since, by what was asked and the
+    /// order in which it was stored.
     pub fn erased_texts(&self) -> BTreeSet<&str> {
-        let said: BTreeSet<&str> = self.views.values().flatten().filter_map(text_of).collect();
-        let stored =
-            self.views.get(&self.owner).into_iter().flatten().filter_map(|event| {
-                match self.asked.get(&(event.from, event.name.clone()?))? {
-                    Asked::Message(text) => Some(text.as_str()),
-                    Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
-                    Asked::Change(_) => None,
+        let truth = self.views.get(&self.owner).map_or(&[][..], Vec::as_slice);
+        let living: BTreeSet<_> = self.texts(truth).into_values().collect();
+        let stored = truth.iter().filter_map(|event| self.asked_text(event));
+        stored.filter(|text| !living.contains(text)).collect()
+    }
+
+    /// What each message must say in the end; recalled ones are not in it.
+    fn texts(&self, truth: &[Event]) -> BTreeMap<Seq, &str> {
+        let mut texts = BTreeMap::new();
+        for event in truth {
+            match &event.said {
+                Said::Message { .. } => {
+                    texts.extend(self.asked_text(event).map(|text| (event.seq, text)));
                 }
-            });
-        stored.filter(|text| !said.contains(text)).collect()
+                Said::Change(Change::Recalled { target_seq }) => {
+                    texts.remove(target_seq);
+                }
+                Said::Change(Change::Edited { target_seq, .. }) => {
+                    texts.extend(self.asked_text(event).map(|text| (*target_seq, text)));
+                }
+                Said::Change(_) => {}
+            }
+        }
+        texts
+    }
+
+    fn asked_text(&self, event: &Event) -> Option<&str> {
+        match self.asked.get(&(event.from, event.name.clone()?))? {
+            Asked::Message(text) => Some(text),
+            Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
+            Asked::Change(_) => None,
+        }
+    }
+
+    /// Messages say what they must, and edits that were overtaken say nothing.
+    fn check_texts(&self, truth: &[Event], faults: &mut Vec<String>) {
+        let texts = self.texts(truth);
+        for event in truth {
+            let (expected, said) = match &event.said {
+                Said::Message { body, .. } => {
+                    (texts.get(&event.seq).copied().unwrap_or_default(), body.as_str())
+                }
+                Said::Change(Change::Edited { target_seq, body }) => {
+                    let text = texts.get(target_seq).copied();
+                    let is_current = text == self.asked_text(event);
+                    let expected = text.filter(|_| is_current).unwrap_or_default();
+                    (expected, body.as_deref().unwrap_or_default())
+                }
+                Said::Change(_) => continue,
+            };
+            if expected != said {
+                faults.push(format!("says {said:?} and should say {expected:?}: {event:?}"));
+            }
+        }
     }
 
     /// No hole, rows that ascend, nothing that nobody asked for and nothing twice.
@@ -244,14 +290,6 @@ fn contains(stints: &Stints, seq: Seq) -> bool {
 fn rev_of(event: &Event) -> Option<Seq> {
     match event.said {
         Said::Message { rev, .. } => Some(rev).filter(|rev| *rev > Seq::ZERO),
-        Said::Change(_) => None,
-    }
-}
-
-fn text_of(event: &Event) -> Option<&str> {
-    match &event.said {
-        Said::Message { body, .. } => Some(body),
-        Said::Change(Change::Edited { body, .. }) => body.as_deref(),
         Said::Change(_) => None,
     }
 }

@@ -139,8 +139,8 @@ fn what_was_acked_and_is_lost_or_refused_and_is_stored_is_found() {
 
 #[test]
 fn other_members_than_those_of_the_events_are_found() {
-    assert_complains(|it| drop(it.expected.remove(&BOB)), "members by acks");
-    assert_complains(|it| drop(it.members.insert(BOB, Role::Admin)), "members by the server");
+    assert_complains(|it| it.expected = BTreeMap::new(), "members by acks");
+    assert_complains(|it| it.members.extend([(BOB, Role::Admin)]), "members by the server");
 }
 
 #[test]
@@ -157,6 +157,24 @@ fn other_content_is_found() {
     assert_complains(|it| view(it, BOB)[5] = message(7, BOB, "else"), "a pull of 2 shows");
     let old = || message(2, BOB, "the secret");
     assert_complains(|it| it.copies[0].1[1] = old(), "a device of 2 shows");
+}
+
+#[test]
+fn a_text_that_lingers_is_found() {
+    let lingering = |it: &mut GroupHistory| {
+        let edit = Change::Edited { target_seq: Seq::new(7), body: Some("first".to_owned()) };
+        let again = Change::Edited { target_seq: Seq::new(7), body: Some("second".to_owned()) };
+        for (seq, change) in [(9, edit), (10, again)] {
+            let event = event(seq, BOB, Said::Change(change.clone()));
+            it.asked.insert((BOB, event.name.clone().unwrap()), Asked::Change(change.clone()));
+            view(it, OWNER)[6].change(event.seq, &change);
+            view(it, OWNER).push(event);
+        }
+    };
+    assert_complains(lingering, "says \"first\" and should say \"\"");
+    let mut history = good();
+    lingering(&mut history);
+    assert!(history.erased_texts().contains("first"));
 }
 
 #[test]
