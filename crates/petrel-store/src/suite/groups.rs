@@ -93,8 +93,8 @@ pub async fn members_leave_and_come_back(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     owner.commit(group(1, &[ANN, BOB], 3)).await;
     owner.commit(cursors([cursor(id(1), BOB, 3, 2)])).await;
-    let steps: [(u64, &[(u64, u64)], bool); 5] = [
-        (4, &[(1, 4)], false),
+    let steps = [
+        (4, &[(1, 4)][..], false),
         (6, &[(1, 4), (6, 0)], true),
         (7, &[(1, 4), (6, 7)], false),
         (9, &[(1, 4), (6, 7), (9, 9)], false),
