@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wsbench bench-local test test-api test-readme crash-test crash-test-kill crash-test-power bench-store lint format deny docs schema clean
+.PHONY: help run build wsbench bench-local test test-api test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ crash-test-kill:
 
 crash-test-power:
 	PETREL_POWER_CUTS=$(N) PETREL_POWER_SEED=$(SEED) $(CARGO) test --release --locked --package petrel-testkit --test power a_power_cut -- --nocapture
+
+mutants: ## Build faults in, one at a time, and make sure that a proof notices each
+	CARGO="$(CARGO)" tests/mutants.sh
 
 bench-store: ## Measure durable commits (ARGS="--messages 10000000" grows one store)
 	$(CARGO) bench --locked --package petrel-store --bench commit -- $(ARGS)

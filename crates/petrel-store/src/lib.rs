@@ -8,12 +8,17 @@
 //! `petrel-logic`: a store believes the batch it is given, except for the fence that
 //! keeps a deposed owner out and the contiguity of each timeline.
 
+#[cfg(all(feature = "mutants", not(debug_assertions)))]
+compile_error!("the feature `mutants` builds faults in; it is for debug builds of tests only");
+
 mod batch;
 mod error;
 #[cfg(any(test, feature = "suite"))]
 pub mod faulty;
 #[cfg(any(test, feature = "suite"))]
 pub mod memory;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod record;
 pub mod sqlite;
 #[cfg(any(test, feature = "suite"))]

@@ -3,12 +3,15 @@
 //! It keeps no state of its own but the frames that came while it waited for the
 //! answer to a request; whoever asks for the next frame gets those first.
 
+mod group;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures_util::{FutureExt, SinkExt, StreamExt};
+pub use group::{add, edit, found, leave, recall, remove, say, set_role, set_title};
 use petrel_protocol::close::{CloseCode, CloseReason};
 use petrel_protocol::frame::{
     Ack, AckItem, Auth, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Events,

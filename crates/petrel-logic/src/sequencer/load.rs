@@ -26,6 +26,9 @@ pub(super) struct Lookups {
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
     /// Derivations that are still to be carried out.
     pub(super) unsettled: HashSet<DerivationId>,
+    /// The fault `membership-outside-sequencer`: who was a member when the batch began.
+    #[cfg(feature = "mutants")]
+    pub(super) let_in: HashSet<(ConversationId, UserId)>,
 }
 
 impl Sequencer {
@@ -77,6 +80,13 @@ impl Sequencer {
             }
             Destination::Conversation(conversation) => {
                 self.load_conversation(conversation).await?;
+                #[cfg(feature = "mutants")]
+                if petrel_store::mutants::is("membership-outside-sequencer")
+                    && let Some(model) = self.memory.conversations.peek(&conversation)
+                    && model.member(command.actor).is_some()
+                {
+                    lookups.let_in.insert((conversation, command.actor));
+                }
                 Some(conversation)
             }
             Destination::NewGroup => {

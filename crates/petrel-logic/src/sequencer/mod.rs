@@ -134,6 +134,11 @@ impl Sequencer {
         let claim = store.claim(partition).await?;
         let mut recent = RecentMessages::default();
         let messages = store.recent_messages(partition, RECENT_MESSAGES_LOADED).await?;
+        #[cfg(feature = "mutants")]
+        let messages = match petrel_store::mutants::is("idempotency-not-rebuilt") {
+            true => Vec::new(),
+            false => messages,
+        };
         for message in messages.iter().rev() {
             if let Some(key) = MessageKey::of(message) {
                 recent.insert(key, Remembered::of(message));
@@ -222,6 +227,13 @@ impl Sequencer {
             Err(error) => {
                 // The memory holds what was decided but not stored.
                 self.memory.forget_conversations();
+                #[cfg(feature = "mutants")]
+                if petrel_store::mutants::is("fan-out-before-commit") {
+                    let mut effects =
+                        decisions.into_effects(Default::default(), &mut self.memory.recent);
+                    effects.retain(|effect| matches!(effect, Effect::Deliver { .. }));
+                    return Ok(CommittedBatch { effects, derived: false });
+                }
                 Err(error)
             }
         }

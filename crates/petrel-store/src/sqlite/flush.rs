@@ -106,6 +106,10 @@ impl Flush {
     ) -> Result<Slice> {
         let done = self.plan.entries().min(self.done + quota);
         let mut range = (self.done, done);
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("watermark-before-slice") {
+            raise_watermark(connection, self.plan.watermark, self.plan.newest)?;
+        }
         insert_places(connection, take(&mut range, &self.plan.places))?;
         for (hash, row) in take(&mut range, &self.plan.keys) {
             idempotency.insert(connection, *hash, *row, self.plan.newest)?;

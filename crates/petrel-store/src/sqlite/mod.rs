@@ -117,6 +117,8 @@ impl SqliteStore {
         let location = Location { path: directory.database()?, vfs: options.vfs.clone() };
         let mut connection =
             schema::open_writer(&directory, &location, mint_epoch()?, HashSecret::mint()?)?;
+        #[cfg(feature = "mutants")]
+        lower_heads(&connection);
         let Recovered { epoch, hash_secret, marks, watermark, tail, owners, idempotency } =
             recovery::recover(&connection, &options).map_err(fault::of_read)?;
         let memory = Arc::new(Memory::new(tail, marks.row, idempotency.generations()));
@@ -214,6 +216,15 @@ impl Drop for SqliteStore {
         if let Ok(Err(error)) = finished.try_recv() {
             tracing::warn!(%error, "a store was dropped without a clean end");
         }
+    }
+}
+
+/// The fault `head-lowered-at-open`: heads as far as the indexes happen to reach.
+#[cfg(feature = "mutants")]
+fn lower_heads(connection: &rusqlite::Connection) {
+    if crate::mutants::is("head-lowered-at-open") {
+        let lower = "UPDATE conversations SET head_seq = max(head_seq, 1) - 1";
+        connection.execute(lower, []).expect("a fault must be seen to happen");
     }
 }
 

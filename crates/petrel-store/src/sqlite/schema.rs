@@ -141,8 +141,16 @@ pub(super) fn open_reader(location: &Location) -> Result<Connection, StoreError>
 /// Opens a connection that copies the write-ahead log into the database.
 pub(super) fn open_checkpointer(location: &Location) -> rusqlite::Result<Connection> {
     let connection = connect(location, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", synchronous())?;
     Ok(connection)
+}
+
+fn synchronous() -> &'static str {
+    #[cfg(feature = "mutants")]
+    if crate::mutants::is("synchronous-off") {
+        return "OFF";
+    }
+    "FULL"
 }
 
 fn connect(location: &Location, access: OpenFlags) -> rusqlite::Result<Connection> {
@@ -207,7 +215,7 @@ fn configure_writer(
     }
     // FULL makes every commit wait for its fsync; NORMAL would ack messages that a
     // power loss takes back.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", synchronous())?;
     connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Not inside a commit, which would have to wait for it: see `checkpoint`.

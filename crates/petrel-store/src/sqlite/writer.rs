@@ -239,6 +239,8 @@ impl Writer {
         let memory = Arc::clone(&self.memory);
         let ran = self.run_all(writes).and_then(|outcome| {
             let shut = outcome.staged.changes_in_place.then(|| memory.shut());
+            #[cfg(feature = "mutants")]
+            answer_early(writes);
             match self.connection.execute_batch("COMMIT") {
                 Ok(()) => Ok((outcome, shut)),
                 // A full disk stops the log before the mark that would end the commit.
@@ -343,6 +345,15 @@ impl Writer {
         let closed = self.connection.close();
         drop(self.directory);
         result.and(closed.map_err(|(_, error)| fault::of_write(error, story)))
+    }
+}
+
+/// The fault `ack-before-commit`.
+#[cfg(feature = "mutants")]
+fn answer_early(writes: &mut VecDeque<Box<dyn Write>>) {
+    if crate::mutants::is("ack-before-commit") && !writes.is_empty() {
+        writes.drain(..).for_each(|write| write.answer());
+        thread::sleep(crate::mutants::SLOW_COMMIT);
     }
 }
 

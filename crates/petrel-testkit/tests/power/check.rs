@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result, ensure};
-use petrel_store::{ConversationKind, ConversationState, Store, StoredEvent};
+use petrel_store::{ConversationKind, ConversationState, Store, StoredEvent, SyncEntry};
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 
+use crate::groups;
 use crate::history::{History, Message, Place};
 
 /// Events read at once, few enough that timelines take several reads.
@@ -37,6 +38,7 @@ pub(crate) async fn check(
     check_cursors(&timelines, history)?;
     check_lookups(store, history, random).await?;
     check_sync(store, &timelines, history).await?;
+    groups::check(store, history).await?;
     for registered in &history.users {
         let (user, name) = (registered.what.user, &registered.what.name);
         let found = store.user_by_name(name).await?.map(|found| found.id);
@@ -58,8 +60,10 @@ async fn read_timelines(
         let Some(id) = store.single_chat(low, high).await? else { continue };
         let state = store.conversation(id).await?;
         let state = state.with_context(|| format!("conversation {id} has no state"))?;
-        let kind = ConversationKind::Single { low, high };
-        ensure!(state.summary.conversation.kind == kind, "{state:?}");
+        ensure!(
+            state.summary.conversation.kind == ConversationKind::Single { low, high },
+            "{state:?}"
+        );
         let events = read_timeline(store, id).await?;
         for (event, seq) in events.iter().zip(1..) {
             ensure!(event.seq == Seq::new(seq), "conversation {id} has {} at {seq}", event.seq);
@@ -77,7 +81,10 @@ async fn read_timelines(
     Ok(timelines)
 }
 
-async fn read_timeline(store: &dyn Store, id: ConversationId) -> Result<Vec<StoredEvent>> {
+pub(crate) async fn read_timeline(
+    store: &dyn Store,
+    id: ConversationId,
+) -> Result<Vec<StoredEvent>> {
     let mut events: Vec<StoredEvent> = Vec::new();
     loop {
         let after = events.last().map_or(Seq::ZERO, |event| event.seq);
@@ -206,7 +213,10 @@ async fn check_sync(
         loop {
             let page =
                 store.sync_page(user, Default::default(), before, PAGE_CONVERSATIONS).await?;
-            for entry in &page.entries {
+            let single = |entry: &&SyncEntry| {
+                matches!(entry.conversation.kind, ConversationKind::Single { .. })
+            };
+            for entry in page.entries.iter().filter(single) {
                 let twice = told.insert(entry.conversation.id, entry.clone());
                 ensure!(twice.is_none(), "user {user} is told twice of {}", entry.conversation.id);
                 ensure!(entry.stamp <= page.last_row, "a stamp above the last row: {entry:?}");

@@ -4,6 +4,7 @@
 //! Everything has a position, the length of the journal when it happened. A claim binds
 //! every cut at its position or after.
 
+use petrel_log::{Content, Destination};
 use petrel_types::{ConversationId, Epoch, LogPosition, RowId, Seq, UserId};
 
 /// Something that happened when the journal had this many entries.
@@ -32,6 +33,35 @@ pub(crate) struct Message {
     pub(crate) sent: usize,
     /// The first ack.
     pub(crate) saved: Option<At<Place>>,
+}
+
+/// Something that is asked in a group, or for one.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) actor: UserId,
+    pub(crate) to: Destination,
+    pub(crate) content: Content,
+    pub(crate) name: String,
+    /// When it was sent for the first time.
+    pub(crate) sent: usize,
+    /// The first ack.
+    pub(crate) saved: Option<At<Place>>,
+    /// It was refused, and is not sent again.
+    pub(crate) refused: bool,
+}
+
+impl Ask {
+    pub(crate) fn new(actor: UserId, to: Destination, content: Content, name: String) -> Self {
+        Self { actor, to, content, name, sent: 0, saved: None, refused: false }
+    }
+
+    /// The group that it is sent to.
+    pub(crate) fn group(&self) -> Option<ConversationId> {
+        match self.to {
+            Destination::Conversation(group) => Some(group),
+            _ => None,
+        }
+    }
 }
 
 /// Where an ack says that a message is.
@@ -69,6 +99,7 @@ pub(crate) struct Consumed {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     pub(crate) messages: Vec<Message>,
+    pub(crate) asks: Vec<Ask>,
     pub(crate) epochs: Vec<At<Epoch>>,
     pub(crate) cursors: Vec<At<ToldCursor>>,
     pub(crate) users: Vec<At<Registered>>,
@@ -79,7 +110,16 @@ impl History {
     /// What had happened at a cut, all of it binding from the start of what comes next.
     pub(crate) fn until(&self, position: usize) -> Self {
         let messages = self.messages.iter().filter(|message| message.sent <= position);
+        let asks = self.asks.iter().filter(|ask| ask.sent <= position);
         Self {
+            asks: asks
+                .map(|ask| Ask {
+                    sent: 0,
+                    saved: ask.saved.as_ref().and_then(|saved| carried(saved, position)),
+                    refused: false,
+                    ..ask.clone()
+                })
+                .collect(),
             messages: messages
                 .map(|message| Message {
                     sent: 0,

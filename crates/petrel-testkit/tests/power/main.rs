@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
 
 mod check;
+mod groups;
 mod history;
 mod world;
 

@@ -20,7 +20,8 @@ use petrel_types::{
 };
 
 use crate::check::check;
-use crate::history::{At, Consumed, History, Message, Place, Registered, ToldCursor};
+use crate::groups::{self, TAG_FIRST};
+use crate::history::{Ask, At, Consumed, History, Message, Place, Registered, ToldCursor};
 
 const PARTITIONS: u16 = 2;
 const USERS: u64 = 8;
@@ -136,6 +137,15 @@ impl World {
             let commands = commands.collect();
             self.decide(commands).await?;
         }
+        let open = |ask: &Ask| ask.saved.is_none() && !ask.refused;
+        let asks: Vec<_> =
+            (0..self.history.asks.len()).filter(|it| open(&self.history.asks[*it])).collect();
+        let commands = asks.into_iter().map(|index| self.send_ask(index));
+        let mut commands = commands.collect::<Result<Vec<_>>>()?;
+        self.derive(&mut commands).await?;
+        self.decide(commands).await?;
+        let silent = self.history.asks.iter().find(|ask| open(ask));
+        ensure!(silent.is_none(), "no answer to {silent:?}");
         let silent = self.history.messages.iter().find(|message| message.saved.is_none());
         ensure!(silent.is_none(), "no ack for {silent:?}");
         Ok(())
@@ -217,6 +227,7 @@ impl World {
             let command = match self.random.u32(..100) {
                 0..12 => self.send_again(),
                 12..27 => self.receipt(),
+                27..33 => self.ask()?,
                 _ => None,
             };
             let command = command.unwrap_or_else(|| {
@@ -225,7 +236,43 @@ impl World {
             });
             commands.push(command);
         }
+        if self.random.u8(..4) == 0 {
+            self.derive(&mut commands).await?;
+        }
         self.decide(commands).await
+    }
+
+    /// The founder of some group wants something, or asks for it again.
+    fn ask(&mut self) -> Result<Option<Command>> {
+        let many = self.history.asks.len();
+        if many > 0 && self.random.u8(..4) == 0 {
+            let index = self.random.usize(..many);
+            return self.send_ask(index).map(Some);
+        }
+        let Some(mut ask) = groups::next_ask(&self.history, USERS, &mut self.random) else {
+            return Ok(None);
+        };
+        ask.sent = self.recording.journal().position();
+        self.history.asks.push(ask);
+        self.send_ask(many).map(Some)
+    }
+
+    fn send_ask(&self, index: usize) -> Result<Command> {
+        let ask = &self.history.asks[index];
+        let session = SessionId::new(ask.actor.get());
+        let origin = Origin { node: NodeId::new(1), session, tag: 0 };
+        groups::command(ask, index, origin)
+    }
+
+    /// What follows from changes is asked for, once or twice.
+    async fn derive(&mut self, commands: &mut Vec<Command>) -> Result<()> {
+        let server = self.server.as_ref().context("the server runs")?;
+        for derivation in server.store.unsettled(None, 20).await? {
+            for _ in 0..self.random.usize(..3) {
+                commands.push(groups::carry_out(&derivation)?);
+            }
+        }
+        Ok(())
     }
 
     fn user(&mut self) -> UserId {
@@ -322,6 +369,11 @@ impl World {
         self.history.consumed.push(At::new(position, Consumed { partition, next }));
         for effect in effects {
             match effect {
+                Effect::Answer { origin, frame: Some(frame) }
+                    if origin.tag >= TAG_FIRST && origin.tag != NO_MESSAGE =>
+                {
+                    self.note_ask(position, usize::try_from(origin.tag - TAG_FIRST)?, &frame)?;
+                }
                 Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) } => {
                     self.note_ack(position, usize::try_from(origin.tag)?, &ack)?;
                 }
@@ -341,6 +393,24 @@ impl World {
                 }
                 Effect::Deliver { .. } => {}
             }
+        }
+        Ok(())
+    }
+
+    fn note_ask(&mut self, position: usize, index: usize, frame: &ServerFrame) -> Result<()> {
+        let ask = self.history.asks.get_mut(index).context("an answer to nothing")?;
+        match frame {
+            ServerFrame::Ack(ServerAck::Saved(ack)) => {
+                let (conversation, seq) = (ack.conversation_id, ack.msg_seq);
+                let place = Place { conversation, seq, row: ack.server_msg_id };
+                let saved = ask.saved.get_or_insert(At::new(position, place));
+                ensure!(saved.what == place, "acked first as {saved:?}, and then as {place:?}");
+            }
+            ServerFrame::Error(error) => {
+                ensure!(ask.saved.is_none(), "acked, and then refused: {ask:?}, {error:?}");
+                ask.refused = true;
+            }
+            other => bail!("a strange answer: {other:?}"),
         }
         Ok(())
     }

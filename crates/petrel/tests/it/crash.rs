@@ -7,14 +7,23 @@
 //! each restart. In the end every timeline is pulled as both of its members, and the
 //! checkers compare it with everything that was sent, acknowledged, pushed and copied.
 //!
+//! Beside them stewards change groups, one change at a time, so that the acks say who must
+//! be in each; chatters speak in all of them, whether or not they are members at the
+//! moment; observers keep copies. In the end everybody must have seen what was theirs to
+//! see, and nothing else, and no text that was recalled or edited away is in any file.
+//!
 //! A kill comes as soon as a number of acks has been seen since the start: while acks
 //! are on their way. The numbers come from a seed that a failure names:
 //!
 //! - `PETREL_CRASH_SEED`: the seed.
 //! - `PETREL_CRASH_KILLS`: how often the server is killed; 5 by default.
 
+mod audit;
+mod chatter;
+mod observer;
 mod random;
 mod reader;
+mod steward;
 mod talker;
 
 use std::collections::BTreeMap;
@@ -30,28 +39,38 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use petrel_protocol::frame::{ClientAckType, ClientFrame};
 use petrel_protocol::http::LoggedIn;
+use petrel_testkit::checker::group::GroupHistory;
 use petrel_testkit::checker::{History, Timeline, View, same};
 use petrel_testkit::client::{Client, Connect, Disconnected, chat};
 use petrel_testkit::mint::Mint;
-use petrel_testkit::server::Server;
+use petrel_testkit::server::{Launcher, Server, Signal};
 use petrel_types::{ConversationId, Epoch, UserId};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::support::{ALICE, BOB, PETREL, launcher};
+use chatter::{Chatted, Chatter};
+use observer::Observer;
 use random::Random;
 use reader::Reader;
+use steward::{Ruled, Steward};
 use talker::{Talked, Talker};
 
 const TALKERS: u64 = 8;
 const READERS: u64 = 2;
+const STEWARDS: u64 = 3;
+const CHATTERS: u64 = 5;
+const OBSERVERS: usize = 2;
 const KILLS: u64 = 5;
 
 /// How many acks are seen between a start and a kill.
 const ACKS_BETWEEN_KILLS: Range<u64> = 1..1_500;
 
-/// How many acks are seen after the last start.
-const ACKS_AT_THE_END: u64 = 500;
+/// How many of them stewards see, at every other kill.
+const CHANGES_BETWEEN_KILLS: Range<u64> = 1..40;
+
+/// How many acks are seen after the last start, by stewards.
+const CHANGES_AT_THE_END: u64 = 60;
 
 /// Far more than it takes: something hangs.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -87,6 +106,10 @@ struct World {
     mint: Mint,
     epoch: Epoch,
     acks: AckCount,
+    /// Those that stewards have seen.
+    changes: AckCount,
+    /// The groups that have been founded.
+    groups: watch::Sender<Vec<ConversationId>>,
 }
 
 /// Counts acks and says when enough have been seen.
@@ -131,38 +154,61 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         if number < kills { Phase::Doomed } else { Phase::Last }
     };
     let (runs, watched) = watch::channel(run(&server, 0, phase_of(0)));
-    let world =
-        Arc::new(World { runs: watched, mint: server.mint()?, epoch, acks: AckCount::default() });
+    let world = Arc::new(World {
+        runs: watched,
+        mint: server.mint()?,
+        epoch,
+        acks: AckCount::default(),
+        changes: AckCount::default(),
+        groups: watch::Sender::default(),
+    });
 
-    let mut talking = JoinSet::new();
+    let mut crowd = Crowd::default();
     for number in 0..TALKERS {
         let talker = Talker::new(Arc::clone(&world), talker_id(number), peers_of(number), seed);
-        talking.spawn(talker.talk());
+        crowd.talking.spawn(talker.talk());
     }
     let mut reading = JoinSet::new();
     for number in 0..READERS {
         reading.spawn(Reader::new(Arc::clone(&world), talker_id(number * 3)).read());
     }
+    let mut observing = JoinSet::new();
+    for number in 0..STEWARDS {
+        let user = UserId::new(1_000_100 + number);
+        crowd.ruling.spawn(Steward::new(Arc::clone(&world), user, seed).rule());
+    }
+    for user in chatter_ids() {
+        crowd.chatting.spawn(Chatter::new(Arc::clone(&world), user, seed).chat());
+    }
+    for user in chatter_ids().take(OBSERVERS) {
+        observing.spawn(Observer::new(Arc::clone(&world), user).observe());
+    }
 
     for number in 0..kills {
-        let acks = random.within(ACKS_BETWEEN_KILLS);
-        server = enough_acks(acks, &world, server, &mut talking).await?;
+        let (count, acks) = match number % 2 {
+            0 => (&world.acks, random.within(ACKS_BETWEEN_KILLS)),
+            _ => (&world.changes, random.within(CHANGES_BETWEEN_KILLS)),
+        };
+        server = enough_acks(acks, count, server, &mut crowd).await?;
         server.kill().await?;
         server = launcher.start().await?;
         runs.send_replace(run(&server, number + 1, phase_of(number + 1)));
     }
-    server = enough_acks(ACKS_AT_THE_END, &world, server, &mut talking).await?;
+    server = enough_acks(CHANGES_AT_THE_END, &world.changes, server, &mut crowd).await?;
     runs.send_modify(|run| run.phase = Phase::Finishing);
     let mut history = History::default();
     let mut repeated = 0;
-    while let Some(talked) = talking.join_next().await {
+    while let Some(talked) = crowd.talking.join_next().await {
         let talked = talked??;
         repeated += talked.duplicates;
         history.sent.extend(talked.sent);
         history.acks.extend(talked.acks);
         history.pushes.extend(talked.pushes);
     }
+    let ruled: Vec<_> = crowd.ruling.join_all().await.into_iter().collect::<Result<_>>()?;
+    let chatted: Vec<_> = crowd.chatting.join_all().await.into_iter().collect::<Result<_>>()?;
     runs.send_modify(|run| run.phase = Phase::Over);
+    let observed: Vec<_> = observing.join_all().await.into_iter().collect::<Result<_>>()?;
     // What a reader complains about is told together with what the checkers make of it.
     let (mut copies, mut complaints) = (Vec::new(), Vec::new());
     while let Some(copy) = reading.join_next().await {
@@ -191,9 +237,14 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         }
     }
     ensure!(faults.is_empty() && complaints.is_empty(), "{}{faults}", complaints.concat());
+    let groups = audit::group_histories(&server, ruled, &chatted, &observed).await?;
+    let faults: Vec<_> = groups.iter().flat_map(|group| group.check()).collect();
+    ensure!(faults.is_empty(), "{} faults:\n{}", faults.len(), shown(&faults));
+    audit::check_notices(&server, &groups).await?;
     // Once more in the middle of things, and then everything on disk must fit together.
     server.kill().await?;
     sound(launcher.data()).await?;
+    let erased = check_erasure(&launcher, &groups).await?;
     ensure!(
         history.acks.len() == history.sent.len(),
         "{} messages were sent, {} acknowledged",
@@ -201,11 +252,27 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         history.acks.len()
     );
     Ok(format!(
-        "{} messages in {} conversations, {kills} kills, {repeated} acks said again, {:?}",
+        "{} messages in {} conversations, {kills} kills, {repeated} acks said again, {} events in \
+         {} groups, {erased} texts erased, {:?}",
         history.sent.len(),
         timelines.len(),
+        groups.iter().map(|group| group.views[&group.owner].len()).sum::<usize>(),
+        groups.len(),
         since.elapsed()
     ))
+}
+
+/// Starts the server once more, lets it end in peace, and looks into its files.
+async fn check_erasure(launcher: &Launcher, groups: &[GroupHistory]) -> Result<usize> {
+    let exit = launcher.start().await?.stop(Signal::Terminate).await?;
+    ensure!(exit.code == Some(0), "no clean end: {exit:?}");
+    audit::check_erasure(launcher.data(), groups)
+}
+
+/// The first of many faults.
+fn shown(faults: &[String]) -> String {
+    let first: Vec<_> = faults.iter().take(8).map(String::as_str).collect();
+    first.join("\n")
 }
 
 /// Makes sure that `petrel verify` has nothing to say.
@@ -216,28 +283,48 @@ async fn sound(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Waits until talkers have seen this many acks from now on, and returns the server. It is
+/// Waits until this many acks have been counted from now on, and returns the server. It is
 /// an error if the server ends before it is killed, or a talker gives up; then it shows
 /// what the server said.
 async fn enough_acks(
     acks: u64,
-    world: &World,
+    count: &AckCount,
     mut server: Server,
-    talking: &mut JoinSet<Result<Talked>>,
+    crowd: &mut Crowd,
 ) -> Result<Server> {
     tokio::select! {
-        () = world.acks.more(acks) => Ok(server),
+        () = count.more(acks) => Ok(server),
         exit = server.ended() => {
             let exit = exit?;
             bail!("the server ended by itself, with {:?}:\n{}", exit.code, exit.stderr)
         }
-        Some(talked) = talking.join_next() => {
-            let error = match talked? {
-                Ok(_) => anyhow!("a talker left early"),
-                Err(error) => error,
-            };
+        error = crowd.gives_up() => {
             let exit = server.kill().await?;
             Err(error.context(format!("the server said:\n{}", exit.stderr)))
+        }
+    }
+}
+
+/// Those who make work for the server, each until told to finish.
+#[derive(Default)]
+struct Crowd {
+    talking: JoinSet<Result<Talked>>,
+    ruling: JoinSet<Result<Ruled>>,
+    chatting: JoinSet<Result<Chatted>>,
+}
+
+impl Crowd {
+    /// Waits until somebody leaves who was not told to.
+    async fn gives_up(&mut self) -> anyhow::Error {
+        let left = tokio::select! {
+            Some(left) = self.talking.join_next() => left.map(|left| left.err()),
+            Some(left) = self.ruling.join_next() => left.map(|left| left.err()),
+            Some(left) = self.chatting.join_next() => left.map(|left| left.err()),
+            else => return anyhow!("everybody left early"),
+        };
+        match left {
+            Ok(error) => error.unwrap_or_else(|| anyhow!("somebody left early")),
+            Err(panic) => panic.into(),
         }
     }
 }
@@ -299,6 +386,11 @@ async fn epoch_of(server: &Server) -> Result<Epoch> {
 
 fn talker_id(number: u64) -> UserId {
     UserId::new(1_000_000 + number % TALKERS)
+}
+
+/// Those who speak in groups.
+fn chatter_ids() -> impl Iterator<Item = UserId> {
+    (0..CHATTERS).map(|number| UserId::new(1_000_200 + number))
 }
 
 /// A partner, and two in a ring: every conversation goes both ways.

@@ -291,3 +291,11 @@ fn assert_one_clear_line(exit: &Exit) {
     assert_eq!(exit.code, Some(3), "{exit:?}");
     assert_eq!(exit.stdout, "", "{exit:?}");
 }
+
+#[test]
+fn the_product_has_no_faults_built_in() {
+    let binary = fs::read(PETREL).unwrap();
+    let marker = b"PETREL_MUTANT";
+    let found = binary.windows(marker.len()).any(|window| window == marker);
+    assert!(!found, "{PETREL} was built with the feature `mutants`");
+}

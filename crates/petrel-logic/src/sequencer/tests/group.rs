@@ -260,6 +260,25 @@ async fn what_a_membership_means_for_a_user_is_told_once_in_the_personal_timelin
     );
 }
 
+/// The founder's own entry is found by the name of the founding, which is shown to nobody.
+#[tokio::test]
+async fn events_of_personal_timelines_show_no_name() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let effects = fixture.decide(vec![create(ALICE, "g", &[BOB], History::Joined)]).await;
+    let names = effects.iter().filter_map(|effect| match effect {
+        Effect::Deliver { frame: ServerFrame::Event(push), .. } => Some(push.client_msg_id.clone()),
+        _ => None,
+    });
+    let names: Vec<_> = names.map(|name| name.map(|name| name.as_str().to_owned())).collect();
+    assert_eq!(names, [Some("g".to_owned()), None]);
+
+    let timeline = fixture.store.personal_timeline(ALICE).await.unwrap().unwrap();
+    let request =
+        Pull { conversation_id: timeline, after_seq: None, before_seq: None, limit: None };
+    let pulled = Catchup::new(Arc::clone(&fixture.store)).pull(ALICE, &request).await.unwrap();
+    assert!(!pulled.events[0].get().contains("clientMsgId"), "{:?}", pulled.events);
+}
+
 #[tokio::test]
 async fn whoever_joins_has_nothing_unread_but_what_comes_after() {
     let mut fixture = Fixture::new(EXTERNAL).await;

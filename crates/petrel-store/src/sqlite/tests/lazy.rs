@@ -315,3 +315,81 @@ async fn race(store: Arc<SqliteStore>, committed: Arc<AtomicU64>, commits: u64) 
         }
     }
 }
+
+/// As [`readers_race_with_flushes`], but for what is changed in place: each commit says its
+/// number in an event, the profile, a member's attributes, a payload and a trim.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_never_see_half_of_a_change_in_place() {
+    const COMMITS: u64 = 400;
+    let place = TempDir::new().unwrap();
+    let store = Arc::new(open_small(place.path()));
+    let owner_epoch = owner(&store).await;
+    let committed = Arc::new(AtomicU64::new(0));
+    let group = NewConversation {
+        id: id(1),
+        kind: ConversationKind::Group,
+        profile: Bytes::from_static(b"1"),
+    };
+    let change = |seq: u64| crate::MemberUpdate {
+        conversation: id(1),
+        user: UserId::new(2),
+        attributes: seq.to_string().into(),
+        intervals: vec![crate::Interval { first: Seq::new(1), last: None }],
+    };
+    let first = Batch {
+        conversations: vec![group],
+        events: vec![message(1, 1, "1")],
+        members: vec![change(1)],
+        ..Batch::default()
+    };
+    store.commit(PARTITION, first, LogPosition::new(1), owner_epoch).await.unwrap();
+    let readers: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(race_in_place(Arc::clone(&store), Arc::clone(&committed), COMMITS)))
+        .collect();
+    for seq in 2..=COMMITS {
+        let before = Seq::new(seq - 1);
+        let last = store.events_after(id(1), Seq::new(seq - 2), 1).await.unwrap().events[0].row;
+        let payload = Bytes::from(format!("overwritten with {seq}"));
+        let batch = Batch {
+            events: vec![message(1, seq, &seq.to_string())],
+            overwrites: vec![crate::Overwrite { row: last, payload }],
+            profiles: vec![crate::ProfileUpdate {
+                conversation: id(1),
+                profile: seq.to_string().into(),
+            }],
+            members: vec![change(seq)],
+            trims: vec![crate::Trim { conversation: id(1), before }],
+            ..Batch::default()
+        };
+        store.commit(PARTITION, batch, LogPosition::new(seq), owner_epoch).await.unwrap();
+        committed.store(seq, Ordering::SeqCst);
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+async fn race_in_place(store: Arc<SqliteStore>, committed: Arc<AtomicU64>, commits: u64) {
+    loop {
+        let seen = committed.load(Ordering::SeqCst);
+        let state = store.conversation(id(1)).await.unwrap().unwrap();
+        let head = state.summary.head.seq.get();
+        assert!(head >= seen);
+        assert_eq!(state.summary.profile, head.to_string());
+        assert_eq!(state.members[0].attributes, head.to_string());
+        assert_eq!(state.summary.trimmed_before.get(), (head - 1).max(1));
+        let page = store.events_after(id(1), Seq::ZERO, 10).await.unwrap();
+        let head = page.head.seq.get();
+        assert_eq!(page.trimmed_before.get(), (head - 1).max(1));
+        if head > 1 {
+            assert_eq!(page.events.len(), 2);
+            assert_eq!(page.events[0].payload, format!("overwritten with {head}"));
+        }
+        let entry = &store.sync_page(UserId::new(2), RowId::new(0), None, 1).await.unwrap();
+        let entry = &entry.entries[0];
+        assert_eq!(entry.profile, entry.head.seq.to_string());
+        if seen == commits {
+            break;
+        }
+    }
+}

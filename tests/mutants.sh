@@ -1,0 +1,77 @@
+#!/bin/sh
+# Builds faults into the store and the sequencer, one at a time, and makes sure that a
+# proof fails with each. A fault that no proof notices, or a proof that fails without any,
+# ends this with an error. The faults are in crates/petrel-store/src/mutants.rs.
+#
+# PROOFS limits which proofs are tried, as in PROOFS="simulation power".
+set -eu
+cd "$(dirname "$0")/.."
+CARGO=${CARGO:-cargo}
+PROOFS=${PROOFS:-simulation store power}
+LOGS=$(mktemp -d)
+trap 'rm -rf "$LOGS"' EXIT
+
+# Debug builds only: a release build with these features is refused by the compiler.
+run() { # PROOF
+    case $1 in
+    simulation)
+        PETREL_SIMULATION_STEPS=${PETREL_SIMULATION_STEPS:-100000} \
+            $CARGO test --quiet --locked --package petrel-logic --features mutants \
+            --test simulation state_fetched
+        ;;
+    store)
+        $CARGO test --quiet --locked --package petrel-store --features mutants --lib sqlite::
+        ;;
+    power)
+        PETREL_POWER_CUTS=${PETREL_POWER_CUTS:-30} \
+            $CARGO test --quiet --locked --package petrel-testkit --package petrel-logic \
+            --features petrel-logic/mutants --test power a_power_cut
+        ;;
+    esac
+}
+
+for proof in $PROOFS; do
+    echo "without a fault: $proof"
+    if ! run "$proof" >"$LOGS/log" 2>&1; then
+        cat "$LOGS/log"
+        echo "$proof fails without any fault; nothing can be said of the faults"
+        exit 1
+    fi
+done
+
+survived=
+table=
+while read -r mutant notice; do
+    caught=
+    for proof in $PROOFS; do
+        case " $notice " in *" $proof "*) ;; *) continue ;; esac
+        if PETREL_MUTANT=$mutant run "$proof" >"$LOGS/log" 2>&1; then
+            result=SURVIVED
+        else
+            result=caught
+            caught=yes
+        fi
+        reason=$(grep -hoE -m 1 'PETREL_SIMULATION_SEED=.*|acked [^"]*|verification found .*|panicked at .*' \
+            "$LOGS/log" | cut -c 1-90 || true)
+        table="$table$(printf '%-28s %-11s %-9s %s' "$mutant" "$proof" "$result" "$reason")
+"
+        echo "$mutant: $proof: $result"
+        # Each named proof must notice.
+        [ "$result" = caught ] || survived="$survived $mutant/$proof"
+    done
+    [ -n "$caught" ] || survived="$survived $mutant"
+done <<'MUTANTS'
+ack-before-commit store power
+synchronous-off store power
+idempotency-not-rebuilt store power
+watermark-before-slice store power
+head-lowered-at-open store power
+fan-out-before-commit simulation
+membership-outside-sequencer simulation
+MUTANTS
+
+printf '\n%-28s %-11s %-9s %s\n%s' fault proof result 'first words' "$table"
+if [ -n "$survived" ]; then
+    echo "not noticed:$survived"
+    exit 1
+fi
