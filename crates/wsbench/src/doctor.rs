@@ -127,14 +127,16 @@ pub fn examine(connections: u64, destinations: u64, sources: u64) -> Vec<Finding
     if let Some(ports) = machine::local_ports() {
         let most = ports * destinations.max(1) * sources.max(1);
         findings.push(Finding {
-            ok: connections <= most,
+            ok: connections <= most / 2,
             what: format!(
                 "local ports: {ports} x {} destinations x {} source addresses = {most} connections",
                 destinations.max(1),
                 sources.max(1)
             ),
-            why: "each connection needs a port of its own per source address and destination".to_owned(),
-            cure: (connections > most).then(|| {
+            why: "each connection needs a port of its own per source address and destination, and \
+                  with more than half of them taken Linux searches long for a free one"
+                .to_owned(),
+            cure: (connections > most / 2).then(|| {
                 "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or --source with more addresses"
                     .to_owned()
             }),

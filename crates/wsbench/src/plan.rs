@@ -245,6 +245,7 @@ impl Plan {
             plan.scale(factor)?;
         }
         plan.check(scenario)?;
+        plan.spread_over_loopback();
         Ok(plan)
     }
 
@@ -368,6 +369,29 @@ impl Plan {
             stage.time = stage.time.scaled(factor);
         }
         Ok(())
+    }
+
+    /// All of 127.0.0.0/8 is this machine. When more than half of the local ports towards
+    /// one destination were needed, Linux would search longer and longer for a free one
+    /// (it tries every second port first), so that connections to loopback come from
+    /// several of its addresses.
+    fn spread_over_loopback(&mut self) {
+        let Some(ports) = crate::machine::local_ports().filter(|_| self.sources.is_empty()) else {
+            return;
+        };
+        let loopback = |target: &Target| {
+            target.host == "localhost"
+                || target.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() && ip.is_ipv4())
+        };
+        if !self.targets.iter().all(loopback) {
+            return;
+        }
+        let each = u64::from(self.conns).div_ceil(self.targets.len() as u64);
+        let needed = each.div_ceil((ports * 2 / 5).max(1));
+        if needed > 1 && cfg!(target_os = "linux") {
+            let address = |last: u64| IpAddr::from([127, 0, (last >> 8) as u8, last as u8]);
+            self.sources = (1..=needed.min(60_000)).map(address).collect();
+        }
     }
 
     /// What the server's protocol can do.

@@ -137,6 +137,7 @@ impl Ledger {
         let seen = window.see(seq);
         self.holes = self.holes + window.holes().len() as u64 - holes_before as u64;
         match (seen, how) {
+            (Seen::Again, How::Live) if stream.read_early.remove(seq) => return Arrival::Known,
             (Seen::Again, How::Live) => {
                 self.tally.duplicates += 1;
                 return Arrival::Duplicate;
@@ -151,6 +152,7 @@ impl Ledger {
         }
         if how == How::History {
             self.tally.recovered += 1;
+            stream.read_early.add(seq..=seq);
         }
         let timed = stream.delivered(seq, now, answers);
         stream.forget_done(audience);

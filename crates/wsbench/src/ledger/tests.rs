@@ -165,3 +165,15 @@ fn an_answer_that_never_comes_frees_its_place() {
     assert_eq!(ledger.expire(25), 0);
     assert_eq!(ledger.in_flight(), 1);
 }
+
+#[test]
+fn a_push_that_crosses_the_history_is_no_second_delivery_but_one_more_is() {
+    let mut ledger = Ledger::new(Cast::Pairs { both_ways: false }, 2, true);
+    let seq = ledger.stream_or_new(0).send(1, 1);
+    for how in [How::History, How::Live] {
+        ledger.arrive(0, 1, seq, 2, how);
+    }
+    assert_eq!((ledger.settle(0).duplicates, ledger.settle(0).recovered), (0, 1));
+    ledger.arrive(0, 1, seq, 3, How::Live);
+    assert_eq!(ledger.settle(0).duplicates, 1);
+}

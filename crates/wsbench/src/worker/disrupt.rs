@@ -88,6 +88,7 @@ impl Engine {
             } else {
                 Reading::Fast
             };
+            self.sessions[index as usize].is_slow = lot < slow + deaf;
         }
     }
 

@@ -141,6 +141,7 @@ pub(crate) fn poll() -> std::io::Result<(Poll, Waker)> {
 impl Engine {
     fn new(assignment: Assignment, poll: Poll, link: Link) -> Result<Self, String> {
         let Assignment { plan, run, origin, first, count } = assignment;
+        let memory_before = crate::machine::own_memory();
         let behaviour = plan.scenario().behaviour(&plan);
         let abilities = plan.abilities();
         let addresses =
@@ -202,7 +203,7 @@ impl Engine {
             stop: false,
             plan,
         };
-        engine.usage.memory_before = crate::machine::own_memory();
+        engine.usage.memory_before = memory_before;
         engine.choose_readers();
         engine.begin_ramp(seed);
         Ok(engine)

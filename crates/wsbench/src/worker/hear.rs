@@ -352,7 +352,7 @@ impl Engine {
             return;
         }
         let now = self.now;
-        if self.sessions[index as usize].reading != Reading::Fast {
+        if self.sessions[index as usize].is_slow {
             self.metrics.time(Timing::SlowEndToEnd, intended, now);
             return;
         }

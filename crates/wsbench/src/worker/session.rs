@@ -93,6 +93,8 @@ pub(super) struct Session {
     pub(super) attempts: u32,
     pub(super) stage: Stage,
     pub(super) reading: Reading,
+    /// It reads slowly, or did until the drain: its deliveries are timed apart.
+    pub(super) is_slow: bool,
     pub(super) todo: Todo,
     /// It has stood before.
     pub(super) was_live: bool,
@@ -128,6 +130,7 @@ impl Default for Session {
             attempts: 0,
             stage: Stage::Off,
             reading: Reading::Fast,
+            is_slow: false,
             todo: Todo::default(),
             was_live: false,
             owes_receipt: false,

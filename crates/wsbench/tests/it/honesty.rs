@@ -66,7 +66,7 @@ fn trial(liar: &Liar, arguments: &[&str]) -> Result<Trial> {
     let found = report(arguments)?;
     let (did, waits) = liar.confession()?;
     assert!(found.deliveries.adds_up(), "{:?}", found.deliveries);
-    assert!(found.deliveries.sent > 9_000, "{}", found.deliveries.sent);
+    assert!(found.deliveries.sent > 5_000, "{}", found.deliveries.sent);
     Ok(Trial { did, waits, found })
 }
 
@@ -251,7 +251,7 @@ fn a_stall_shows_whole_in_the_corrected_latency() -> Result<()> {
 
 #[test]
 fn a_closed_loop_hides_the_stall_and_says_so() -> Result<()> {
-    let trial = messenger(&["--stall", "3000"], &["--in-flight", "1"])?;
+    let trial = messenger(&["--stall", "10000"], &["--in-flight", "1"])?;
     // The stall is in the longest time, but few messages were sent that could tell of it.
     assert!(trial.found.times("e2e").expect("measured").max >= 1_990.0);
     assert!(trial.times_over("e2e", 1_000_000) <= 20);
