@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use petrel_store::sqlite::SqliteStore;
-use petrel_store::{Batch, Store};
+use petrel_store::{Batch, Store, StoreError};
 use petrel_types::{LogPosition, OwnerEpoch, Partition, Seq};
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,9 +32,13 @@ impl Owned {
     }
 
     pub(crate) fn commit(&self, batch: Batch) {
+        self.try_commit(batch).unwrap();
+    }
+
+    pub(crate) fn try_commit(&self, batch: Batch) -> Result<(), StoreError> {
         let position = LogPosition::new(0);
         let commit = self.store.commit(PARTITION, batch, position, self.owner_epoch);
-        self.runtime.block_on(commit).unwrap();
+        self.runtime.block_on(commit).map(|_| ())
     }
 
     /// Pulls the end of random timelines.
