@@ -4,6 +4,7 @@
 
 mod api;
 mod auth;
+mod backup;
 mod chat;
 mod crash;
 mod delivery;

@@ -1,0 +1,71 @@
+//! A copy of a server at work, and a server made of the copy.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use petrel_protocol::frame::Pull;
+use petrel_testkit::server;
+use petrel_types::Seq;
+
+use crate::support::{ALICE, BOB, PETREL, launcher};
+
+#[tokio::test]
+async fn a_backup_of_a_server_at_work_holds_what_was_acked_and_starts_in_a_new_epoch() -> Result<()>
+{
+    let home = tempfile::tempdir()?;
+    let (copy, restored) = (home.path().join("copy"), home.path().join("restored"));
+    let original = launcher()?.bench_issuer();
+    let server = original.start().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    for number in 1..=50 {
+        alice.chat(BOB, &format!("before-{number}"), "kept").await?;
+        alice.expect_saved().await?;
+    }
+    let epoch = alice.auth_ok().context("AUTH_OK")?.epoch;
+    let token = alice.sync(None, None).await?.token;
+
+    let data = original.data().to_owned();
+    let arguments: [PathBuf; 5] =
+        ["backup".into(), "--data-dir".into(), data, "--to".into(), copy.clone()];
+    let going_on = async {
+        for number in 1..=200 {
+            alice.chat(BOB, &format!("meanwhile-{number}"), "perhaps kept").await?;
+            alice.expect_saved().await?;
+        }
+        anyhow::Ok(())
+    };
+    let (exit, gone_on) = tokio::join!(server::run(PETREL, &arguments), going_on);
+    gone_on?;
+    let exit = exit?;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    server.kill().await?;
+
+    let arguments: [PathBuf; 5] =
+        ["restore".into(), "--from".into(), copy, "--data-dir".into(), restored.clone()];
+    let exit = server::run(PETREL, &arguments).await?;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    let again = server::run(PETREL, &arguments).await?;
+    assert_ne!(again.code, Some(0), "a restore over something that is there: {again:?}");
+
+    let restored = launcher()?.data_directory(restored).bench_issuer();
+    let server = restored.start().await?;
+    let mut bob = server.connect(BOB, "phone").await?;
+    assert_ne!(bob.auth_ok().context("AUTH_OK")?.epoch, epoch);
+    let state = bob.sync(None, None).await?;
+    let conversation = state.conversations[0].conversation_id;
+    assert!(state.conversations[0].head_seq >= Seq::new(50), "{state:?}");
+    let pull = Pull {
+        conversation_id: conversation,
+        after_seq: Some(Seq::new(49)),
+        before_seq: None,
+        limit: Some(1),
+    };
+    let events = bob.pull(pull).await?;
+    assert!(events.events[0].get().contains("before-50"), "{events:?}");
+
+    // A device that knows the old epoch is told to start anew.
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let state = alice.sync(Some(&token), None).await?;
+    assert!(state.resync, "{state:?}");
+    Ok(())
+}
