@@ -254,7 +254,9 @@ fn a_closed_loop_hides_the_stall_and_says_so() -> Result<()> {
     let trial = messenger(&["--stall", "10000"], &["--in-flight", "1"])?;
     // The stall is in the longest time, but few messages were sent that could tell of it.
     assert!(trial.found.times("e2e").expect("measured").max >= 1_990.0);
-    assert!(trial.times_over("e2e", 1_000_000) <= 20);
+    // Two of each of the 20 senders at most: one acknowledged and not yet delivered, and
+    // the one after it. In the open loop it was half of all that were due.
+    assert!(trial.times_over("e2e", 1_000_000) <= 40);
     assert_eq!(trial.found.plan.in_flight, Some(1));
     Ok(())
 }
