@@ -245,7 +245,7 @@ impl Orchestra {
                 }
             }
             Update::Second(second) => {
-                if self.seconds.add(index, second) {
+                if self.seconds.add(index, *second) {
                     audience.second(&self.seconds);
                 }
             }
@@ -283,7 +283,7 @@ fn start_thread(
         .spawn(move || worker::run(assignment, poll, link))?;
     thread::Builder::new()
         .name(format!("updates-{index}"))
-        .spawn(move || own_updates.iter().try_for_each(|update| updates.send((index, update))))?;
+        .spawn(move || own_updates.iter().all(|update| updates.send((index, update)).is_ok()))?;
     Ok(Worker::Thread { commands, waker })
 }
 

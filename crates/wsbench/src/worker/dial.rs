@@ -229,10 +229,9 @@ impl Engine {
             let _ = self.poll.registry().deregister(socket.source());
         }
         match stage {
-            Stage::Off | Stage::Waiting | Stage::Failed => return,
+            Stage::Off | Stage::Waiting | Stage::Failed => {}
             _ if matches!(self.phase, Phase::Close(_)) => {
                 self.sessions[index as usize].reset(Stage::Off);
-                return;
             }
             Stage::Connecting | Stage::Upgrading | Stage::LoggingIn => {
                 self.metrics.error(cause);

@@ -528,10 +528,9 @@ impl Engine {
         }
         self.usage.stops.push(((before - self.origin) as f64 / 1e9, gap as f64 / 1e9));
         self.untimed_before = self.now;
-        for pacer in [&mut self.dials, &mut self.sends, &mut self.pings, &mut self.flaps] {
-            if let Some(pacer) = pacer {
-                pacer.shift(gap);
-            }
+        let pacers = [&mut self.dials, &mut self.sends, &mut self.pings, &mut self.flaps];
+        for pacer in pacers.into_iter().flatten() {
+            pacer.shift(gap);
         }
         for session in &mut self.sessions {
             session.last_heard = self.now;
@@ -555,7 +554,7 @@ impl Engine {
             live: self.live,
             times: self.metrics.take_second(),
         };
-        self.tell(Update::Second(second));
+        self.tell(Update::Second(Box::new(second)));
         self.next_second = self.origin + ((self.now - self.origin) / SECOND + 1) * SECOND;
     }
 

@@ -54,7 +54,7 @@ pub enum Update {
     /// Every connection has been tried.
     Ramped,
     /// What happened in the last second.
-    Second(Second),
+    Second(Box<Second>),
     /// It is over.
     Done(Box<WorkerResult>),
     /// It can't go on.

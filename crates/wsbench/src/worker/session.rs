@@ -76,6 +76,10 @@ pub(super) struct Session {
     pub(super) out: Vec<u8>,
     pub(super) dialing: Option<Box<Dialing>>,
     /// Messages to be sent again, in order.
+    #[expect(
+        clippy::box_collection,
+        reason = "rarely there, and sessions are many: 8 bytes, not 32"
+    )]
     pub(super) again: Option<Box<VecDeque<u32>>>,
     /// When it was meant to be dialled; for one that came back, when it was lost.
     pub(super) since: Nanos,
