@@ -27,7 +27,7 @@ const PAGE: u32 = 50;
 pub(crate) fn next_ask(history: &History, users: u64, random: &mut fastrand::Rng) -> Option<Ask> {
     let name = format!("ask-{}", history.asks.len());
     let is_creation = |ask: &&Ask| matches!(ask.content, Content::CreateGroup { .. });
-    let mut some_users = |random: &mut fastrand::Rng| {
+    let some_users = |random: &mut fastrand::Rng| {
         (0..random.usize(1..4)).map(|_| UserId::new(1 + random.u64(..users))).collect()
     };
     if history.asks.iter().filter(is_creation).count() < GROUPS {

@@ -198,7 +198,7 @@ impl Steward {
     fn next_order(&mut self) -> Order {
         self.next_name += 1;
         let name = format!("g{}-{}", self.user, self.next_name);
-        let mut order = |actor, change, frame| Order {
+        let order = |actor, change, frame| Order {
             actor,
             name: name.clone(),
             asked: Asked::Change(change),
