@@ -1,6 +1,6 @@
 //! The real `wsbench` against real servers.
 
 mod honesty;
+mod reference_commands;
 mod reports;
-mod seeds;
 mod support;
