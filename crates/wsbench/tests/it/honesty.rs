@@ -254,7 +254,8 @@ fn a_stall_shows_whole_in_the_corrected_latency() -> Result<()> {
 
 #[test]
 fn a_closed_loop_hides_the_stall_and_says_so() -> Result<()> {
-    let trial = messenger(&["--stall", "10000"], &["--in-flight", "1"])?;
+    // However fast the machine is, the stall is in the time that is measured.
+    let trial = messenger(&["--stall", "5000"], &["--in-flight", "1", "--warmup", "0s"])?;
     // The stall is in the longest time, but few messages were sent that could tell of it.
     assert!(trial.found.times("e2e").expect("measured").max >= 1_990.0);
     // Two of each of the 20 senders at most: one acknowledged and not yet delivered, and
