@@ -66,16 +66,11 @@ impl EventBody {
 
     /// Reads a stored payload.
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
-        if Self::is_message(payload) {
+        if payload.starts_with(MESSAGE_MARK) {
             serde_json::from_slice(payload).map(Self::Message)
         } else {
             serde_json::from_slice(payload).map(Self::Change)
         }
-    }
-
-    /// Whether a stored payload is that of a message.
-    pub(crate) fn is_message(payload: &[u8]) -> bool {
-        payload.starts_with(MESSAGE_MARK)
     }
 }
 

@@ -58,13 +58,8 @@ impl Draft<'_> {
     }
 
     /// If the command was decided before, arranges for the first ack to be said again.
-    fn say_again(
-        &mut self,
-        command: &Command,
-        key: &MessageKey,
-        payload_hash: Option<u64>,
-    ) -> bool {
-        let differs = |first: Option<u64>| match (first, payload_hash) {
+    fn say_again(&mut self, command: &Command, key: &MessageKey, body_hash: Option<u64>) -> bool {
+        let differs = |first: Option<u64>| match (first, body_hash) {
             (Some(first), Some(second)) => first != second,
             _ => false,
         };
@@ -72,9 +67,9 @@ impl Draft<'_> {
             let first = self.decisions.event(event);
             if let Some(group) = first.founded {
                 let group = MessageKey { conversation: group, ..key.clone() };
-                return self.say_again(command, &group, payload_hash);
+                return self.say_again(command, &group, body_hash);
             }
-            let body_differs = differs(first.payload_hash);
+            let body_differs = differs(first.body_hash);
             self.decisions.duplicate_in_batch(command.origin, event, body_differs);
             return true;
         }
@@ -84,9 +79,9 @@ impl Draft<'_> {
         };
         if let Some(group) = earlier.founded {
             let group = MessageKey { conversation: group, ..key.clone() };
-            return self.say_again(command, &group, payload_hash);
+            return self.say_again(command, &group, body_hash);
         }
-        let body_differs = differs(earlier.payload_hash);
+        let body_differs = differs(earlier.body_hash);
         self.decisions.duplicate(command.origin, key.clone(), earlier, body_differs);
         true
     }

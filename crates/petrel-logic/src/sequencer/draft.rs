@@ -180,9 +180,7 @@ impl<'a> Draft<'a> {
         let appended = self.append(conversation, entry);
         let (seq, key) = (appended.seq, appended.key.clone());
         let event = self.decisions.saved(command.origin, appended);
-        if let Some(key) = key {
-            self.named.insert(key, event);
-        }
+        self.named.extend(key.map(|key| (key, event)));
         seq
     }
 
@@ -191,18 +189,19 @@ impl<'a> Draft<'a> {
         let appended = self.append(conversation, entry);
         let (seq, key) = (appended.seq, appended.key.clone());
         let event = self.decisions.told(appended);
-        if let Some(key) = key {
-            self.named.insert(key, event);
-        }
+        self.named.extend(key.map(|key| (key, event)));
         seq
     }
 
     fn append(&mut self, conversation: ConversationId, entry: NewEntry) -> Appended {
         let NewEntry { sender, client_message_id, body, recipients, except, founded } = entry;
         let now = self.now;
-        let is_message = matches!(body, EventBody::Message(_));
+        let body_hash = match &body {
+            EventBody::Message(message) => Some(hash_of(&message.body)),
+            EventBody::Change(_) => None,
+        };
+        let is_message = body_hash.is_some();
         let payload = body.encode();
-        let payload_hash = is_message.then(|| hash_of(&payload));
         let model = self.model(conversation).expect("decisions are about loaded conversations");
         model.head = Head {
             seq: model.head.seq.next(),
@@ -238,7 +237,7 @@ impl<'a> Draft<'a> {
             key,
             seq: place.seq,
             timestamp: now,
-            payload_hash,
+            body_hash,
             founded,
             event_index: self.batch.events.len() as u64 - 1,
             frame: frame(&about, envelope, body),
@@ -247,7 +246,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The payload of an event as it is after this batch, and where it is stored.
+    /// Who sent an event, when, and what it says after this batch.
     pub(super) fn target(
         &self,
         conversation: ConversationId,

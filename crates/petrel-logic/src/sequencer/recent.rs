@@ -31,8 +31,9 @@ pub(super) struct Remembered {
     pub(super) row: RowId,
     pub(super) seq: Seq,
     pub(super) timestamp: TimestampMs,
-    /// What it said, if it still says so: tells whether a retry says the same.
-    pub(super) payload_hash: Option<u64>,
+    /// What a message said, if it still says so: tells whether a retry says the same. What
+    /// other events say is not compared.
+    pub(super) body_hash: Option<u64>,
     /// The group that it founded.
     pub(super) founded: Option<ConversationId>,
 }
@@ -48,34 +49,16 @@ pub(super) struct RecentMessages {
 
 impl Remembered {
     pub(super) fn of(event: &StoredEvent) -> Self {
-        Self {
-            row: event.row,
-            seq: event.seq,
-            timestamp: event.timestamp,
-            payload_hash: unchanged_hash(&event.payload),
-            founded: founded(&event.payload),
-        }
-    }
-}
-
-/// The hash of a message's payload, unless the message was changed since. What other
-/// events say is not compared.
-fn unchanged_hash(payload: &[u8]) -> Option<u64> {
-    match EventBody::decode(payload) {
-        Ok(EventBody::Message(message)) if message.rev.is_none() => Some(hash_of(payload)),
-        _ => None,
-    }
-}
-
-fn founded(payload: &[u8]) -> Option<ConversationId> {
-    if EventBody::is_message(payload) {
-        return None;
-    }
-    match EventBody::decode(payload) {
-        Ok(EventBody::Change(Change::ConversationAdded { conversation_id })) => {
-            Some(conversation_id)
-        }
-        _ => None,
+        let (body_hash, founded) = match EventBody::decode(&event.payload) {
+            Ok(EventBody::Message(message)) if message.rev.is_none() => {
+                (Some(hash_of(&message.body)), None)
+            }
+            Ok(EventBody::Change(Change::ConversationAdded { conversation_id })) => {
+                (None, Some(conversation_id))
+            }
+            _ => (None, None),
+        };
+        Self { row: event.row, seq: event.seq, timestamp: event.timestamp, body_hash, founded }
     }
 }
 
@@ -113,9 +96,9 @@ impl Default for RecentMessages {
 
 /// Tells whether a retry carries the same body. Lives only in memory, so the
 /// function may change between versions.
-pub(super) fn hash_of(payload: &[u8]) -> u64 {
+pub(super) fn hash_of(body: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(payload);
+    hasher.write(body.as_bytes());
     hasher.finish()
 }
 
@@ -139,7 +122,7 @@ mod tests {
             row: RowId::new(1),
             seq: Seq::new(1),
             timestamp: TimestampMs::new(1),
-            payload_hash: None,
+            body_hash: None,
             founded: None,
         };
         for number in 0..1000 {

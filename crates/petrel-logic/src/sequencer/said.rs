@@ -32,7 +32,7 @@ pub(super) struct Appended {
     pub(super) seq: Seq,
     pub(super) timestamp: TimestampMs,
     /// What tells whether a retry says the same.
-    pub(super) payload_hash: Option<u64>,
+    pub(super) body_hash: Option<u64>,
     pub(super) founded: Option<ConversationId>,
     /// Where it is in the batch.
     pub(super) event_index: u64,
@@ -179,7 +179,7 @@ impl Appended {
             row,
             seq: self.seq,
             timestamp: self.timestamp,
-            payload_hash: self.payload_hash,
+            body_hash: self.body_hash,
             founded: self.founded,
         }
     }

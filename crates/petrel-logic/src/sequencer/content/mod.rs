@@ -16,7 +16,7 @@ use petrel_types::{ConversationId, UserId};
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
 use crate::Refusal;
-use crate::event::{EventBody, MessageBody};
+use crate::event::EventBody;
 use crate::refusal::not_a_member;
 
 impl Draft<'_> {
@@ -52,10 +52,7 @@ impl Draft<'_> {
     /// What tells whether the same is said again; `None` where it is not compared.
     pub(super) fn content_hash(content: &Content) -> Option<u64> {
         match content {
-            Content::Text(body) => {
-                let message = EventBody::Message(MessageBody::text(body.clone()));
-                Some(hash_of(&message.encode()))
-            }
+            Content::Text(body) => Some(hash_of(body)),
             _ => None,
         }
     }
