@@ -98,7 +98,7 @@ impl Metrics {
         );
         registry.register(
             "closes",
-            "Ends of sessions, by reason; slow_consumer is a peer that did not read",
+            "Ends of sessions, by reason; `slow` is a peer that did not read",
             closes,
         );
         registry.register("refusals", "Requests refused in a session, by reason", refusals);

@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use petrel_testkit::http::Http;
 use petrel_testkit::server::{Server, Signal};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use crate::support::{ALICE, BOB, bench_server, launcher};
 
 fn admin(server: &Server) -> Http {
@@ -100,8 +103,14 @@ async fn clients_do_not_make_up_labels() -> Result<()> {
     let ask = async |number: usize| {
         server.http().get(&format!("/api/conversations/{number}/messages")).await?;
         server.http().get(&format!("/no/such/path/{number}")).await?;
-        let method = format!("METHOD{number}");
-        server.http().request(&method, "/healthz", &[], "").await
+        // The client of the tests knows no such method.
+        let mut stream = TcpStream::connect(server.http_address()).await?;
+        let request = format!("METHOD{number} /healthz HTTP/1.1\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        petrel_testkit::in_time("an answer", stream.read_to_string(&mut answer)).await??;
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+        anyhow::Ok(())
     };
     ask(0).await?;
     let before = scrape(&server).await?.len();

@@ -6,7 +6,9 @@ use std::io::Read;
 
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
+use petrel_testkit::http::Http;
 use petrel_testkit::server::Server;
+use petrel_types::UserId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -176,12 +178,26 @@ async fn a_heap_profile_shows_what_was_allocated_meanwhile() -> Result<()> {
     let hint = String::from_utf8(hint)?;
     assert!(status == 409 && hint.contains("heap?seconds=30"), "{status}: {hint}");
 
-    let profile = fetch_under_load(&server, "/debug/pprof/heap?seconds=2").await?;
+    let profile = fetch_under_load(&server, "/debug/pprof/heap?seconds=1").await?;
     assert_eq!(profile.units[0].1, "bytes", "{:?}", profile.units);
-    assert!(profile.total() > 100_000, "{} bytes", profile.total());
-    assert!(profile.has("petrel"), "none of our own functions is in it");
     // It was on for that request only.
     assert_eq!(fetch(&server, "/debug/pprof/heap-sampling").await?.1, b"off\n");
+
+    // Some megabytes of sessions, so that one allocation in 512 KiB is many.
+    let admin = Http::new(server.admin_address());
+    admin.request("PUT", "/debug/pprof/heap-sampling", &[], "on").await?;
+    let mut clients = Vec::new();
+    for number in 0..600 {
+        clients.push(server.connect(UserId::new(1_001_000 + number), "phone").await?);
+    }
+    let (status, bytes) = fetch(&server, "/debug/pprof/heap").await?;
+    assert_eq!(status, 200);
+    let profile = Profile::read(&bytes)?;
+    assert!(profile.total() > 1_000_000, "{} bytes", profile.total());
+    assert!(profile.has("petrel"), "none of our own functions is in it");
+    let off = admin.request("PUT", "/debug/pprof/heap-sampling", &[], "off").await?;
+    assert_eq!((off.status, &*off.body), (200, "off\n"));
+    assert_eq!(fetch(&server, "/debug/pprof/heap").await?.0, 409);
     Ok(())
 }
 
