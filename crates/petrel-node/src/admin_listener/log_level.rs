@@ -8,11 +8,13 @@ use axum::http::StatusCode;
 
 use super::AdminListener;
 
+type Change = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
 /// Shows and changes what is logged. Whoever starts the log gives it to the node.
 #[derive(Clone)]
 pub struct LogControl {
     show: Arc<dyn Fn() -> String + Send + Sync>,
-    change: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    change: Arc<Change>,
 }
 
 impl LogControl {

@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_millis(20);
 const MIB: u64 = 1024 * 1024;
 
 /// Kinds of file systems (`f_type` of statfs(2)), and what is wrong with them.
-const KINDS: [(i64, &str, &str); 4] = [
+const KINDS: [(u64, &str, &str); 4] = [
     (0x0102_1994, "tmpfs", "it is memory: everything is gone after a restart of the machine"),
     (0x8584_58f6, "ramfs", "it is memory: everything is gone after a restart of the machine"),
     (0x6969, "NFS", "locks and fsync of network file systems are not to be relied on"),
@@ -65,7 +65,8 @@ fn nearest(directory: &Path) -> Option<PathBuf> {
 fn kind(directory: &Path) -> Finding {
     let shown = directory.display();
     // Its width differs between systems.
-    let number = statfs(directory).map_or(0, |stat| i64::from(stat.f_type) & 0xffff_ffff);
+    let kind = statfs(directory).ok().and_then(|stat| u64::try_from(stat.f_type).ok());
+    let number = kind.unwrap_or(0) & 0xffff_ffff;
     match KINDS.iter().find(|(kind, ..)| *kind == number) {
         Some((_, name, why)) => Finding::bad(
             Problem,
