@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::exit::Failure;
 
-/// Print a script that completes commands and options in a shell.
+/// Print a script that completes commands and options in a shell
 ///
 /// bash:  petrel completions bash > ~/.local/share/bash-completion/completions/petrel
 /// zsh:   petrel completions zsh > "${fpath[1]}/_petrel"

@@ -1,6 +1,7 @@
 //! The `petrel` binary: command line in, exit code out. What it does lives in
 //! `petrel-node`.
 
+#[cfg(feature = "jemalloc")]
 mod allocator;
 mod backup;
 mod completions;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use petrel_types::{Clock, SystemClock, TimestampMs};
 
@@ -49,7 +49,8 @@ fn latest_write(data_directory: &Path) -> Option<TimestampMs> {
 
 fn judge(now: TimestampMs, latest: Option<TimestampMs>) -> Finding {
     let fix = "timedatectl set-ntp true, or install chrony";
-    let what = format!("the clock: {} ms since 1970", now.get());
+    let shown = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(now.get()));
+    let what = format!("the clock: {shown}");
     if now < WRITTEN {
         let why =
             "it is before this program was written; tokens and messages would be stamped with it";
