@@ -49,6 +49,8 @@ pub struct Tally {
     pub gap_length_max: u32,
     /// Deliveries to somebody they are not for.
     pub wrong_recipient: u64,
+    /// Group messages that came back to the connection that had sent them.
+    pub returned: u64,
     /// Payloads that were changed on the way.
     pub corrupt: u64,
     /// Deliveries of messages that nobody sent.
@@ -82,6 +84,10 @@ pub struct LostMessage {
 
 impl Tally {
     pub(super) fn reordered(&mut self, depth: u32) {
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-misses-reordering") {
+            return;
+        }
         self.reordered += 1;
         self.reorder_depth_max = self.reorder_depth_max.max(depth);
     }
@@ -124,6 +130,13 @@ impl Tally {
             self.unconfirmed += 1;
             return false;
         }
+        #[cfg(feature = "mutants")]
+        let acked = acked && !crate::mutants::is("bench-misses-acked-loss");
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-misses-loss") {
+            self.not_entitled += 1;
+            return false;
+        }
         self.lost += 1;
         self.acked_but_lost += u64::from(acked);
         if self.examples.len() < EXAMPLES_MAX {
@@ -150,6 +163,7 @@ impl Tally {
             (&mut self.reordered, other.reordered),
             (&mut self.gaps, other.gaps),
             (&mut self.wrong_recipient, other.wrong_recipient),
+            (&mut self.returned, other.returned),
             (&mut self.corrupt, other.corrupt),
             (&mut self.invented, other.invented),
             (&mut self.refused_but_delivered, other.refused_but_delivered),

@@ -155,6 +155,16 @@ fn a_group_message_is_expected_by_all_but_its_sender() {
 }
 
 #[test]
+fn a_room_that_answers_nothing_may_include_its_speaker() {
+    let mut ledger = Ledger::new(Cast::Groups { size: 2, senders: 1 }, 2, false);
+    let seq = ledger.stream_or_new(0).send(1, 1);
+    assert!(matches!(ledger.arrive(0, 0, seq, 2, How::Live), Arrival::Known));
+    ledger.arrive(0, 1, seq, 2, How::Live);
+    let tally = ledger.settle(0);
+    assert_eq!((tally.returned, tally.wrong_recipient, tally.delivered), (1, 0, 1));
+}
+
+#[test]
 fn an_answer_that_never_comes_frees_its_place() {
     let mut ledger = Ledger::new(Cast::Pairs { both_ways: false }, 2, true);
     for now in [10, 20, 30] {
