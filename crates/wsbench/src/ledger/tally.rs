@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges::Ranges;
 use super::stream::Stream;
 use super::window::Window;
 
@@ -93,13 +94,26 @@ impl Tally {
     }
 
     /// Adds what became of one sender's messages at one recipient.
-    pub(super) fn settle(&mut self, stream: &Stream, window: &Window, sender: u32, recipient: u32) {
+    /// `excused` is what was not for the recipient.
+    pub(super) fn settle(
+        &mut self,
+        stream: &Stream,
+        window: &Window,
+        excused: Option<&Ranges>,
+        sender: u32,
+        recipient: u32,
+    ) {
         let mut missing = 0;
         let mut run = 0;
         for hole in window.missing(stream.sent) {
             for seq in hole {
                 missing += 1;
-                if self.miss(stream, seq, sender, recipient) {
+                if excused.is_some_and(|excused| excused.contains(seq)) {
+                    if !stream.refused.contains(seq) {
+                        self.not_entitled += 1;
+                    }
+                    run = 0;
+                } else if self.miss(stream, seq, sender, recipient) {
                     run += 1;
                     self.gaps += u64::from(run == 1);
                     self.gap_length_max = self.gap_length_max.max(run);
@@ -120,10 +134,6 @@ impl Tally {
     fn miss(&mut self, stream: &Stream, seq: u32, sender: u32, recipient: u32) -> bool {
         let acked = stream.acks.has(seq);
         if stream.refused.contains(seq) {
-            return false;
-        }
-        if stream.not_entitled.contains(seq) {
-            self.not_entitled += 1;
             return false;
         }
         if stream.unconfirmed.contains(seq) {
