@@ -15,7 +15,7 @@ wsbench=${WSBENCH:-target/release/wsbench}
 server=
 trap '[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; }; rm -rf "$data"' EXIT
 
-$petrel serve --bench-issuer --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 >"$log" 2>&1 &
+$petrel serve --bench-issuer --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 --admin off >"$log" 2>&1 &
 server=$!
 while ! grep -q Stop "$log"; do
     kill -0 "$server" || { cat "$log"; exit 1; }

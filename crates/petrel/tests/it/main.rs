@@ -2,13 +2,18 @@
 //!
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
+mod admin;
 mod api;
 mod auth;
 mod backup;
 mod chat;
+mod config;
 mod crash;
 mod delivery;
+mod doctor;
 mod groups;
 mod lifecycle;
 mod limits;
+mod profile;
 mod support;
+mod tls;
