@@ -16,23 +16,10 @@ use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Auth;
 use serde::Deserialize;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use crate::session::Socket;
 use crate::{Gateway, session};
-use petrel_types::limits::FRAME_BYTES_MAX;
-
-/// Per connection, allocated for its whole life: small, because most connections are
-/// idle most of the time. (The library's default of 128 KiB costs 137 KB a
-/// connection.)
-const READ_BUFFER_BYTES: usize = 1024;
-
-/// Frames are collected up to this many bytes before a write is tried.
-const WRITE_BUFFER_BYTES: usize = 8 * 1024;
-
-/// The most that may wait in the write buffer of a socket that can't be written.
-const WRITE_BUFFER_BYTES_MAX: usize = 512 * 1024;
 
 /// What may be said in the query instead of in an AUTH frame.
 #[derive(Deserialize)]
@@ -90,12 +77,7 @@ fn accept(
                 return;
             }
         };
-        let socket = WebSocketStream::from_raw_socket(
-            TokioIo::new(upgraded),
-            Role::Server,
-            Some(socket_config()),
-        )
-        .await;
+        let socket = Socket::new(TokioIo::new(upgraded)).await;
         session::run(gateway, socket, auth.zip(authenticated)).await;
         drop(guard);
     });
@@ -107,15 +89,6 @@ fn accept(
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept_key);
     Ok(response)
-}
-
-fn socket_config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX))
 }
 
 /// Checks that this is a WebSocket upgrade and returns what proves that we agree.

@@ -11,7 +11,6 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
 use petrel_logic::Refusal;
 use petrel_logic::identity::Authenticated;
 use petrel_protocol::frame::{
@@ -27,8 +26,6 @@ use petrel_types::limits::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 
 use crate::Gateway;
 use crate::fanout::place_of;
@@ -37,7 +34,8 @@ use crate::sends::Sends;
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
-use socket::{End, close, drain_end, end_of, feed, in_time};
+use socket::{End, Inbound, drain_end};
+pub(crate) use socket::{Socket, Text};
 
 const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS);
@@ -59,7 +57,7 @@ const FRAMES_PER_TURN: usize = 64;
 /// upgrade request.
 pub(crate) async fn run<S>(
     gateway: Gateway,
-    mut socket: WebSocketStream<S>,
+    mut socket: Socket<S>,
     authenticated: Option<(Auth, Authenticated)>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -69,7 +67,7 @@ pub(crate) async fn run<S>(
         // Boxed, so that its buffers don't stay with the task for the session's life.
         None => match Box::pin(authenticate(&gateway, &mut socket)).await {
             Ok(authenticated) => authenticated,
-            Err(end) => return close(&mut socket, end).await,
+            Err(end) => return socket.close(end).await,
         },
     };
     let user = authenticated.user;
@@ -98,12 +96,12 @@ pub(crate) async fn run<S>(
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
     tracing::debug!(%session, %user, ?end, "session over");
-    close(&mut socket, end).await;
+    socket.close(end).await;
 }
 
 struct Session<'a, S> {
     gateway: &'a Gateway,
-    socket: &'a mut WebSocketStream<S>,
+    socket: &'a mut Socket<S>,
     outbox: &'a Outbox,
     legacy: bool,
     sends: Sends,
@@ -138,7 +136,7 @@ where
             let readable = self.sends.has_room();
             let wake_at = self.next_wake();
             tokio::select! {
-                message = self.socket.next(), if readable => self.receive(message).await?,
+                message = self.socket.next(), if readable => self.receive(message?).await?,
                 () = self.outbox.woken() => {}
                 () = sleep_until(wake_at) => self.tick().await?,
                 () = draining.cancelled() => {
@@ -157,30 +155,26 @@ where
             if !self.sends.has_room() {
                 break;
             }
-            match self.socket.next().now_or_never() {
-                Some(message) => self.receive(message).await?,
+            match self.socket.try_next() {
+                Some(message) => self.receive(message?).await?,
                 None => break,
             }
         }
         Ok(())
     }
 
-    async fn receive(&mut self, message: Option<Result<Message, SocketError>>) -> Result<(), End> {
+    async fn receive(&mut self, message: Inbound) -> Result<(), End> {
         self.last_inbound = Instant::now();
         match message {
-            None => Err(End::Gone),
-            Some(Err(error)) => Err(end_of(&error)),
-            Some(Ok(Message::Text(text))) => self.handle_text(&text).await,
-            Some(Ok(Message::Binary(_))) => {
+            Inbound::Text(text) => self.handle_text(&text).await,
+            Inbound::Binary => {
                 let error = ErrorFrame::new(
                     ErrorReason::BadJson,
                     "binary frames are not spoken here; send JSON in text frames",
                 );
                 self.reply(ServerFrame::Error(error), None).await
             }
-            Some(Ok(Message::Close(_))) => Err(End::Gone),
-            // Pings are answered by the library with the next write.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+            Inbound::SignOfLife => Ok(()),
         }
     }
 
@@ -253,9 +247,9 @@ where
                     frame.encode(id.as_ref()).into()
                 }
             };
-            feed(self.socket, text).await?;
+            self.socket.feed(text).await?;
         }
-        in_time(self.socket.flush()).await
+        self.socket.flush().await
     }
 
     /// What is due by time: overdue answers, pings, and giving up on a silent peer.
@@ -278,7 +272,7 @@ where
         }
         if now >= self.next_ping() {
             self.last_ping = now;
-            in_time(self.socket.feed(Message::Ping(Bytes::new()))).await?;
+            self.socket.ping().await?;
         }
         Ok(())
     }
@@ -366,7 +360,7 @@ where
 
     /// Queues a frame for the next flush.
     async fn reply(&mut self, frame: ServerFrame, id: Option<RequestId>) -> Result<(), End> {
-        feed(self.socket, frame.encode(id.as_ref()).into()).await
+        self.socket.feed(frame.encode(id.as_ref()).into()).await
     }
 
     async fn reply_or_refuse(
