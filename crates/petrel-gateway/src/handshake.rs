@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Auth;
+use petrel_websocket::handshake::accept as accept_key_of;
 use serde::Deserialize;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio::net::TcpStream;
 
 use crate::session::Socket;
 use crate::{Gateway, session};
@@ -77,8 +78,21 @@ fn accept(
                 return;
             }
         };
-        let socket = Socket::new(TokioIo::new(upgraded)).await;
-        session::run(gateway, socket, auth.zip(authenticated)).await;
+        let authenticated = auth.zip(authenticated);
+        // Out of its wrapping, a plain connection costs a kilobyte less.
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => {
+                let stream = parts.io.into_inner();
+                let socket = Socket::new(stream, &parts.read_buf);
+                // It keeps all of the buffer that the request was read into.
+                drop(parts.read_buf);
+                session::run(gateway, socket, authenticated).await;
+            }
+            Err(upgraded) => {
+                let socket = Socket::new(TokioIo::new(upgraded), &[]);
+                session::run(gateway, socket, authenticated).await;
+            }
+        }
         drop(guard);
     });
 
@@ -105,7 +119,8 @@ fn check_upgrade(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
         .ok_or_else(|| wrong("Sec-WebSocket-Key is missing"))?;
-    let accept_key = derive_accept_key(key.as_bytes());
+    let key = key.to_str().map_err(|_| wrong("Sec-WebSocket-Key is not base64"))?;
+    let accept_key = accept_key_of(key);
     Ok(HeaderValue::from_str(&accept_key).expect("base64 is a valid header value"))
 }
 

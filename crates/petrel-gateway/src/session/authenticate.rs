@@ -11,7 +11,7 @@ use petrel_types::limits::{AUTH_TIMEOUT_MS, DEVICE_TEXT_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::socket::{End, Inbound, Socket, Text, drain_end};
+use super::socket::{End, Inbound, Socket, drain_end};
 use crate::Gateway;
 
 const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
@@ -56,7 +56,7 @@ where
 }
 
 /// The next text, passing over pings and pongs.
-async fn next_text<S>(socket: &mut Socket<S>) -> Result<Text, End>
+async fn next_text<S>(socket: &mut Socket<S>) -> Result<String, End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -77,7 +77,7 @@ async fn send<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    socket.feed(frame.encode(id).into()).await?;
+    socket.feed(&frame.encode(id)).await?;
     socket.flush().await
 }
 

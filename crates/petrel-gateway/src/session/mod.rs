@@ -67,7 +67,7 @@ pub(crate) async fn run<S>(
         // Boxed, so that its buffers don't stay with the task for the session's life.
         None => match Box::pin(authenticate(&gateway, &mut socket)).await {
             Ok(authenticated) => authenticated,
-            Err(end) => return socket.close(end).await,
+            Err(end) => return Box::pin(socket.close(end)).await,
         },
     };
     let user = authenticated.user;
@@ -96,7 +96,7 @@ pub(crate) async fn run<S>(
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
     tracing::debug!(%session, %user, ?end, "session over");
-    socket.close(end).await;
+    Box::pin(socket.close(end)).await;
 }
 
 struct Session<'a, S> {
@@ -128,7 +128,7 @@ where
     ) -> Result<std::convert::Infallible, End> {
         self.reply(self.auth_ok(), auth_id).await?;
         if self.legacy {
-            self.push_undelivered().await?;
+            Box::pin(self.push_undelivered()).await?;
         }
         self.write_outbox().await?;
         let draining = self.gateway.shared.draining.clone();
@@ -138,7 +138,7 @@ where
             tokio::select! {
                 message = self.socket.next(), if readable => self.receive(message?).await?,
                 () = self.outbox.woken() => {}
-                () = sleep_until(wake_at) => self.tick().await?,
+                () = sleep_until(wake_at) => Box::pin(self.tick()).await?,
                 () = draining.cancelled() => {
                     return Err(drain_end(self.outbox.session().get()));
                 }
@@ -166,7 +166,9 @@ where
     async fn receive(&mut self, message: Inbound) -> Result<(), End> {
         self.last_inbound = Instant::now();
         match message {
-            Inbound::Text(text) => self.handle_text(&text).await,
+            // Boxed like whatever else is rare or short in a session's life: what it needs on
+            // the way would be part of every waiting session otherwise.
+            Inbound::Text(text) => Box::pin(self.handle_text(&text)).await,
             Inbound::Binary => {
                 let error = ErrorFrame::new(
                     ErrorReason::BadJson,
@@ -247,7 +249,7 @@ where
                     frame.encode(id.as_ref()).into()
                 }
             };
-            self.socket.feed(text).await?;
+            self.socket.feed(&text).await?;
         }
         self.socket.flush().await
     }
@@ -272,7 +274,7 @@ where
         }
         if now >= self.next_ping() {
             self.last_ping = now;
-            self.socket.ping().await?;
+            self.socket.ping();
         }
         Ok(())
     }
@@ -359,8 +361,14 @@ where
     }
 
     /// Queues a frame for the next flush.
-    async fn reply(&mut self, frame: ServerFrame, id: Option<RequestId>) -> Result<(), End> {
-        self.socket.feed(frame.encode(id.as_ref()).into()).await
+    fn reply(
+        &mut self,
+        frame: ServerFrame,
+        id: Option<RequestId>,
+    ) -> impl Future<Output = Result<(), End>> {
+        // Encoded at once: the text is smaller than what it says.
+        let text = frame.encode(id.as_ref());
+        async move { self.socket.feed(&text).await }
     }
 
     async fn reply_or_refuse(
@@ -389,4 +397,24 @@ async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T,
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// The size of what an async function of three arguments returns.
+    fn future_bytes<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every idle connection pays for the largest state that its task can be in. What is
+    /// large, and soon over, is boxed (decision 0006).
+    #[test]
+    fn what_a_session_costs_while_it_waits_is_bounded() {
+        let bytes = future_bytes(run::<TcpStream>);
+        assert!(bytes <= 2560, "{bytes} bytes for every idle connection");
+    }
 }
