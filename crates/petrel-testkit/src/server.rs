@@ -62,13 +62,17 @@ pub struct Exit {
     pub stderr: String,
 }
 
-/// A polite request to end.
+/// A polite request to end, or to pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT, as Ctrl-C sends it.
     Interrupt,
     /// SIGTERM, as service managers send it.
     Terminate,
+    /// SIGSTOP: nothing runs any more.
+    Stop,
+    /// SIGCONT: it goes on.
+    Continue,
 }
 
 impl Launcher {
@@ -298,6 +302,8 @@ impl Server {
         let name = match signal {
             Signal::Interrupt => "INT",
             Signal::Terminate => "TERM",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
         };
         let line = format!("kill -s {name} {}", self.pid);
         let exit = run("sh", &["-c", line.as_str()]).await?;
