@@ -79,6 +79,8 @@ pub(crate) struct Socket<S> {
     outgoing: Vec<u8>,
     /// How much of `outgoing` is written.
     written: usize,
+    /// Something was written that the stream may still hold, as TLS does.
+    is_unflushed: bool,
 }
 
 thread_local! {
@@ -97,7 +99,14 @@ where
     pub(crate) fn new(stream: S, early: &[u8]) -> Self {
         let mut decoder = Decoder::new(Role::Server, FRAME_BYTES_MAX as u32);
         decoder.keep(early);
-        Self { stream, decoder, is_over: false, outgoing: Vec::new(), written: 0 }
+        Self {
+            stream,
+            decoder,
+            is_over: false,
+            outgoing: Vec::new(),
+            written: 0,
+            is_unflushed: false,
+        }
     }
 
     /// Waits for what the peer says next. May be given up at any time; nothing is lost.
@@ -197,12 +206,16 @@ where
 
     /// Writes everything that is queued.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        if self.outgoing.is_empty() {
+        self.write_queued(&[]).await?;
+        if !self.is_unflushed {
             return Ok(());
         }
-        self.write_queued(&[]).await?;
         match timeout(WRITE_TIMEOUT, self.stream.flush()).await {
-            Ok(flushed) => flushed.map_err(|_| End::Gone),
+            Ok(Ok(())) => {
+                self.is_unflushed = false;
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(TOO_SLOW),
         }
     }
@@ -210,6 +223,9 @@ where
     /// Writes what is queued and then `more`, in as few system calls as it takes. What
     /// is left of `more` when that fails is queued, so that no frame is cut.
     async fn write_queued(&mut self, mut more: &[u8]) -> Result<(), End> {
+        if self.outgoing.is_empty() && more.is_empty() {
+            return Ok(());
+        }
         while self.written < self.outgoing.len() || !more.is_empty() {
             let write = poll_fn(|context| self.poll_write(context, more));
             let count = match timeout(WRITE_TIMEOUT, write).await {
@@ -222,6 +238,7 @@ where
             };
             let queued = count.min(self.outgoing.len() - self.written);
             self.written += queued;
+            self.is_unflushed = true;
             more = &more[count - queued..];
         }
         self.written = 0;
@@ -438,6 +455,19 @@ mod tests {
         let goodbye = &rest[rest.len() - close..];
         assert_eq!(goodbye[..2], [0x88, close as u8 - 2]);
         assert_eq!(u16::from_be_bytes([goodbye[2], goodbye[3]]), CloseCode::Slow.get());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_holds_back_is_flushed_whatever_was_written() {
+        for text in ["small".to_owned(), "x".repeat(LARGE_TEXT_BYTES)] {
+            let (ours, mut peer) = duplex(1 << 20);
+            let mut socket = Socket::new(tokio::io::BufWriter::with_capacity(1 << 20, ours), &[]);
+            socket.feed(&text).await.unwrap();
+            socket.flush().await.unwrap();
+            let mut first = [0];
+            peer.read_exact(&mut first).await.unwrap();
+            assert_eq!(first, [0x81]);
+        }
     }
 
     #[tokio::test]
