@@ -3,6 +3,7 @@
 mod answer;
 mod bearer;
 mod extract;
+mod metrics;
 mod openapi;
 mod route;
 mod routes;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 pub use answer::RequestIds;
 use answer::{not_found, wrong_method};
+pub use metrics::Metrics;
 use openapi::Document;
 
 /// The largest body of a request, in bytes.

@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Gateway;
 use crate::fanout::place_of;
+use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
 use crate::sends::Sends;
 use crate::unacked::{Due, Unacked};
@@ -76,6 +77,7 @@ pub(crate) async fn run<S>(
     // From here on pushes are queued; they are written after AUTH_OK.
     gateway.shared.registry.insert(Arc::clone(&outbox));
     gateway.shared.dependencies.directory.attach(user);
+    gateway.shared.dependencies.metrics.sessions.inc();
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
     let legacy = auth.v.is_none();
     // The token is of no more use, and sessions live long.
@@ -95,6 +97,8 @@ pub(crate) async fn run<S>(
 
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
+    gateway.shared.dependencies.metrics.sessions.dec();
+    gateway.shared.dependencies.metrics.closed(end.name());
     tracing::debug!(%session, %user, ?end, "session over");
     Box::pin(socket.close(end)).await;
 }
@@ -181,6 +185,8 @@ where
     }
 
     async fn handle_text(&mut self, text: &str) -> Result<(), End> {
+        self.metrics().frames_received.inc();
+        self.metrics().bytes_received.inc_by(text.len() as u64);
         let Decoded { id, frame } = match ClientFrame::decode(text) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -239,17 +245,24 @@ where
                     frame
                 }
                 Outgoing::Gap { conversation, head } => {
+                    self.metrics().gaps.inc();
                     let gap = Gap { conversation_id: conversation, head_seq: head };
                     ServerFrame::Gap(gap).encode(None).into()
                 }
                 Outgoing::Answer { tag, frame } => {
                     let pending = self.sends.answered(tag, frame.as_deref());
+                    if let Some(pending) = &pending {
+                        self.metrics().ack_seconds.observe(pending.waited().as_secs_f64());
+                    }
+                    if let Some(ServerFrame::Error(error)) = frame.as_deref() {
+                        self.metrics().refused(error.reason);
+                    }
                     let Some(frame) = frame else { continue };
                     let id = pending.and_then(|pending| pending.id);
                     frame.encode(id.as_ref()).into()
                 }
             };
-            self.socket.feed(&text).await?;
+            self.feed(&text).await?;
         }
         self.socket.flush().await
     }
@@ -292,11 +305,13 @@ where
                 let repeat = catchup.repeat(self.user(), conversation, after, limit, bytes_max);
                 // If it fails there is nothing to repeat now; the next one is due later.
                 for (_, frame) in bounded(repeat).await.unwrap_or_default() {
+                    self.metrics().repeats.inc();
                     self.reply(frame, None).await?;
                 }
                 Ok(())
             }
             Due::GiveUp { conversation, head } => {
+                self.metrics().gaps.inc();
                 let gap = Gap { conversation_id: conversation, head_seq: head };
                 self.reply(ServerFrame::Gap(gap), None).await
             }
@@ -366,9 +381,22 @@ where
         frame: ServerFrame,
         id: Option<RequestId>,
     ) -> impl Future<Output = Result<(), End>> {
+        if let ServerFrame::Error(error) = &frame {
+            self.metrics().refused(error.reason);
+        }
         // Encoded at once: the text is smaller than what it says.
         let text = frame.encode(id.as_ref());
-        async move { self.socket.feed(&text).await }
+        async move { self.feed(&text).await }
+    }
+
+    fn feed(&mut self, text: &str) -> impl Future<Output = Result<(), End>> {
+        self.metrics().frames_sent.inc();
+        self.metrics().bytes_sent.inc_by(text.len() as u64);
+        self.socket.feed(text)
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.gateway.shared.dependencies.metrics
     }
 
     async fn reply_or_refuse(

@@ -23,6 +23,8 @@ use petrel_websocket::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
+use crate::metrics;
+
 /// How long a write may make no progress before the peer counts as too slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -65,6 +67,17 @@ pub(super) enum End {
     Close(CloseCode, Option<u64>),
     /// The peer broke the WebSocket protocol.
     Violation(u16, &'static str),
+}
+
+impl End {
+    /// The word by which it is counted.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Gone => metrics::GONE,
+            Self::Close(code, _) => code.as_str(),
+            Self::Violation(..) => metrics::VIOLATION,
+        }
+    }
 }
 
 /// A WebSocket, after its opening handshake. Over any byte stream: TCP, or TLS.

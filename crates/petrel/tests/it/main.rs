@@ -2,15 +2,20 @@
 //!
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
+mod admin;
 mod api;
 mod auth;
 mod backup;
 mod chat;
+mod config;
 mod crash;
 mod delivery;
+mod doctor;
 mod faults;
 mod groups;
 mod lifecycle;
 mod limits;
+mod profile;
 mod support;
+mod tls;
 mod websocket;
