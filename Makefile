@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wsbench bench-local bench-figures test test-api test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
+.PHONY: help run build wsbench bench-local bench-figures test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ test-readme: ## Run the README's first chat to the letter (needs Python 3, its w
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/api.sh
+
+test-autobahn: ## Hold our WebSocket codec to the Autobahn test suite (needs Python 2.7; PYTHON2=…)
+	tests/autobahn.sh
 
 MODE ?= power
 N ?= 100

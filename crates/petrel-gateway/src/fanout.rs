@@ -11,12 +11,12 @@ use petrel_log::Origin;
 use petrel_logic::sequencer::{CommittedBatch, Effect};
 use petrel_protocol::frame::ServerFrame;
 use petrel_types::{ConversationId, Seq, SessionId};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::registry::Registry;
 use crate::sends::UNTRACKED;
+use crate::session::Text;
 
 /// Fills the outboxes of everybody the batch concerns and wakes them.
 pub(crate) fn deliver(registry: &Registry, metrics: &Metrics, batch: CommittedBatch) {
@@ -34,7 +34,7 @@ pub(crate) fn deliver(registry: &Registry, metrics: &Metrics, batch: CommittedBa
             Effect::Deliver { recipients, except, frame } => {
                 let place = place_of(&frame);
                 let (mut queued, mut dropped) = (0, 0);
-                let mut encoded: Option<Utf8Bytes> = None;
+                let mut encoded: Option<Text> = None;
                 for user in recipients.iter().copied() {
                     registry.for_each_session(user, |outbox| {
                         if Some(outbox.session()) == except {

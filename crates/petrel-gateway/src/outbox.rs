@@ -11,7 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use petrel_protocol::frame::ServerFrame;
 use petrel_types::{ConversationId, Seq, SessionId, UserId};
 use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::session::Text;
 
 /// Above this many queued bytes pushes become gaps.
 pub(crate) const HIGH_WATER_BYTES: usize = 512 * 1024;
@@ -27,7 +28,7 @@ const ANSWER_BYTES: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// A frame shared by all its receivers, and its place if it is an event.
-    Push { frame: Utf8Bytes, place: Option<(ConversationId, Seq)> },
+    Push { frame: Text, place: Option<(ConversationId, Seq)> },
     /// The answer to this session's request `tag`.
     Answer { tag: u64, frame: Option<Box<ServerFrame>> },
     /// A conversation moved on while the outbox was full.
@@ -67,7 +68,7 @@ impl Outbox {
 
     /// Queues a push, or notes a gap. `place` is the event's place, if losing the frame
     /// would leave a hole. Does not wake the session. Returns whether it was queued.
-    pub(crate) fn push(&self, frame: &Utf8Bytes, place: Option<(ConversationId, Seq)>) -> bool {
+    pub(crate) fn push(&self, frame: &Text, place: Option<(ConversationId, Seq)>) -> bool {
         let mut state = self.state();
         if state.bytes + frame.len() > HIGH_WATER_BYTES {
             state.congested = true;
@@ -153,7 +154,7 @@ mod tests {
         Outbox::new(SessionId::new(1), UserId::new(1))
     }
 
-    fn frame_of_16_kib() -> Utf8Bytes {
+    fn frame_of_16_kib() -> Text {
         "x".repeat(16 * 1024).into()
     }
 

@@ -71,6 +71,10 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM, as service managers send it: end politely.
     Terminate,
+    /// SIGSTOP: nothing runs any more.
+    Stop,
+    /// SIGCONT: it goes on.
+    Continue,
     /// SIGHUP: read again what may have changed. Not a request to end.
     Reload,
 }
@@ -333,6 +337,8 @@ impl Server {
         let name = match signal {
             Signal::Interrupt => "INT",
             Signal::Terminate => "TERM",
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
             Signal::Reload => "HUP",
         };
         let line = format!("kill -s {name} {}", self.pid);

@@ -73,25 +73,64 @@ impl ProtocolError {
     }
 }
 
-/// The reading half of a connection. Between frames it owns no memory.
+/// The reading half of a connection. Between messages it owns no memory.
+///
+/// What it holds is bounded by what has come of one message, never by what a header
+/// promises: at most `limit` bytes of a message under way, and the beginning of a header
+/// or of a control frame. (Buffers grow by doubling, so twice that is allocated at most.)
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
     /// The most bytes of one message.
     limit: u32,
-    /// What a fragmented message is.
-    fragmented: Option<Opcode>,
-    /// The beginning of a frame whose rest has not come.
-    partial: Vec<u8>,
-    /// The fragments so far.
+    /// What a message under way is.
+    under_way: Option<Opcode>,
+    /// The data frame whose payload has not come in full.
+    open: Option<OpenFrame>,
+    /// What has come of the message under way, unmasked.
     message: Vec<u8>,
+    /// How many bytes of `message` are known to be UTF-8.
+    checked: u32,
+    /// The last call was broken off and left bytes in `waiting`.
+    broken_off: bool,
+    /// How many bytes of `waiting` have been handled.
+    handled: usize,
+    /// The beginning of a header or a control frame, or what a broken-off call left.
+    waiting: Vec<u8>,
+}
+
+/// A data frame that is being received.
+#[derive(Clone, Copy, Debug)]
+struct OpenFrame {
+    fin: bool,
+    /// The mask, turned so that it fits the next byte.
+    mask: Option<[u8; 4]>,
+    /// How many bytes of the payload are still to come. Never 0.
+    missing: usize,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a connection. Messages of more than `limit` bytes
     /// are refused.
     pub fn new(role: Role, limit: u32) -> Self {
-        Self { role, limit, fragmented: None, partial: Vec::new(), message: Vec::new() }
+        Self {
+            role,
+            limit,
+            under_way: None,
+            open: None,
+            message: Vec::new(),
+            checked: 0,
+            broken_off: false,
+            handled: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Takes bytes that were read before there was a decoder. The next call of
+    /// [`feed`](Self::feed) looks at them first.
+    pub fn keep(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+        self.broken_off = !self.waiting.is_empty();
     }
 
     /// Takes bytes as they came from the socket and calls `on` with each message, in
@@ -99,75 +138,117 @@ impl Decoder {
     /// the next call, which may be made with no new bytes at all. The buffer's content
     /// is undefined afterwards.
     ///
+    /// What is wrong is told as soon as it can be known: a header when it is complete,
+    /// text at the first byte that cannot be UTF-8.
+    ///
     /// After an error the decoder must not be used again.
     pub fn feed(
         &mut self,
         bytes: &mut [u8],
         mut on: impl FnMut(Message<'_>) -> ControlFlow<()>,
     ) -> Result<(), ProtocolError> {
-        if self.partial.is_empty() {
+        self.broken_off = false;
+        if self.waiting.is_empty() {
             let used = self.frames(bytes, &mut on)?;
-            self.partial.extend_from_slice(&bytes[used..]);
+            self.waiting = bytes[used..].to_vec();
         } else {
-            let mut partial = std::mem::take(&mut self.partial);
-            partial.extend_from_slice(bytes);
-            let used = self.frames(&mut partial, &mut on)?;
-            partial.drain(..used);
-            if !partial.is_empty() {
-                self.partial = partial;
+            let mut waiting = std::mem::take(&mut self.waiting);
+            let mut handled = std::mem::take(&mut self.handled);
+            if !bytes.is_empty() {
+                waiting.drain(..handled);
+                waiting.extend_from_slice(bytes);
+                handled = 0;
+            }
+            handled += self.frames(&mut waiting[handled..], &mut on)?;
+            if self.broken_off && handled < waiting.len() {
+                // Not moved: the next call may take just one more message.
+                self.waiting = waiting;
+                self.handled = handled;
+            } else {
+                // Little, or nothing: the large buffer is not kept for it.
+                self.waiting = waiting[handled..].to_vec();
             }
         }
+        self.broken_off &= !self.waiting.is_empty();
         Ok(())
     }
 
-    /// Whether bytes wait that a broken-off [`feed`](Self::feed) left, or that are the
-    /// beginning of a frame.
+    /// Whether there are bytes that a call of [`feed`](Self::feed) without new ones would
+    /// look at.
     pub fn has_bytes(&self) -> bool {
-        !self.partial.is_empty()
+        self.broken_off
     }
 
-    /// Handles whole frames at the beginning of `bytes` and returns how many bytes they
-    /// were.
+    /// How many bytes are held, of whatever kind.
+    pub fn bytes_held(&self) -> usize {
+        self.message.len() + self.waiting.len()
+    }
+
+    /// Handles the frames at the beginning of `bytes` and returns how many bytes of them
+    /// are of no more use.
     fn frames(
         &mut self,
         bytes: &mut [u8],
         on: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
     ) -> Result<usize, ProtocolError> {
         let mut used = 0;
-        while let Some(header) = Header::read(&bytes[used..])? {
-            self.check(&header)?;
-            let start = used + header.length;
-            let end = start + header.payload;
-            let Some(payload) = bytes.get_mut(start..end) else {
-                break;
+        loop {
+            let flow = if let Some(open) = self.open {
+                let here = open.missing.min(bytes.len() - used);
+                if here == 0 {
+                    return Ok(used);
+                }
+                let part = &mut bytes[used..used + here];
+                used += here;
+                self.continue_frame(open, part, on)?
+            } else {
+                let Some(header) = Header::read(&bytes[used..])? else {
+                    return Ok(used);
+                };
+                self.check(&header)?;
+                let start = used + header.length;
+                match bytes.get_mut(start..start + header.payload) {
+                    Some(payload) => {
+                        used = start + header.payload;
+                        if let Some(key) = header.mask {
+                            mask::apply(payload, key);
+                        }
+                        self.whole_frame(&header, payload, on)?
+                    }
+                    None if header.opcode.is_control() => return Ok(used),
+                    None => {
+                        used = start;
+                        self.begin_frame(&header);
+                        ControlFlow::Continue(())
+                    }
+                }
             };
-            if let Some(key) = header.mask {
-                mask::apply(payload, key);
-            }
-            used = end;
-            if self.frame(&header, payload, on)?.is_break() {
-                break;
+            if flow.is_break() {
+                self.broken_off = true;
+                return Ok(used);
             }
         }
-        Ok(used)
     }
 
     fn check(&self, header: &Header) -> Result<(), ProtocolError> {
         if header.mask.is_some() != (self.role == Role::Server) {
             return Err(ProtocolError::Mask);
         }
-        if header.payload + self.message.len() > self.limit as usize && !header.opcode.is_control()
-        {
+        if header.opcode.is_control() {
+            return Ok(());
+        }
+        if header.payload > (self.limit as usize).saturating_sub(self.message.len()) {
             return Err(ProtocolError::TooLarge);
         }
         let continues = header.opcode == Opcode::Continuation;
-        if !header.opcode.is_control() && continues != self.fragmented.is_some() {
+        if continues != self.under_way.is_some() {
             return Err(ProtocolError::Fragments);
         }
         Ok(())
     }
 
-    fn frame(
+    /// A frame that has come in full: its payload is not copied if it is a whole message.
+    fn whole_frame(
         &mut self,
         header: &Header,
         payload: &[u8],
@@ -178,21 +259,68 @@ impl Decoder {
             Opcode::Pong => Ok(on(Message::Pong(payload))),
             Opcode::Close => close(payload).map(on),
             Opcode::Text | Opcode::Binary if header.fin => data(header.opcode, payload).map(on),
-            Opcode::Text | Opcode::Binary => {
-                self.fragmented = Some(header.opcode);
-                self.message.extend_from_slice(payload);
-                Ok(ControlFlow::Continue(()))
-            }
-            Opcode::Continuation => {
-                self.message.extend_from_slice(payload);
-                if !header.fin {
-                    return Ok(ControlFlow::Continue(()));
+            opcode => {
+                if opcode != Opcode::Continuation {
+                    self.under_way = Some(opcode);
                 }
-                let opcode = self.fragmented.take().ok_or(ProtocolError::Fragments)?;
-                let message = std::mem::take(&mut self.message);
-                data(opcode, &message).map(on)
+                self.extend_message(payload, header.fin, on)
             }
         }
+    }
+
+    fn begin_frame(&mut self, header: &Header) {
+        if header.opcode != Opcode::Continuation {
+            self.under_way = Some(header.opcode);
+        }
+        self.open = Some(OpenFrame { fin: header.fin, mask: header.mask, missing: header.payload });
+    }
+
+    fn continue_frame(
+        &mut self,
+        mut open: OpenFrame,
+        part: &mut [u8],
+        on: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ProtocolError> {
+        if let Some(key) = &mut open.mask {
+            mask::apply(part, *key);
+            key.rotate_left(part.len() % 4);
+        }
+        open.missing -= part.len();
+        let is_complete = open.missing == 0;
+        self.open = (!is_complete).then_some(open);
+        self.extend_message(part, is_complete && open.fin, on)
+    }
+
+    fn extend_message(
+        &mut self,
+        payload: &[u8],
+        is_last: bool,
+        on: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ProtocolError> {
+        self.message.extend_from_slice(payload);
+        if is_last {
+            let opcode = self.under_way.take().ok_or(ProtocolError::Fragments)?;
+            self.checked = 0;
+            let message = std::mem::take(&mut self.message);
+            return data(opcode, &message).map(on);
+        }
+        if self.under_way == Some(Opcode::Text) {
+            self.check_utf8_so_far()?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The text so far must be the beginning of UTF-8, which may end inside a character.
+    fn check_utf8_so_far(&mut self) -> Result<(), ProtocolError> {
+        let unchecked = &self.message[self.checked as usize..];
+        let valid = match str::from_utf8(unchecked) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return Err(ProtocolError::Utf8),
+        };
+        // At most `limit`, which is a u32.
+        self.checked += valid as u32;
+        Ok(())
     }
 }
 

@@ -6,10 +6,21 @@ use crate::mask;
 /// Appends one unfragmented frame to `out`. A client must give a mask, fresh and
 /// unpredictable for each frame; a server must give none.
 pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) {
-    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
     out.reserve(payload.len() + 14);
+    encode_header(out, opcode, payload.len(), mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = mask {
+        mask::apply(&mut out[start..], key);
+    }
+}
+
+/// Appends the header of one unfragmented frame to `out`, for a payload of so many bytes
+/// that is written from elsewhere, and is masked already if there is a mask.
+pub fn encode_header(out: &mut Vec<u8>, opcode: Opcode, length: usize, mask: Option<[u8; 4]>) {
+    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
     out.push(0x80 | opcode.bits());
-    match payload.len() {
+    match length {
         short @ 0..126 => out.push(mask_bit | short as u8),
         middle @ 126..0x1_0000 => {
             out.push(mask_bit | 126);
@@ -22,11 +33,6 @@ pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], mask: Option<[u
     }
     if let Some(key) = mask {
         out.extend_from_slice(&key);
-    }
-    let start = out.len();
-    out.extend_from_slice(payload);
-    if let Some(key) = mask {
-        mask::apply(&mut out[start..], key);
     }
 }
 

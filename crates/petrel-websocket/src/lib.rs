@@ -16,5 +16,5 @@ mod header;
 mod mask;
 
 pub use decoder::{Decoder, Message, ProtocolError, Role};
-pub use encode::{close_payload, encode};
+pub use encode::{close_payload, encode, encode_header};
 pub use header::Opcode;

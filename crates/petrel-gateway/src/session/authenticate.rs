@@ -10,9 +10,8 @@ use petrel_protocol::frame::{Auth, AuthFail, ClientFrame, Decoded, RequestId, Se
 use petrel_types::limits::{AUTH_TIMEOUT_MS, DEVICE_TEXT_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
 
-use super::socket::{End, drain_end, next_text, send};
+use super::socket::{End, Inbound, Socket, drain_end};
 use crate::Gateway;
 
 const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
@@ -20,7 +19,7 @@ const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
 /// Waits for the AUTH frame.
 pub(super) async fn authenticate<S>(
     gateway: &Gateway,
-    socket: &mut WebSocketStream<S>,
+    socket: &mut Socket<S>,
 ) -> Result<(Auth, Option<RequestId>, Authenticated), End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -57,6 +56,32 @@ where
     };
     send(socket, &ServerFrame::Error(refusal.into_frame()), id.as_ref()).await?;
     Err(End::Close(CloseCode::Auth, None))
+}
+
+/// The next text, passing over pings and pongs.
+async fn next_text<S>(socket: &mut Socket<S>) -> Result<String, End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match socket.next().await? {
+            Inbound::Text(text) => return Ok(text),
+            Inbound::Binary => return Err(End::Violation(1003, "text frames only")),
+            Inbound::SignOfLife => socket.flush().await?,
+        }
+    }
+}
+
+async fn send<S>(
+    socket: &mut Socket<S>,
+    frame: &ServerFrame,
+    id: Option<&RequestId>,
+) -> Result<(), End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    socket.feed(&frame.encode(id)).await?;
+    socket.flush().await
 }
 
 pub(crate) fn check_auth(auth: &Auth) -> Result<(), Refusal> {

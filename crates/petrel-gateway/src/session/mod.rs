@@ -11,7 +11,6 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
 use petrel_logic::Refusal;
 use petrel_logic::identity::Authenticated;
 use petrel_protocol::frame::{
@@ -27,8 +26,6 @@ use petrel_types::limits::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message, Utf8Bytes};
 
 use crate::Gateway;
 use crate::fanout::place_of;
@@ -38,7 +35,8 @@ use crate::sends::Sends;
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
-use socket::{End, close, drain_end, end_of, feed, in_time};
+use socket::{End, Inbound, drain_end};
+pub(crate) use socket::{Socket, Text};
 
 const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS);
@@ -60,7 +58,7 @@ const FRAMES_PER_TURN: usize = 64;
 /// upgrade request.
 pub(crate) async fn run<S>(
     gateway: Gateway,
-    mut socket: WebSocketStream<S>,
+    mut socket: Socket<S>,
     authenticated: Option<(Auth, Authenticated)>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -70,7 +68,7 @@ pub(crate) async fn run<S>(
         // Boxed, so that its buffers don't stay with the task for the session's life.
         None => match Box::pin(authenticate(&gateway, &mut socket)).await {
             Ok(authenticated) => authenticated,
-            Err(end) => return close(&mut socket, end).await,
+            Err(end) => return Box::pin(socket.close(end)).await,
         },
     };
     let user = authenticated.user;
@@ -102,12 +100,12 @@ pub(crate) async fn run<S>(
     gateway.shared.dependencies.metrics.sessions.dec();
     gateway.shared.dependencies.metrics.closed(end.name());
     tracing::debug!(%session, %user, ?end, "session over");
-    close(&mut socket, end).await;
+    Box::pin(socket.close(end)).await;
 }
 
 struct Session<'a, S> {
     gateway: &'a Gateway,
-    socket: &'a mut WebSocketStream<S>,
+    socket: &'a mut Socket<S>,
     outbox: &'a Outbox,
     legacy: bool,
     sends: Sends,
@@ -134,7 +132,7 @@ where
     ) -> Result<std::convert::Infallible, End> {
         self.reply(self.auth_ok(), auth_id).await?;
         if self.legacy {
-            self.push_undelivered().await?;
+            Box::pin(self.push_undelivered()).await?;
         }
         self.write_outbox().await?;
         let draining = self.gateway.shared.draining.clone();
@@ -142,9 +140,9 @@ where
             let readable = self.sends.has_room();
             let wake_at = self.next_wake();
             tokio::select! {
-                message = self.socket.next(), if readable => self.receive(message).await?,
+                message = self.socket.next(), if readable => self.receive(message?).await?,
                 () = self.outbox.woken() => {}
-                () = sleep_until(wake_at) => self.tick().await?,
+                () = sleep_until(wake_at) => Box::pin(self.tick()).await?,
                 () = draining.cancelled() => {
                     return Err(drain_end(self.outbox.session().get()));
                 }
@@ -161,30 +159,28 @@ where
             if !self.sends.has_room() {
                 break;
             }
-            match self.socket.next().now_or_never() {
-                Some(message) => self.receive(message).await?,
+            match self.socket.try_next() {
+                Some(message) => self.receive(message?).await?,
                 None => break,
             }
         }
         Ok(())
     }
 
-    async fn receive(&mut self, message: Option<Result<Message, SocketError>>) -> Result<(), End> {
+    async fn receive(&mut self, message: Inbound) -> Result<(), End> {
         self.last_inbound = Instant::now();
         match message {
-            None => Err(End::Gone),
-            Some(Err(error)) => Err(end_of(&error)),
-            Some(Ok(Message::Text(text))) => self.handle_text(&text).await,
-            Some(Ok(Message::Binary(_))) => {
+            // Boxed like whatever else is rare or short in a session's life: what it needs on
+            // the way would be part of every waiting session otherwise.
+            Inbound::Text(text) => Box::pin(self.handle_text(&text)).await,
+            Inbound::Binary => {
                 let error = ErrorFrame::new(
                     ErrorReason::BadJson,
                     "binary frames are not spoken here; send JSON in text frames",
                 );
                 self.reply(ServerFrame::Error(error), None).await
             }
-            Some(Ok(Message::Close(_))) => Err(End::Gone),
-            // Pings are answered by the library with the next write.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+            Inbound::SignOfLife => Ok(()),
         }
     }
 
@@ -266,9 +262,9 @@ where
                     frame.encode(id.as_ref()).into()
                 }
             };
-            self.feed(text).await?;
+            self.feed(&text).await?;
         }
-        in_time(self.socket.flush()).await
+        self.socket.flush().await
     }
 
     /// What is due by time: overdue answers, pings, and giving up on a silent peer.
@@ -291,7 +287,7 @@ where
         }
         if now >= self.next_ping() {
             self.last_ping = now;
-            in_time(self.socket.feed(Message::Ping(Bytes::new()))).await?;
+            self.socket.ping();
         }
         Ok(())
     }
@@ -380,17 +376,23 @@ where
     }
 
     /// Queues a frame for the next flush.
-    async fn reply(&mut self, frame: ServerFrame, id: Option<RequestId>) -> Result<(), End> {
+    fn reply(
+        &mut self,
+        frame: ServerFrame,
+        id: Option<RequestId>,
+    ) -> impl Future<Output = Result<(), End>> {
         if let ServerFrame::Error(error) = &frame {
             self.metrics().refused(error.reason);
         }
-        self.feed(frame.encode(id.as_ref()).into()).await
+        // Encoded at once: the text is smaller than what it says.
+        let text = frame.encode(id.as_ref());
+        async move { self.feed(&text).await }
     }
 
-    async fn feed(&mut self, text: Utf8Bytes) -> Result<(), End> {
+    fn feed(&mut self, text: &str) -> impl Future<Output = Result<(), End>> {
         self.metrics().frames_sent.inc();
         self.metrics().bytes_sent.inc_by(text.len() as u64);
-        feed(self.socket, text).await
+        self.socket.feed(text)
     }
 
     fn metrics(&self) -> &Metrics {
@@ -423,4 +425,24 @@ async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T,
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// The size of what an async function of three arguments returns.
+    fn future_bytes<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every idle connection pays for the largest state that its task can be in. What is
+    /// large, and soon over, is boxed (decision 0006).
+    #[test]
+    fn what_a_session_costs_while_it_waits_is_bounded() {
+        let bytes = future_bytes(run::<TcpStream>);
+        assert!(bytes <= 2560, "{bytes} bytes for every idle connection");
+    }
 }

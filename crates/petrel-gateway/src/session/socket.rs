@@ -1,17 +1,27 @@
-//! The socket of a session: writing in time, and saying goodbye.
+//! The socket of a session: what the peer says, and writing in time.
+//!
+//! The rest of the gateway knows no WebSocket codec, only this; nothing here knows what
+//! a text means. It is made for very many connections that are idle most of the time: a
+//! socket that waits owns no buffer. All sockets of a thread are read into one buffer of
+//! the thread, and what is to be written is put together in another (decision 0006).
 
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use petrel_logic::refusal::RETRY_AFTER_MS;
 use petrel_protocol::close::CloseCode;
-use petrel_protocol::frame::{RequestId, ServerFrame};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use petrel_types::limits::FRAME_BYTES_MAX;
+use petrel_websocket::{
+    Decoder, Message, Opcode, ProtocolError, Role, close_payload, encode, encode_header,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCloseCode;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message, Utf8Bytes};
 
 use crate::metrics;
 
@@ -23,6 +33,30 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Clients sent away by a drain come back spread over this many milliseconds.
 const RETURN_SPREAD_MS: u64 = 5_000;
+
+/// How much is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// When this much is queued it is written without waiting for the flush.
+const WRITE_BYTES: usize = 16 * 1024;
+
+/// A text of this size is written from where it is: its copy would cost more than
+/// another slice in the system call.
+const LARGE_TEXT_BYTES: usize = 4 * 1024;
+
+/// A text that is encoded once and shared by all who receive it.
+pub(crate) type Text = Arc<str>;
+
+/// What the peer said.
+#[derive(Debug)]
+pub(super) enum Inbound {
+    /// A text message.
+    Text(String),
+    /// A binary message, which is not spoken here.
+    Binary,
+    /// A ping, whose pong goes out with the next flush, or a pong.
+    SignOfLife,
+}
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -46,61 +80,268 @@ impl End {
     }
 }
 
-/// The next text frame, passing over pings and pongs.
-pub(super) async fn next_text<S>(socket: &mut WebSocketStream<S>) -> Result<Utf8Bytes, End>
+/// A WebSocket, after its opening handshake. Over any byte stream: TCP, or TLS.
+#[derive(Debug)]
+pub(crate) struct Socket<S> {
+    stream: S,
+    decoder: Decoder,
+    /// Nothing more is to be heard: the peer closed, or broke the protocol.
+    is_over: bool,
+    /// Frames to write. Bounded by `WRITE_BYTES` and one text, or as many pongs as one
+    /// turn of reading causes.
+    outgoing: Vec<u8>,
+    /// How much of `outgoing` is written.
+    written: usize,
+    /// Something was written that the stream may still hold, as TLS does.
+    is_unflushed: bool,
+}
+
+thread_local! {
+    /// What every socket of this thread is read into.
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+    /// An empty buffer for the next socket of this thread that has something to write.
+    static SPARE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<S> Socket<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    loop {
-        match socket.next().await {
-            None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
-            Some(Err(error)) => return Err(end_of(&error)),
-            Some(Ok(Message::Text(text))) => return Ok(text),
-            Some(Ok(Message::Binary(_))) => {
-                return Err(End::Violation(1003, "text frames only"));
-            }
-            Some(Ok(_)) => {}
+    /// The server's side of an upgraded connection. `early` is what the peer sent
+    /// without waiting for the answer to its upgrade.
+    pub(crate) fn new(stream: S, early: &[u8]) -> Self {
+        let mut decoder = Decoder::new(Role::Server, FRAME_BYTES_MAX as u32);
+        decoder.keep(early);
+        Self {
+            stream,
+            decoder,
+            is_over: false,
+            outgoing: Vec::new(),
+            written: 0,
+            is_unflushed: false,
         }
     }
-}
 
-pub(super) async fn send<S>(
-    socket: &mut WebSocketStream<S>,
-    frame: &ServerFrame,
-    id: Option<&RequestId>,
-) -> Result<(), End>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    feed(socket, frame.encode(id).into()).await?;
-    in_time(socket.flush()).await
-}
+    /// Waits for what the peer says next. May be given up at any time; nothing is lost.
+    pub(super) async fn next(&mut self) -> Result<Inbound, End> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
 
-pub(super) async fn feed<S>(socket: &mut WebSocketStream<S>, text: Utf8Bytes) -> Result<(), End>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    in_time(socket.feed(Message::Text(text))).await
-}
+    /// What the peer says next, if it has arrived.
+    pub(super) fn try_next(&mut self) -> Option<Result<Inbound, End>> {
+        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending => None,
+        }
+    }
 
-/// Waits for a write, but not for a peer that does not read.
-pub(super) async fn in_time(
-    write: impl Future<Output = Result<(), SocketError>>,
-) -> Result<(), End> {
-    match timeout(WRITE_TIMEOUT, write).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(end_of(&error)),
-        Err(_) => Err(End::Close(CloseCode::Slow, Some(RETRY_AFTER_MS))),
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Inbound, End>> {
+        loop {
+            if self.is_over {
+                return Poll::Ready(Err(End::Gone));
+            }
+            let next = if self.decoder.has_bytes() {
+                self.decode(&mut [])
+            } else {
+                ready!(self.poll_read(context))
+            };
+            if let Some(next) = next.transpose() {
+                return Poll::Ready(next);
+            }
+        }
+    }
+
+    /// One read, and the first message that is complete with it.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Inbound>, End>> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    Poll::Ready(self.decode(buffer.filled_mut()))
+                }
+                // The end of the stream.
+                _ => {
+                    self.is_over = true;
+                    Poll::Ready(Err(End::Gone))
+                }
+            }
+        })
+    }
+
+    /// The next message in what was read, if it is complete. Further ones are kept.
+    fn decode(&mut self, bytes: &mut [u8]) -> Result<Option<Inbound>, End> {
+        let mut next = Ok(None);
+        let decoded = self.decoder.feed(bytes, |message| {
+            next = match message {
+                Message::Text(text) => Ok(Some(Inbound::Text(text.to_owned()))),
+                Message::Binary(_) => Ok(Some(Inbound::Binary)),
+                Message::Ping(payload) => {
+                    encode(outgoing(&mut self.outgoing), Opcode::Pong, payload, None);
+                    Ok(Some(Inbound::SignOfLife))
+                }
+                Message::Pong(_) => Ok(Some(Inbound::SignOfLife)),
+                Message::Close(code, _) => {
+                    let echo = code.map(u16::to_be_bytes);
+                    let echo = echo.as_ref().map_or(&[][..], |code| code);
+                    encode(outgoing(&mut self.outgoing), Opcode::Close, echo, None);
+                    self.is_over = true;
+                    Err(End::Gone)
+                }
+            };
+            ControlFlow::Break(())
+        });
+        match decoded {
+            Ok(()) => next,
+            Err(error) => {
+                self.is_over = true;
+                Err(violation(error))
+            }
+        }
+    }
+
+    /// Queues a text for the next flush; writes if much is queued already.
+    pub(super) async fn feed(&mut self, text: &str) -> Result<(), End> {
+        if text.len() < LARGE_TEXT_BYTES {
+            encode(outgoing(&mut self.outgoing), Opcode::Text, text.as_bytes(), None);
+            if self.outgoing.len() < WRITE_BYTES {
+                return Ok(());
+            }
+            return self.write_queued(&[]).await;
+        }
+        encode_header(outgoing(&mut self.outgoing), Opcode::Text, text.len(), None);
+        self.write_queued(text.as_bytes()).await
+    }
+
+    /// Queues a ping for the next flush.
+    pub(super) fn ping(&mut self) {
+        encode(outgoing(&mut self.outgoing), Opcode::Ping, &[], None);
+    }
+
+    /// Writes everything that is queued.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        self.write_queued(&[]).await?;
+        if !self.is_unflushed {
+            return Ok(());
+        }
+        match timeout(WRITE_TIMEOUT, self.stream.flush()).await {
+            Ok(Ok(())) => {
+                self.is_unflushed = false;
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(TOO_SLOW),
+        }
+    }
+
+    /// Writes what is queued and then `more`, in as few system calls as it takes. What
+    /// is left of `more` when that fails is queued, so that no frame is cut.
+    async fn write_queued(&mut self, mut more: &[u8]) -> Result<(), End> {
+        if self.outgoing.is_empty() && more.is_empty() {
+            return Ok(());
+        }
+        while self.written < self.outgoing.len() || !more.is_empty() {
+            let write = poll_fn(|context| self.poll_write(context, more));
+            let count = match timeout(WRITE_TIMEOUT, write).await {
+                Ok(Ok(count @ 1..)) => count,
+                Ok(_) => return Err(End::Gone),
+                Err(_) => {
+                    self.outgoing.extend_from_slice(more);
+                    return Err(TOO_SLOW);
+                }
+            };
+            let queued = count.min(self.outgoing.len() - self.written);
+            self.written += queued;
+            self.is_unflushed = true;
+            more = &more[count - queued..];
+        }
+        self.written = 0;
+        self.outgoing.clear();
+        // If another socket of this thread has left one, one of them is enough.
+        SPARE_BUFFER.set(std::mem::take(&mut self.outgoing));
+        Ok(())
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, more: &[u8]) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let queued = &self.outgoing[self.written..];
+        if more.is_empty() {
+            stream.poll_write(context, queued)
+        } else {
+            let slices = [IoSlice::new(queued), IoSlice::new(more)];
+            stream.poll_write_vectored(
+                context,
+                if queued.is_empty() { &slices[1..] } else { &slices },
+            )
+        }
+    }
+
+    /// Says goodbye, if there is somebody to say it to, and waits briefly for the peer's.
+    pub(super) async fn close(&mut self, end: End) {
+        let awaits_echo = matches!(end, End::Close(..));
+        match end {
+            // What is queued completes the peer's closing handshake, if it began one.
+            End::Gone => {}
+            End::Close(code, retry_after_ms) => {
+                if code == CloseCode::Slow {
+                    tracing::info!("closed a session that does not read");
+                }
+                let reason = serde_json::to_string(&code.reason(retry_after_ms))
+                    .expect("a word and a number always serialise");
+                self.queue_close(code.get(), &reason);
+            }
+            End::Violation(code, reason) => self.queue_close(code, reason),
+        }
+        let goodbye = async {
+            if self.flush().await.is_err() {
+                return;
+            }
+            while awaits_echo && self.next().await.is_ok() {}
+            let _ = self.flush().await;
+            // Were the socket closed with something unread, the peer would be told of a
+            // reset and perhaps never see our close frame.
+            if self.stream.shutdown().await.is_ok() {
+                poll_fn(|context| self.poll_discard(context)).await;
+            }
+        };
+        // Whoever doesn't answer is dropped.
+        let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+    }
+
+    fn queue_close(&mut self, code: u16, reason: &str) {
+        encode(outgoing(&mut self.outgoing), Opcode::Close, &close_payload(code, reason), None);
+    }
+
+    /// Reads the peer's side to its end.
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            loop {
+                let mut buffer = ReadBuf::new(buffer);
+                let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+                if read.is_err() || buffer.filled().is_empty() {
+                    return Poll::Ready(());
+                }
+            }
+        })
     }
 }
 
-pub(super) fn end_of(error: &SocketError) -> End {
-    match error {
-        SocketError::Capacity(_) => End::Violation(1009, "frame too large"),
-        SocketError::Utf8(_) => End::Violation(1007, "text that is not UTF-8"),
-        SocketError::Protocol(_) => End::Violation(1002, "protocol error"),
-        _ => End::Gone,
+const TOO_SLOW: End = End::Close(CloseCode::Slow, Some(RETRY_AFTER_MS));
+
+/// The queue of a socket, with the thread's spare buffer if it has none of its own.
+fn outgoing(outgoing: &mut Vec<u8>) -> &mut Vec<u8> {
+    if outgoing.capacity() == 0 {
+        *outgoing = SPARE_BUFFER.take();
     }
+    outgoing
+}
+
+fn violation(error: ProtocolError) -> End {
+    let reason = match error {
+        ProtocolError::TooLarge => "frame too large",
+        ProtocolError::Utf8 => "text that is not UTF-8",
+        _ => "protocol error",
+    };
+    End::Violation(error.close_code(), reason)
 }
 
 /// The end of a session by drain, with a time to come back that differs from session
@@ -109,51 +350,177 @@ pub(super) fn drain_end(session: u64) -> End {
     End::Close(CloseCode::Drain, Some(RETRY_AFTER_MS + session % RETURN_SPREAD_MS))
 }
 
-/// Says goodbye, if there is somebody to say it to, and waits briefly for the echo.
-pub(super) async fn close<S>(socket: &mut WebSocketStream<S>, end: End)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let is_violation = matches!(end, End::Violation(..));
-    let (code, reason) = match end {
-        End::Gone => {
-            // Completes the peer's close handshake, if it began one.
-            let _ = timeout(CLOSE_TIMEOUT, socket.flush()).await;
-            return;
-        }
-        End::Close(code, retry_after_ms) => {
-            if code == CloseCode::Slow {
-                tracing::info!("closed a session that does not read");
-            }
-            let reason = serde_json::to_string(&code.reason(retry_after_ms))
-                .expect("a word and a number always serialise");
-            (code.get(), reason)
-        }
-        End::Violation(code, reason) => (code, reason.to_owned()),
-    };
-    let frame = CloseFrame { code: WireCloseCode::from(code), reason: reason.into() };
-    let goodbye = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-        if is_violation {
-            // Boxed, so that its buffer doesn't stay with the task for the session's life.
-            Box::pin(discard(socket.get_mut())).await;
-        }
-    };
-    // Whoever doesn't answer is dropped.
-    let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
-}
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
-/// Ends our side and reads the peer's to its end. After a violation the library reads no
-/// more; were the socket closed with something unread, the peer would be told of a reset
-/// and perhaps never see our close frame.
-async fn discard<S>(stream: &mut S)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut discarded = [0; 4096];
-    if stream.shutdown().await.is_ok() {
-        while let Ok(1..) = stream.read(&mut discarded).await {}
+    use super::*;
+
+    /// A masked frame, its header written by hand.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        assert!(payload.len() < 126);
+        let key = [7, 0, 255, 1];
+        let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        [first, 0x80 | payload.len() as u8].into_iter().chain(key).chain(masked).collect()
+    }
+
+    fn pair(room: usize) -> (Socket<DuplexStream>, DuplexStream) {
+        let (ours, peers) = duplex(room);
+        (Socket::new(ours, &[]), peers)
+    }
+
+    fn text(next: Result<Inbound, End>) -> String {
+        match next {
+            Ok(Inbound::Text(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_with_the_upgrade_is_read_first() {
+        let (ours, mut peer) = duplex(1024);
+        let first = frame(0x81, b"first");
+        let (early, late) = first.split_at(4);
+        let mut socket = Socket::new(ours, early);
+        assert!(socket.try_next().is_none());
+        peer.write_all(&[late, &frame(0x81, b"second")].concat()).await.unwrap();
+        assert_eq!(text(socket.next().await), "first");
+        assert_eq!(text(socket.try_next().unwrap()), "second");
+        assert!(socket.try_next().is_none());
+
+        let (ours, _peer) = duplex(1024);
+        assert_eq!(text(Socket::new(ours, &first).next().await), "first");
+    }
+
+    #[tokio::test]
+    async fn a_waiting_socket_owns_no_buffer() {
+        let (mut socket, mut peer) = pair(1 << 20);
+        for round in 0..3 {
+            let burst: Vec<u8> = (0..1000).flat_map(|_| frame(0x81, b"hello")).collect();
+            peer.write_all(&burst).await.unwrap();
+            for _ in 0..1000 {
+                let text = text(socket.next().await);
+                socket.feed(&text).await.unwrap();
+            }
+            socket.flush().await.unwrap();
+            assert!(socket.try_next().is_none());
+            assert_eq!((socket.outgoing.capacity(), socket.decoder.bytes_held()), (0, 0));
+            let mut echoes = vec![0; 1000 * 7];
+            peer.read_exact(&mut echoes).await.unwrap();
+            assert!(echoes.chunks(7).all(|echo| echo == b"\x81\x05hello"), "round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn large_texts_and_small_ones_keep_their_order_through_a_narrow_pipe() {
+        let (mut socket, mut peer) = pair(1000);
+        let lengths = [10, LARGE_TEXT_BYTES, 20, 60_000, 70_000, 1, LARGE_TEXT_BYTES - 1];
+        let writing = tokio::spawn(async move {
+            for (number, length) in lengths.into_iter().enumerate() {
+                socket.feed(&number.to_string().repeat(length)).await.unwrap();
+            }
+            socket.flush().await.unwrap();
+        });
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).await.unwrap();
+        writing.await.unwrap();
+        let mut decoder = Decoder::new(Role::Client, 1 << 20);
+        let mut texts = Vec::new();
+        let on = |message: Message<'_>| {
+            match message {
+                Message::Text(text) => texts.push(text.to_owned()),
+                other => panic!("{other:?}"),
+            }
+            ControlFlow::Continue(())
+        };
+        decoder.feed(&mut all, on).unwrap();
+        let expected: Vec<_> = (0..).zip(lengths).map(|(n, l)| n.to_string().repeat(l)).collect();
+        assert!(texts == expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_too_slow_and_one_that_reads_little_is_not() {
+        let (mut socket, mut peer) = pair(100);
+        let large = "x".repeat(10 * LARGE_TEXT_BYTES);
+        let (fed, ()) = tokio::join!(socket.feed(&large), async {
+            let mut some = [0; 50];
+            for _ in 0..10 {
+                tokio::time::sleep(WRITE_TIMEOUT - Duration::from_millis(1)).await;
+                peer.read_exact(&mut some).await.unwrap();
+            }
+        });
+        assert!(matches!(fed, Err(End::Close(CloseCode::Slow, _))));
+
+        // The frame that was cut is finished before anything else is said.
+        let end = fed.unwrap_err();
+        let (_, rest) = tokio::join!(
+            async {
+                socket.close(end).await;
+                drop(socket);
+            },
+            async {
+                let mut rest = Vec::new();
+                peer.read_to_end(&mut rest).await.unwrap();
+                rest
+            }
+        );
+        let close = rest.len() + 500 - (large.len() + 4);
+        let goodbye = &rest[rest.len() - close..];
+        assert_eq!(goodbye[..2], [0x88, close as u8 - 2]);
+        assert_eq!(u16::from_be_bytes([goodbye[2], goodbye[3]]), CloseCode::Slow.get());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_holds_back_is_flushed_whatever_was_written() {
+        for text in ["small".to_owned(), "x".repeat(LARGE_TEXT_BYTES)] {
+            let (ours, mut peer) = duplex(1 << 20);
+            let mut socket = Socket::new(tokio::io::BufWriter::with_capacity(1 << 20, ours), &[]);
+            socket.feed(&text).await.unwrap();
+            socket.flush().await.unwrap();
+            let mut first = [0];
+            peer.read_exact(&mut first).await.unwrap();
+            assert_eq!(first, [0x81]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_goodbye_is_returned_and_nothing_after_it_is_heard() {
+        let (mut socket, mut peer) = pair(1024);
+        let said = [frame(0x89, b"p"), frame(0x88, &[3, 232, b'x']), frame(0x81, b"late")].concat();
+        peer.write_all(&said).await.unwrap();
+        assert!(matches!(socket.next().await, Ok(Inbound::SignOfLife)));
+        for _ in 0..2 {
+            assert!(matches!(socket.next().await, Err(End::Gone)));
+        }
+        let closing = tokio::spawn(async move { socket.close(End::Gone).await });
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, [0x8a, 1, b'p', 0x88, 2, 3, 232]);
+        drop(peer);
+        closing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_violation_is_told_with_its_code() {
+        let cases: [(&[u8], u16); 3] = [
+            (&frame(0xc1, b""), 1002),
+            (&frame(0x81, &[0xff]), 1007),
+            (&[0x81, 0xfe, 0xff, 0xff, 0, 0, 0, 0], 1009),
+        ];
+        for (bytes, code) in cases {
+            let (mut socket, mut peer) = pair(1024);
+            peer.write_all(bytes).await.unwrap();
+            // 65,535 bytes are allowed, but not on top of a fragment.
+            if code == 1009 {
+                socket.decoder = Decoder::new(Role::Server, 1000);
+            }
+            let end = socket.next().await.unwrap_err();
+            let closing = tokio::spawn(async move { socket.close(end).await });
+            let mut answer = Vec::new();
+            peer.read_to_end(&mut answer).await.unwrap();
+            assert_eq!((answer[0], u16::from_be_bytes([answer[2], answer[3]])), (0x88, code));
+            drop(peer);
+            closing.await.unwrap();
+        }
     }
 }

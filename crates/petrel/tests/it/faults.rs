@@ -1,0 +1,206 @@
+//! What goes wrong at the edge of a node, and what was promised for it
+//! (docs/reliability.md).
+
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Context, Result, ensure};
+use petrel_protocol::frame::ServerFrame;
+use petrel_testkit::server::{Launcher, Server, Signal};
+use petrel_types::UserId;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::support::{ALICE, BOB, CAROL, PETREL, bench_server, connections_become, launcher};
+use crate::websocket::{Raw, upgrade_request};
+
+/// That somebody else's trouble does not concern this device.
+async fn goes_on(client: &mut petrel_testkit::client::Client) -> Result<()> {
+    client.send_text(json!({"type": "PING"}).to_string()).await?;
+    ensure!(matches!(client.next_frame().await?, ServerFrame::Pong(_)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_dropped() -> Result<()> {
+    let server = bench_server().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let whole = upgrade_request("/ws");
+    let mut waiting = Vec::new();
+    for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+        waiting.push(Raw::send_request(&server, &whole.as_bytes()[..length]).await?);
+    }
+    goes_on(&mut alice).await?;
+    for mut raw in waiting {
+        // With an answer or without; what counts is that it is over.
+        while raw.head().await?.is_some() {}
+    }
+    goes_on(&mut alice).await
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() -> Result<()> {
+    let server = bench_server().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let long = format!("GET /ws HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
+    let many = format!("GET /ws HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(10_000));
+    let cases: [&[u8]; 6] = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x00\x00\x00\x00\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nHost : x\r\n\r\n",
+        long.as_bytes(),
+        many.as_bytes(),
+    ];
+    for bytes in cases {
+        let mut raw = match Raw::send_request(&server, bytes).await {
+            Ok(raw) => raw,
+            // Refused before it was all said.
+            Err(_) => continue,
+        };
+        // An answer, the end or a reset: but no upgrade.
+        if let Ok(Some(head)) = raw.head().await {
+            let status = head.split(' ').nth(1).context("a status")?;
+            ensure!(status.starts_with('4'), "{head}");
+        }
+    }
+    goes_on(&mut alice).await
+}
+
+#[tokio::test]
+async fn a_device_that_never_reads_is_closed_and_others_go_on() -> Result<()> {
+    const MESSAGES: u64 = 2_000;
+    let server = bench_server().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let deaf = Raw::open(&server, BOB).await?;
+    let gateway = server.gateway_http();
+    connections_become(&gateway, 2).await?;
+    // More than the buffers of both kernels and the outbox hold.
+    let body = "鸟".repeat(4096);
+    for number in 1..=MESSAGES {
+        alice.chat(BOB, &format!("m{number}"), &body).await?;
+        ensure!(alice.expect_saved().await?.msg_seq.get() == number);
+    }
+    // The connection stands, but for the server's decision to end it.
+    connections_become(&gateway, 1).await?;
+    drop(deaf);
+    goes_on(&mut alice).await
+}
+
+#[tokio::test]
+async fn a_stopped_server_goes_on_where_it_was() -> Result<()> {
+    let server = bench_server().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let mut bob = server.connect(BOB, "phone").await?;
+    server.signal(Signal::Stop).await?;
+    for number in 1..=10 {
+        alice.chat(BOB, &format!("m{number}"), "are you there?").await?;
+    }
+    server.signal(Signal::Continue).await?;
+    for number in 1..=10 {
+        ensure!(alice.expect_saved().await?.msg_seq.get() == number);
+        ensure!(bob.expect_chat().await?.msg_seq.get() == number);
+    }
+    alice.expect_silence().await?;
+    bob.expect_silence().await
+}
+
+/// A server that may have so many files open.
+async fn server_with_descriptors(count: u32) -> Result<(TempDir, Server)> {
+    let directory = TempDir::with_prefix("petrel-test-")?;
+    let script = directory.path().join("petrel");
+    let line = format!("#!/bin/sh\nulimit -n {count} && exec {PETREL} \"$@\"\n");
+    std::fs::write(&script, line)?;
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+    let server = Launcher::new(script)?.bench_issuer().start().await?;
+    Ok((directory, server))
+}
+
+#[tokio::test]
+async fn without_descriptors_sessions_go_on_and_newcomers_wait_for_room() -> Result<()> {
+    const DESCRIPTORS: u32 = 100;
+    let (_directory, server) = server_with_descriptors(DESCRIPTORS).await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    // The kernel takes them all; the server can accept only some.
+    let mut crowd = JoinSet::new();
+    for number in 0..DESCRIPTORS {
+        let path = format!("/ws?v=1&token={}", server.mint()?.token(UserId::new(5_000)));
+        let mut raw = Raw::send_request(&server, upgrade_request(&path).as_bytes()).await?;
+        crowd.spawn(async move { (number, raw.head().await, raw) });
+    }
+    let mut inside = Vec::new();
+    while inside.len() < DESCRIPTORS as usize / 2 {
+        let (_, head, raw) = crowd.join_next().await.context("nobody got in")??;
+        ensure!(head?.context("no answer")?.starts_with("HTTP/1.1 101 "));
+        inside.push(raw);
+    }
+    // Whoever is inside notices nothing, and what is stored is stored.
+    let mut seq = 0;
+    for _ in 0..10 {
+        seq += 1;
+        alice.chat(BOB, &format!("m{seq}"), "still here").await?;
+        ensure!(alice.expect_saved().await?.msg_seq.get() == seq);
+    }
+    // When some leave, the others come in, without coming again.
+    drop(inside);
+    while let Some(answered) = crowd.join_next().await {
+        let (number, head, _raw) = answered?;
+        let head = head.with_context(|| format!("connection {number}"))?;
+        ensure!(head.context("no answer")?.starts_with("HTTP/1.1 101 "));
+    }
+    goes_on(&mut alice).await
+}
+
+#[tokio::test]
+async fn ten_thousand_connect_at_once_and_those_beyond_the_cap_are_told_so() -> Result<()> {
+    let descriptors = open_files_max()?;
+    let everybody = 10_000.min(descriptors.saturating_sub(1_000) / 2);
+    let cap = everybody * 9 / 10;
+    let server = launcher()?
+        .bench_issuer()
+        .argument("--connections-max")
+        .argument(cap.to_string())
+        .start()
+        .await?;
+    let path = format!("/ws?v=1&token={}", server.mint()?.token(CAROL));
+    let request = upgrade_request(&path);
+    let mut crowd = JoinSet::new();
+    let server = std::sync::Arc::new(server);
+    for _ in 0..everybody {
+        let (server, request) = (std::sync::Arc::clone(&server), request.clone());
+        crowd.spawn(async move {
+            let mut raw = Raw::send_request(&server, request.as_bytes()).await?;
+            let head = raw.head().await?.context("no answer")?;
+            anyhow::Ok((head, raw))
+        });
+    }
+    let (mut inside, mut refused) = (Vec::new(), 0);
+    while let Some(answered) = crowd.join_next().await {
+        let (head, raw) = answered??;
+        if head.starts_with("HTTP/1.1 101 ") {
+            inside.push(raw);
+        } else {
+            ensure!(head.starts_with("HTTP/1.1 503 "), "{head}");
+            ensure!(head.to_ascii_lowercase().contains("\r\nretry-after: "), "{head}");
+            refused += 1;
+        }
+    }
+    ensure!((inside.len(), refused) == (cap, everybody - cap), "{} in", inside.len());
+    // Each of them is served.
+    for raw in inside.iter_mut().step_by(500) {
+        let first = raw.frame().await?.context("no AUTH_OK")?;
+        ensure!(String::from_utf8_lossy(&first.payload).contains("AUTH_OK"));
+    }
+    drop(inside);
+    connections_become(&server.gateway_http(), 0).await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    goes_on(&mut alice).await
+}
+
+/// How many files this process may have open, as its children may.
+fn open_files_max() -> Result<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3)).context("a soft limit")?;
+    Ok(soft.parse()?)
+}
