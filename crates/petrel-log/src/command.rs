@@ -145,6 +145,10 @@ pub enum ReceiptKind {
 impl Origin {
     /// Nobody waits: the system itself asks.
     pub const NOBODY: Self = Self { node: NodeId::new(0), session: SessionId::new(0), tag: 0 };
+
+    /// In place of a session, for those who have none, such as HTTP requests. No session
+    /// has this name.
+    pub const CALLS: SessionId = SessionId::new(1);
 }
 
 impl Command {
