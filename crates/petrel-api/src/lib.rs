@@ -3,6 +3,7 @@
 mod answer;
 mod bearer;
 mod extract;
+mod limits;
 mod openapi;
 mod route;
 mod routes;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 pub use answer::RequestIds;
 use answer::{not_found, wrong_method};
+pub use limits::{PeerAddress, RequestLimits};
 use openapi::Document;
 
 /// The largest body of a request, in bytes.
@@ -36,6 +38,8 @@ pub struct Api {
     pub catchup: Catchup,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
+    /// How many requests somebody may make.
+    pub limits: RequestLimits,
 }
 
 /// The routes of the HTTP port.

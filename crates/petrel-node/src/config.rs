@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_logic::identity::Registration;
+use petrel_types::OperatingLimits;
 
 use crate::StartError;
 
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// How much may be asked for.
+    pub limits: OperatingLimits,
 }
 
 /// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any
@@ -79,6 +82,7 @@ mod tests {
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            limits: OperatingLimits::default(),
         }
     }
 

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use petrel_api::{Api, RequestIds};
+use petrel_api::{Api, RequestIds, RequestLimits};
 use petrel_directory::InProcessDirectory;
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{Identity, Issuers, Registration};
@@ -114,6 +115,14 @@ pub struct Node {
 impl Node {
     /// Binds, opens, assembles and begins to serve.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        Self::start_with_clock(config, Arc::new(SystemClock)).await
+    }
+
+    /// The same by another clock, for tests of what happens when the clock jumps.
+    pub async fn start_with_clock(
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         config.check()?;
         let http = listen::bind(config.http).map_err(|source| StartError::Bind {
             what: "HTTP",
@@ -129,7 +138,7 @@ impl Node {
         })?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_directory)?);
         let issuers = issuers(&config)?;
-        Self::assemble(config, http, gateway, store, issuers).await
+        Self::assemble(config, http, gateway, store, issuers, clock).await
     }
 
     async fn assemble(
@@ -138,8 +147,8 @@ impl Node {
         gateway_listener: TcpListener,
         store: Arc<dyn Store>,
         issuers: Issuers,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let rules = Rules { external_users: issuers.bench.is_some() };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
@@ -152,9 +161,13 @@ impl Node {
         let registration = config.effective_registration();
         let identity =
             Arc::new(Identity::new(Arc::clone(&store), Arc::clone(&clock), issuers, registration));
-        // Room for 2^31 sessions before the next start could meet this one's.
+        // Room for 2^31 sessions before the next start could meet this one's; and none is
+        // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
+        // Users ask by sockets and by HTTP, and it counts together.
+        let start = tokio::time::Instant::now().into_std();
+        let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
@@ -163,17 +176,18 @@ impl Node {
                 directory: Arc::new(InProcessDirectory::new()),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
+                users: Arc::clone(&users),
             },
             GatewayConfig {
                 node: NODE,
                 first_session: SessionId::new(first_session),
                 connections_max: config.connections_max,
                 allowed_origins: config.allowed_origins.clone(),
+                limits: config.limits.clone(),
             },
         );
         let derived = Arc::new(Notify::new());
-        // Next to the first session, which no session of this start has.
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE, SessionId::new(first_session - 1)));
+        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
         let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
         tokio::spawn(outcome.deliver(batches, Arc::clone(&derived)));
         tokio::spawn(Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
@@ -184,9 +198,11 @@ impl Node {
         }
 
         let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
-        let api = petrel_api::routes(Api { identity, catchup, calls });
-        let http_routes = request_ids.layer(api.merge(gateway.websocket_route()));
-        let gateway_routes = request_ids.layer(gateway.routes());
+        let limits = RequestLimits::new(&config.limits, users, start);
+        let api = Api { identity, catchup, calls, limits: limits.clone() };
+        let api = petrel_api::routes(api).merge(gateway.websocket_route());
+        let http_routes = request_ids.layer(limits.layer(api));
+        let gateway_routes = request_ids.layer(limits.layer(gateway.routes()));
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
         let http_address = local_address(&http_listener)?;
@@ -252,14 +268,14 @@ struct Outcome {
 impl Outcome {
     /// Passes batches on until the sequencer ends. `derived` is notified of those that
     /// something follows from.
-    async fn deliver(self, mut batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
-        while let Some(mut batch) = batches.recv().await {
+    async fn deliver(self, batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
+        let before = |batch: &mut CommittedBatch| {
             if batch.derived {
                 derived.notify_one();
             }
-            self.calls.take_answers(&mut batch);
-            self.gateway.deliver(batch);
-        }
+            self.calls.take_answers(batch);
+        };
+        self.gateway.fan_out(batches, before).await;
     }
 }
 

@@ -5,9 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use petrel_api::PeerAddress;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,8 +52,9 @@ pub(crate) async fn serve(
             () = stopping.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(serve_connection(stream, routes.clone(), stopping.clone()));
+            Ok((stream, peer)) => {
+                let peer = PeerAddress(peer.ip());
+                connections.spawn(serve_connection(stream, peer, routes.clone(), stopping.clone()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -60,16 +65,26 @@ pub(crate) async fn serve(
     }
 }
 
-async fn serve_connection(stream: TcpStream, routes: Router, stopping: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    peer: PeerAddress,
+    routes: Router,
+    stopping: CancellationToken,
+) {
     // Small frames must not wait for each other's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection went away at once");
         return;
     }
+    let routes = TowerToHyperService::new(routes);
+    let routes = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .serve_connection(TokioIo::new(stream), routes)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

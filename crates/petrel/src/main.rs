@@ -3,6 +3,7 @@
 
 mod backup;
 mod exit;
+mod limits;
 mod logging;
 mod serve;
 mod token;

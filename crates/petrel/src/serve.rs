@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
+use crate::limits;
 use crate::logging::{self, LogFormat};
 
 /// Run a server on the embedded engine.
@@ -74,6 +75,11 @@ pub(crate) struct Serve {
     )]
     keep_days: Option<u32>,
 
+    /// Another value for one of the bounds of docs/limits.md, as `session_sends_per_second=20`;
+    /// repeatable
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = limits::parse)]
+    limit: Vec<(String, u32)>,
+
     /// What to log: a level (error, warn, info, debug) or tracing directives
     #[arg(long, value_name = "FILTER", default_value = "info", env = "PETREL_LOG")]
     log: String,
@@ -104,13 +110,16 @@ impl Serve {
         let data_directory = self.data_dir.clone();
         // Listen for signals before starting: a Ctrl-C during the start counts.
         let shutdown = shutdown_signal().map_err(Failure::starting)?;
-        let node = Node::start(self.into_config()).await.map_err(Failure::starting)?;
+        let config = self.into_config()?;
+        let node = Node::start(config).await.map_err(Failure::starting)?;
         announce(&node, &data_directory).map_err(Failure::running)?;
         node.run_until(shutdown).await.map_err(Failure::running)
     }
 
-    fn into_config(self) -> NodeConfig {
-        NodeConfig {
+    fn into_config(self) -> Result<NodeConfig, Failure> {
+        let limits = limits::with(&self.limit).map_err(Failure::starting)?;
+        Ok(NodeConfig {
+            limits,
             data_directory: self.data_dir,
             http: self.http,
             gateway: self.gateway,
@@ -126,7 +135,7 @@ impl Serve {
             allowed_origins: self.allow_origin,
             connections_max: self.connections_max,
             keep: self.keep_days.map(|days| Duration::from_secs(u64::from(days) * DAY_SECONDS)),
-        }
+        })
     }
 }
 
