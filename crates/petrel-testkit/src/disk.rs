@@ -27,6 +27,8 @@ pub(crate) struct Fault {
 #[derive(Debug, Default)]
 struct State {
     is_full: bool,
+    /// There is no room once, and then there is again.
+    is_full_once: bool,
     is_stalled: bool,
     /// How many syncs wait for the disk.
     waiting: u32,
@@ -48,6 +50,11 @@ impl Disk {
     /// Whether there is no room left: no file can grow.
     pub fn set_full(&self, is_full: bool) {
         self.0.state().is_full = is_full;
+    }
+
+    /// There is no room for the next file that wants to grow, and then there is again.
+    pub fn set_full_once(&self) {
+        self.0.state().is_full_once = true;
     }
 
     /// Whether syncs wait.
@@ -77,7 +84,13 @@ impl Drop for Disk {
 
 impl Fault {
     pub(crate) fn is_full(&self) -> bool {
-        self.state().is_full
+        let state = self.state();
+        state.is_full || state.is_full_once
+    }
+
+    /// A file wanted to grow and could not.
+    pub(crate) fn refused(&self) {
+        self.state().is_full_once = false;
     }
 
     pub(crate) fn wait_while_stalled(&self) {

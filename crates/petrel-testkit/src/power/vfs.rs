@@ -258,6 +258,7 @@ unsafe extern "C" fn write(
             let mut length = 0;
             let sized = (*(*real).pMethods).xFileSize.map(|real_size| real_size(real, &mut length));
             if sized != Some(ffi::SQLITE_OK) || offset + i64::from(size) > length {
+                disk.refused();
                 return ffi::SQLITE_FULL;
             }
         }
