@@ -4,6 +4,7 @@ mod answer;
 mod bearer;
 mod extract;
 mod limits;
+mod metrics;
 mod openapi;
 mod route;
 mod routes;
@@ -24,6 +25,7 @@ use serde_json::Value;
 pub use answer::RequestIds;
 use answer::{not_found, wrong_method};
 pub use limits::{PeerAddress, RequestLimits};
+pub use metrics::Metrics;
 use openapi::Document;
 
 /// The largest body of a request, in bytes.

@@ -11,6 +11,7 @@ mod admission;
 mod counters;
 mod fanout;
 mod handshake;
+mod metrics;
 mod outbox;
 mod registry;
 mod sends;
@@ -44,6 +45,7 @@ use counters::Counters;
 pub use counters::LimitsMet;
 use fanout::Fanout;
 use handshake::refuse;
+pub use metrics::Metrics;
 use registry::Registry;
 use throttle::Pace;
 
@@ -66,6 +68,8 @@ pub struct Dependencies {
     pub epoch: Epoch,
     /// What each user may ask for, over all sessions.
     pub users: Arc<Budgets<UserId>>,
+    /// Where it counts what it does.
+    pub metrics: Metrics,
 }
 
 /// The bounds of a gateway, and its names.
@@ -155,7 +159,8 @@ impl Gateway {
         mut before: impl FnMut(&mut CommittedBatch),
     ) {
         let head_members = usize::try_from(self.shared.config.limits.head_members).unwrap_or(0);
-        let mut fanout = Fanout::new(&self.shared.registry, head_members);
+        let metrics = &self.shared.dependencies.metrics;
+        let mut fanout = Fanout::new(&self.shared.registry, metrics, head_members);
         loop {
             let next = if fanout.is_idle() {
                 batches.recv().await
@@ -198,6 +203,11 @@ impl Gateway {
     /// How often limits were met.
     pub fn limits_met(&self) -> LimitsMet {
         self.shared.counters.read()
+    }
+
+    /// What waits to be written to sessions, in bytes, over all of them.
+    pub fn outbox_bytes(&self) -> u64 {
+        self.shared.registry.outbox_bytes()
     }
 
     /// Open connections, authenticated or not.

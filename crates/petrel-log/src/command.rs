@@ -1,5 +1,7 @@
 //! The record format of the log.
 
+use std::fmt;
+
 use bytes::Bytes;
 use petrel_protocol::frame::{History, Role};
 use petrel_types::{
@@ -149,6 +151,13 @@ impl Origin {
     /// In place of a session, for those who have none, such as HTTP requests. No session
     /// has this name.
     pub const CALLS: SessionId = SessionId::new(1);
+}
+
+/// The name of a request in the log, from the one who asks to the one who is told.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.session, self.tag)
+    }
 }
 
 impl Command {

@@ -1,4 +1,15 @@
 //! What an operator decides about a node.
+//!
+//! The settings are a typed tree ([`Config`]); files, the environment and the command
+//! line are laid over its defaults by [`Loaded::read`]. [`NodeConfig`] is what the parts
+//! of a node are made from.
+
+mod document;
+mod keys;
+mod load;
+mod sources;
+mod tree;
+mod units;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +19,17 @@ use petrel_logic::identity::Registration;
 use petrel_types::OperatingLimits;
 
 use crate::StartError;
+use crate::tls::TlsConfig;
+
+pub use document::{effective, example, reference};
+pub use load::{ConfigError, FILE, Loaded, Sources};
+pub use sources::Origin;
+pub use tree::{
+    AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
+    LogFormat, LogSection, RegistrationSetting, RetentionSection, ServerSection, TlsMode,
+    TlsSection,
+};
+pub use units::{Listen, Span};
 
 /// The configuration of one node on the embedded engine.
 #[derive(Clone, Debug)]
@@ -30,6 +52,10 @@ pub struct NodeConfig {
     pub keep: Option<Duration>,
     /// How much may be asked for.
     pub limits: OperatingLimits,
+    /// Whether, and with which certificate, both listeners speak TLS.
+    pub tls: TlsConfig,
+    /// Where metrics and profiles are served.
+    pub admin: Listen,
 }
 
 /// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any
@@ -83,6 +109,8 @@ mod tests {
             connections_max: 1,
             keep: None,
             limits: OperatingLimits::default(),
+            tls: TlsConfig::Off,
+            admin: Listen::Off,
         }
     }
 

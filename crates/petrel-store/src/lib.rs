@@ -17,6 +17,7 @@ mod error;
 pub mod faulty;
 #[cfg(any(test, feature = "suite"))]
 pub mod memory;
+mod metrics;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 mod record;
@@ -35,6 +36,7 @@ pub use batch::{
     ProfileUpdate, Trim,
 };
 pub use error::{StoreError, StoreErrorKind};
+pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
     EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary, SyncEntry, SyncPage, User,

@@ -1,17 +1,23 @@
 //! The `petrel` binary: command line in, exit code out. What it does lives in
 //! `petrel-node`.
 
+#[cfg(feature = "jemalloc")]
+mod allocator;
 mod backup;
+mod completions;
+mod config;
+mod doctor;
 mod exit;
-mod limits;
 mod logging;
 mod serve;
+mod service;
+mod settings;
 mod token;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Petrel is a complete instant-messaging server in one binary.
 ///
@@ -27,6 +33,10 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Backup(backup::Backup),
+    #[command(subcommand)]
+    Config(config::Config),
+    Completions(completions::Completions),
+    Doctor(doctor::Doctor),
     Restore(backup::Restore),
     Serve(serve::Serve),
     Token(token::Token),
@@ -36,6 +46,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Command::Backup(backup) => backup.run(),
+        Command::Config(config) => config.run(),
+        Command::Completions(completions) => completions.run(CommandLine::command()),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Restore(restore) => restore.run(),
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),

@@ -20,6 +20,7 @@ use petrel_protocol::frame::{ServerAck, ServerFrame};
 use petrel_types::{ConversationId, Seq, SessionId, UserId};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::registry::Registry;
 use crate::sends::UNTRACKED;
@@ -32,6 +33,7 @@ const STEP_USERS: usize = 512;
 /// Fills outboxes from batches, in the order of their commits.
 pub(crate) struct Fanout<'a> {
     registry: &'a Registry,
+    metrics: &'a Metrics,
     /// From as many recipients on, devices may get heads instead of bodies. 0 is never.
     head_members: usize,
     backlog: Backlog,
@@ -59,8 +61,14 @@ pub(crate) enum Work {
 }
 
 impl<'a> Fanout<'a> {
-    pub(crate) fn new(registry: &'a Registry, head_members: usize) -> Self {
-        Self { registry, head_members, backlog: Backlog::default(), touched: HashMap::new() }
+    pub(crate) fn new(registry: &'a Registry, metrics: &'a Metrics, head_members: usize) -> Self {
+        Self {
+            registry,
+            metrics,
+            head_members,
+            backlog: Backlog::default(),
+            touched: HashMap::new(),
+        }
     }
 
     /// Whether nothing waits.
@@ -108,7 +116,8 @@ impl<'a> Fanout<'a> {
                 }
                 Work::Deliver(delivery) => {
                     let before = delivery.served;
-                    let is_done = delivery.step(left, self.registry, &mut self.touched);
+                    let is_done =
+                        delivery.step(left, self.registry, self.metrics, &mut self.touched);
                     left -= (delivery.served - before).min(left);
                     if !is_done {
                         break;
@@ -154,7 +163,7 @@ impl<'a> Fanout<'a> {
                 self.backlog.push(conversation, Work::Deliver(Box::new(delivery)));
             }
             _ => {
-                delivery.step(usize::MAX, self.registry, &mut self.touched);
+                delivery.step(usize::MAX, self.registry, self.metrics, &mut self.touched);
             }
         }
     }
@@ -172,9 +181,11 @@ impl Delivery {
         &mut self,
         users: usize,
         registry: &Registry,
+        metrics: &Metrics,
         touched: &mut HashMap<SessionId, Arc<Outbox>>,
     ) -> bool {
         let place = place_of(&self.frame);
+        let (mut queued, mut dropped) = (0, 0);
         let end = self.served.saturating_add(users).min(self.recipients.len());
         for user in self.recipients[self.served..end].iter().copied() {
             registry.for_each_session(user, |outbox| {
@@ -189,10 +200,21 @@ impl Delivery {
                     }
                 } else {
                     let bytes = self.encoded.get_or_insert_with(|| self.frame.encode(None).into());
-                    outbox.push(bytes, place);
+                    if outbox.push(bytes, place) {
+                        queued += 1;
+                    } else {
+                        dropped += 1;
+                    }
                 }
                 touched.entry(outbox.session()).or_insert_with(|| Arc::clone(outbox));
             });
+        }
+        if let Some((conversation, seq)) = place {
+            tracing::debug!(%conversation, %seq, sessions = queued, dropped, "pushed");
+        }
+        metrics.pushes.inc_by(queued);
+        if dropped > 0 {
+            metrics.pushes_dropped.inc_by(dropped);
         }
         self.served = end;
         end == self.recipients.len()

@@ -118,7 +118,8 @@ fn finish(fanout: &mut Fanout<'_>) -> usize {
 fn a_message_to_very_many_lets_another_conversation_overtake() {
     let world = world(Outbox::new);
     let last = world.outboxes.last().unwrap();
-    let mut fanout = Fanout::new(&world.registry, 0);
+    let metrics = Metrics::default();
+    let mut fanout = Fanout::new(&world.registry, &metrics, 0);
     fanout.take(batch(vec![group_chat(GROUP, 1, &world.members)]));
     fanout.advance();
     fanout.take(batch(vec![single_chat(1)]));
@@ -133,7 +134,8 @@ fn a_message_to_very_many_lets_another_conversation_overtake() {
 fn within_a_conversation_the_order_stays_and_everybody_gets_everything_once() {
     let world = world(Outbox::new);
     let few: Arc<[UserId]> = world.members[5..9].into();
-    let mut fanout = Fanout::new(&world.registry, 0);
+    let metrics = Metrics::default();
+    let mut fanout = Fanout::new(&world.registry, &metrics, 0);
     for seq in (1..=9).step_by(3) {
         fanout.take(batch(vec![
             group_chat(GROUP, seq, &world.members),
@@ -171,7 +173,8 @@ fn within_a_conversation_the_order_stays_and_everybody_gets_everything_once() {
 fn large_groups_take_turns() {
     let world = world(Outbox::new);
     let last = world.outboxes.last().unwrap();
-    let mut fanout = Fanout::new(&world.registry, 0);
+    let metrics = Metrics::default();
+    let mut fanout = Fanout::new(&world.registry, &metrics, 0);
     fanout.take(batch((1..=50).map(|seq| group_chat(GROUP, seq, &world.members)).collect()));
     fanout.take(batch(vec![group_chat(OTHER_GROUP, 1, &world.members)]));
     let one = (MEMBERS as usize).div_ceil(STEP_USERS);
@@ -184,7 +187,8 @@ fn large_groups_take_turns() {
 #[test]
 fn what_waits_is_bounded_and_then_no_more_is_taken() {
     let world = world(Outbox::new);
-    let mut fanout = Fanout::new(&world.registry, 0);
+    let metrics = Metrics::default();
+    let mut fanout = Fanout::new(&world.registry, &metrics, 0);
     let mut seq = 0;
     while fanout.has_room() {
         seq += 1;
@@ -208,7 +212,8 @@ fn devices_that_do_not_look_get_one_head_and_those_that_do_get_bodies() {
     });
     let (cannot, looks, away) = (&world.outboxes[4], &world.outboxes[5], &world.outboxes[6]);
     assert_eq!(looks.focus(&[GROUP], 9), Some(vec![GROUP]));
-    let mut fanout = Fanout::new(&world.registry, MEMBERS as usize);
+    let metrics = Metrics::default();
+    let mut fanout = Fanout::new(&world.registry, &metrics, MEMBERS as usize);
     for seq in 1..=3 {
         fanout.take(batch(vec![group_chat(GROUP, seq, &world.members)]));
         finish(&mut fanout);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use petrel_node::{BenchIssuer, Node, NodeConfig};
+use petrel_node::{BenchIssuer, LogControl, Node, NodeConfig};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{ClientFrame, ServerAck, ServerFrame};
 use petrel_testkit::client::{Client, Connect, chat};
@@ -33,7 +33,7 @@ impl InProcess {
     async fn start(clock: Arc<dyn Clock>) -> Result<Self> {
         let data = TempDir::with_prefix("petrel-test-")?;
         let disk = Disk::of(data.path())?;
-        let node = Node::start_with_clock(config(data.path())?, clock).await?;
+        let node = Node::start_with_clock(config(data.path())?, LogControl::none(), clock).await?;
         let gateway = node.gateway_address();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(node.run_until(async move {
@@ -64,6 +64,8 @@ fn config(data: &Path) -> Result<NodeConfig> {
         connections_max: 1_000,
         keep: None,
         limits: Default::default(),
+        tls: petrel_node::TlsConfig::Off,
+        admin: petrel_node::config::Listen::Off,
     })
 }
 

@@ -76,7 +76,7 @@ async fn who_looks_gets_bodies_who_does_not_gets_heads_and_nobody_misses_anythin
     let limits = ["head_members=4", "head_interval_ms=50"];
     let mut launcher = launcher()?.bench_issuer();
     for limit in limits {
-        launcher = launcher.argument("--limit").argument(limit);
+        launcher = launcher.argument("--set").argument(format!("limits.{limit}"));
     }
     let server = launcher.start().await?;
     let mut alice = server.connect(ALICE, "phone").await?;

@@ -2,12 +2,15 @@
 //!
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
+mod admin;
 mod api;
 mod auth;
 mod backup;
 mod chat;
+mod config;
 mod crash;
 mod delivery;
+mod doctor;
 mod faults;
 mod foreign;
 mod groups;
@@ -15,4 +18,6 @@ mod large_groups;
 mod lifecycle;
 mod limits;
 mod pace;
+mod profile;
 mod support;
+mod tls;

@@ -13,7 +13,7 @@ use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
 async fn server_with(limits: &[&str]) -> Result<Server> {
     let mut launcher = launcher()?.bench_issuer();
     for limit in limits {
-        launcher = launcher.argument("--limit").argument(limit);
+        launcher = launcher.argument("--set").argument(format!("limits.{limit}"));
     }
     launcher.start().await
 }
@@ -187,7 +187,8 @@ async fn the_limits_told_are_those_in_force() -> Result<()> {
     let bob = usual.connect(BOB, "phone").await?;
     assert_eq!(bob.auth_ok().context("connected")?.limits.rates.sends_per_second, 20_000);
 
-    let wrong = launcher()?.argument("--limit").argument("sends=7").start_and_fail().await?;
+    let wrong =
+        launcher()?.argument("--set").argument("limits.session_sends=7").start_and_fail().await?;
     assert_eq!(wrong.code, Some(3), "{wrong:?}");
     assert!(wrong.stderr.contains("session_sends_per_second"), "it names what there is: {wrong:?}");
     Ok(())
