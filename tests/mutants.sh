@@ -1,20 +1,24 @@
 #!/bin/sh
-# Builds faults into the store and the sequencer, one at a time, and makes sure that a
-# proof fails with each. A fault that no proof notices, or a proof that fails without any,
-# ends this with an error. The faults are in crates/petrel-store/src/mutants.rs.
+# Builds faults into the store, the sequencer and the load generator's detectors, one at a
+# time, and makes sure that a proof fails with each. A fault that no proof notices, or a proof that fails without any,
+# ends this with an error. The faults are in crates/petrel-store/src/mutants.rs
+# and crates/wsbench/src/mutants.rs.
 #
 # PROOFS limits which proofs are tried, as in PROOFS="simulation power". A proof need not
 # notice every fault; those that it must notice are in the list below.
 set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-PROOFS=${PROOFS:-simulation store power}
+PROOFS=${PROOFS:-simulation store power honesty}
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
 # Debug builds only: a release build with these features is refused by the compiler.
-run() { # PROOF
+run() { # PROOF FILTER
     case $1 in
+    honesty)
+        $CARGO test --quiet --locked --package wsbench --features mutants --test it "honesty::$2"
+        ;;
     simulation)
         PETREL_SIMULATION_STEPS=${PETREL_SIMULATION_STEPS:-100000} \
             $CARGO test --quiet --locked --package petrel-logic --features mutants \
@@ -33,7 +37,7 @@ run() { # PROOF
 
 for proof in $PROOFS; do
     echo "without a fault: $proof"
-    if ! run "$proof" >"$LOGS/log" 2>&1; then
+    if ! run "$proof" "" >"$LOGS/log" 2>&1; then
         cat "$LOGS/log"
         echo "$proof fails without any fault; nothing can be said of the faults"
         exit 1
@@ -43,9 +47,12 @@ done
 survived=
 table=
 while read -r mutant notice; do
+    # A proof may name the one test of it that must notice: honesty:twice
+    filter=$(printf '%s' "$notice" | sed -n 's/.*honesty:\([a-z_]*\).*/\1/p')
+    notice=$(printf '%s' "$notice" | sed 's/honesty:[a-z_]*/honesty/')
     for proof in $PROOFS; do
         case " $notice " in *" $proof "*) ;; *) continue ;; esac
-        if PETREL_MUTANT=$mutant run "$proof" >"$LOGS/log" 2>&1; then
+        if PETREL_MUTANT=$mutant run "$proof" "$filter" >"$LOGS/log" 2>&1; then
             result=SURVIVED
         else
             result=caught
@@ -69,6 +76,17 @@ watermark-before-slice store power
 head-lowered-at-open store power
 fan-out-before-commit simulation
 membership-outside-sequencer simulation
+bench-misses-loss honesty:one_dropped
+bench-misses-acked-loss honesty:acked_and_dropped
+bench-misses-duplicates honesty:twice
+bench-misses-reordering honesty:changed_places
+bench-misses-strangers honesty:what_somebody_else
+bench-misses-corruption honesty:one_changed_letter
+bench-misses-wrong-answers honesty:an_answer_to_nothing
+bench-misses-disconnects honesty:a_reset
+bench-times-from-sending honesty:a_stall
+bench-cuts-the-tail honesty:one_delayed
+bench-times-too-short honesty:five_milliseconds
 MUTANTS
 
 printf '\n%-28s %-11s %-9s %s\n%s' fault proof result 'first words' "$table"

@@ -1,7 +1,6 @@
 //! One connection: honest, but for its faults.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -15,14 +14,12 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 use crate::faults::{Fault, Faults};
+use crate::people::People;
 
 /// Frames that may wait for one connection.
 const WAITING_MAX: usize = 100_000;
 /// How long a message waits for the one it is to change places with.
 const SWAP_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Who is connected.
-pub(crate) type Users = Arc<Mutex<BTreeMap<String, Sender<Out>>>>;
 
 /// Something to be written.
 #[derive(Debug)]
@@ -39,12 +36,13 @@ pub(crate) enum Out {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Request_ {
     Login { user: String },
-    Send { to: String, id: String, body: String },
+    Join { group: String },
+    Send { to: Option<String>, group: Option<String>, id: String, body: String },
     Ping { token: String },
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(socket: TcpStream, users: Users, faults: Arc<Faults>) {
+pub(crate) async fn serve(socket: TcpStream, people: Arc<People>, faults: Arc<Faults>) {
     if faults.of_connection().is_some() {
         faults.log(Fault::SlowAccept);
         tokio::time::sleep(Duration::from_millis(faults.durations.slow_accept_ms)).await;
@@ -78,17 +76,13 @@ pub(crate) async fn serve(socket: TcpStream, users: Users, faults: Arc<Faults>) 
         let goes_on = if is_echo {
             echo(&text, &outbox, &faults).await
         } else {
-            talk(&text, &mut me, &outbox, &users, &faults).await
+            talk(&text, &mut me, &outbox, &people, &faults).await
         };
         if !goes_on {
             break;
         }
     }
-    if let Ok(mut users) = users.lock()
-        && users.get(&me).is_some_and(|other| other.same_channel(&outbox))
-    {
-        users.remove(&me);
-    }
+    people.leave(&me, &outbox);
     drop(outbox);
     // It ends with the last frame, or has ended with the connection.
     let _ = writer.await;
@@ -103,7 +97,7 @@ async fn talk(
     text: &str,
     me: &mut String,
     outbox: &Sender<Out>,
-    users: &Users,
+    people: &People,
     faults: &Faults,
 ) -> bool {
     let Ok(request) = serde_json::from_str(text) else {
@@ -113,58 +107,69 @@ async fn talk(
     match request {
         Request_::Login { user } => {
             me.clone_from(&user);
-            if let Ok(mut users) = users.lock() {
-                users.insert(user, outbox.clone());
-            }
+            people.arrive(user, outbox.clone());
             outbox.send(say(json!({"type": "welcome"}))).await.is_ok()
+        }
+        Request_::Join { group } => {
+            people.join(group.clone(), me.clone());
+            outbox.send(say(json!({"type": "joined", "group": group}))).await.is_ok()
         }
         Request_::Ping { token } => {
             outbox.send(say(json!({"type": "pong", "token": token}))).await.is_ok()
         }
-        Request_::Send { to, id, body } => {
+        Request_::Send { to, group, id, body } => {
             let fault = faults.of_message();
-            let id = match fault {
-                Some(Fault::WrongAnswer) => {
-                    faults.log(Fault::WrongAnswer);
-                    // A name that nobody gave: the last characters are those of a message
-                    // number far beyond any.
-                    format!("{}ffffffff", &id[..id.len().saturating_sub(8)])
-                }
-                _ => id,
-            };
-            if fault != Some(Fault::Drop) && fault != Some(Fault::Reset) {
-                let ack = say(json!({"type": "ack", "id": id}));
-                if outbox.send(ack).await.is_err() {
-                    return false;
-                }
+            if !answer(id, fault, outbox, faults).await {
+                return false;
             }
-            let recipient = |name: &str| users.lock().ok()?.get(name).cloned();
-            let target = match fault {
-                Some(Fault::WrongUser) => {
-                    let other = users.lock().ok().and_then(|users| {
-                        users
-                            .iter()
-                            .find(|(name, _)| **name != to && *name != me)
-                            .map(|(_, outbox)| outbox.clone())
-                    });
-                    if other.is_some() {
-                        faults.log(Fault::WrongUser);
-                    }
-                    other.or_else(|| recipient(&to))
-                }
-                _ => recipient(&to),
-            };
             if fault == Some(Fault::Reset) {
                 faults.log(Fault::Reset);
                 return outbox.send(Out::Reset).await.is_err();
             }
-            let Some(target) = target else { return true };
+            let mut recipients = match (to, group) {
+                (Some(to), _) => vec![to],
+                (None, Some(group)) => people.others_in(&group, me),
+                (None, None) => return false,
+            };
+            // What happens to a group's message happens to the copy of one member.
+            if !recipients.is_empty() {
+                let victim = fastrand::usize(..recipients.len());
+                recipients.swap(0, victim);
+            }
             let frame = json!({"type": "message", "from": me, "body": body}).to_string();
-            // A recipient that has gone is no reason to end the sender's connection.
-            deliver(frame, &body, fault, &target, faults).await;
+            let mut fault = fault;
+            for to in recipients.clone() {
+                let fault = fault.take();
+                let astray = (fault == Some(Fault::WrongUser))
+                    .then(|| people.somebody_else(me, &recipients))
+                    .flatten();
+                if astray.is_some() {
+                    faults.log(Fault::WrongUser);
+                }
+                let Some(target) = astray.or_else(|| people.outbox_of(&to)) else { continue };
+                // A recipient that has gone is no reason to end the sender's connection.
+                deliver(frame.clone(), &body, fault, &target, faults).await;
+            }
             true
         }
     }
+}
+
+/// Acknowledges a message, if its fault lets it.
+async fn answer(id: String, fault: Option<Fault>, outbox: &Sender<Out>, faults: &Faults) -> bool {
+    if matches!(fault, Some(Fault::Drop | Fault::Reset)) {
+        return true;
+    }
+    let id = if fault == Some(Fault::WrongAnswer) {
+        faults.log(Fault::WrongAnswer);
+        // A name that nobody gave: the last characters are those of a message number far
+        // beyond any.
+        format!("{}ffffffff", &id[..id.len().saturating_sub(8)])
+    } else {
+        id
+    };
+    let ack = json!({"type": "ack", "id": id}).to_string();
+    outbox.send(Out::Frame(ack, None)).await.is_ok()
 }
 
 /// Gives a frame with `body` in it to a connection, or does to it what the fault says.
@@ -197,8 +202,9 @@ async fn deliver(
             outbox.send(Out::Frame(frame, Some((Instant::now(), delay, fault)))).await
         }
         Some(Fault::Stall) => {
-            faults.log(Fault::Stall);
+            let since = Instant::now();
             std::thread::sleep(Duration::from_millis(faults.durations.stall_ms));
+            faults.log_delay(fault, since.elapsed().as_micros() as u64);
             outbox.send(plain(frame)).await
         }
         Some(Fault::Reset) => {

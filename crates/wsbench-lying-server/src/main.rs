@@ -3,13 +3,16 @@
 //! WebSocket implementation, another runtime, no common crate.
 //!
 //! `/echo` sends everything back. `/im` is a small messenger in JSON: `login`, `send`
-//! with an ack to the sender and a `message` to the recipient, `ping`.
+//! with an ack to the sender and a `message` to the recipient, `ping`; `join` enters a
+//! group, and what is sent to a group goes to all its other members. A fault of a group's
+//! message befalls the copy of one of them.
 //!
 //! A fault with `N` happens to every N-th message (or connection); the log has one JSON
 //! object per line for each time that it did.
 
 mod connection;
 mod faults;
+mod people;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -122,10 +125,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     runtime.block_on(async {
         let listener = TcpListener::bind(arguments.listen).await?;
         println!("listening on {}", listener.local_addr()?);
-        let users = connection::Users::default();
+        let people = Arc::new(people::People::default());
         loop {
             let (socket, _) = listener.accept().await?;
-            tokio::spawn(connection::serve(socket, users.clone(), faults.clone()));
+            tokio::spawn(connection::serve(socket, people.clone(), faults.clone()));
         }
     })
 }

@@ -18,8 +18,40 @@ pub fn of(error: &Error) -> &'static str {
         (_, ErrorKind::TimedOut) => "timeout",
         (_, ErrorKind::UnexpectedEof) => "eof",
         (_, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => "network_unreachable",
-        _ if error.get_ref().is_some_and(|source| source.is::<rustls::Error>()) => "tls",
-        _ => "io_error",
+        _ => match error.get_ref().and_then(|source| source.downcast_ref()) {
+            Some(error) => of_tls(error),
+            None => "io_error",
+        },
+    }
+}
+
+/// The class of a TLS error.
+fn of_tls(error: &rustls::Error) -> &'static str {
+    use rustls::AlertDescription as Alert;
+    use rustls::CertificateError as Certificate;
+    match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            // An authority of that name is trusted, but it did not sign this.
+            Certificate::UnknownIssuer | Certificate::BadSignature => "tls_unknown_authority",
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "tls_wrong_name"
+            }
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. } => "tls_expired",
+            _ => "tls",
+        },
+        rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnknownCA
+            | Alert::CertificateUnknown
+            | Alert::CertificateExpired
+            | Alert::AccessDenied,
+        ) => "tls_client_certificate",
+        rustls::Error::InvalidMessage(_) => "tls_not_spoken",
+        _ => "tls",
     }
 }
 
@@ -103,6 +135,47 @@ pub fn explain(class: &str) -> Option<Cause> {
         "network_unreachable" => known(
             ["there is no way to that address", "网络不可达"],
             ["check address and routes", "检查地址与路由"],
+        ),
+        "tls_unknown_authority" => known(
+            [
+                "nobody trusted here vouches for the server's certificate",
+                "服务端证书的签发者不受信任",
+            ],
+            [
+                "--cacert FILE with the authority's certificate in PEM, or --insecure to trust anything",
+                "用 --cacert 指定签发者证书（PEM），或 --insecure 信任任何证书",
+            ],
+        ),
+        "tls_wrong_name" => known(
+            ["the server's certificate is for another name", "服务端证书的域名不符"],
+            [
+                "use a name of the certificate in --target, or --insecure",
+                "在 --target 中使用证书上的域名，或 --insecure",
+            ],
+        ),
+        "tls_expired" => known(
+            [
+                "the server's certificate has expired, or is not valid yet",
+                "服务端证书已过期或尚未生效",
+            ],
+            [
+                "check the clocks; renew the certificate; or --insecure",
+                "检查时钟，更新证书，或 --insecure",
+            ],
+        ),
+        "tls_client_certificate" => known(
+            [
+                "the server wants a client certificate, or does not trust the one it got",
+                "服务端要求客户端证书，或不信任所给证书",
+            ],
+            [
+                "--cert FILE --key FILE, signed by an authority that the server trusts",
+                "用 --cert 与 --key 提供服务端信任的客户端证书",
+            ],
+        ),
+        "tls_not_spoken" => known(
+            ["there is no TLS at this port", "该端口不使用 TLS"],
+            ["ws:// instead of wss://, or the TLS port", "改用 ws://，或使用 TLS 端口"],
         ),
         "tls" => known(
             ["TLS failed: certificate, name or version", "TLS 失败：证书、域名或版本"],

@@ -61,6 +61,7 @@ pub fn measure_ceiling(signals: &Signals, seconds: f64) -> Result<Ceiling, Strin
     let run = |name: &str, settings: Settings| {
         let plan = Plan::resolve(Some(name), settings).map_err(|error| error.to_string())?;
         conductor::conduct(&plan, signals, &mut Watch::default(), &mut Nobody)
+            .map_err(|failure| failure.to_string())
     };
     let deep = run("messaging", Settings { conns: Some(64), in_flight: Some(16), ..base() })?;
     let single = run("messaging", Settings { conns: Some(200), in_flight: Some(1), ..base() })?;

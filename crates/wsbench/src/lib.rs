@@ -6,6 +6,9 @@
 //! protocol the server speaks ([`adapter`]). What becomes of messages is the business of
 //! the [`ledger`]; a run is judged in [`verdict`].
 
+#[cfg(all(feature = "mutants", not(debug_assertions)))]
+compile_error!("the feature `mutants` breaks detectors; it is for debug builds of tests only");
+
 pub mod adapter;
 pub mod causes;
 pub mod clock;
@@ -15,6 +18,8 @@ pub mod doctor;
 pub mod ledger;
 pub mod machine;
 pub mod metrics;
+#[cfg(feature = "mutants")]
+mod mutants;
 pub mod pacer;
 pub mod plan;
 pub mod report;
@@ -25,6 +30,7 @@ pub mod sink;
 pub mod span;
 pub mod stamp;
 pub mod target;
+pub mod trend;
 pub mod verdict;
 pub mod watch;
 pub mod worker;

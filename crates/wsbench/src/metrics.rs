@@ -180,6 +180,13 @@ impl Metrics {
     /// Records a time that ended now.
     pub fn time(&mut self, timing: Timing, from: Nanos, to: Nanos) {
         let us = to.saturating_sub(from).div_ceil(crate::clock::MICROSECOND).min(LONGEST_US);
+        #[cfg(feature = "mutants")]
+        let us = match us {
+            0..2_000 | 8_000..1_000_000 => us,
+            _ if us >= 1_000_000 && crate::mutants::is("bench-cuts-the-tail") => 1_000_000,
+            _ if us < 1_000_000 && crate::mutants::is("bench-times-too-short") => us / 2,
+            _ => us,
+        };
         self.times.entry(timing).or_insert_with(no_times).saturating_record(us);
         self.recent.entry(timing).or_insert_with(no_times).saturating_record(us);
     }

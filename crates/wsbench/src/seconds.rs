@@ -94,6 +94,11 @@ impl Seconds {
         &self.rows
     }
 
+    /// The rows that are complete.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
     /// Connections that stand.
     pub fn live(&self) -> u64 {
         self.latest.iter().flatten().map(|second| u64::from(second.live)).sum()

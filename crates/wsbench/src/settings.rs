@@ -224,7 +224,13 @@ settings! {
     /// raw: a frame with this text says that the login stands
     #[arg(long, value_name = "TEXT", help_heading = "Adapter raw")]
     raw_login_ok: String,
-    /// raw: a message, with {body}, and perhaps {user}, {to} and {id} [default: {body}]
+    /// raw: a second frame, by which a connection enters its group, with {group} and perhaps {user}
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Adapter raw")]
+    raw_join: String,
+    /// raw: a frame with this text says that it is in its group
+    #[arg(long, value_name = "TEXT", help_heading = "Adapter raw")]
+    raw_join_ok: String,
+    /// raw: a message, with {body}, and perhaps {user}, {to} or {group}, and {id} [default: {body}]
     #[arg(long, value_name = "TEMPLATE", help_heading = "Adapter raw")]
     raw_send: String,
     /// raw: a frame with this text and an {id} acknowledges that message
@@ -289,9 +295,9 @@ settings! {
     /// What must hold, such as e2e.p99<50ms; repeatable or separated by commas
     #[arg(long, value_name = "WHAT<VALUE", value_delimiter = ',', help_heading = "Report")]
     threshold: Vec<Threshold>,
-    /// The server's metrics page [default: /metrics on the target's host and port, if there is one]
-    #[arg(long, value_name = "URL", help_heading = "Report")]
-    metrics_url: String,
+    /// The server's metrics page, in Prometheus's text format, read every 2 s [default: /metrics at the target, or at port 6060 of this machine, if there is one]
+    #[arg(long, value_name = "URL", alias = "metrics-url", help_heading = "Report")]
+    server_metrics: String,
     /// The server's process, on this machine [default: found by its listening port]
     #[arg(long, value_name = "PID", help_heading = "Report")]
     server_pid: u32,

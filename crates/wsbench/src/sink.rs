@@ -50,6 +50,16 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// Ends it, and says how many connections it has had.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take();
+        let served = thread.map(|thread| thread.join().expect("the sink does not panic"));
+        served.unwrap_or(Ok(0))
+    }
+}
+
 impl Drop for Sink {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);

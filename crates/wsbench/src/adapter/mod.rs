@@ -61,6 +61,20 @@ pub struct Seat {
     pub conversation: u32,
     /// The other user of a pair; its own if there is none.
     pub peer: u64,
+    /// The first user of those that it talks with: what a group is called where names are
+    /// given by clients.
+    pub group: u64,
+}
+
+/// A group that is to be brought into being.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The run.
+    pub run: u32,
+    /// Which of the plan's groups.
+    pub number: u32,
+    /// The users who are in it.
+    pub users: std::ops::Range<u64>,
 }
 
 /// How a message is called on the wire: enough to find it again in an answer.
@@ -95,6 +109,15 @@ pub enum Incoming<'a> {
         /// Why.
         reason: &'a str,
         /// It should be sent again, after so many milliseconds.
+        again_after_ms: Option<u64>,
+    },
+    /// What was last asked for this connection's group has been done.
+    GroupStep,
+    /// It was refused.
+    GroupRefused {
+        /// Why.
+        reason: &'a str,
+        /// It should be asked for again, after so many milliseconds.
         again_after_ms: Option<u64>,
     },
     /// A message for this connection.
@@ -203,6 +226,20 @@ pub trait Adapter {
     /// earlier connection of this seat's place is void.
     fn greet(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
         let _ = (seat, writer);
+    }
+
+    /// Writes the next request of those that bring the group of a connection into being;
+    /// with `again`, the last one once more. The next is asked for when
+    /// [`Incoming::GroupStep`] has come. False when there is nothing (more) to ask for.
+    fn found_group(
+        &mut self,
+        seat: Seat,
+        group: &Group,
+        again: bool,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool {
+        let _ = (seat, group, again, writer);
+        false
     }
 
     /// Writes a message. `payload` is ASCII that needs no escaping.

@@ -1,7 +1,8 @@
 //! Any server: what to send, and what to look for in what comes.
 //!
 //! A message is recognised by its stamp, wherever in a frame it is, so that a delivery
-//! needs no template. An ack is a frame that contains `ack` and, anywhere, the message's
+//! needs no template. With `{group}` in the message connections talk in groups: whatever
+//! the server calls a room or a channel, which `join` enters. An ack is a frame that contains `ack` and, anywhere, the message's
 //! `{id}`.
 
 use petrel_websocket::Opcode;
@@ -11,8 +12,8 @@ use super::{Abilities, Adapter, Frame, FrameWriter, Incoming, MessageName, Seat,
 use crate::ledger::How;
 use crate::stamp::Stamp;
 
-/// What to send and what to look for. Placeholders: `{user}`, `{to}`, `{id}`, `{body}`,
-/// `{token}`.
+/// What to send and what to look for. Placeholders: `{user}`, `{to}`, `{group}`, `{id}`,
+/// `{body}`, `{token}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Templates {
@@ -22,7 +23,11 @@ pub struct Templates {
     pub login: Option<String>,
     /// A frame with this text says that the login stands.
     pub login_ok: Option<String>,
-    /// A message, with `{body}`, and perhaps `{user}`, `{to}` and `{id}`.
+    /// The frame by which a connection enters its group, with `{group}`.
+    pub join: Option<String>,
+    /// A frame with this text says that it is in its group.
+    pub join_ok: Option<String>,
+    /// A message, with `{body}`, and perhaps `{user}`, `{to}` or `{group}`, and `{id}`.
     pub send: Option<String>,
     /// A frame with this text, and an `{id}` in it, acknowledges that message.
     pub ack: Option<String>,
@@ -33,9 +38,10 @@ pub struct Templates {
 impl Templates {
     pub(super) fn abilities(&self) -> Abilities {
         Abilities {
-            login: self.login_ok.is_some(),
+            login: self.login_ok.is_some() || self.join_ok.is_some(),
             acks: self.ack.is_some(),
             relays: self.send.as_ref().is_some_and(|send| send.contains("{to}")),
+            groups: self.send.as_ref().is_some_and(|send| send.contains("{group}")),
             pings: self.ping.is_some(),
             ..Abilities::default()
         }
@@ -56,6 +62,12 @@ impl Templates {
         }
         if self.login_ok.is_some() && self.login.is_none() {
             return Err("--raw-login-ok without --raw-login: nothing would be answered".into());
+        }
+        if self.join_ok.is_some() && self.join.is_none() {
+            return Err("--raw-join-ok without --raw-join: nothing would be answered".into());
+        }
+        if self.join.as_ref().is_some_and(|join| !join.contains("{group}")) {
+            return Err("--raw-join needs a {group}: which one is to be entered?".into());
         }
         Ok(())
     }
@@ -79,6 +91,7 @@ enum Piece {
     Text(String),
     User,
     To,
+    Group,
     Id,
     Body,
 }
@@ -115,6 +128,10 @@ impl Adapter for Raw {
         if let Some(login) = &self.templates.login {
             writer.frame(self.opcode, login.replace("{user}", &seat.user.to_string()).as_bytes());
         }
+        if let Some(join) = &self.templates.join {
+            let join = join.replace("{group}", &seat.group.to_string());
+            writer.frame(self.opcode, join.replace("{user}", &seat.user.to_string()).as_bytes());
+        }
     }
 
     fn send(
@@ -131,6 +148,9 @@ impl Adapter for Raw {
                 Piece::Text(text) => self.scratch.extend_from_slice(text.as_bytes()),
                 Piece::User => self.scratch.extend_from_slice(seat.user.to_string().as_bytes()),
                 Piece::To => self.scratch.extend_from_slice(seat.peer.to_string().as_bytes()),
+                Piece::Group => {
+                    self.scratch.extend_from_slice(seat.group.to_string().as_bytes());
+                }
                 Piece::Id => name.write(&mut self.scratch),
                 Piece::Body => self.scratch.extend_from_slice(payload),
             }
@@ -154,8 +174,12 @@ impl Adapter for Raw {
             sink(Incoming::Ack { name: MessageName::find(bytes), duplicate: false });
         } else if Stamp::find(bytes) != Err(crate::stamp::Unreadable::NoStamp) {
             sink(Incoming::Delivery { payload: bytes, place: None, how: How::Live });
-        } else if contains(&self.templates.login_ok) {
+        } else if contains(&self.templates.join_ok) {
             sink(Incoming::Ready);
+        } else if contains(&self.templates.login_ok) {
+            // With a word for having joined, that is what is waited for.
+            let joins = self.templates.join_ok.is_some();
+            sink(if joins { Incoming::Other } else { Incoming::Ready });
         } else if let Some(token) = find_token(bytes) {
             sink(Incoming::Pong(token));
         } else if self.templates.send.is_none() {
@@ -186,6 +210,7 @@ fn pieces(template: &str) -> Vec<Piece> {
         let found = [
             ("{user}", Piece::User),
             ("{to}", Piece::To),
+            ("{group}", Piece::Group),
             ("{id}", Piece::Id),
             ("{body}", Piece::Body),
         ]
@@ -236,6 +261,8 @@ mod tests {
         assert!(with(|t| t.ack = Some("x".into())).contains("{id}"));
         assert!(with(|t| t.ping = Some("x".into())).contains("{token}"));
         assert!(with(|t| t.login_ok = Some("x".into())).contains("--raw-login"));
+        assert!(with(|t| t.join_ok = Some("x".into())).contains("--raw-join"));
+        assert!(with(|t| t.join = Some("x".into())).contains("{group}"));
     }
 
     #[test]

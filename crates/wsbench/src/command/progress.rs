@@ -5,22 +5,35 @@ use std::io::{IsTerminal, Write};
 
 use crate::conductor::Audience;
 use crate::seconds::Seconds;
+use crate::span::Span;
 
 /// Where there is no terminal, a line so often, in seconds.
 const PLAIN_EVERY: u64 = 10;
+/// Lines that a long run leaves behind.
+const MILESTONES: u64 = 20;
+/// What is a long run, in seconds.
+const LONG_RUN: u64 = 600;
 
 /// Somebody who reports progress.
 pub(super) struct Progress {
     terminal: bool,
     every: u64,
+    /// Of a long run every so many seconds leave a line behind, on a terminal as well.
+    milestone: Option<u64>,
     conns: u32,
     line_is_open: bool,
 }
 
 impl Progress {
-    pub(super) fn new(conns: u32, verbose: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        Self { terminal, every: if verbose { 1 } else { PLAIN_EVERY }, conns, line_is_open: false }
+    pub(super) fn new(conns: u32, duration: Span, verbose: bool) -> Self {
+        let seconds = duration.0.as_secs();
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            every: if verbose { 1 } else { PLAIN_EVERY.max(seconds / MILESTONES) },
+            milestone: (seconds >= LONG_RUN).then_some(seconds / MILESTONES),
+            conns,
+            line_is_open: false,
+        }
     }
 
     fn say(&mut self, line: &str, stays: bool) {
@@ -67,7 +80,8 @@ impl Audience for Progress {
         } else if let Some([p50, p99]) = row.connect_ms {
             line += &format!(", connect p50 {p50:.2} p99 {p99:.2} ms");
         }
-        self.say(&line, false);
+        let stays = self.milestone.is_some_and(|every| row.second.is_multiple_of(every));
+        self.say(&line, stays);
     }
 
     fn ramped(&mut self, seconds: &Seconds) {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::progress::Progress;
 use super::{code, fail, print};
-use crate::conductor::{self, Signals};
+use crate::conductor::{self, Failure, Signals};
 use crate::doctor;
 use crate::plan::{Language, Output, Plan};
 use crate::report::Report;
@@ -117,9 +117,13 @@ fn run_all(runs: Vec<(Option<String>, Settings)>, signals: &Signals) -> Outcome 
                     }
                     outcome
                 }
-                Err(error) => {
-                    fail(Outcome::Error, &error);
-                    return Outcome::Error;
+                Err(failure) => {
+                    let outcome = match failure {
+                        Failure::NotSetUp(_) => Outcome::SetUp,
+                        Failure::Broken(_) => Outcome::Error,
+                    };
+                    fail(outcome, &failure.to_string());
+                    return outcome;
                 }
             };
             if outcome.severity() > worst.severity() {
@@ -140,7 +144,7 @@ impl Presentation {
             output: settings.output.unwrap_or(Output::Text),
             language: settings.lang.unwrap_or(if chinese { Language::Zh } else { Language::En }),
             out_dir: settings.out_dir.clone(),
-            metrics_url: settings.metrics_url.clone(),
+            metrics_url: settings.server_metrics.clone(),
             server_pid: settings.server_pid,
             ceiling: !settings.no_ceiling.unwrap_or(false),
             verbose: settings.verbose.unwrap_or(false),
@@ -153,18 +157,22 @@ fn run(
     plan: &Plan,
     presentation: &Presentation,
     signals: &Signals,
-) -> Result<(Outcome, bool), String> {
-    let mut watch = Watch::new(plan, presentation.server_pid, presentation.metrics_url.as_deref())?;
+) -> Result<(Outcome, bool), Failure> {
+    crate::worker::check(plan).map_err(Failure::NotSetUp)?;
+    let mut watch = Watch::new(plan, presentation.server_pid, presentation.metrics_url.as_deref())
+        .map_err(Failure::Broken)?;
     let ceiling = (presentation.ceiling && plan.duration.as_secs_f64() >= CEILING_RUN_MIN)
         .then(|| doctor::measure_ceiling(signals, CEILING_SECONDS))
-        .transpose()?;
+        .transpose()
+        .map_err(Failure::Broken)?;
     let started_at_ms = SystemClock.now().get();
-    let mut progress = Progress::new(plan.conns, presentation.verbose);
+    let mut progress = Progress::new(plan.conns, plan.duration, presentation.verbose);
     let conducted = conductor::conduct(plan, signals, &mut watch, &mut progress);
     progress.finish();
     let report = Report::new(plan, conducted?, started_at_ms, ceiling);
     if let Some(parent) = &presentation.out_dir {
-        let folder = keep(&report, parent, &watch, presentation.language)?;
+        let folder =
+            keep(&report, parent, &watch, presentation.language).map_err(Failure::Broken)?;
         say(&format!("results are in {}", folder.display()));
     }
     print(&report.print(presentation.output, presentation.language));
@@ -190,7 +198,11 @@ fn keep(
         ("report.csv", report.print(Output::Csv, language)),
         ("seconds.csv", report.seconds_table()),
         ("server.csv", server),
+        ("metrics.csv", watch.metrics_table().unwrap_or_default()),
     ] {
+        if content.is_empty() {
+            continue;
+        }
         let path = folder.join(name);
         fs::write(&path, content)
             .map_err(|error| format!("can't write {}: {error}", path.display()))?;

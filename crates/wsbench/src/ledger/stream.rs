@@ -21,11 +21,6 @@ pub struct Stream {
     pub refused: Ranges,
     /// Which nobody knows about: the connection broke before an answer.
     pub unconfirmed: Ranges,
-    /// Which were sent while the recipient could not get them.
-    pub not_entitled: Ranges,
-    /// Which a recipient has read in its history and not been pushed: a push that was
-    /// under way at that time is no second delivery.
-    pub read_early: Ranges,
     /// Sends that wait for an answer: the depth of the pipeline.
     pub in_flight: u32,
     /// Meant to be sent, and held back: when each was meant to be sent.

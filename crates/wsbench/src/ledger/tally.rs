@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranges::Ranges;
 use super::stream::Stream;
 use super::window::Window;
 
@@ -49,6 +50,8 @@ pub struct Tally {
     pub gap_length_max: u32,
     /// Deliveries to somebody they are not for.
     pub wrong_recipient: u64,
+    /// Group messages that came back to the connection that had sent them.
+    pub returned: u64,
     /// Payloads that were changed on the way.
     pub corrupt: u64,
     /// Deliveries of messages that nobody sent.
@@ -82,18 +85,35 @@ pub struct LostMessage {
 
 impl Tally {
     pub(super) fn reordered(&mut self, depth: u32) {
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-misses-reordering") {
+            return;
+        }
         self.reordered += 1;
         self.reorder_depth_max = self.reorder_depth_max.max(depth);
     }
 
     /// Adds what became of one sender's messages at one recipient.
-    pub(super) fn settle(&mut self, stream: &Stream, window: &Window, sender: u32, recipient: u32) {
+    /// `excused` is what was not for the recipient.
+    pub(super) fn settle(
+        &mut self,
+        stream: &Stream,
+        window: &Window,
+        excused: Option<&Ranges>,
+        sender: u32,
+        recipient: u32,
+    ) {
         let mut missing = 0;
         let mut run = 0;
         for hole in window.missing(stream.sent) {
             for seq in hole {
                 missing += 1;
-                if self.miss(stream, seq, sender, recipient) {
+                if excused.is_some_and(|excused| excused.contains(seq)) {
+                    if !stream.refused.contains(seq) {
+                        self.not_entitled += 1;
+                    }
+                    run = 0;
+                } else if self.miss(stream, seq, sender, recipient) {
                     run += 1;
                     self.gaps += u64::from(run == 1);
                     self.gap_length_max = self.gap_length_max.max(run);
@@ -116,12 +136,15 @@ impl Tally {
         if stream.refused.contains(seq) {
             return false;
         }
-        if stream.not_entitled.contains(seq) {
-            self.not_entitled += 1;
-            return false;
-        }
         if stream.unconfirmed.contains(seq) {
             self.unconfirmed += 1;
+            return false;
+        }
+        #[cfg(feature = "mutants")]
+        let acked = acked && !crate::mutants::is("bench-misses-acked-loss");
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-misses-loss") {
+            self.not_entitled += 1;
             return false;
         }
         self.lost += 1;
@@ -150,6 +173,7 @@ impl Tally {
             (&mut self.reordered, other.reordered),
             (&mut self.gaps, other.gaps),
             (&mut self.wrong_recipient, other.wrong_recipient),
+            (&mut self.returned, other.returned),
             (&mut self.corrupt, other.corrupt),
             (&mut self.invented, other.invented),
             (&mut self.refused_but_delivered, other.refused_but_delivered),

@@ -155,6 +155,35 @@ fn a_group_message_is_expected_by_all_but_its_sender() {
 }
 
 #[test]
+fn what_excuses_one_member_of_a_group_excuses_no_other() {
+    let mut ledger = Ledger::new(Cast::Groups { size: 4, senders: 1 }, 4, true);
+    let (one, two) = (ledger.stream_or_new(0).send(1, 1), ledger.stream_or_new(0).send(1, 1));
+    // Two members read the first message before its push reaches them.
+    for recipient in [1, 2] {
+        ledger.arrive(0, recipient, one, 2, How::History);
+        assert!(matches!(ledger.arrive(0, recipient, one, 3, How::Live), Arrival::Known));
+        assert!(matches!(ledger.arrive(0, recipient, one, 4, How::Live), Arrival::Duplicate));
+    }
+    // One was away when the second was sent, and nobody else was.
+    ledger.excuse_absence(3);
+    ledger.arrive(0, 1, two, 5, How::Live);
+    let tally = ledger.settle(0);
+    assert!(tally.adds_up(), "{tally:?}");
+    assert_eq!((tally.recovered, tally.delivered, tally.duplicates), (2, 1, 2));
+    assert_eq!((tally.not_entitled, tally.lost), (2, 1));
+}
+
+#[test]
+fn a_room_that_answers_nothing_may_include_its_speaker() {
+    let mut ledger = Ledger::new(Cast::Groups { size: 2, senders: 1 }, 2, false);
+    let seq = ledger.stream_or_new(0).send(1, 1);
+    assert!(matches!(ledger.arrive(0, 0, seq, 2, How::Live), Arrival::Known));
+    ledger.arrive(0, 1, seq, 2, How::Live);
+    let tally = ledger.settle(0);
+    assert_eq!((tally.returned, tally.wrong_recipient, tally.delivered), (1, 0, 1));
+}
+
+#[test]
 fn an_answer_that_never_comes_frees_its_place() {
     let mut ledger = Ledger::new(Cast::Pairs { both_ways: false }, 2, true);
     for now in [10, 20, 30] {

@@ -2,6 +2,9 @@
 //! must come of it; *when* is the pacer's business, *how* the adapter's.
 
 mod catalogue;
+mod connections;
+mod conversations;
+mod disturbances;
 
 use crate::adapter::Abilities;
 use crate::ledger::Cast;

@@ -15,6 +15,8 @@ pub(super) enum Chore {
     Read,
     /// Send again what was refused.
     SendAgain,
+    /// Ask again for a group.
+    Found,
 }
 
 /// Chores of sessions, by time.
@@ -57,7 +59,7 @@ mod timer {
         timerfd_settime,
     };
 
-    use crate::clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+    use crate::clock::{MICROSECOND, Nanos, SECOND};
 
     /// Below this, waiting costs more than it saves.
     const TOO_SHORT: Nanos = 20 * MICROSECOND;
@@ -89,9 +91,6 @@ mod timer {
             };
             if due < now + TOO_SHORT {
                 return Ok(Duration::ZERO);
-            }
-            if due.is_multiple_of(MILLISECOND) && due > now + 50 * MILLISECOND {
-                return Ok(Duration::from_nanos(due - now));
             }
             if self.armed != due {
                 let at = Timespec { tv_sec: (due / SECOND) as i64, tv_nsec: (due % SECOND) as _ };

@@ -1,151 +1,19 @@
-//! Reading sockets, and what follows from what they say.
-
-use std::io::ErrorKind;
-use std::ops::ControlFlow;
+//! What frames say, and what follows from it.
 
 use petrel_websocket::{Message, Opcode};
 
 use super::alarm::Chore;
-use super::engine::{Engine, Phase};
-use super::session::{Reading, Stage};
+use super::engine::Engine;
+use super::session::Stage;
 use crate::adapter::{Adapter, Frame, FrameWriter, HistoryFrom, Incoming, MessageName, Seat};
 use crate::clock::{MICROSECOND, MILLISECOND};
 use crate::ledger::{AckOutcome, Arrival, How};
 use crate::metrics::Timing;
 use crate::stamp::{Stamp, Unreadable};
 
-/// Reads of one socket before others get their turn.
-const READS_PER_TURN: usize = 8;
-/// What a slow reader takes at once, in bytes.
-const SLOW_BYTES: usize = 2048;
-
 impl Engine {
-    /// Reads what a socket has.
-    pub(super) fn readable(&mut self, index: u32) {
-        match self.sessions[index as usize].reading {
-            Reading::Deaf if self.sessions[index as usize].is_live() => {
-                self.sessions[index as usize].readable = true;
-            }
-            Reading::Slow if self.sessions[index as usize].is_live() => self.read_slowly(index),
-            _ => self.read_all(index),
-        }
-    }
-
-    fn read_all(&mut self, index: u32) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut more = true;
-        for _ in 0..READS_PER_TURN {
-            more = self.read_once(index, &mut buffer, false);
-            if !more {
-                break;
-            }
-        }
-        self.buffer = buffer;
-        if more {
-            self.unread.push(index);
-        }
-        self.follow_up(index);
-    }
-
-    /// One message, then a pause.
-    fn read_slowly(&mut self, index: u32) {
-        if self.sessions[index as usize].paused {
-            self.sessions[index as usize].readable = true;
-            return;
-        }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        if self.sessions[index as usize].decoder.has_bytes() {
-            self.decode(index, &mut [], true);
-        } else {
-            let size = SLOW_BYTES.min(buffer.len());
-            self.sessions[index as usize].readable =
-                self.read_once(index, &mut buffer[..size], true);
-        }
-        self.buffer = buffer;
-        self.follow_up(index);
-        let session = &mut self.sessions[index as usize];
-        if session.is_live() && (session.readable || session.decoder.has_bytes()) {
-            session.paused = true;
-            self.chores.add(self.now + self.plan.slow_delay.nanos(), Chore::Read, index);
-        }
-    }
-
-    /// One read. False if nothing is left, or nobody to read from.
-    fn read_once(&mut self, index: u32, buffer: &mut [u8], one: bool) -> bool {
-        let session = &mut self.sessions[index as usize];
-        let Some(socket) = &mut session.socket else {
-            return false;
-        };
-        let all = socket.short_read_is_all();
-        match socket.read(buffer) {
-            Ok(0) => {
-                self.lost(index, "eof");
-                false
-            }
-            Ok(bytes) => {
-                self.now = crate::clock::now();
-                session.last_heard = self.now;
-                self.metrics.counters.bytes_received += bytes as u64;
-                let more = bytes == buffer.len() || !all;
-                self.take_bytes(index, &mut buffer[..bytes], one);
-                more && self.sessions[index as usize].socket.is_some()
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(error) => {
-                self.lost_by(index, &error);
-                false
-            }
-        }
-    }
-
-    fn take_bytes(&mut self, index: u32, bytes: &mut [u8], one: bool) {
-        if matches!(self.phase, Phase::Close(_)) {
-            return;
-        }
-        match self.sessions[index as usize].stage {
-            Stage::Upgrading => {
-                if let Some(mut rest) = self.upgrade_answer(index, bytes)
-                    && !rest.is_empty()
-                {
-                    self.decode(index, &mut rest, one);
-                }
-            }
-            Stage::LoggingIn | Stage::Live => self.decode(index, bytes, one),
-            _ => {}
-        }
-    }
-
-    fn decode(&mut self, index: u32, bytes: &mut [u8], one: bool) {
-        let Some(mut adapter) = self.adapter.take() else { return };
-        let seat = self.seat(index);
-        let mut decoder = std::mem::replace(
-            &mut self.sessions[index as usize].decoder,
-            petrel_websocket::Decoder::new(petrel_websocket::Role::Client, 0),
-        );
-        let mut cause = None;
-        let result = decoder.feed(bytes, |message| {
-            self.metrics.counters.frames_received += 1;
-            match self.message(seat, message, &mut *adapter) {
-                Err(closed) => {
-                    cause = Some(closed);
-                    ControlFlow::Break(())
-                }
-                Ok(()) if one => ControlFlow::Break(()),
-                Ok(()) => ControlFlow::Continue(()),
-            }
-        });
-        self.adapter = Some(adapter);
-        self.sessions[index as usize].decoder = decoder;
-        match (result, cause) {
-            (_, Some(cause)) => self.lost(index, &cause),
-            (Err(_), None) => self.lost(index, "protocol"),
-            (Ok(()), None) => {}
-        }
-    }
-
     /// Takes one message. An error says that the server closes the connection.
-    fn message(
+    pub(super) fn message(
         &mut self,
         seat: Seat,
         message: Message<'_>,
@@ -215,6 +83,10 @@ impl Engine {
                 self.metrics.error(format!("server_{reason}"));
                 self.refused(index, name, again_after_ms);
             }
+            Incoming::GroupStep => todo.group_step = true,
+            Incoming::GroupRefused { reason, again_after_ms } => {
+                self.group_refused(index, reason, again_after_ms);
+            }
             Incoming::Delivery { payload, place, how } => self.delivery(index, payload, place, how),
             Incoming::Pong(token) => self.pong(index, token),
             Incoming::HistoryPage { more } => todo.page = Some(more),
@@ -240,7 +112,7 @@ impl Engine {
 
     fn ack(&mut self, index: u32, name: Option<MessageName>, duplicate: bool) {
         let Some(seq) = self.own_seq(index, name) else {
-            self.metrics.counters.unmatched_answers += 1;
+            self.unmatched();
             return;
         };
         match self.ledger.ack(index, seq, self.now) {
@@ -260,10 +132,17 @@ impl Engine {
                 }
             }
             AckOutcome::Again if duplicate => self.metrics.counters.acks_duplicate += 1,
-            AckOutcome::Again | AckOutcome::Unknown => {
-                self.metrics.counters.unmatched_answers += 1;
-            }
+            AckOutcome::Again | AckOutcome::Unknown => self.unmatched(),
         }
+    }
+
+    /// An answer to nothing that was asked.
+    fn unmatched(&mut self) {
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-misses-wrong-answers") {
+            return;
+        }
+        self.metrics.counters.unmatched_answers += 1;
     }
 
     fn refused(&mut self, index: u32, name: Option<MessageName>, again_after_ms: Option<u64>) {
@@ -356,6 +235,8 @@ impl Engine {
             self.metrics.time(Timing::SlowEndToEnd, intended, now);
             return;
         }
+        #[cfg(feature = "mutants")]
+        let intended = if crate::mutants::is("bench-times-from-sending") { sent } else { intended };
         self.metrics.time(Timing::EndToEnd, intended, now);
         self.metrics.time(Timing::EndToEndRaw, sent, now);
         let Some(timed) = timed else { return };
@@ -372,13 +253,16 @@ impl Engine {
     }
 
     /// What follows from what was read.
-    fn follow_up(&mut self, index: u32) {
+    pub(super) fn follow_up(&mut self, index: u32) {
         let todo = std::mem::take(&mut self.sessions[index as usize].todo);
         if todo.refused {
             return self.lost(index, "auth_refused");
         }
         if todo.ready {
             self.ready(index);
+        }
+        if todo.group_step {
+            self.group_step(index);
         }
         if let Some(more) = todo.page {
             self.page_read(index, more);
@@ -389,7 +273,9 @@ impl Engine {
         if todo.room {
             self.send_held_back(index);
         }
-        if self.sessions[index as usize].dirty {
+        // What was to be written before TLS stood can go as soon as it does.
+        let session = &self.sessions[index as usize];
+        if session.dirty || session.stage == Stage::Upgrading && !session.out.is_empty() {
             self.flush(index);
         }
     }

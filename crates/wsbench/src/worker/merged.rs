@@ -71,13 +71,16 @@ pub struct Watched {
     pub metrics_url: Option<String>,
     /// Values of the metrics page: at the start and at the end.
     pub metrics: BTreeMap<String, [f64; 2]>,
+    /// For each histogram of the metrics page, what 99 % of the values during the run did
+    /// not exceed, in the unit of the page: the upper bound of a bucket.
+    pub metrics_p99: BTreeMap<String, f64>,
 }
 
-/// A robust line through the memory (Theil-Sen).
+/// A robust line through what should not grow (Theil-Sen).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trend {
-    /// The median slope, in percent of the memory per hour.
+    /// The median slope, in percent of the mean per hour.
     pub percent_per_hour: f64,
     /// The lower end of its 95 % confidence interval.
     pub percent_per_hour_low: f64,

@@ -4,15 +4,21 @@
 //! they do the same either way. A worker gets an [`Assignment`] and [`Command`]s, and
 //! sends [`Update`]s. Connections that talk to each other are always of the same worker.
 
+mod account;
 mod alarm;
 mod dial;
 mod disrupt;
 mod engine;
+mod founding;
 mod hear;
+mod lose;
 mod merged;
+mod phases;
+mod read;
 mod session;
 mod socket;
 mod talk;
+mod turn;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +29,15 @@ use crate::clock::Nanos;
 use crate::ledger::Tally;
 use crate::metrics::{Counters, Sparse, Timing};
 use crate::plan::Plan;
+
+/// Finds out whether everything that the plan names can be had: keys, certificates,
+/// addresses. Every worker needs all of it, and to hear of it before a run is better.
+pub fn check(plan: &Plan) -> Result<(), String> {
+    plan.targets.iter().try_for_each(|target| target.resolve().map(drop))?;
+    crate::adapter::make(plan)?;
+    socket::Dialer::new(plan)?;
+    Ok(())
+}
 
 /// What a worker is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +72,8 @@ pub enum Update {
     Second(Box<Second>),
     /// It is over.
     Done(Box<WorkerResult>),
+    /// The server can't be brought to where the run could begin.
+    NotSetUp(String),
     /// It can't go on.
     Failed(String),
 }

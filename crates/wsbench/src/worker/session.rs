@@ -48,6 +48,8 @@ pub(super) struct Todo {
     pub(super) ready: bool,
     /// An answer came: there is room for another message.
     pub(super) room: bool,
+    /// What was asked for the group has been done.
+    pub(super) group_step: bool,
     /// A page of history came; whether another follows.
     pub(super) page: Option<bool>,
     /// The server announced a gap.
@@ -169,6 +171,12 @@ impl Session {
         self.stage = stage;
     }
 
+    /// Whether a socket that can be written to again is of use.
+    pub(super) fn has_more_to_write(&self) -> bool {
+        let tls = matches!(&self.socket, Some(Socket::Tls(_)));
+        tls || !self.out.is_empty()
+    }
+
     /// Writes what waits, as far as it goes. Returns how many bytes went.
     pub(super) fn flush(&mut self, now: Nanos) -> io::Result<u64> {
         let Some(socket) = &mut self.socket else {
@@ -184,6 +192,7 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
+        socket.flush()?;
         if written == self.out.len() {
             // An idle connection holds no buffer.
             self.out = Vec::new();

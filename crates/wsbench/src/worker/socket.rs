@@ -141,6 +141,14 @@ impl Socket {
         }
     }
 
+    /// Writes what TLS itself has to say, and what it has taken and not yet passed on.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.send_pending(),
+        }
+    }
+
     /// Says that nothing more will be written.
     pub(super) fn shut_down_write(&mut self) {
         // It may be gone already, which is as good.
@@ -227,9 +235,16 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, String> {
     };
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 {
-        return Err(
-            "there are no certificates to trust; give --cacert FILE or --insecure".to_owned()
-        );
+        return Err(match cacert {
+            Some(path) => format!(
+                "{} has no certificate in PEM (-----BEGIN CERTIFICATE-----); name the authority's \
+                 with --cacert",
+                path.display()
+            ),
+            None => {
+                "this machine trusts no authorities; give --cacert FILE or --insecure".to_owned()
+            }
+        });
     }
     Ok(roots)
 }

@@ -247,4 +247,32 @@ impl Engine {
         self.mark_dirty(index);
         true
     }
+
+    /// Writes what waits for a connection.
+    pub(super) fn flush(&mut self, index: u32) {
+        let session = &mut self.sessions[index as usize];
+        session.dirty = false;
+        match session.flush(self.now) {
+            Ok(bytes) => self.metrics.counters.bytes_sent += bytes,
+            Err(error) => self.lost_by(index, &error),
+        }
+    }
+
+    /// Writes what waits for all connections that had something to say.
+    pub(super) fn flush_dirty(&mut self) {
+        for index in std::mem::take(&mut self.dirty) {
+            if self.sessions[index as usize].dirty {
+                self.flush(index);
+            }
+        }
+    }
+
+    /// Puts a connection on the list of those that have something to say.
+    pub(super) fn mark_dirty(&mut self, index: u32) {
+        let session = &mut self.sessions[index as usize];
+        if !session.dirty {
+            session.dirty = true;
+            self.dirty.push(index);
+        }
+    }
 }

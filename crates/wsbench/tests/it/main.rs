@@ -1,6 +1,12 @@
 //! The real `wsbench` against real servers.
 
+mod commands;
+mod group_honesty;
+mod groups;
 mod honesty;
 mod reference_commands;
 mod reports;
+mod server_metrics;
 mod support;
+mod tls;
+mod trial;

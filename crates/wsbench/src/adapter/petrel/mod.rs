@@ -5,21 +5,23 @@
 //! real device keeps: its position in the conversation, for receipts and for reading
 //! what it missed.
 
-use std::borrow::Cow;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod envelope;
+mod key;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use std::io::Write;
+
 use petrel_protocol::token::{BENCH_ISSUER, Claims, Secret};
+use petrel_types::limits::GROUP_CHANGE_MEMBERS_MAX;
 use petrel_types::{Clock, SystemClock, UserId};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+
+use envelope::{Envelope, GROUP_MARK, founds_group};
+pub use key::load_key;
 
 use super::{
-    Abilities, Adapter, Frame, FrameWriter, HistoryFrom, Incoming, MessageName, Seat, Sink, Upgrade,
+    Abilities, Adapter, Frame, FrameWriter, Group, HistoryFrom, Incoming, MessageName, Seat, Sink,
+    Upgrade,
 };
-use crate::ledger::{How, Window};
+use crate::ledger::{Cast, How, Window};
 use crate::plan::{LoginBy, Plan};
 
 pub(super) const ABILITIES: Abilities = Abilities {
@@ -28,7 +30,7 @@ pub(super) const ABILITIES: Abilities = Abilities {
     relays: true,
     history: true,
     retries: true,
-    groups: false,
+    groups: true,
     pings: true,
 };
 
@@ -43,6 +45,7 @@ pub(super) struct Petrel {
     secret: Secret,
     login_by: LoginBy,
     receipts: bool,
+    in_groups: bool,
     seats: Vec<Copy>,
     conversations: Vec<Conversation>,
     scratch: Vec<u8>,
@@ -55,7 +58,7 @@ struct Copy {
     seen: Window,
     receipted: u32,
     /// How far its history has been read.
-    pulled: u32,
+    pulled: u64,
 }
 
 /// What all connections of a conversation know about it.
@@ -65,36 +68,12 @@ struct Conversation {
     id: u64,
     /// The lowest seq of this run, less one: what came before is nobody's business here.
     base: Option<u64>,
-}
-
-/// The fields that matter of the frames that matter.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    #[serde(borrow)]
-    ack_type: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    client_msg_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    conversation_id: Option<Cow<'a, str>>,
-    msg_seq: Option<u64>,
-    #[serde(borrow)]
-    body: Option<Cow<'a, str>>,
-    #[serde(default)]
-    redelivered: bool,
-    #[serde(default)]
-    duplicate: bool,
-    #[serde(borrow)]
-    reason: Option<Cow<'a, str>>,
-    retry_after_ms: Option<u64>,
-    id: Option<&'a RawValue>,
-    to_seq: Option<u64>,
-    #[serde(default)]
-    has_more: bool,
-    #[serde(default, borrow)]
-    events: Vec<&'a RawValue>,
+    /// The lowest seq of this run: below the base, if an answer that was lost with its
+    /// connection came again later. History is read from here.
+    first: u64,
+    /// Of a group: how many of its users have been asked into it, and how many were when
+    /// the last request was written.
+    asked: (u32, u32),
 }
 
 impl Petrel {
@@ -103,6 +82,7 @@ impl Petrel {
             secret: load_key(plan.token_key.as_deref(), &plan.data_dir)?,
             login_by: plan.login_by,
             receipts: plan.receipts,
+            in_groups: matches!(plan.scenario().behaviour(plan).cast, Cast::Groups { .. }),
             seats: Vec::new(),
             conversations: Vec::new(),
             scratch: Vec::new(),
@@ -136,8 +116,17 @@ impl Petrel {
         let (Some(id), Some(seq)) = (id, envelope.msg_seq) else {
             return;
         };
+        let in_groups = self.in_groups;
         let conversation = self.conversation(seat);
+        // A group's id and base are known from its founding.
+        if in_groups && conversation.id != id {
+            return;
+        }
         conversation.id = id;
+        conversation.first = match conversation.first {
+            0 => seq,
+            first => first.min(seq),
+        };
         // Numbers below the base are of an earlier run, or of this run's first moments
         // when answers to two senders crossed; neither is needed for a position.
         let base = *conversation.base.get_or_insert(seq.saturating_sub(1));
@@ -155,10 +144,22 @@ impl Petrel {
         let name = envelope.client_msg_id.as_deref().map(str::as_bytes);
         match &*envelope.r#type {
             "SINGLE_CHAT" | "GROUP_CHAT" => {
-                self.saw(seat, &envelope);
+                // A message that came astray says nothing about this conversation.
+                let from = envelope.from.as_deref().and_then(|from| from.parse().ok());
+                if self.in_groups || from == Some(seat.peer) || from == Some(seat.user) {
+                    self.saw(seat, &envelope);
+                }
                 let how = how.unwrap_or(if envelope.redelivered { How::Repeat } else { How::Live });
                 let body = envelope.body.as_deref().unwrap_or_default();
                 sink(Incoming::Delivery { payload: body.as_bytes(), place: envelope.msg_seq, how });
+            }
+            "ACK" if founds_group(name) => {
+                let id = envelope.conversation_id.as_deref().and_then(|id| id.parse().ok());
+                let conversation = self.conversation(seat);
+                conversation.id = id.unwrap_or(conversation.id);
+                conversation.base = envelope.msg_seq.or(conversation.base);
+                conversation.first = envelope.msg_seq.map_or(conversation.first, |seq| seq + 1);
+                sink(Incoming::GroupStep);
             }
             "ACK" if envelope.ack_type.as_deref() == Some("saved") => {
                 self.saw(seat, &envelope);
@@ -184,6 +185,9 @@ impl Petrel {
                 );
                 let again_after_ms = again.then(|| envelope.retry_after_ms.unwrap_or(1000));
                 match name {
+                    Some(_) if founds_group(name) => {
+                        sink(Incoming::GroupRefused { reason, again_after_ms });
+                    }
                     Some(name) => sink(Incoming::Refused {
                         name: MessageName::parse(name),
                         reason,
@@ -205,7 +209,9 @@ impl Petrel {
         if let Some(covered) = covered.and_then(|seq| u32::try_from(seq).ok()) {
             let copy = self.copy(seat);
             copy.seen.see_through(covered);
-            copy.pulled = covered;
+        }
+        if let Some(seq) = envelope.to_seq {
+            self.copy(seat).pulled = seq;
         }
         sink(Incoming::HistoryPage { more: envelope.has_more });
     }
@@ -246,15 +252,55 @@ impl Adapter for Petrel {
         retry: bool,
         writer: &mut FrameWriter<'_>,
     ) {
+        let group = self.in_groups.then(|| self.conversation(seat).id);
         let frame = &mut self.scratch;
         frame.clear();
-        frame.extend_from_slice(br#"{"type":"SINGLE_CHAT","clientMsgId":""#);
-        name.write(frame);
+        let kind = if self.in_groups { "GROUP_CHAT" } else { "SINGLE_CHAT" };
         // Writing to a vector can't fail.
-        let _ = write!(frame, r#"","to":"{}","body":""#, seat.peer);
+        let _ = write!(frame, r#"{{"type":"{kind}","clientMsgId":""#);
+        name.write(frame);
+        let _ = match group {
+            Some(id) => write!(frame, r#"","groupId":"{id}","body":""#),
+            None => write!(frame, r#"","to":"{}","body":""#, seat.peer),
+        };
         frame.extend_from_slice(payload);
         frame.extend_from_slice(if retry { br#"","retry":true}"# } else { br#""}"# });
         writer.text(frame);
+    }
+
+    fn found_group(
+        &mut self,
+        seat: Seat,
+        group: &Group,
+        again: bool,
+        writer: &mut FrameWriter<'_>,
+    ) -> bool {
+        let count = (group.users.end - group.users.start) as u32;
+        let conversation = self.conversation(seat);
+        let from = if again { conversation.asked.1 } else { conversation.asked.0 };
+        if from >= count {
+            return false;
+        }
+        let to = count.min(from + GROUP_CHANGE_MEMBERS_MAX as u32);
+        conversation.asked = (to, from);
+        let id = conversation.id;
+        let (run, number) = (group.run, group.number);
+        let frame = &mut self.scratch;
+        frame.clear();
+        // Writing to a vector can't fail. The name says which step it is, so that a
+        // request that is repeated is carried out once.
+        let _ = write!(frame, r#"{{"clientMsgId":"{GROUP_MARK}{run}-{number}-{from}","#);
+        let _ = match from {
+            0 => write!(frame, r#""type":"GROUP_CREATE","title":"wsbench {number}","members":["#),
+            _ => write!(frame, r#""type":"GROUP_ADD","groupId":"{id}","members":["#),
+        };
+        for user in from..to {
+            let comma = if user == from { "" } else { "," };
+            let _ = write!(frame, r#"{comma}"{}""#, group.users.start + u64::from(user));
+        }
+        frame.extend_from_slice(if again { br#"],"retry":true}"# } else { b"]}" });
+        writer.text(frame);
+        true
     }
 
     fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
@@ -302,12 +348,12 @@ impl Adapter for Petrel {
             return false;
         }
         let copy = self.copy(seat);
+        let base = conversation.base.unwrap_or_default();
         let after = match from {
-            HistoryFrom::Start => 0,
-            HistoryFrom::Position => copy.seen.contiguous(),
+            HistoryFrom::Start => conversation.first.saturating_sub(1),
+            HistoryFrom::Position => base + u64::from(copy.seen.contiguous()),
             HistoryFrom::LastPage => copy.pulled,
         };
-        let after = conversation.base.unwrap_or_default() + u64::from(after);
         self.scratch.clear();
         let _ = write!(
             self.scratch,
@@ -319,22 +365,55 @@ impl Adapter for Petrel {
     }
 }
 
-/// The key that signs the tokens of load-test users: a file, or that of a data directory.
-pub fn load_key(key: Option<&Path>, data_dir: &Path) -> Result<Secret, String> {
-    let path: PathBuf = match key {
-        Some(path) => path.to_owned(),
-        None => data_dir.join("secrets").join("bench-issuer.key"),
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        format!(
-            "can't read the key of the load-test users, {}: {error}\n  Start `petrel serve \
-             --bench-issuer`, and name its data directory with --data-dir or the key file with \
-             --token-key. For a server that needs no login, use --adapter echo.",
-            path.display()
-        )
-    })?;
-    let bytes = STANDARD.decode(text.trim());
-    bytes.ok().and_then(|bytes| Secret::new(&bytes).ok()).ok_or_else(|| {
-        format!("{} is not a key: it should be base64 of at least 32 bytes", path.display())
-    })
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    /// An adapter of an order run, with a key of its own.
+    fn adapter() -> Petrel {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, STANDARD.encode([7; 32])).unwrap();
+        let settings = Settings { token_key: Some(key), conns: Some(2), ..Settings::default() };
+        Petrel::new(&Plan::resolve(Some("order"), settings).unwrap()).unwrap()
+    }
+
+    fn seat(local: u32) -> Seat {
+        Seat {
+            local,
+            user: 10 + u64::from(local),
+            conversation: 0,
+            peer: 11 - u64::from(local),
+            group: 10,
+        }
+    }
+
+    /// The frame in a masked text frame of less than 126 bytes.
+    fn unmasked(out: &[u8]) -> String {
+        let (mask, payload) = out[2..].split_at(4);
+        let bytes = payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]);
+        String::from_utf8(bytes.collect()).unwrap()
+    }
+
+    #[test]
+    fn history_begins_with_the_first_message_of_the_run_whenever_its_ack_comes() {
+        let mut adapter = adapter();
+        let mut ack = |local: u32, seq: u64| {
+            let frame = format!(
+                r#"{{"type":"ACK","ackType":"saved","clientMsgId":"wb-000000010000000{local}00000001","conversationId":"77","msgSeq":{seq}}}"#
+            );
+            adapter.receive(seat(local), Frame::Text(&frame), &mut |_| {});
+        };
+        // The ack of seq 5 was lost with its connection, and comes again with a retry.
+        ack(1, 6);
+        ack(0, 5);
+        let (mut out, mut random) = (Vec::new(), fastrand::Rng::with_seed(1));
+        let mut writer = FrameWriter { out: &mut out, random: &mut random };
+        assert!(adapter.read_history(seat(1), HistoryFrom::Start, &mut writer));
+        assert!(unmasked(&out).contains(r#""afterSeq":4,"#), "{}", unmasked(&out));
+    }
 }

@@ -1,90 +1,10 @@
-//! The report for people, in the layout of the reference systems' guide, English or
-//! Chinese.
+//! What went over the connections.
 
-use std::fmt::Write;
-
-use super::{Limit, Rating, Report, TimesSummary};
-use crate::causes;
-use crate::plan::Language;
+use super::super::{Rating, Report, TimesSummary};
+use super::Page;
 use crate::scenario::Disruption;
 
-/// Writes the report.
-pub(super) fn write(report: &Report, language: Language) -> String {
-    let mut page = Page { text: String::new(), chinese: language == Language::Zh };
-    page.rule(["Results", "压测结果"]);
-    conditions(&mut page, report);
-    connections(&mut page, report);
-    times_section(&mut page, report);
-    pings(&mut page, report);
-    messages(&mut page, report);
-    steps(&mut page, report);
-    server(&mut page, report);
-    errors(&mut page, report);
-    generator(&mut page, report);
-    verdict(&mut page, report);
-    let seconds = format!("{:.2}", report.elapsed_seconds);
-    page.line(&format!(
-        "\n--- {}: {seconds} {} ---\n",
-        page.say(["Run time", "运行时间"]),
-        page.say(["seconds", "秒"])
-    ));
-    page.line("=================================================");
-    page.text
-}
-
-struct Page {
-    text: String,
-    chinese: bool,
-}
-
-impl Page {
-    fn say(&self, words: [&'static str; 2]) -> &'static str {
-        words[usize::from(self.chinese)]
-    }
-
-    fn line(&mut self, line: &str) {
-        // Writing to a string can't fail.
-        let _ = writeln!(self.text, "{line}");
-    }
-
-    fn rule(&mut self, words: [&'static str; 2]) {
-        let words = self.say(words);
-        self.line(&format!("==================== {words} ====================\n"));
-    }
-
-    fn section(&mut self, words: [&'static str; 2]) {
-        let words = self.say(words);
-        if !self.text.ends_with("\n\n") {
-            self.line("");
-        }
-        self.line(&format!("--- {words} ---"));
-    }
-
-    fn value(&mut self, words: [&'static str; 2], value: impl std::fmt::Display) {
-        let label = format!("{}:", self.say(words));
-        let width: usize = label.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
-        let pad = " ".repeat(22usize.saturating_sub(width).max(1));
-        self.line(&format!("{label}{pad}{value}"));
-    }
-
-    fn rated(&self, value: String, rating: Rating) -> String {
-        format!("{value}  ({})", self.say(rating.words()))
-    }
-}
-
-fn conditions(page: &mut Page, report: &Report) {
-    let plan = &report.plan;
-    let targets: Vec<_> = plan.targets.iter().map(ToString::to_string).collect();
-    page.value(["Scenario", "场景"], &plan.scenario);
-    page.value(["Target", "目标"], targets.join(", "));
-    page.value(["Adapter", "适配器"], format!("{:?}", plan.adapter).to_lowercase());
-    if report.interrupted {
-        let text = page.say(["interrupted by the user", "被用户中断"]);
-        page.line(text);
-    }
-}
-
-fn connections(page: &mut Page, report: &Report) {
+pub(super) fn connections(page: &mut Page, report: &Report) {
     let counters = &report.counters;
     page.section(["Connections", "连接统计"]);
     page.value(["Attempted", "尝试连接数"], counters.connects_attempted);
@@ -104,7 +24,7 @@ fn connections(page: &mut Page, report: &Report) {
     page.value(["Final", "最终连接数"], counters.connections_final);
 }
 
-fn times_section(page: &mut Page, report: &Report) {
+pub(super) fn times_section(page: &mut Page, report: &Report) {
     let Some(connect) = report.times("connect") else { return };
     page.section(["Connect latency (ms)", "连接延迟 (ms)"]);
     block(page, connect);
@@ -151,7 +71,7 @@ fn row(page: &mut Page, words: [&'static str; 2], times: Option<&TimesSummary>) 
     );
 }
 
-fn pings(page: &mut Page, report: &Report) {
+pub(super) fn pings(page: &mut Page, report: &Report) {
     let counters = &report.counters;
     page.section(["Heartbeat", "心跳统计"]);
     page.value(["Pings sent", "发送 Ping 数"], counters.pings_sent);
@@ -167,7 +87,7 @@ fn pings(page: &mut Page, report: &Report) {
     row(page, ["  of which raw", "  其中实际发送起"], report.times("pingRaw"));
 }
 
-fn messages(page: &mut Page, report: &Report) {
+pub(super) fn messages(page: &mut Page, report: &Report) {
     let (counters, tally, rates) = (&report.counters, &report.deliveries, &report.rates);
     if counters.messages_due == 0 {
         return;
@@ -264,6 +184,7 @@ fn deliveries(page: &mut Page, report: &Report) {
     page.value(["Corrupt", "损坏"], tally.corrupt);
     for (count, words) in [
         (tally.invented, ["Invented", "凭空出现"]),
+        (tally.returned, ["Back at the sender", "返回给发送者"]),
         (tally.repeats, ["Marked repeats", "标记重发"]),
         (counters.unmatched_answers, ["Unmatched answers", "不匹配的应答"]),
         (counters.messages_retried, ["Sent again", "重新发送"]),
@@ -287,7 +208,21 @@ fn deliveries(page: &mut Page, report: &Report) {
     }
 }
 
-fn steps(page: &mut Page, report: &Report) {
+/// Whether latency grows while the load does not.
+pub(super) fn drift(page: &mut Page, report: &Report) {
+    if let Some(trend) = &report.latency_trend {
+        page.section(["Drift", "漂移"]);
+        page.value(
+            ["P99 trend", "P99 趋势"],
+            format!(
+                "{:+.2} %/h (95 %: {:+.2} .. {:+.2})",
+                trend.percent_per_hour, trend.percent_per_hour_low, trend.percent_per_hour_high
+            ),
+        );
+    }
+}
+
+pub(super) fn steps(page: &mut Page, report: &Report) {
     if !matches!(
         report.plan.scenario().behaviour(&report.plan).disruption,
         Disruption::Ladder { .. }
@@ -308,128 +243,4 @@ fn steps(page: &mut Page, report: &Report) {
         ["Knee", "拐点"],
         knee.map_or("-".to_owned(), |step| format!("{:.0}/s", step.offered)),
     );
-}
-
-fn server(page: &mut Page, report: &Report) {
-    let Some(server) = &report.server else { return };
-    page.section(["Server", "服务端"]);
-    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
-    if let (Some(start), Some(most)) = (server.memory_start, server.memory_max) {
-        page.value(["Memory", "内存"], format!("{} -> {}", mib(start), mib(most)));
-    }
-    if let Some(bytes) = server.memory_per_connection {
-        page.value(["Per connection", "每连接"], format!("{:.2} KiB", bytes / 1024.0));
-    }
-    if let Some(cores) = server.cores_used {
-        page.value(["Processors used", "CPU 使用"], format!("{cores:.2}"));
-    }
-    if let Some(us) = server.cpu_us_per_message {
-        page.value(["CPU per message", "每消息 CPU"], format!("{us:.1} us"));
-    }
-    if let Some(trend) = &server.memory_trend {
-        page.value(
-            ["Memory trend", "内存趋势"],
-            format!(
-                "{:+.2} %/h (95 %: {:+.2} .. {:+.2})",
-                trend.percent_per_hour, trend.percent_per_hour_low, trend.percent_per_hour_high
-            ),
-        );
-    }
-    if let Some(url) = server.metrics_url.as_ref().filter(|_| !server.metrics.is_empty()) {
-        page.value(["Metrics", "指标"], format!("{url} ({})", server.metrics.len()));
-    }
-}
-
-fn errors(page: &mut Page, report: &Report) {
-    if report.errors.is_empty() {
-        return;
-    }
-    page.section(["Errors", "错误分布"]);
-    for error in &report.errors {
-        page.line(&format!("{:<22}{}", error.class, error.count));
-        if let Some(known) = causes::explain(&error.class) {
-            let (cause, cure) = (page.say(known.cause), page.say(known.cure));
-            page.line(&format!("  {}: {cause}", page.say(["cause", "原因"])));
-            page.line(&format!("  {}: {cure}", page.say(["cure", "解决"])));
-        }
-    }
-}
-
-fn generator(page: &mut Page, report: &Report) {
-    let generator = &report.generator;
-    page.section(["Generator", "压测端"]);
-    let kind = if generator.processes {
-        page.say(["processes", "进程"])
-    } else {
-        page.say(["threads", "线程"])
-    };
-    page.value(["Workers", "工作单元"], format!("{} {kind}", generator.workers));
-    page.value(
-        ["Busy", "忙碌"],
-        format!(
-            "{:.1} %, {} {:.1} %, {} {:.2} %",
-            generator.busy_percent,
-            page.say(["waiting for a CPU", "等待 CPU"]),
-            generator.starved_percent,
-            page.say(["late", "迟发"]),
-            generator.late_percent
-        ),
-    );
-    if let Some(us) = generator.cpu_us_per_frame {
-        page.value(["CPU per frame", "每帧 CPU"], format!("{us:.2} us"));
-    }
-    if let Some(bytes) = generator.memory_per_connection {
-        page.value(["Per connection", "每连接内存"], format!("{:.2} KiB", bytes / 1024.0));
-    }
-    if let Some(ceiling) = &generator.ceiling {
-        page.value(
-            ["Ceiling here", "本机上限"],
-            format!(
-                "{:.0} msg/s, {:.0} conn/s ({})",
-                ceiling.messages_per_second,
-                ceiling.connects_per_second,
-                page.say(["against a built-in sink", "对内置接收端"])
-            ),
-        );
-    }
-    for stop in &generator.stops {
-        page.value(
-            ["Stopped from outside", "被外部暂停"],
-            format!("{:.1} s, {:.1} s", stop.at_seconds, stop.seconds),
-        );
-    }
-    let limit = match generator.limit {
-        Limit::Plan => ["neither: the plan asked for no more", "均未到上限：计划仅要求如此"],
-        Limit::Server => ["the server", "服务端"],
-        Limit::Generator => ["this generator", "压测端"],
-        Limit::Machine => ["this machine, which both share", "双方共用的机器"],
-    };
-    let limit = page.say(limit);
-    page.value(["The limit was", "瓶颈"], limit);
-}
-
-fn verdict(page: &mut Page, report: &Report) {
-    let verdict = &report.verdict;
-    page.section(["Verdict", "结论"]);
-    for requirement in &verdict.requirements {
-        let mark = if requirement.held {
-            page.say(["ok  ", "通过"])
-        } else {
-            page.say(["MISS", "未达"])
-        };
-        page.line(&format!(
-            "{mark} {} : {:.3} ({} {})",
-            requirement.what,
-            requirement.measured,
-            requirement.relation.symbol(),
-            requirement.wanted
-        ));
-    }
-    for reason in &verdict.invalid {
-        page.line(&format!("{}: {reason}", page.say(["INVALID", "无效"])));
-    }
-    for reason in &verdict.broken {
-        page.line(&format!("{}: {reason}", page.say(["BROKEN", "投递错误"])));
-    }
-    page.value(["Result", "结果"], format!("{:?} ({})", verdict.outcome, verdict.exit_code));
 }

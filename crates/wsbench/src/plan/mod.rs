@@ -1,10 +1,11 @@
 //! A run, with everything decided: what all workers get, and what a report quotes.
 
+mod check;
+mod words;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,90 +13,10 @@ use crate::adapter::{self, Abilities, AdapterKind, Templates};
 use crate::scenario::{self, Scenario};
 use crate::settings::Settings;
 use crate::span::Span;
-use crate::stamp::STAMP_BYTES;
 use crate::target::Target;
 use crate::verdict::Threshold;
 
-/// How sends fall into time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arrival {
-    /// Evenly, one sender after the other.
-    Spread,
-    /// All senders at the same moment.
-    Burst,
-    /// At random (a Poisson process), as independent users do.
-    Poisson,
-}
-
-/// Where the token goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum LoginBy {
-    /// Into the upgrade request.
-    Header,
-    /// Into a frame after the upgrade.
-    Frame,
-}
-
-/// What is printed on standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Output {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-    /// `metric,value` lines.
-    Csv,
-}
-
-/// The language of the text report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Language {
-    /// English.
-    En,
-    /// Chinese.
-    Zh,
-}
-
-/// A stretch of time in which the rate goes in a straight line to a factor.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-pub struct Stage {
-    /// How long.
-    pub time: Span,
-    /// Where it ends: a factor of the plan's rate.
-    pub factor: f64,
-}
-
-impl FromStr for Stage {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let stage = text.split_once(':').and_then(|(time, factor)| {
-            Some(Self { time: time.trim().parse().ok()?, factor: factor.trim().parse().ok()? })
-        });
-        stage
-            .filter(|stage| stage.factor >= 0.0 && stage.factor.is_finite())
-            .ok_or_else(|| format!("{text:?} is not a stage; write TIME:FACTOR, such as 30s:2"))
-    }
-}
-
-impl TryFrom<String> for Stage {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Stage> for String {
-    fn from(stage: Stage) -> Self {
-        format!("{}:{}", stage.time, stage.factor)
-    }
-}
+pub use words::{Arrival, Language, LoginBy, Output, Stage};
 
 /// A run, with everything decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -255,6 +176,8 @@ impl Plan {
             query: settings.raw_query,
             login: settings.raw_login,
             login_ok: settings.raw_login_ok,
+            join: settings.raw_join,
+            join_ok: settings.raw_join_ok,
             send: settings.raw_send,
             ack: settings.raw_ack,
             ping: settings.raw_ping,
@@ -290,7 +213,7 @@ impl Plan {
             .map_err(BadPlan)?;
         let headers = settings.header.unwrap_or_default();
         let headers =
-            headers.iter().map(|header| parse_header(header)).collect::<Result<_, _>>()?;
+            headers.iter().map(|header| check::header(header)).collect::<Result<_, _>>()?;
         Ok(Self {
             scenario: scenario.name().to_owned(),
             targets,
@@ -412,83 +335,4 @@ impl Plan {
             _ => Span(self.ramp.0.min(Span::seconds(60).0)),
         }
     }
-
-    fn check(&self, scenario: &dyn Scenario) -> Result<(), BadPlan> {
-        let wrong = |text: String| Err(BadPlan(text));
-        if self.targets.is_empty() {
-            return wrong("there is no target; give --target ws://HOST:PORT/PATH".to_owned());
-        }
-        let finite = [self.sender_rate, self.flap_percent, self.slow_percent, self.no_read_percent];
-        if finite.iter().any(|number| !number.is_finite() || *number < 0.0) {
-            return wrong(
-                "rates and percentages are numbers from 0, intervals are not 0".to_owned(),
-            );
-        }
-        if let Some(rate) = self.total_rate
-            && !(rate > 0.0 && rate.is_finite())
-        {
-            return wrong(format!("--rate {rate} is not a rate"));
-        }
-        if self.slow_percent + self.no_read_percent > 100.0 || self.flap_percent > 100.0 {
-            return wrong("percentages add up to more than 100".to_owned());
-        }
-        if self.rate_factor <= 1.0 || !self.rate_factor.is_finite() || self.rate_from == 0 {
-            return wrong("--rate-from is at least 1, --rate-factor more than 1".to_owned());
-        }
-        if self.step.0.is_zero() || self.flap_interval.0.is_zero() {
-            return wrong("--step and --flap-interval are longer than 0".to_owned());
-        }
-        if self.group_senders == 0 || self.group_senders > self.group_size {
-            return wrong("--group-senders is at least 1 and at most --group-size".to_owned());
-        }
-        if u64::from(self.payload_size) < STAMP_BYTES as u64 || self.payload_size > 1 << 20 {
-            return wrong(format!(
-                "--payload-size {} is not between {STAMP_BYTES} and 1048576: each message carries \
-                 a stamp of {STAMP_BYTES} bytes by which it is recognised, timed and checked",
-                self.payload_size
-            ));
-        }
-        if self.adapter == AdapterKind::Petrel {
-            if self.payload_size > petrel_types::limits::BODY_UTF16_UNITS_MAX as u32 {
-                return wrong(format!(
-                    "--payload-size {} is more than the {} characters that Petrel takes",
-                    self.payload_size,
-                    petrel_types::limits::BODY_UTF16_UNITS_MAX
-                ));
-            }
-            let last = self.user_base + u64::from(self.conns) - 1;
-            if petrel_types::UserId::new(last).is_local() || self.user_base == 0 {
-                return wrong(format!(
-                    "users {} to {last} are not load-test users: those have ids from 1 to 10000000000",
-                    self.user_base
-                ));
-            }
-        }
-        let behaviour = scenario.behaviour(self);
-        if let Some(missing) = behaviour.missing(self.abilities()) {
-            return wrong(format!(
-                "{} needs a server with {missing}, which the adapter {:?} does not have",
-                self.scenario, self.adapter
-            ));
-        }
-        let unit = behaviour.cast.unit();
-        if self.conns < unit || !self.conns.is_multiple_of(unit) {
-            return wrong(format!(
-                "{} needs connections in groups of {unit}: --conns {} is not a multiple",
-                self.scenario, self.conns
-            ));
-        }
-        if self.conns >= 1 << 30 {
-            return wrong("at most 2^30 connections".to_owned());
-        }
-        Ok(())
-    }
-}
-
-fn parse_header(text: &str) -> Result<(String, String), BadPlan> {
-    let valid = |text: &str| !text.is_empty() && !text.contains(['\r', '\n']);
-    text.split_once(':')
-        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-        .filter(|(name, value)| valid(name) && valid(value) && !name.contains(' '))
-        .ok_or_else(|| BadPlan(format!("{text:?} is not a header; write -H 'Name: value'")))
 }

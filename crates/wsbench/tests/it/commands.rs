@@ -1,0 +1,252 @@
+//! Options and signals, end to end: what is said on the command line is what happens.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use wsbench::report::Report;
+use wsbench::sink::Sink;
+use wsbench::verdict::Outcome;
+
+use crate::support::{WSBENCH, report, wsbench};
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A quick run that a machine under load passes as well.
+const SMALL: &str = "messaging --adapter echo --conns 10 --rate 200 --ramp 100ms --duration 1s \
+                     --warmup 0s --late-after 1m --no-ceiling";
+
+fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders: Vec<_> =
+        fs::read_dir(parent)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    folders.sort();
+    Ok(folders)
+}
+
+fn read(folder: &Path) -> Result<Report> {
+    Ok(serde_json::from_str(&fs::read_to_string(folder.join("report.json"))?)?)
+}
+
+#[test]
+fn a_plan_runs_its_runs_and_the_worst_of_them_is_the_exit_code() -> Result<()> {
+    let sink = Sink::start()?;
+    let folder = tempfile::tempdir()?;
+    let (plan, results) = (folder.path().join("plan.toml"), folder.path().join("results"));
+    let write = |threshold: &str| {
+        fs::write(
+            &plan,
+            format!(
+                "target = ['ws://{}/']\nadapter = 'echo'\nconns = 6\nramp = '100ms'\nwarmup = '0s'\n\
+                 duration = '1s'\nlate-after = '1m'\nno-ceiling = true\nseed = 7\n\
+                 [[run]]\nscenario = 'ping'\nping-interval = '200ms'\n\
+                 [[run]]\nscenario = 'messaging'\nrate = 100.0\nthreshold = ['{threshold}']\n",
+                sink.address
+            ),
+        )
+    };
+    let run = |more: &[&str]| {
+        let (plan, results) = (plan.display().to_string(), results.display().to_string());
+        wsbench(&[&["check", &plan, "--out-dir", &results][..], more].concat())
+    };
+    write("e2e.p99<1us")?;
+    assert_eq!(run(&[])?.status.code(), Some(4));
+    write("lost<=0")?;
+    assert_eq!(run(&["--conns", "8"])?.status.code(), Some(0));
+    let folders = folders(&results)?;
+    let reports = folders.iter().map(|folder| read(folder)).collect::<Result<Vec<_>>>()?;
+    let seen: Vec<_> =
+        reports.iter().map(|report| (&*report.plan.scenario, report.plan.conns)).collect();
+    assert_eq!(seen, [("ping", 6), ("messaging", 6), ("ping", 8), ("messaging", 8)]);
+    assert!(reports.iter().all(|report| report.plan.seed == 7));
+    // Without a run it only says what it comes to, the same each time.
+    let (once, again) = (run(&["--dry-run"])?, run(&["--dry-run"])?);
+    assert_eq!(once.stdout, again.stdout);
+    assert!(String::from_utf8(once.stdout)?.contains(r#""scenario": "ping""#));
+    fs::write(&plan, "conns = 6\nspeed = 'high'\n")?;
+    let refused = run(&[])?;
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr)?.contains("speed"));
+    Ok(())
+}
+
+/// A run that goes on until something is done to it.
+struct Running {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Running {
+    /// Starts a long run, and waits until messages flow.
+    fn start(sink: &Sink) -> Result<Self> {
+        let target = format!("ws://{}/", sink.address);
+        let line = "messaging --adapter echo --conns 10 --rate 200 --ramp 100ms --duration 10m \
+                    --warmup 0s --late-after 1m --no-ceiling --verbose --output json --target";
+        let mut child = Command::new(WSBENCH)
+            .args(words(line))
+            .arg(&target)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = BufReader::new(child.stderr.take().context("stderr is piped")?);
+        let mut running = Self { child, stderr };
+        running.wait_for_traffic()?;
+        Ok(running)
+    }
+
+    /// Waits for another second in which messages were delivered.
+    fn wait_for_traffic(&mut self) -> Result<()> {
+        loop {
+            let mut line = String::new();
+            ensure!(self.stderr.read_line(&mut line)? > 0, "it ended");
+            if line.contains("delivered/s") && !line.contains(" 0 delivered/s") {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
+    /// Waits for the end: the exit code, and what was printed.
+    fn finish(mut self) -> Result<(Option<i32>, String)> {
+        // Nobody else reads what it says, and a full pipe would hold it up.
+        thread::spawn(move || std::io::copy(&mut self.stderr, &mut std::io::sink()));
+        let mut stdout = String::new();
+        self.child.stdout.take().context("stdout is piped")?.read_to_string(&mut stdout)?;
+        Ok((self.child.wait()?.code(), stdout))
+    }
+}
+
+#[test]
+fn an_interrupt_gives_a_report_of_what_was() -> Result<()> {
+    let sink = Sink::start()?;
+    for signal in [Signal::INT, Signal::TERM] {
+        let running = Running::start(&sink)?;
+        running.send(signal)?;
+        let (code, stdout) = running.finish()?;
+        let report: Report = serde_json::from_str(&stdout)?;
+        assert_eq!(code, Some(0), "{stdout}");
+        assert!(report.interrupted);
+        let tally = &report.deliveries;
+        assert!(tally.sent > 0 && tally.delivered == tally.sent, "{tally:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_generator_that_was_stopped_says_so_and_is_invalid() -> Result<()> {
+    let sink = Sink::start()?;
+    let mut running = Running::start(&sink)?;
+    running.send(Signal::STOP)?;
+    // For as long as another run takes.
+    let target = format!("ws://{}/", sink.address);
+    let other = report(&[&words(SMALL), &["--target", &target][..]].concat())?;
+    assert!(other.generator.stops.is_empty());
+    running.send(Signal::CONT)?;
+    running.wait_for_traffic()?;
+    running.send(Signal::INT)?;
+    let (code, stdout) = running.finish()?;
+    let report: Report = serde_json::from_str(&stdout)?;
+    let [stop] = &report.generator.stops[..] else { panic!("{:?}", report.generator.stops) };
+    // It stood still for longer than the other run took, which had a second to run.
+    assert!(stop.seconds >= 1.0, "{stop:?}");
+    assert_eq!((code, report.verdict.outcome), (Some(5), Outcome::Invalid));
+    assert!(report.verdict.invalid.iter().any(|reason| reason.contains("SIGSTOP")));
+    // What was under way when it stopped is not timed, and the schedule has moved on.
+    let e2e = report.times("e2e").expect("it was measured");
+    assert!(e2e.max < stop.seconds * 1000.0, "{e2e:?} {stop:?}");
+    Ok(())
+}
+
+#[test]
+fn several_targets_share_the_connections_and_pinned_roles_do_not() -> Result<()> {
+    let pinned = "group-fanout --group-size 5 --group-senders 1 --raw-send {group}{body} \
+                  --conns 10 --rate 50 --ramp 100ms --duration 1s --drain 0s --no-ceiling";
+    for (line, wanted) in [(SMALL, (5, 5)), (pinned, (5, 5)), (pinned, (2, 8))] {
+        let (one, other) = (Sink::start()?, Sink::start()?);
+        let targets = format!("ws://{}/,ws://{}/", one.address, other.address);
+        let mut arguments = [&words(line), &["--target", &targets][..]].concat();
+        if wanted != (5, 5) {
+            arguments.push("--role-pinned");
+        }
+        let report = report(&arguments)?;
+        assert_eq!(report.counters.connects_ok, 10);
+        // The first target has been asked for its metrics as well.
+        assert_eq!((one.finish()? - 1, other.finish()?), wanted);
+    }
+    Ok(())
+}
+
+#[test]
+fn stages_send_what_their_area_says() -> Result<()> {
+    let sink = Sink::start()?;
+    let target = format!("ws://{}/", sink.address);
+    // Up to 200 a second and down again, a second each: 200 in all, and then nothing.
+    let more = ["--stages", "1s:1,1s:0", "--duration", "3s", "--target", &target];
+    let report = report(&[&words(SMALL), &more[..]].concat())?;
+    let sent = report.deliveries.sent;
+    assert!((199..=201).contains(&sent), "{sent}");
+    assert_eq!(report.deliveries.delivered, sent);
+    Ok(())
+}
+
+#[test]
+fn repeated_runs_have_a_report_each() -> Result<()> {
+    let sink = Sink::start()?;
+    let target = format!("ws://{}/", sink.address);
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().display().to_string();
+    let more = ["--repeat", "3", "--out-dir", &out, "--target", &target];
+    let output = wsbench(&[&words(SMALL), &more[..]].concat())?;
+    assert_eq!(output.status.code(), Some(0));
+    let reports =
+        folders(folder.path())?.iter().map(|folder| read(folder)).collect::<Result<Vec<_>>>()?;
+    let runs: BTreeMap<u32, bool> =
+        reports.iter().map(|report| (report.run, report.deliveries.is_clean())).collect();
+    // Each has a name of its own, so that none counts what is left of another.
+    assert_eq!(runs.len(), 3);
+    assert!(runs.values().all(|clean| *clean));
+    assert_eq!(String::from_utf8(output.stdout)?.matches("--- Verdict ---").count(), 3);
+    Ok(())
+}
+
+#[test]
+fn headers_go_into_the_upgrade_and_a_refusal_says_why() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let target = format!("ws://{}/there?a=b", listener.local_addr()?);
+    let asked = thread::spawn(move || -> Result<Vec<String>> {
+        loop {
+            let (mut socket, _) = listener.accept()?;
+            let head = BufReader::new(socket.try_clone()?).lines();
+            let head = head.map_while(Result::ok).take_while(|line| !line.is_empty());
+            let head: Vec<String> = head.collect();
+            std::io::Write::write_all(&mut socket, b"HTTP/1.1 401 Unauthorized\r\n\r\n")?;
+            // It looks for metrics first.
+            if head.iter().any(|line| line.starts_with("Upgrade")) {
+                return Ok(head);
+            }
+        }
+    });
+    let line = "--adapter echo --conns 1 --ramp 0s --duration 1s --retry 0 --no-ceiling \
+                --output json -H X-Probe:7 --target";
+    let output = wsbench(&[&words(line), &[&*target][..]].concat())?;
+    let report: Report = serde_json::from_slice(&output.stdout)?;
+    let head = asked.join().expect("the server does not panic")?;
+    assert_eq!(head[0], "GET /there?a=b HTTP/1.1");
+    assert!(head.iter().any(|line| line == "X-Probe: 7"), "{head:?}");
+    assert_eq!(output.status.code(), Some(3));
+    let [error] = &report.errors[..] else { panic!("{:?}", report.errors) };
+    assert_eq!((&*error.class, error.count), ("http_401", 1));
+    assert!(error.cure.as_ref().is_some_and(|cure| cure.contains("-H")));
+    Ok(())
+}
