@@ -30,6 +30,8 @@ impl FromRequestParts<Api> for Bearer {
                     "send an access token as `Authorization: Bearer <token>`",
                 )
             })?;
-        Ok(Self(api.identity.authenticate(token)?.user))
+        let user = api.identity.authenticate(token)?.user;
+        api.limits.count_user(user)?;
+        Ok(Self(user))
     }
 }

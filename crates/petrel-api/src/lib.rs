@@ -3,6 +3,7 @@
 mod answer;
 mod bearer;
 mod extract;
+mod limits;
 mod metrics;
 mod openapi;
 mod route;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 pub use answer::RequestIds;
 use answer::{not_found, wrong_method};
+pub use limits::{PeerAddress, RequestLimits};
 pub use metrics::Metrics;
 use openapi::Document;
 
@@ -38,6 +40,8 @@ pub struct Api {
     pub catchup: Catchup,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
+    /// How many requests somebody may make.
+    pub limits: RequestLimits,
 }
 
 /// The routes of the HTTP port.

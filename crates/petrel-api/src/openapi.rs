@@ -26,8 +26,12 @@ const TOKEN_REASONS: &[ErrorReason] =
     &[ErrorReason::MissingToken, ErrorReason::InvalidToken, ErrorReason::TokenExpired];
 
 /// What any route may fail with.
-const SERVER_REASONS: &[ErrorReason] =
-    &[ErrorReason::InternalError, ErrorReason::ServerBusy, ErrorReason::StorageFull];
+const SERVER_REASONS: &[ErrorReason] = &[
+    ErrorReason::TooManyRequests,
+    ErrorReason::InternalError,
+    ErrorReason::ServerBusy,
+    ErrorReason::StorageFull,
+];
 
 /// A document in the making.
 pub(crate) struct Document {

@@ -19,6 +19,7 @@ use petrel_websocket::handshake::accept as accept_key_of;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
+use crate::admission::Turn;
 use crate::session::Socket;
 use crate::{Gateway, session};
 
@@ -31,6 +32,8 @@ pub(crate) struct Parameters {
     v: Option<u32>,
     device_id: Option<String>,
     platform: Option<String>,
+    /// Separated by commas.
+    caps: Option<String>,
 }
 
 /// `GET /ws`.
@@ -40,7 +43,10 @@ pub(crate) async fn upgrade(
     request: Request,
 ) -> Response {
     let accepted = match parameters {
-        Ok(Query(parameters)) => accept(&gateway, parameters, request),
+        Ok(Query(parameters)) => match admit(&gateway).await {
+            Ok(turn) => accept(&gateway, parameters, request, turn),
+            Err(refusal) => Err(refusal),
+        },
         Err(rejection) => Err(Refusal::new(ErrorReason::InvalidField, rejection.body_text())),
     };
     match accepted {
@@ -49,10 +55,22 @@ pub(crate) async fn upgrade(
     }
 }
 
+/// Waits for a turn. It lasts until AUTH_OK is out, if a token came with the request, and
+/// otherwise until the upgrade is done.
+async fn admit(gateway: &Gateway) -> Result<Turn, Refusal> {
+    let admission = &gateway.shared.admission;
+    admission
+        .handshakes
+        .enter()
+        .await
+        .map_err(|_| admission.refusal("too many devices connect at once; come back in a moment"))
+}
+
 fn accept(
     gateway: &Gateway,
     parameters: Parameters,
     mut request: Request,
+    turn: Turn,
 ) -> Result<Response, Refusal> {
     let accept_key = check_upgrade(request.headers())?;
     check_origin(request.headers(), &gateway.shared.config.allowed_origins)?;
@@ -86,11 +104,11 @@ fn accept(
                 let socket = Socket::new(stream, &parts.read_buf);
                 // It keeps all of the buffer that the request was read into.
                 drop(parts.read_buf);
-                session::run(gateway, socket, authenticated).await;
+                session::run(gateway, socket, authenticated, turn).await;
             }
             Err(upgraded) => {
                 let socket = Socket::new(TokioIo::new(upgraded), &[]);
-                session::run(gateway, socket, authenticated).await;
+                session::run(gateway, socket, authenticated, turn).await;
             }
         }
         drop(guard);
@@ -175,7 +193,7 @@ fn given_auth(headers: &HeaderMap, parameters: Parameters) -> Result<Option<Auth
     Ok(token.map(|token| Auth {
         token,
         v: parameters.v,
-        caps: Vec::new(),
+        caps: parameters.caps.iter().flat_map(|caps| caps.split(',')).map(str::to_owned).collect(),
         device_id: parameters.device_id,
         platform: parameters.platform,
         client: None,
@@ -207,7 +225,7 @@ struct ConnectionGuard(Gateway);
 impl ConnectionGuard {
     fn enter(gateway: &Gateway) -> Result<Self, Refusal> {
         let shared = &gateway.shared;
-        let busy = |message| Err(Refusal::new(ErrorReason::ServerBusy, message));
+        let busy = |message| Err(shared.admission.refusal(message));
         if shared.draining.is_cancelled() {
             return busy("this server is going down");
         }

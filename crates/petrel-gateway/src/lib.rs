@@ -7,6 +7,8 @@
 //! means is decided elsewhere: this crate turns frames into commands, and effects
 //! into frames.
 
+mod admission;
+mod counters;
 mod fanout;
 mod handshake;
 mod metrics;
@@ -14,6 +16,7 @@ mod outbox;
 mod registry;
 mod sends;
 mod session;
+mod throttle;
 mod unacked;
 
 use std::sync::Arc;
@@ -27,17 +30,24 @@ use axum::routing::get;
 use petrel_directory::Directory;
 use petrel_log::CommandLog;
 use petrel_logic::Refusal;
+use petrel_logic::budget::Budgets;
 use petrel_logic::identity::Identity;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
 use petrel_protocol::ErrorReason;
-use petrel_types::{Clock, Epoch, NodeId, SessionId};
+use petrel_types::{Clock, Epoch, NodeId, OperatingLimits, SessionId, UserId};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use admission::Admission;
+use counters::Counters;
+pub use counters::LimitsMet;
+use fanout::Fanout;
 use handshake::refuse;
 pub use metrics::Metrics;
 use registry::Registry;
+use throttle::Pace;
 
 /// How long a session may take to say goodbye when the node drains.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -56,6 +66,8 @@ pub struct Dependencies {
     pub clock: Arc<dyn Clock>,
     /// The store's epoch, for AUTH_OK.
     pub epoch: Epoch,
+    /// What each user may ask for, over all sessions.
+    pub users: Arc<Budgets<UserId>>,
     /// Where it counts what it does.
     pub metrics: Metrics,
 }
@@ -73,6 +85,8 @@ pub struct GatewayConfig {
     /// Extra web origins whose pages may connect, as `https://chat.example.com`. Pages
     /// from the gateway's own host name always may.
     pub allowed_origins: Vec<String>,
+    /// How much may be asked for.
+    pub limits: OperatingLimits,
 }
 
 /// The sessions of one node. Cheap to clone.
@@ -85,6 +99,9 @@ struct Shared {
     dependencies: Dependencies,
     config: GatewayConfig,
     registry: Registry,
+    pace: Pace,
+    admission: Admission,
+    counters: Arc<Counters>,
     next_session: AtomicU64,
     connections: AtomicU64,
     draining: CancellationToken,
@@ -95,8 +112,14 @@ impl Gateway {
     /// A gateway without sessions.
     pub fn new(dependencies: Dependencies, config: GatewayConfig) -> Self {
         let next_session = AtomicU64::new(config.first_session.get());
+        let pace = Pace::new(Arc::clone(&dependencies.users), &config.limits);
+        let counters = Arc::new(Counters::default());
+        let admission = Admission::new(&config.limits, Arc::clone(&counters));
         Self {
             shared: Arc::new(Shared {
+                pace,
+                admission,
+                counters,
                 dependencies,
                 config,
                 registry: Registry::default(),
@@ -125,10 +148,43 @@ impl Gateway {
             .with_state(self.clone())
     }
 
-    /// Brings what a committed batch has to say to everybody it concerns. Batches must
-    /// come in the order of their commits. Never waits.
-    pub fn deliver(&self, batch: CommittedBatch) {
-        fanout::deliver(&self.shared.registry, &self.shared.dependencies.metrics, batch);
+    /// Brings what committed batches have to say to everybody it concerns, until no more
+    /// come. Batches must come in the order of their commits. `before` sees each first.
+    ///
+    /// Takes no further batch while too much waits to be told, so that the sequencer waits,
+    /// and in the end senders.
+    pub async fn fan_out(
+        &self,
+        mut batches: mpsc::Receiver<CommittedBatch>,
+        mut before: impl FnMut(&mut CommittedBatch),
+    ) {
+        let head_members = usize::try_from(self.shared.config.limits.head_members).unwrap_or(0);
+        let metrics = &self.shared.dependencies.metrics;
+        let mut fanout = Fanout::new(&self.shared.registry, metrics, head_members);
+        loop {
+            let next = if fanout.is_idle() {
+                batches.recv().await
+            } else if fanout.has_room() {
+                batches.try_recv().ok()
+            } else {
+                None
+            };
+            match next {
+                Some(mut batch) => {
+                    before(&mut batch);
+                    fanout.take(batch);
+                }
+                None if fanout.is_idle() => return,
+                None => {}
+            }
+            let waiting = &self.shared.counters.fanout_waiting;
+            waiting.store(fanout.waiting(), Ordering::Relaxed);
+            if !fanout.is_idle() {
+                fanout.advance();
+                // Those who have something to write now come before the next step.
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     /// Closes every session with a time to come back, and waits for them to go, for
@@ -144,6 +200,11 @@ impl Gateway {
         }
     }
 
+    /// How often limits were met.
+    pub fn limits_met(&self) -> LimitsMet {
+        self.shared.counters.read()
+    }
+
     /// What waits to be written to sessions, in bytes, over all of them.
     pub fn outbox_bytes(&self) -> u64 {
         self.shared.registry.outbox_bytes()
@@ -156,6 +217,10 @@ impl Gateway {
 }
 
 impl Shared {
+    fn head_interval(&self) -> Duration {
+        Duration::from_millis(self.config.limits.head_interval_ms.into())
+    }
+
     fn new_session(&self) -> SessionId {
         SessionId::new(self.next_session.fetch_add(1, Ordering::Relaxed))
     }
@@ -175,5 +240,6 @@ async fn stats(State(gateway): State<Gateway>) -> Json<serde_json::Value> {
         "total_connections": gateway.connections(),
         "users_online": dependencies.directory.users_online(),
         "commands_queued": dependencies.log.depth(),
+        "limits_met": gateway.limits_met(),
     }))
 }

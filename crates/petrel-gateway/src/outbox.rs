@@ -35,6 +35,15 @@ pub(crate) enum Outgoing {
     Gap { conversation: ConversationId, head: Seq },
 }
 
+/// What of very large groups a session wants.
+#[derive(Debug)]
+struct Heads {
+    /// Those whose events are pushed.
+    focus: Vec<ConversationId>,
+    /// Those that have moved on, and how far.
+    waiting: BTreeMap<ConversationId, Seq>,
+}
+
 /// The queue of one session. The fan-out fills it, the session's task drains it.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -51,11 +60,20 @@ struct State {
     /// Over the high-water mark, and not yet back at the low-water mark.
     congested: bool,
     gaps: BTreeMap<ConversationId, Seq>,
+    /// Of a session with the capability `head`. Boxed, because most have none.
+    heads: Option<Box<Heads>>,
 }
 
 impl Outbox {
     pub(crate) fn new(session: SessionId, user: UserId) -> Self {
         Self { session, user, state: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// Of a session that takes heads of very large groups instead of bodies.
+    pub(crate) fn with_heads(session: SessionId, user: UserId) -> Self {
+        let heads = Heads { focus: Vec::new(), waiting: BTreeMap::new() };
+        let state = State { heads: Some(Box::new(heads)), ..State::default() };
+        Self { state: Mutex::new(state), ..Self::new(session, user) }
     }
 
     pub(crate) fn session(&self) -> SessionId {
@@ -81,6 +99,72 @@ impl Outbox {
             *head = seq.max(*head);
         }
         !state.congested
+    }
+
+    /// Notes that a very large group has moved on. `None` if the session wants the event
+    /// itself; otherwise whether the session has to be woken for it, and it has not if it
+    /// is still to be told of an earlier event.
+    pub(crate) fn note_head(&self, conversation: ConversationId, seq: Seq) -> Option<bool> {
+        let mut state = self.state();
+        let heads = state.heads.as_mut()?;
+        if heads.focus.contains(&conversation) {
+            return None;
+        }
+        let mut is_news = false;
+        let head = heads.waiting.entry(conversation).or_insert_with(|| {
+            is_news = true;
+            seq
+        });
+        *head = seq.max(*head);
+        Some(is_news)
+    }
+
+    /// Takes the heads that `is_due` says are to be told now.
+    pub(crate) fn take_heads(
+        &self,
+        mut is_due: impl FnMut(ConversationId) -> bool,
+    ) -> Vec<(ConversationId, Seq)> {
+        let mut taken = Vec::new();
+        if let Some(heads) = &mut self.state().heads {
+            heads.waiting.retain(|conversation, seq| {
+                let is_due = is_due(*conversation);
+                if is_due {
+                    taken.push((*conversation, *seq));
+                }
+                !is_due
+            });
+        }
+        taken
+    }
+
+    /// Has the events of some conversations pushed from now on. Returns those that were
+    /// not pushed before, or `None` if they are too many with those in focus already.
+    pub(crate) fn focus(
+        &self,
+        conversations: &[ConversationId],
+        max: usize,
+    ) -> Option<Vec<ConversationId>> {
+        let mut state = self.state();
+        // A session without the capability is pushed everything anyhow.
+        let Some(heads) = &mut state.heads else { return Some(Vec::new()) };
+        let is_new = |id: &&ConversationId| !heads.focus.contains(id);
+        let added: Vec<_> = conversations.iter().filter(is_new).copied().collect();
+        if heads.focus.len() + added.len() > max {
+            return None;
+        }
+        heads.focus.extend(&added);
+        // Their heads are told with the answer.
+        heads.waiting.retain(|conversation, _| !conversations.contains(conversation));
+        Some(added)
+    }
+
+    /// Has the events of some conversations no longer pushed; of all, if none is named.
+    pub(crate) fn look_away(&self, conversations: &[ConversationId]) {
+        if let Some(heads) = &mut self.state().heads {
+            let stays =
+                |id: &ConversationId| !conversations.is_empty() && !conversations.contains(id);
+            heads.focus.retain(stays);
+        }
     }
 
     /// Queues an answer. Does not wake the session.

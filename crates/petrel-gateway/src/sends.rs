@@ -47,7 +47,16 @@ impl Pending {
 pub(crate) struct Sends {
     last_tag: u64,
     pending: BTreeMap<u64, Pending>,
-    refused: HashMap<Destination, ClientMessageId>,
+    refused: HashMap<Destination, Refused>,
+}
+
+/// The first send to somewhere that was refused.
+#[derive(Debug)]
+struct Refused {
+    tag: u64,
+    name: ClientMessageId,
+    /// The first that was refused because of it.
+    held_back: Option<ClientMessageId>,
 }
 
 impl Sends {
@@ -61,19 +70,25 @@ impl Sends {
         self.refused.len() >= REFUSED_MAX
     }
 
-    /// Refuses a send that would overtake a refused one.
+    /// Refuses a send that would overtake a refused one. Who was told so, and yet sends the
+    /// next one again, has given the refused one up.
     pub(crate) fn check_order(
-        &self,
+        &mut self,
         to: Destination,
         client_message_id: &ClientMessageId,
     ) -> Result<(), Refusal> {
-        match self.refused.get(&to) {
-            Some(first) if first != client_message_id => Err(Refusal::new(
-                ErrorReason::AfterRefused,
-                format!("send {first} again first, to keep the order of your messages"),
-            )),
-            _ => Ok(()),
+        let Some(refused) = self.refused.get_mut(&to) else { return Ok(()) };
+        if refused.name == *client_message_id
+            || refused.held_back.as_ref() == Some(client_message_id)
+        {
+            return Ok(());
         }
+        refused.held_back.get_or_insert_with(|| client_message_id.clone());
+        let first = &refused.name;
+        Err(Refusal::new(
+            ErrorReason::AfterRefused,
+            format!("send {first} again first, to keep the order of your messages"),
+        ))
     }
 
     /// A tag for a send that is about to begin.
@@ -96,9 +111,13 @@ impl Sends {
         self.pending.insert(tag, Pending { id, client_message_id, to, deadline });
     }
 
-    /// A send was refused for want of room: it must come again before others.
-    pub(crate) fn refused(&mut self, to: Destination, client_message_id: ClientMessageId) {
-        self.refused.entry(to).or_insert(client_message_id);
+    /// A send was refused for want of room: it must come again before others. What was
+    /// sent first goes first, and it may be refused after what was sent later.
+    pub(crate) fn refused(&mut self, tag: u64, to: Destination, name: ClientMessageId) {
+        let is_first = self.refused.get(&to).is_none_or(|first| tag < first.tag);
+        if is_first {
+            self.refused.insert(to, Refused { tag, name, held_back: None });
+        }
     }
 
     /// The answer to a send; `None` if it came too late or the command was untracked.
@@ -107,7 +126,7 @@ impl Sends {
         if let Some(ServerFrame::Error(error)) = frame
             && matches!(error.reason, ErrorReason::ServerBusy | ErrorReason::StorageFull)
         {
-            self.refused(pending.to, pending.client_message_id.clone());
+            self.refused(tag, pending.to, pending.client_message_id.clone());
         }
         Some(pending)
     }
@@ -145,13 +164,37 @@ mod tests {
     #[test]
     fn after_a_refusal_only_its_retry_goes_through() {
         let mut sends = Sends::default();
-        sends.refused(BOB, name("b1"));
-        sends.refused(BOB, name("b2"));
+        sends.refused(8, BOB, name("b1"));
+        sends.refused(9, BOB, name("b2"));
         assert!(sends.check_order(BOB, &name("b2")).is_err());
         assert!(sends.check_order(CAROL, &name("c1")).is_ok());
         assert!(sends.check_order(BOB, &name("b1")).is_ok());
         sends.began(1, BOB, name("b1"), None, Instant::now());
         assert!(sends.check_order(BOB, &name("b2")).is_ok());
+    }
+
+    #[test]
+    fn who_gives_a_refused_send_up_sends_the_next_one_again() {
+        let mut sends = Sends::default();
+        sends.refused(1, BOB, name("given up"));
+        assert!(sends.check_order(BOB, &name("b2")).is_err());
+        assert!(sends.check_order(BOB, &name("b3")).is_err());
+        assert!(sends.check_order(BOB, &name("b2")).is_ok());
+    }
+
+    #[test]
+    fn what_was_sent_first_is_waited_for_also_if_it_was_refused_later() {
+        let mut sends = Sends::default();
+        // The first is in the queue when the second finds it full; then the disk is full, too.
+        sends.began(1, BOB, name("b1"), None, Instant::now());
+        sends.refused(2, BOB, name("b2"));
+        let full = ServerFrame::Error(petrel_protocol::frame::Error::new(
+            ErrorReason::StorageFull,
+            "the disk is full",
+        ));
+        sends.answered(1, Some(&full));
+        assert!(sends.check_order(BOB, &name("b2")).is_err());
+        assert!(sends.check_order(BOB, &name("b1")).is_ok());
     }
 
     #[test]

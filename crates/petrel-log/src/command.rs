@@ -147,6 +147,10 @@ pub enum ReceiptKind {
 impl Origin {
     /// Nobody waits: the system itself asks.
     pub const NOBODY: Self = Self { node: NodeId::new(0), session: SessionId::new(0), tag: 0 };
+
+    /// In place of a session, for those who have none, such as HTTP requests. No session
+    /// has this name.
+    pub const CALLS: SessionId = SessionId::new(1);
 }
 
 /// The name of a request in the log, from the one who asks to the one who is told.

@@ -1,23 +1,38 @@
-//! The embedded backend: one bounded queue per partition, in memory.
+//! The embedded backend: one bounded queue per partition, in memory, fair between users.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use petrel_types::{LogPosition, Partition};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::Notify;
 
+use crate::fair_queue::FairQueue;
 use crate::{AppendError, Command, CommandLog, CommandStream, LoggedCommand};
 
 /// A command log within one process.
 #[derive(Debug)]
 pub struct InProcessLog {
-    queues: Vec<mpsc::Sender<Command>>,
-    closing: watch::Sender<bool>,
+    queues: Vec<Arc<Queue>>,
+}
+
+/// The queue of one partition, and a bell for who takes from it.
+#[derive(Debug)]
+struct Queue {
+    state: Mutex<State>,
+    bell: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    commands: FairQueue,
+    closed: bool,
 }
 
 struct InProcessStream {
     partition: Partition,
     next_position: LogPosition,
-    queue: mpsc::Receiver<Command>,
-    closing: watch::Receiver<bool>,
+    queue: Arc<Queue>,
+    /// Changes hands with the queue's own memory, so that neither allocates.
     received: Vec<Command>,
 }
 
@@ -26,21 +41,19 @@ impl InProcessLog {
     /// each bounded to `capacity` commands, and returns the consuming ends in the same
     /// order.
     pub fn new(starts: &[LogPosition], capacity: usize) -> (Self, Vec<Box<dyn CommandStream>>) {
-        let (closing, _) = watch::channel(false);
         let mut queues = Vec::new();
         let mut streams: Vec<Box<dyn CommandStream>> = Vec::new();
         for (partition, next_position) in (0..).zip(starts) {
-            let (sender, queue) = mpsc::channel(capacity);
-            queues.push(sender);
+            let queue = Arc::new(Queue::new(capacity));
+            queues.push(Arc::clone(&queue));
             streams.push(Box::new(InProcessStream {
                 partition: Partition::new(partition),
                 next_position: *next_position,
                 queue,
-                closing: closing.subscribe(),
                 received: Vec::new(),
             }));
         }
-        (Self { queues, closing }, streams)
+        (Self { queues }, streams)
     }
 
     fn partitions(&self) -> u16 {
@@ -51,34 +64,60 @@ impl InProcessLog {
 impl CommandLog for InProcessLog {
     fn append(&self, command: Command) -> Result<(), AppendError> {
         let partition = command.partition(self.partitions());
-        self.queues[usize::from(partition.get())].try_send(command).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AppendError::Full,
-            mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
-        })
+        self.queues[usize::from(partition.get())].append(command)
     }
 
     fn close(&self) {
-        self.closing.send_replace(true);
+        for queue in &self.queues {
+            queue.state().closed = true;
+            queue.bell.notify_one();
+        }
     }
 
     fn depth(&self) -> usize {
-        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+        self.queues.iter().map(|queue| queue.state().commands.len()).sum()
+    }
+}
+
+impl Queue {
+    fn new(capacity: usize) -> Self {
+        let state = State { commands: FairQueue::new(capacity), closed: false };
+        Self { state: Mutex::new(state), bell: Notify::new() }
+    }
+
+    fn append(&self, command: Command) -> Result<(), AppendError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(AppendError::Closed);
+        }
+        state.commands.push(command)?;
+        let is_first = state.commands.len() == 1;
+        drop(state);
+        // Who takes takes until nothing is left, or comes back by itself.
+        if is_first {
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl CommandStream for InProcessStream {
     async fn next_commands(&mut self, max: usize) -> Vec<LoggedCommand> {
-        tokio::select! {
-            biased;
-            _ = self.closing.wait_for(|closing| *closing), if !self.queue.is_closed() => {
-                self.queue.close();
+        loop {
+            {
+                let mut state = self.queue.state();
+                state.commands.take(max, &mut self.received);
+                if !self.received.is_empty() || state.closed {
+                    break;
+                }
             }
-            _ = self.queue.recv_many(&mut self.received, max) => {}
-        }
-        if self.received.is_empty() {
-            // Just closed: what is left, or nothing more, ever.
-            self.queue.recv_many(&mut self.received, max).await;
+            // A ring that came since the look is not lost.
+            self.queue.bell.notified().await;
         }
         let mut commands = Vec::with_capacity(self.received.len());
         for command in self.received.drain(..) {

@@ -7,6 +7,7 @@
 //! acknowledged, and its sender will ask again.
 
 mod command;
+mod fair_queue;
 mod in_process;
 
 use async_trait::async_trait;
@@ -19,8 +20,9 @@ pub use in_process::InProcessLog;
 pub trait CommandLog: Send + Sync + 'static {
     /// Appends a command to its partition.
     ///
-    /// Commands that one caller appends to one partition keep their order. Never
-    /// waits: a full partition refuses.
+    /// Commands of one user in one partition keep their order; between users there is
+    /// none, so that a backend can be fair. Never waits: a partition that is full, or
+    /// that holds too much of this user while it is filling up, refuses.
     fn append(&self, command: Command) -> Result<(), AppendError>;
 
     /// Takes no more commands. Streams end after they have handed out the rest.
@@ -52,7 +54,7 @@ pub struct LoggedCommand {
 /// Why a command was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The partition's queue is full: try again later.
+    /// The partition's queue is full, or has no room left for this user: try again later.
     #[error("the command queue is full")]
     Full,
     /// The log was closed: the node is going down.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use petrel_log::{AppendError, Command, CommandLog, Origin, Request, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{Error as ErrorFrame, SavedAck, ServerAck, ServerFrame};
-use petrel_types::{NodeId, SessionId, UserId};
+use petrel_types::{NodeId, UserId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -25,7 +25,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Calls {
     log: Arc<dyn CommandLog>,
     node: NodeId,
-    session: SessionId,
     waiting: Mutex<Waiting>,
 }
 
@@ -43,10 +42,9 @@ struct Call<'a> {
 }
 
 impl Calls {
-    /// Calls that go into `log`. `session` must not be that of any session of the node:
-    /// by it their answers are recognised.
-    pub fn new(log: Arc<dyn CommandLog>, node: NodeId, session: SessionId) -> Self {
-        Self { log, node, session, waiting: Mutex::default() }
+    /// Calls that go into `log`. Their answers are recognised by [`Origin::CALLS`].
+    pub fn new(log: Arc<dyn CommandLog>, node: NodeId) -> Self {
+        Self { log, node, waiting: Mutex::default() }
     }
 
     /// Sends, and waits until it is on disk or refused.
@@ -79,7 +77,7 @@ impl Calls {
             return;
         }
         let is_ours = |effect: &mut Effect| match effect {
-            Effect::Answer { origin, .. } => origin.session == self.session,
+            Effect::Answer { origin, .. } => origin.session == Origin::CALLS,
             Effect::Deliver { .. } => false,
         };
         for effect in batch.effects.extract_if(.., is_ours) {
@@ -94,7 +92,7 @@ impl Calls {
 
     async fn ask(&self, actor: UserId, request: Request) -> Result<Option<ServerFrame>, Refusal> {
         let mut call = self.begin()?;
-        let origin = Origin { node: self.node, session: self.session, tag: call.tag };
+        let origin = Origin { node: self.node, session: Origin::CALLS, tag: call.tag };
         tracing::debug!(request = %origin, %actor, "asked");
         self.log.append(Command { origin, actor, request }).map_err(|error| {
             let message = match error {
@@ -140,13 +138,13 @@ impl Drop for Call<'_> {
 }
 
 fn refusal_of(error: ErrorFrame) -> Refusal {
-    Refusal::new(error.reason, error.message)
+    Refusal { reason: error.reason, message: error.message, retry_after_ms: error.retry_after_ms }
 }
 
 #[cfg(test)]
 mod tests {
     use petrel_log::{Content, Destination, InProcessLog};
-    use petrel_types::{ClientMessageId, LogPosition};
+    use petrel_types::{ClientMessageId, LogPosition, SessionId};
 
     use super::*;
 
@@ -168,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_finds_its_caller_and_leaves_the_others_alone() {
         let (log, mut streams) = InProcessLog::new(&[LogPosition::default()], 10);
-        let calls = Calls::new(Arc::new(log), NodeId::new(1), SessionId::new(7));
+        let calls = Calls::new(Arc::new(log), NodeId::new(1));
         let other = Origin { node: NodeId::new(1), session: SessionId::new(8), tag: 1 };
         let sequencer = async {
             let origin = streams[0].next_commands(1).await.remove(0).command.origin;
@@ -184,7 +182,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_without_an_answer_ends_and_is_forgotten() {
         let (log, _streams) = InProcessLog::new(&[LogPosition::default()], 10);
-        let calls = Calls::new(Arc::new(log), NodeId::new(1), SessionId::new(7));
+        let calls = Calls::new(Arc::new(log), NodeId::new(1));
         let refusal = calls.send(UserId::new(1), send()).await.unwrap_err();
         assert_eq!(refusal.reason, ErrorReason::Timeout);
         assert!(calls.waiting().answers.is_empty());

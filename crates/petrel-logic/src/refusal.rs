@@ -17,12 +17,31 @@ pub struct Refusal {
     pub reason: ErrorReason,
     /// For people: what is wrong and what to do.
     pub message: String,
+    /// When to try again, if it is known better than from the reason.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal.
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), retry_after_ms: None }
+    }
+
+    /// The same, with a time to try again.
+    #[must_use]
+    pub fn retry_after(self, milliseconds: u64) -> Self {
+        Self { retry_after_ms: Some(milliseconds), ..self }
+    }
+
+    /// When to try again, in milliseconds, if trying again is of use.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let by_reason = match self.reason {
+            ErrorReason::ServerBusy | ErrorReason::AfterRefused | ErrorReason::StorageFull => {
+                Some(RETRY_AFTER_MS)
+            }
+            _ => None,
+        };
+        self.retry_after_ms.or(by_reason)
     }
 
     /// What a client is told of a store that failed to answer. The story behind it
@@ -45,13 +64,11 @@ impl Refusal {
 
     /// The `ERROR` frame that says so, without a `clientMsgId`.
     pub fn into_frame(self) -> ErrorFrame {
+        let retry_after_ms = self.retry_after_ms();
         let mut frame = ErrorFrame::new(self.reason, self.message);
-        match self.reason {
-            ErrorReason::ServerBusy | ErrorReason::AfterRefused | ErrorReason::StorageFull => {
-                frame.retry_after_ms = Some(RETRY_AFTER_MS);
-            }
-            ErrorReason::Timeout => frame.outcome = Some(Outcome::Unknown),
-            _ => {}
+        frame.retry_after_ms = retry_after_ms;
+        if self.reason == ErrorReason::Timeout {
+            frame.outcome = Some(Outcome::Unknown);
         }
         frame
     }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_logic::identity::Registration;
+use petrel_types::OperatingLimits;
 
 use crate::StartError;
 use crate::tls::TlsConfig;
@@ -49,6 +50,8 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// How much may be asked for.
+    pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
     pub tls: TlsConfig,
     /// Where metrics and profiles are served.
@@ -105,6 +108,7 @@ mod tests {
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,
         }

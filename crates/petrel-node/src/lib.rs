@@ -17,10 +17,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use petrel_api::{Api, RequestIds};
+use petrel_api::{Api, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{Identity, Issuers, Registration};
@@ -129,6 +130,15 @@ pub struct Node {
 impl Node {
     /// Binds, opens, assembles and begins to serve. `log` is for the admin listener.
     pub async fn start(config: NodeConfig, log: LogControl) -> Result<Self, StartError> {
+        Self::start_with_clock(config, log, Arc::new(SystemClock)).await
+    }
+
+    /// The same by another clock, for tests of what happens when the clock jumps.
+    pub async fn start_with_clock(
+        config: NodeConfig,
+        log: LogControl,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         config.check()?;
         let listeners = Listeners::bind(&config)?;
         let metrics = Arc::new(Metrics::new());
@@ -138,7 +148,7 @@ impl Node {
         let issuers = issuers(&config)?;
         let tls = Tls::new(&config.tls, &config.data_directory, &SystemClock)?;
         let admin = AdminListener { metrics, tasks: Tasks::default(), log };
-        Self::assemble(config, listeners, store, issuers, tls, admin).await
+        Self::assemble(config, listeners, store, issuers, tls, admin, clock).await
     }
 
     async fn assemble(
@@ -148,9 +158,9 @@ impl Node {
         issuers: Issuers,
         tls: Option<Tls>,
         admin: AdminListener,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let (metrics, tasks) = (Arc::clone(&admin.metrics), admin.tasks.clone());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let rules = Rules { external_users: issuers.bench.is_some() };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
@@ -165,9 +175,13 @@ impl Node {
         let registration = config.effective_registration();
         let identity =
             Arc::new(Identity::new(Arc::clone(&store), Arc::clone(&clock), issuers, registration));
-        // Room for 2^31 sessions before the next start could meet this one's.
+        // Room for 2^31 sessions before the next start could meet this one's; and none is
+        // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
+        // Users ask by sockets and by HTTP, and it counts together.
+        let start = tokio::time::Instant::now().into_std();
+        let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
         let directory: Arc<dyn Directory> = Arc::new(InProcessDirectory::new());
         let gateway = Gateway::new(
             Dependencies {
@@ -177,6 +191,7 @@ impl Node {
                 directory: Arc::clone(&directory),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
+                users: Arc::clone(&users),
                 metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
@@ -184,11 +199,11 @@ impl Node {
                 first_session: SessionId::new(first_session),
                 connections_max: config.connections_max,
                 allowed_origins: config.allowed_origins.clone(),
+                limits: config.limits.clone(),
             },
         );
         let derived = Arc::new(Notify::new());
-        // Next to the first session, which no session of this start has.
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE, SessionId::new(first_session - 1)));
+        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
         let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
@@ -210,9 +225,11 @@ impl Node {
 
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());
-        let api = petrel_api::routes(Api { identity, catchup, calls });
-        let http_routes = request_ids.layer(api.merge(gateway.websocket_route()));
-        let gateway_routes = request_ids.layer(gateway.routes());
+        let limits = RequestLimits::new(&config.limits, users, start);
+        let api = Api { identity, catchup, calls, limits: limits.clone() };
+        let api = petrel_api::routes(api).merge(gateway.websocket_route());
+        let http_routes = request_ids.layer(limits.layer(api));
+        let gateway_routes = request_ids.layer(limits.layer(gateway.routes()));
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
         let http_address = local_address(&listeners.http)?;
@@ -359,14 +376,14 @@ struct Outcome {
 impl Outcome {
     /// Passes batches on until the sequencer ends. `derived` is notified of those that
     /// something follows from.
-    async fn deliver(self, mut batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
-        while let Some(mut batch) = batches.recv().await {
+    async fn deliver(self, batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
+        let before = |batch: &mut CommittedBatch| {
             if batch.derived {
                 derived.notify_one();
             }
-            self.calls.take_answers(&mut batch);
-            self.gateway.deliver(batch);
-        }
+            self.calls.take_answers(batch);
+        };
+        self.gateway.fan_out(batches, before).await;
     }
 }
 

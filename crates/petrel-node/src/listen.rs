@@ -5,9 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use petrel_api::PeerAddress;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -63,16 +67,19 @@ pub(crate) async fn serve(
             () = stopping.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Small frames must not wait for each other's acknowledgement.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection went away at once");
                     continue;
                 }
+                let peer = PeerAddress(peer.ip());
                 let (routes, stopping) = (routes.clone(), stopping.clone());
                 match tls.clone() {
-                    None => connections.spawn(serve_connection(stream, routes, stopping)),
-                    Some(tls) => connections.spawn(serve_encrypted(stream, tls, routes, stopping)),
+                    None => connections.spawn(serve_connection(stream, peer, routes, stopping)),
+                    Some(tls) => {
+                        connections.spawn(serve_encrypted(stream, peer, tls, routes, stopping))
+                    }
                 };
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -86,6 +93,7 @@ pub(crate) async fn serve(
 
 async fn serve_encrypted(
     mut stream: TcpStream,
+    peer: PeerAddress,
     tls: TlsAcceptor,
     routes: Router,
     stopping: CancellationToken,
@@ -103,20 +111,29 @@ async fn serve_encrypted(
     };
     // Boxed, as it is large and soon over.
     match timeout(HANDSHAKE_TIMEOUT, Box::pin(handshake)).await {
-        Ok(Ok(stream)) => serve_connection(stream, routes, stopping).await,
+        Ok(Ok(stream)) => serve_connection(stream, peer, routes, stopping).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn serve_connection<S>(stream: S, routes: Router, stopping: CancellationToken)
-where
+async fn serve_connection<S>(
+    stream: S,
+    peer: PeerAddress,
+    routes: Router,
+    stopping: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let routes = TowerToHyperService::new(routes);
+    let routes = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .serve_connection(TokioIo::new(stream), routes)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum CloseCode {
     /// Authentication failed or took too long.
     Auth,
+    /// Far too much was sent for far too long, or too much that can't be read.
+    Banned,
     /// The server failed.
     Internal,
     /// The server is going down; others, or its successor, will take you.
@@ -33,12 +35,14 @@ pub struct CloseReason {
 
 impl CloseCode {
     /// Every code, by number.
-    pub const ALL: &[Self] = &[Self::Auth, Self::Internal, Self::Drain, Self::Slow, Self::Busy];
+    pub const ALL: &[Self] =
+        &[Self::Auth, Self::Banned, Self::Internal, Self::Drain, Self::Slow, Self::Busy];
 
     /// The number on the wire.
     pub const fn get(self) -> u16 {
         match self {
             Self::Auth => 4401,
+            Self::Banned => 4429,
             Self::Internal => 4500,
             Self::Drain => 4503,
             Self::Slow => 4508,
@@ -50,6 +54,7 @@ impl CloseCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auth => "auth",
+            Self::Banned => "banned",
             Self::Internal => "internal",
             Self::Drain => "drain",
             Self::Slow => "slow",
@@ -61,6 +66,9 @@ impl CloseCode {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Auth => "Authentication failed or took too long.",
+            Self::Banned => {
+                "Far too much was sent for far too long, or too much that can't be read."
+            }
             Self::Internal => "The server failed.",
             Self::Drain => "The server is going down; others, or its successor, will take you.",
             Self::Slow => "The client did not read fast enough.",

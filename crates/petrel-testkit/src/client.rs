@@ -122,16 +122,21 @@ impl Connect {
 
     /// Connects, and says nothing.
     pub async fn open(&self) -> Result<Client> {
-        match self.upgrade().await? {
-            Ok(socket) => Ok(Client {
-                socket,
-                waiting: VecDeque::new(),
-                last_id: 0,
-                auth_ok: None,
-                shows_repeats: false,
-            }),
+        match self.try_open().await? {
+            Ok(client) => Ok(client),
             Err(answer) => bail!("the upgrade was refused: {answer:?}"),
         }
+    }
+
+    /// Connects when the upgrade may be refused; then returns the refusal.
+    pub async fn try_open(&self) -> Result<Result<Client, Answer>> {
+        Ok(self.upgrade().await?.map(|socket| Client {
+            socket,
+            waiting: VecDeque::new(),
+            last_id: 0,
+            auth_ok: None,
+            shows_repeats: false,
+        }))
     }
 
     /// Connects when the upgrade is expected to be refused, and returns the refusal.

@@ -75,6 +75,11 @@ impl ManualClock {
         Self(AtomicU64::new(start.0))
     }
 
+    /// Sets the clock, to a later or an earlier time.
+    pub fn set(&self, time: TimestampMs) {
+        self.0.store(time.0, Ordering::Relaxed);
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);

@@ -9,6 +9,7 @@
 mod clock;
 mod id;
 pub mod limits;
+mod operating_limits;
 mod slot;
 
 pub use clock::{Clock, ManualClock, SystemClock, TimestampMs};
@@ -16,4 +17,5 @@ pub use id::{
     ClientMessageId, ClientMessageIdError, ConversationId, Epoch, LogPosition, MessageNumber,
     NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
 };
+pub use operating_limits::OperatingLimits;
 pub use slot::{Partition, Slot};

@@ -46,6 +46,13 @@ pub const GROUP_TITLE_UTF16_UNITS_MAX: usize = 64;
 /// The most members one `CONVERSATION_STATE` frame carries.
 pub const STATE_MEMBERS_MAX: u32 = 500;
 
+/// How many conversations one session may have in focus.
+pub const FOCUS_CONVERSATIONS_MAX: usize = 32;
+
+/// A client says at most once in this time, in milliseconds, how far it has received a
+/// group's conversation.
+pub const ACK_INTERVAL_MS: u64 = 1_000;
+
 /// How long after sending a sender may recall a message, in milliseconds.
 pub const RECALL_WINDOW_MS: u64 = 2 * 60 * 1000;
 

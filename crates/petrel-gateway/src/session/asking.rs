@@ -14,8 +14,9 @@ use petrel_types::{ClientMessageId, ConversationId, RowId, Seq};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::Session;
+use super::pace::in_turn;
 use super::socket::End;
-use super::{Session, bounded};
 use crate::sends::UNTRACKED;
 
 impl<S> Session<'_, S>
@@ -72,7 +73,7 @@ where
             (Some(conversation), Some(seq), _) => Ok((conversation, seq)),
             (_, _, Some(row)) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                bounded(catchup.place_of(self.user(), row)).await
+                in_turn(self.gateway, catchup.place_of(self.user(), row)).await
             }
             _ => Err(Refusal::new(
                 ErrorReason::InvalidField,
@@ -114,7 +115,7 @@ where
                 Ok(())
             }
             Err(refusal) => {
-                self.sends.refused(to, client_message_id);
+                self.sends.refused(tag, to, client_message_id);
                 Err(refusal)
             }
         }

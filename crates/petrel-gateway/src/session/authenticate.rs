@@ -13,14 +13,16 @@ use tokio::time::timeout;
 
 use super::socket::{End, Inbound, Socket, drain_end};
 use crate::Gateway;
+use crate::admission::Turn;
 
 const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
 
-/// Waits for the AUTH frame.
+/// Waits for the AUTH frame, and for a turn to look at it. The turn lasts until AUTH_OK is
+/// out.
 pub(super) async fn authenticate<S>(
     gateway: &Gateway,
     socket: &mut Socket<S>,
-) -> Result<(Auth, Option<RequestId>, Authenticated), End>
+) -> Result<(Auth, Option<RequestId>, Authenticated, Turn), End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -38,9 +40,14 @@ where
         }
         Ok(text) => match ClientFrame::decode(text?.as_str()) {
             Ok(Decoded { id, frame: ClientFrame::Auth(auth) }) => {
+                let admission = &gateway.shared.admission;
+                let Ok(turn) = admission.handshakes.enter().await else {
+                    let retry_after_ms = admission.retry_after_ms();
+                    return Err(End::Close(CloseCode::Busy, Some(retry_after_ms)));
+                };
                 let identity = &gateway.shared.dependencies.identity;
                 match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
-                    Ok(authenticated) => return Ok((auth, id, authenticated)),
+                    Ok(authenticated) => return Ok((auth, id, authenticated, turn)),
                     Err(refusal) => {
                         let fail = AuthFail { reason: refusal.reason, message: refusal.message };
                         send(socket, &ServerFrame::AuthFail(fail), id.as_ref()).await?;

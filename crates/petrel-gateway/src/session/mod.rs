@@ -6,6 +6,8 @@
 
 mod asking;
 mod authenticate;
+mod focus;
+mod pace;
 mod socket;
 
 use std::sync::Arc;
@@ -14,27 +16,33 @@ use std::time::Duration;
 use petrel_logic::Refusal;
 use petrel_logic::identity::Authenticated;
 use petrel_protocol::frame::{
-    Auth, AuthOk, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits, Outcome, Pong, RequestId,
-    ServerFrame,
+    Auth, AuthOk, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits, Outcome, Pong, Rates,
+    RequestId, ServerFrame,
 };
 use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
-use petrel_types::UserId;
 use petrel_types::limits::{
-    BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS, FRAME_BYTES_MAX, GROUP_MEMBERS_MAX,
-    IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX, RECALL_WINDOW_MS, RETRY_WINDOW_MS,
-    SENDS_IN_FLIGHT_MAX,
+    ACK_INTERVAL_MS, ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS,
+    FOCUS_CONVERSATIONS_MAX, FRAME_BYTES_MAX, GROUP_CHANGE_MEMBERS_MAX, GROUP_MEMBERS_MAX,
+    GROUP_TITLE_UTF16_UNITS_MAX, IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX,
+    RECALL_WINDOW_MS, RETRY_WINDOW_MS, SENDS_IN_FLIGHT_MAX, STATE_MEMBERS_MAX,
+    SYNC_CONVERSATIONS_MAX,
 };
+use petrel_types::{OperatingLimits, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Gateway;
+use crate::admission::Turn;
 use crate::fanout::place_of;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
 use crate::sends::Sends;
+use crate::throttle::{ONE_FRAME, Throttle, costs_of};
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
+use focus::Heads;
+use pace::in_turn;
 use socket::{End, Inbound, drain_end};
 pub(crate) use socket::{Socket, Text};
 
@@ -55,31 +63,40 @@ const LEGACY_EVENTS_MAX: u32 = 200;
 const FRAMES_PER_TURN: usize = 64;
 
 /// Runs a session to its end. `authenticated` is set when a token came with the
-/// upgrade request.
+/// upgrade request. `turn` is that of its handshake.
 pub(crate) async fn run<S>(
     gateway: Gateway,
     mut socket: Socket<S>,
     authenticated: Option<(Auth, Authenticated)>,
+    turn: Turn,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let (auth, id, authenticated) = match authenticated {
-        Some((auth, authenticated)) => (auth, None, authenticated),
-        // Boxed, so that its buffers don't stay with the task for the session's life.
-        None => match Box::pin(authenticate(&gateway, &mut socket)).await {
-            Ok(authenticated) => authenticated,
-            Err(end) => return Box::pin(socket.close(end)).await,
-        },
+    let (auth, id, authenticated, turn) = match authenticated {
+        Some((auth, authenticated)) => (auth, None, authenticated, turn),
+        None => {
+            // Others need not wait until it says something.
+            drop(turn);
+            // Boxed, so that its buffers don't stay with the task for the session's life.
+            match Box::pin(authenticate(&gateway, &mut socket)).await {
+                Ok(authenticated) => authenticated,
+                Err(end) => return Box::pin(socket.close(end)).await,
+            }
+        }
     };
     let user = authenticated.user;
     let session = gateway.shared.new_session();
-    let outbox = Arc::new(Outbox::new(session, user));
+    let legacy = auth.v.is_none();
+    let takes_heads = !legacy && auth.caps.iter().any(|cap| cap == focus::CAPABILITY);
+    let outbox = Arc::new(match takes_heads {
+        true => Outbox::with_heads(session, user),
+        false => Outbox::new(session, user),
+    });
     // From here on pushes are queued; they are written after AUTH_OK.
     gateway.shared.registry.insert(Arc::clone(&outbox));
     gateway.shared.dependencies.directory.attach(user);
     gateway.shared.dependencies.metrics.sessions.inc();
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
-    let legacy = auth.v.is_none();
     // The token is of no more use, and sessions live long.
     drop(auth);
 
@@ -90,10 +107,12 @@ pub(crate) async fn run<S>(
         legacy,
         sends: Sends::default(),
         unacked: Unacked::default(),
+        throttle: gateway.shared.pace.throttle(user, Instant::now()),
+        heads: takes_heads.then(|| Box::new(Heads::new(gateway.shared.head_interval()))),
         last_inbound: Instant::now(),
         last_ping: Instant::now(),
     };
-    let end = running.serve(id).await;
+    let end = running.serve(id, turn).await;
 
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
@@ -110,6 +129,9 @@ struct Session<'a, S> {
     legacy: bool,
     sends: Sends,
     unacked: Unacked,
+    throttle: Throttle,
+    /// Of a session with the capability `head`.
+    heads: Option<Box<Heads>>,
     last_inbound: Instant,
     last_ping: Instant,
 }
@@ -119,8 +141,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     /// Says AUTH_OK and then serves until the session is over.
-    async fn serve(&mut self, auth_id: Option<RequestId>) -> End {
-        match self.serve_until_end(auth_id).await {
+    async fn serve(&mut self, auth_id: Option<RequestId>, turn: Turn) -> End {
+        match self.serve_until_end(auth_id, turn).await {
             Err(end) => end,
             Ok(never) => match never {},
         }
@@ -129,15 +151,17 @@ where
     async fn serve_until_end(
         &mut self,
         auth_id: Option<RequestId>,
+        turn: Turn,
     ) -> Result<std::convert::Infallible, End> {
         self.reply(self.auth_ok(), auth_id).await?;
         if self.legacy {
             Box::pin(self.push_undelivered()).await?;
         }
         self.write_outbox().await?;
+        drop(turn);
         let draining = self.gateway.shared.draining.clone();
         loop {
-            let readable = self.sends.has_room();
+            let readable = self.may_read();
             let wake_at = self.next_wake();
             tokio::select! {
                 message = self.socket.next(), if readable => self.receive(message?).await?,
@@ -156,7 +180,7 @@ where
     /// together.
     async fn receive_ready(&mut self) -> Result<(), End> {
         for _ in 0..FRAMES_PER_TURN {
-            if !self.sends.has_room() {
+            if !self.may_read() {
                 break;
             }
             match self.socket.try_next() {
@@ -178,9 +202,10 @@ where
                     ErrorReason::BadJson,
                     "binary frames are not spoken here; send JSON in text frames",
                 );
-                self.reply(ServerFrame::Error(error), None).await
+                self.reply(ServerFrame::Error(error), None).await?;
+                self.charge_malformed().await
             }
-            Inbound::SignOfLife => Ok(()),
+            Inbound::SignOfLife => self.charge(ONE_FRAME).await,
         }
     }
 
@@ -192,9 +217,16 @@ where
             Err(error) => {
                 let mut frame = ErrorFrame::new(error.reason, error.message);
                 frame.client_msg_id = error.client_msg_id;
-                return self.reply(ServerFrame::Error(frame), error.id).await;
+                self.reply(ServerFrame::Error(frame), error.id).await?;
+                return self.charge_malformed().await;
             }
         };
+        let costs = costs_of(&frame);
+        self.handle(frame, id).await?;
+        self.charge(costs).await
+    }
+
+    async fn handle(&mut self, frame: ClientFrame, id: Option<RequestId>) -> Result<(), End> {
         match frame {
             ClientFrame::Auth(_) => self.reply(self.auth_ok(), id).await,
             ClientFrame::Ping(_) => {
@@ -218,18 +250,23 @@ where
             }
             ClientFrame::Sync(sync) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                let answer = bounded(catchup.sync(self.user(), &sync)).await;
+                let answer = in_turn(self.gateway, catchup.sync(self.user(), &sync)).await;
                 self.reply_or_refuse(answer.map(ServerFrame::SyncState), id).await
             }
             ClientFrame::Pull(pull) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                let answer = bounded(catchup.pull(self.user(), &pull)).await;
+                let answer = in_turn(self.gateway, catchup.pull(self.user(), &pull)).await;
                 self.reply_or_refuse(answer.map(ServerFrame::Events), id).await
             }
             ClientFrame::Conversation(request) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                let answer = bounded(catchup.conversation(self.user(), &request)).await;
+                let answer =
+                    in_turn(self.gateway, catchup.conversation(self.user(), &request)).await;
                 self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
+            }
+            ClientFrame::Focus(focus) => {
+                let answer = self.focus(focus).await;
+                self.reply_or_refuse(answer.map(ServerFrame::Focused), id).await
             }
         }
     }
@@ -264,6 +301,7 @@ where
             };
             self.feed(&text).await?;
         }
+        self.write_heads().await?;
         self.socket.flush().await
     }
 
@@ -337,7 +375,9 @@ where
 
     fn next_wake(&self) -> Instant {
         let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT);
-        let due = [self.sends.next_deadline(), self.unacked.next_due()];
+        let heads = self.heads.as_ref().and_then(|heads| heads.next_due());
+        let pause = self.throttle.paused_until();
+        let due = [self.sends.next_deadline(), self.unacked.next_due(), heads, pause];
         due.into_iter().flatten().fold(life, Instant::min)
     }
 
@@ -357,8 +397,7 @@ where
             session_id: self.outbox.session(),
             epoch: shared.dependencies.epoch,
             ts: shared.dependencies.clock.now(),
-            // There are no optional capabilities yet, so none of the client's is in force.
-            caps: Vec::new(),
+            caps: self.heads.iter().map(|_| focus::CAPABILITY.to_owned()).collect(),
             limits: Limits {
                 frame_bytes: FRAME_BYTES_MAX as u64,
                 body_units: BODY_UTF16_UNITS_MAX as u64,
@@ -366,11 +405,20 @@ where
                 sends_in_flight: SENDS_IN_FLIGHT_MAX as u64,
                 pull_events: PULL_EVENTS_MAX,
                 group_members: GROUP_MEMBERS_MAX as u64,
+                change_members: GROUP_CHANGE_MEMBERS_MAX as u64,
+                title_units: GROUP_TITLE_UTF16_UNITS_MAX as u64,
+                state_members: STATE_MEMBERS_MAX,
+                sync_conversations: SYNC_CONVERSATIONS_MAX,
+                ack_items: ACK_ITEMS_MAX as u64,
+                ack_interval_ms: ACK_INTERVAL_MS,
+                focus_conversations: FOCUS_CONVERSATIONS_MAX as u64,
+                head_members: shared.config.limits.head_members.into(),
                 recall_window_ms: RECALL_WINDOW_MS,
                 edit_window_ms: EDIT_WINDOW_MS,
                 retry_window_ms: RETRY_WINDOW_MS,
                 ping_interval_ms: PING_INTERVAL_MS,
                 idle_timeout_ms: IDLE_TIMEOUT_MS,
+                rates: rates(&shared.config.limits),
             },
         })
     }
@@ -420,6 +468,17 @@ where
     }
 }
 
+fn rates(limits: &OperatingLimits) -> Rates {
+    Rates {
+        frames_per_second: limits.session_frames_per_second,
+        frames_burst: limits.session_frames_burst,
+        sends_per_second: limits.session_sends_per_second,
+        sends_burst: limits.session_sends_burst,
+        reads_per_second: limits.session_reads_per_second,
+        reads_burst: limits.session_reads_burst,
+    }
+}
+
 /// Waits for a read of the store, but not for ever.
 async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
@@ -433,8 +492,8 @@ mod tests {
 
     use super::*;
 
-    /// The size of what an async function of three arguments returns.
-    fn future_bytes<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+    /// The size of what an async function of four arguments returns.
+    fn future_bytes<A, B, C, D, F: Future>(_: impl Fn(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -19,6 +19,7 @@ mod metrics;
 mod model;
 mod receipts;
 mod recent;
+mod refused;
 mod said;
 
 use std::num::NonZeroUsize;
@@ -40,6 +41,7 @@ use draft::Draft;
 pub use metrics::Metrics;
 use model::Model;
 use recent::{MessageKey, RecentMessages, Remembered};
+use refused::RefusedSends;
 
 /// The most commands decided and committed together.
 pub const BATCH_COMMANDS_MAX: usize = 4096;
@@ -101,6 +103,7 @@ pub struct Sequencer {
     partition: Partition,
     owner_epoch: OwnerEpoch,
     memory: Memory,
+    refused: RefusedSends,
     metrics: Metrics,
 }
 
@@ -162,6 +165,7 @@ impl Sequencer {
                 conversation_number: claim.conversation_number,
                 last_timestamp: messages.first().map_or(TimestampMs::default(), |m| m.timestamp),
             },
+            refused: RefusedSends::new(),
             metrics: Metrics::default(),
         };
         Ok((sequencer, claim.next_position))
@@ -208,8 +212,9 @@ impl Sequencer {
     /// stored and nobody has been told anything.
     pub async fn decide(
         &mut self,
-        commands: Vec<LoggedCommand>,
+        mut commands: Vec<LoggedCommand>,
     ) -> Result<CommittedBatch, StoreError> {
+        let held_back = self.refused.hold_back(&mut commands);
         let attempt = match self.attempt(&commands, Earlier::OfRetries).await {
             // Somebody sends again without saying so, and only the store remembers the
             // first time. That is rare enough to decide the whole batch anew.
@@ -219,7 +224,12 @@ impl Sequencer {
             }
             attempt => attempt,
         };
-        attempt.or_else(|error| self.refuse_all(&commands, error))
+        let mut committed = match attempt {
+            Ok(committed) => committed,
+            Err(error) => self.refuse_all(&commands, error)?,
+        };
+        committed.effects.extend(held_back);
+        Ok(committed)
     }
 
     async fn attempt(
@@ -264,7 +274,7 @@ impl Sequencer {
     /// Tells every sender of a batch that nothing was stored, if the store will be
     /// itself again; otherwise passes the error on, and nobody is told anything.
     fn refuse_all(
-        &self,
+        &mut self,
         commands: &[LoggedCommand],
         error: StoreError,
     ) -> Result<CommittedBatch, StoreError> {
@@ -274,6 +284,7 @@ impl Sequencer {
         tracing::warn!(%error, commands = commands.len(), "refused a batch of commands");
         self.metrics.commands_refused.inc_by(commands.len() as u64);
         let refusal = Refusal::of_store(&error);
+        commands.iter().for_each(|logged| self.refused.add(&logged.command));
         let effects =
             commands.iter().map(|logged| refuse(&logged.command, refusal.clone())).collect();
         Ok(CommittedBatch { effects, derived: false })

@@ -2,6 +2,7 @@
 
 mod group;
 mod message;
+mod order;
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -121,6 +121,15 @@ impl Catchup {
         })
     }
 
+    /// The last event of a conversation, for those who are in it.
+    pub async fn head(&self, user: UserId, id: ConversationId) -> Result<Seq, Refusal> {
+        if !self.member(user, id).await?.is_present() {
+            return Err(not_a_member());
+        }
+        let summary = self.store.summary(id).await.map_err(of_store)?.ok_or_else(not_a_member)?;
+        Ok(summary.head.seq)
+    }
+
     /// Events of one conversation, as far as the user may read them.
     pub async fn pull(&self, user: UserId, request: &Pull) -> Result<Events, Refusal> {
         let limit = request.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, PULL_EVENTS_MAX);

@@ -295,7 +295,10 @@ impl Device {
     fn take_error(&mut self, error: &ErrorFrame) {
         let is_final = !matches!(
             error.reason,
-            ErrorReason::ServerBusy | ErrorReason::StorageFull | ErrorReason::Timeout
+            ErrorReason::ServerBusy
+                | ErrorReason::StorageFull
+                | ErrorReason::AfterRefused
+                | ErrorReason::Timeout
         );
         if let Some(name) = error.client_msg_id.as_ref().filter(|_| is_final) {
             self.unsent.retain(|unsent| unsent.name != name.as_str());

@@ -113,7 +113,14 @@ impl World {
             !matches!(unsent.content, Content::Text(_))
                 && now - unsent.first_sent.get() > CHANGE_AGE_MAX_MS
         };
+        let before = self.devices[index].unsent.len();
         self.devices[index].unsent.retain(|unsent| !is_too_old(unsent));
+        if self.devices[index].unsent.len() < before {
+            // What was given up may be what the server waits for; a new session begins
+            // with a new order.
+            self.devices[index].lose_connection();
+            return;
+        }
         let again = self.devices[index].unsent.clone();
         if !again.is_empty() {
             self.note(|| format!("device {index} sends again {} commands", again.len()));

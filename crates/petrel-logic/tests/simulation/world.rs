@@ -47,7 +47,8 @@ impl World {
             devices: Vec::new(),
             ledger: Ledger::default(),
             derivations: Vec::new(),
-            next_session: 0,
+            // Those below are not of sessions.
+            next_session: 1,
             steps_done: 0,
             story: tell.then(Vec::new),
         };
@@ -196,7 +197,10 @@ impl World {
             Some(ServerFrame::Error(error)) => {
                 let is_unknown = matches!(
                     error.reason,
-                    ErrorReason::RetryTooOld | ErrorReason::StorageFull | ErrorReason::ServerBusy
+                    ErrorReason::RetryTooOld
+                        | ErrorReason::StorageFull
+                        | ErrorReason::ServerBusy
+                        | ErrorReason::AfterRefused
                 );
                 if let Some(name) = error.client_msg_id.as_ref().filter(|_| !is_unknown) {
                     self.ledger.check_refusal(device.user, name.as_str())?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use petrel_logic::identity::Registration;
 use petrel_logic::retention::Retention;
+use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Who may come in.
     pub identity: IdentitySection,
+    /// How much may be asked for, and what is large. A rate of 0 is no limit.
+    pub limits: OperatingLimits,
     /// What is given up, and when.
     pub retention: RetentionSection,
     /// Encryption of both listeners.
@@ -271,6 +274,7 @@ impl Config {
             },
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
+            limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             tls: self.tls.node(),
             admin: self.admin.listen,

@@ -50,6 +50,8 @@ frames! {
         /// What is a conversation now, and who is in it? Answered by
         /// `CONVERSATION_STATE`.
         "CONVERSATION" => Conversation(Conversation),
+        /// What is this device looking at? Answered by `FOCUSED`.
+        "FOCUS" => Focus(Focus),
     }
 }
 
@@ -235,6 +237,21 @@ pub struct Conversation {
     /// The most members wanted in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+/// `FOCUS`. The conversations are named by `conversationId` or `conversationIds`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Focus {
+    /// One conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Several conversations.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub conversation_ids: Vec<ConversationId>,
+    /// False to look away. True, if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<bool>,
 }
 
 impl<'de> Deserialize<'de> for MessageType {

@@ -35,6 +35,10 @@ frames! {
         "CONVERSATION_STATE" => ConversationState(ConversationState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
+        /// A very large group, which this device does not have in focus, has moved on.
+        "HEAD" => Head(Head),
+        /// The answer to `FOCUS`.
+        "FOCUSED" => Focused(Focused),
         /// A request was refused.
         "ERROR" => Error(Error),
     }
@@ -77,6 +81,24 @@ pub struct Limits {
     pub pull_events: u32,
     /// The most members of a group.
     pub group_members: u64,
+    /// The most users that one command brings into a group or takes out of it.
+    pub change_members: u64,
+    /// The longest title of a group, in UTF-16 code units.
+    pub title_units: u64,
+    /// The most members of one `CONVERSATION_STATE`.
+    pub state_members: u32,
+    /// The most conversations of one `SYNC_STATE`.
+    pub sync_conversations: u32,
+    /// The most positions of one `ACK`.
+    pub ack_items: u64,
+    /// A client says at most once in this time, in milliseconds, how far it has received a
+    /// group's conversation.
+    pub ack_interval_ms: u64,
+    /// The most conversations that one session may have in focus.
+    pub focus_conversations: u64,
+    /// From as many members on a group is very large, and devices with the capability
+    /// `head` get `HEAD`. 0 when no group is.
+    pub head_members: u64,
     /// How long after sending a sender may recall a message, in milliseconds.
     pub recall_window_ms: u64,
     /// How long after sending a sender may edit a message, in milliseconds.
@@ -87,6 +109,26 @@ pub struct Limits {
     pub ping_interval_ms: u64,
     /// Silence after which the server drops the connection, in milliseconds.
     pub idle_timeout_ms: u64,
+    /// How fast this session may send.
+    pub rates: Rates,
+}
+
+/// How fast a session may send. Where a rate is 0 there is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rates {
+    /// Frames a second on average. Each position of an `ACK` counts as one.
+    pub frames_per_second: u32,
+    /// Frames at once.
+    pub frames_burst: u32,
+    /// Messages and changes a second on average.
+    pub sends_per_second: u32,
+    /// Messages and changes at once.
+    pub sends_burst: u32,
+    /// `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` a second on average.
+    pub reads_per_second: u32,
+    /// `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` at once.
+    pub reads_burst: u32,
 }
 
 /// `AUTH_FAIL`.
@@ -356,6 +398,26 @@ pub struct Gap {
     pub conversation_id: ConversationId,
     /// The last event that was not pushed.
     pub head_seq: Seq,
+}
+
+/// `HEAD`: there are events up to `headSeq` in a very large group. They are not pushed to
+/// this device as long as it does not have the group in focus; it can pull them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The last event of the timeline.
+    pub head_seq: Seq,
+}
+
+/// `FOCUSED`: from here on these conversations' events are pushed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Focused {
+    /// The conversations that were named, with what there is to pull. Empty after
+    /// looking away.
+    pub heads: Vec<Head>,
 }
 
 /// `ERROR`.

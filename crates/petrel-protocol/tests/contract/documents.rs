@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::{CloseCode, CloseReason};
-use petrel_protocol::frame::{ClientFrame, Events, Limits, ServerFrame, json_schema};
+use petrel_protocol::frame::{ClientFrame, Events, Limits, Rates, ServerFrame, json_schema};
 use petrel_protocol::http::{Credentials, Failure, LoggedIn, Profile, Success};
 use petrel_protocol::token::Claims;
-use petrel_types::limits;
+use petrel_types::{OperatingLimits, limits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -181,6 +181,7 @@ fn check_failure(value: &Value) {
 
 #[test]
 fn the_limits_shown_are_the_limits_in_force() {
+    let operating = OperatingLimits::default();
     let in_force = Limits {
         frame_bytes: limits::FRAME_BYTES_MAX as u64,
         body_units: limits::BODY_UTF16_UNITS_MAX as u64,
@@ -188,11 +189,27 @@ fn the_limits_shown_are_the_limits_in_force() {
         sends_in_flight: limits::SENDS_IN_FLIGHT_MAX as u64,
         pull_events: limits::PULL_EVENTS_MAX,
         group_members: limits::GROUP_MEMBERS_MAX as u64,
+        change_members: limits::GROUP_CHANGE_MEMBERS_MAX as u64,
+        title_units: limits::GROUP_TITLE_UTF16_UNITS_MAX as u64,
+        state_members: limits::STATE_MEMBERS_MAX,
+        sync_conversations: limits::SYNC_CONVERSATIONS_MAX,
+        ack_items: limits::ACK_ITEMS_MAX as u64,
+        ack_interval_ms: limits::ACK_INTERVAL_MS,
+        focus_conversations: limits::FOCUS_CONVERSATIONS_MAX as u64,
+        head_members: operating.head_members.into(),
         recall_window_ms: limits::RECALL_WINDOW_MS,
         edit_window_ms: limits::EDIT_WINDOW_MS,
         retry_window_ms: limits::RETRY_WINDOW_MS,
         ping_interval_ms: limits::PING_INTERVAL_MS,
         idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
+        rates: Rates {
+            frames_per_second: operating.session_frames_per_second,
+            frames_burst: operating.session_frames_burst,
+            sends_per_second: operating.session_sends_per_second,
+            sends_burst: operating.session_sends_burst,
+            reads_per_second: operating.session_reads_per_second,
+            reads_burst: operating.session_reads_burst,
+        },
     };
     let text = read("protocol.md");
     let shown = examples(&text)

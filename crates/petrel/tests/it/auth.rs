@@ -153,9 +153,17 @@ async fn auth_ok_says_what_holds_for_the_session() -> Result<()> {
             "limits": {
                 "frameBytes": 65536, "bodyUnits": 4096, "bodyBytes": 16384,
                 "sendsInFlight": 256, "pullEvents": 200,
-                "groupMembers": 20_000, "recallWindowMs": 120_000,
+                "groupMembers": 20_000, "changeMembers": 500, "titleUnits": 64,
+                "stateMembers": 500, "syncConversations": 200, "ackItems": 256,
+                "ackIntervalMs": 1000, "focusConversations": 32, "headMembers": 2000,
+                "recallWindowMs": 120_000,
                 "editWindowMs": 172_800_000, "retryWindowMs": 604_800_000,
                 "pingIntervalMs": 30000, "idleTimeoutMs": 90000,
+                "rates": {
+                    "framesPerSecond": 40_000, "framesBurst": 80_000,
+                    "sendsPerSecond": 20_000, "sendsBurst": 40_000,
+                    "readsPerSecond": 500, "readsBurst": 2_000,
+                },
             },
         })
     );

@@ -29,6 +29,10 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
                 limit
             })
         ),
+        (option::of(conversation()), vec(conversation(), 0..4), option::of(any::<bool>()))
+            .prop_map(|(conversation_id, conversation_ids, on)| {
+                ClientFrame::Focus(Focus { conversation_id, conversation_ids, on })
+            }),
     ]
 }
 

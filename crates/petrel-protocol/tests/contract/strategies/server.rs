@@ -31,6 +31,8 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             conversation_id,
             head_seq,
         })),
+        head().prop_map(ServerFrame::Head),
+        vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         error().prop_map(ServerFrame::Error),
     ]
 }
@@ -68,19 +70,44 @@ fn auth_ok() -> impl Strategy<Value = AuthOk> {
     )
 }
 
+fn head() -> impl Strategy<Value = Head> {
+    (conversation(), seq())
+        .prop_map(|(conversation_id, head_seq)| Head { conversation_id, head_seq })
+}
+
+fn rates() -> impl Strategy<Value = Rates> {
+    any::<[u32; 6]>().prop_map(|numbers| Rates {
+        frames_per_second: numbers[0],
+        frames_burst: numbers[1],
+        sends_per_second: numbers[2],
+        sends_burst: numbers[3],
+        reads_per_second: numbers[4],
+        reads_burst: numbers[5],
+    })
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
-    (any::<[u64; 10]>(), any::<u32>()).prop_map(|(numbers, pull_events)| Limits {
+    (any::<[u64; 16]>(), any::<[u32; 3]>(), rates()).prop_map(|(numbers, pages, rates)| Limits {
         frame_bytes: numbers[0],
         body_units: numbers[1],
         body_bytes: numbers[2],
         sends_in_flight: numbers[3],
-        pull_events,
+        pull_events: pages[0],
         group_members: numbers[4],
+        change_members: numbers[10],
+        title_units: numbers[11],
+        state_members: pages[1],
+        sync_conversations: pages[2],
+        ack_items: numbers[12],
+        ack_interval_ms: numbers[13],
+        focus_conversations: numbers[14],
+        head_members: numbers[15],
         recall_window_ms: numbers[5],
         edit_window_ms: numbers[6],
         retry_window_ms: numbers[7],
         ping_interval_ms: numbers[8],
         idle_timeout_ms: numbers[9],
+        rates,
     })
 }
 
