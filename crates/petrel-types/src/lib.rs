@@ -14,6 +14,6 @@ mod slot;
 pub use clock::{Clock, ManualClock, SystemClock, TimestampMs};
 pub use id::{
     ClientMessageId, ClientMessageIdError, ConversationId, Epoch, LogPosition, MessageNumber,
-    NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
+    LoginId, NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
 };
 pub use slot::{Partition, Slot};
