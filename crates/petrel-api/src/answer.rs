@@ -89,18 +89,22 @@ fn failure(refusal: &Refusal, request_id: &str) -> Response {
         reason: refusal.reason,
         message: refusal.message.clone(),
         request_id: request_id.to_owned(),
+        retry_after_ms: refusal.retry_after_ms,
     };
     let mut response = (status_of(refusal.reason), Json(body)).into_response();
-    if let Some((name, value)) = response_header(refusal.reason) {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    if let Some((name, value)) = response_header(refusal) {
+        response.headers_mut().insert(name, value);
     }
     response
 }
 
-fn response_header(reason: ErrorReason) -> Option<(header::HeaderName, &'static str)> {
-    match reason.http_status() {
-        401 => Some((header::WWW_AUTHENTICATE, "Bearer")),
-        429 | 503 => Some((header::RETRY_AFTER, "1")),
+fn response_header(refusal: &Refusal) -> Option<(header::HeaderName, HeaderValue)> {
+    match refusal.reason.http_status() {
+        401 => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+        429 | 503 => {
+            let seconds = refusal.retry_after_ms.unwrap_or(1).div_ceil(1000).max(1);
+            Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+        }
         _ => None,
     }
 }

@@ -2,10 +2,12 @@
 
 mod answer;
 mod bearer;
+mod cookie;
 mod extract;
 mod openapi;
 mod route;
 mod routes;
+mod source;
 mod swagger;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use petrel_logic::sync::Catchup;
 use serde_json::Value;
 
 pub use answer::RequestIds;
+pub use source::{Network, NetworkError, Proxies};
 use answer::{not_found, wrong_method};
 use openapi::Document;
 
@@ -36,6 +39,10 @@ pub struct Api {
     pub catchup: Catchup,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
+    /// Proxies whose word on where a request comes from is believed.
+    pub proxies: Arc<Proxies>,
+    /// Extra web origins whose pages may log in with a cookie.
+    pub allowed_origins: Arc<[String]>,
 }
 
 /// The routes of the HTTP port.

@@ -52,7 +52,7 @@ pub(crate) async fn upgrade(
     request: Request,
 ) -> Response {
     let accepted = match parameters {
-        Ok(Query(parameters)) => accept(&gateway, parameters, request),
+        Ok(Query(parameters)) => accept(&gateway, parameters, request).await,
         Err(rejection) => Err(Refusal::new(ErrorReason::InvalidField, rejection.body_text())),
     };
     match accepted {
@@ -61,7 +61,7 @@ pub(crate) async fn upgrade(
     }
 }
 
-fn accept(
+async fn accept(
     gateway: &Gateway,
     parameters: Parameters,
     mut request: Request,
@@ -73,7 +73,7 @@ fn accept(
     let authenticated = match &auth {
         Some(auth) => {
             session::check_auth(auth)?;
-            Some(identity.authenticate(&auth.token)?)
+            Some(session::bounded(identity.authenticate(&auth.token)).await?)
         }
         None => None,
     };

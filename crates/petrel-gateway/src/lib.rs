@@ -11,6 +11,7 @@ mod fanout;
 mod handshake;
 mod outbox;
 mod registry;
+mod replacement;
 mod sends;
 mod session;
 mod unacked;
@@ -30,12 +31,13 @@ use petrel_logic::identity::Identity;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
 use petrel_protocol::ErrorReason;
-use petrel_types::{Clock, Epoch, NodeId, SessionId};
+use petrel_types::{Clock, Epoch, LoginId, NodeId, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use handshake::refuse;
 use registry::Registry;
+pub use replacement::SessionPolicy;
 
 /// How long a session may take to say goodbye when the node drains.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -69,6 +71,10 @@ pub struct GatewayConfig {
     /// Extra web origins whose pages may connect, as `https://chat.example.com`. Pages
     /// from the gateway's own host name always may.
     pub allowed_origins: Vec<String>,
+    /// How many sessions a user may have.
+    pub session_policy: SessionPolicy,
+    /// How long a session goes on after its token has expired.
+    pub expiry_grace: Duration,
 }
 
 /// The sessions of one node. Cheap to clone.
@@ -91,17 +97,22 @@ impl Gateway {
     /// A gateway without sessions.
     pub fn new(dependencies: Dependencies, config: GatewayConfig) -> Self {
         let next_session = AtomicU64::new(config.first_session.get());
-        Self {
-            shared: Arc::new(Shared {
-                dependencies,
-                config,
-                registry: Registry::default(),
-                next_session,
-                connections: AtomicU64::new(0),
-                draining: CancellationToken::new(),
-                sessions: TaskTracker::new(),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            dependencies,
+            config,
+            registry: Registry::default(),
+            next_session,
+            connections: AtomicU64::new(0),
+            draining: CancellationToken::new(),
+            sessions: TaskTracker::new(),
+        });
+        let told = Arc::downgrade(&shared);
+        shared.dependencies.identity.tell_revocations(move |user, login| {
+            if let Some(shared) = told.upgrade() {
+                shared.registry.end_login(user, login);
+            }
+        });
+        Self { shared }
     }
 
     /// The routes of the gateway port: `/ws`, `/healthz` and `/stats`.
@@ -147,6 +158,10 @@ impl Gateway {
 }
 
 impl Shared {
+    fn is_revoked(&self, login: LoginId) -> bool {
+        self.dependencies.identity.is_revoked(login)
+    }
+
     fn new_session(&self) -> SessionId {
         SessionId::new(self.next_session.fetch_add(1, Ordering::Relaxed))
     }

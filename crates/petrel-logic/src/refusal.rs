@@ -17,12 +17,20 @@ pub struct Refusal {
     pub reason: ErrorReason,
     /// For people: what is wrong and what to do.
     pub message: String,
+    /// When to try again, in milliseconds from now, if that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal.
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), retry_after_ms: None }
+    }
+
+    /// The same, with a time to try again.
+    #[must_use]
+    pub fn retry_after_ms(self, retry_after_ms: u64) -> Self {
+        Self { retry_after_ms: Some(retry_after_ms), ..self }
     }
 
     /// What a client is told of a store that failed to answer. The story behind it
@@ -46,9 +54,10 @@ impl Refusal {
     /// The `ERROR` frame that says so, without a `clientMsgId`.
     pub fn into_frame(self) -> ErrorFrame {
         let mut frame = ErrorFrame::new(self.reason, self.message);
+        frame.retry_after_ms = self.retry_after_ms;
         match self.reason {
             ErrorReason::ServerBusy | ErrorReason::AfterRefused | ErrorReason::StorageFull => {
-                frame.retry_after_ms = Some(RETRY_AFTER_MS);
+                frame.retry_after_ms = self.retry_after_ms.or(Some(RETRY_AFTER_MS));
             }
             ErrorReason::Timeout => frame.outcome = Some(Outcome::Unknown),
             _ => {}

@@ -4,7 +4,9 @@
 //! anything is touched, then opens the store and wires the parts together. Tests call
 //! it just as the binary does.
 
+mod admin;
 mod config;
+mod issuer;
 mod listen;
 pub mod secrets;
 
@@ -13,13 +15,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use petrel_api::{Api, RequestIds};
+use petrel_api::{Api, Proxies, RequestIds};
 use petrel_directory::InProcessDirectory;
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::calls::Calls;
 use petrel_logic::deriver::Deriver;
-use petrel_logic::identity::{Identity, Issuers, Registration};
+use petrel_logic::identity::{
+    ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
+};
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
@@ -32,9 +36,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use config::{BenchIssuer, NodeConfig};
+pub use admin::{Admin, AdminError};
+pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
+pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
-pub use petrel_logic::identity::Registration as RegistrationMode;
+pub use petrel_api::Network;
+pub use petrel_gateway::SessionPolicy;
+pub use petrel_logic::identity::{
+    ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
+};
 use secrets::{Issuer, SecretError};
 
 /// The embedded engine has one partition: one writer is faster on one disk.
@@ -74,6 +84,9 @@ pub enum StartError {
     /// A secret can't be read or made.
     #[error("{0}")]
     Secret(#[from] SecretError),
+    /// The external issuers can't be trusted.
+    #[error("{0}")]
+    Issuer(#[from] IssuerError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
@@ -140,7 +153,9 @@ impl Node {
         issuers: Issuers,
     ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let rules = Rules { external_users: issuers.bench.is_some() };
+        let (external_users, unstored_local_users) = issuers.external.unstored_users();
+        let external_users = external_users || issuers.bench.is_some();
+        let rules = Rules { external_users, unstored_local_users };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
         let (log, mut streams) = InProcessLog::new(&[next_position], COMMANDS_QUEUED_MAX);
@@ -150,8 +165,10 @@ impl Node {
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
         let registration = config.effective_registration();
+        let settings = IdentitySettings { registration, ..config.identity };
         let identity =
-            Arc::new(Identity::new(Arc::clone(&store), Arc::clone(&clock), issuers, registration));
+            Identity::open(Arc::clone(&store), Arc::clone(&clock), issuers, settings).await?;
+        let identity = Arc::new(identity);
         // Room for 2^31 sessions before the next start could meet this one's.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
@@ -169,6 +186,8 @@ impl Node {
                 first_session: SessionId::new(first_session),
                 connections_max: config.connections_max,
                 allowed_origins: config.allowed_origins.clone(),
+                session_policy: config.session_policy,
+                expiry_grace: config.expiry_grace,
             },
         );
         let derived = Arc::new(Notify::new());
@@ -184,7 +203,15 @@ impl Node {
         }
 
         let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
-        let api = petrel_api::routes(Api { identity, catchup, calls });
+        let housekeeper = Arc::clone(&identity);
+        tokio::spawn(async move { housekeeper.remove_expired().await });
+        let api = petrel_api::routes(Api {
+            identity,
+            catchup,
+            calls,
+            proxies: Arc::new(Proxies::new(config.proxies)),
+            allowed_origins: config.allowed_origins.into(),
+        });
         let http_routes = request_ids.layer(api.merge(gateway.websocket_route()));
         let gateway_routes = request_ids.layer(gateway.routes());
         let stopping = CancellationToken::new();
@@ -196,7 +223,10 @@ impl Node {
             tokio::spawn(serve(listener, routes, stopping.clone(), connections.clone()));
         }
         if registration == Registration::Closed {
-            tracing::info!("registration is closed; `--registration open` opens it");
+            tracing::info!(
+                "registration is closed; `--registration open` opens it, and `petrel admin \
+                 create-user` creates a user"
+            );
         }
         Ok(Self {
             http_address,
@@ -289,7 +319,15 @@ fn issuers(config: &NodeConfig) -> Result<Issuers, StartError> {
             Some(secrets::load_or_create(&config.data_directory, Issuer::Bench)?)
         }
     };
-    Ok(Issuers { local, bench })
+    let external = ExternalIssuers::new(
+        config.issuers.clone(),
+        Surroundings {
+            registration: config.effective_registration(),
+            bench: bench.is_some(),
+            loopback: config.is_loopback(),
+        },
+    )?;
+    Ok(Issuers { local, bench, external })
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {

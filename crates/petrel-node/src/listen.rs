@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -48,8 +50,9 @@ pub(crate) async fn serve(
             () = stopping.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(serve_connection(stream, routes.clone(), stopping.clone()));
+            Ok((stream, peer)) => {
+                let (routes, stopping) = (routes.clone(), stopping.clone());
+                connections.spawn(serve_connection(stream, peer, routes, stopping));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -60,16 +63,25 @@ pub(crate) async fn serve(
     }
 }
 
-async fn serve_connection(stream: TcpStream, routes: Router, stopping: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    stopping: CancellationToken,
+) {
     // Small frames must not wait for each other's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection went away at once");
         return;
     }
+    let routes = TowerToHyperService::new(routes);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .serve_connection(TokioIo::new(stream), service_fn(|mut request| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            routes.call(request)
+        }))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 /// Why the server closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// Authentication failed or took too long.
+    /// Authentication failed or took too long, or the token expired.
     Auth,
+    /// The log-in was ended: by a log-out, from another device, or because it was stolen.
+    Revoked,
+    /// Another session took the place of this one.
+    Replaced,
     /// The server failed.
     Internal,
     /// The server is going down; others, or its successor, will take you.
@@ -33,12 +37,22 @@ pub struct CloseReason {
 
 impl CloseCode {
     /// Every code, by number.
-    pub const ALL: &[Self] = &[Self::Auth, Self::Internal, Self::Drain, Self::Slow, Self::Busy];
+    pub const ALL: &[Self] = &[
+        Self::Auth,
+        Self::Revoked,
+        Self::Replaced,
+        Self::Internal,
+        Self::Drain,
+        Self::Slow,
+        Self::Busy,
+    ];
 
     /// The number on the wire.
     pub const fn get(self) -> u16 {
         match self {
             Self::Auth => 4401,
+            Self::Revoked => 4403,
+            Self::Replaced => 4409,
             Self::Internal => 4500,
             Self::Drain => 4503,
             Self::Slow => 4508,
@@ -50,6 +64,8 @@ impl CloseCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auth => "auth",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
             Self::Internal => "internal",
             Self::Drain => "drain",
             Self::Slow => "slow",
@@ -60,7 +76,9 @@ impl CloseCode {
     /// What it means, as a sentence for the documentation.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Auth => "Authentication failed or took too long.",
+            Self::Auth => "Authentication failed or took too long, or the token expired.",
+            Self::Revoked => "The log-in of this session was ended.",
+            Self::Replaced => "Another session took the place of this one.",
             Self::Internal => "The server failed.",
             Self::Drain => "The server is going down; others, or its successor, will take you.",
             Self::Slow => "The client did not read fast enough.",

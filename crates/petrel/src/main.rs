@@ -1,6 +1,7 @@
 //! The `petrel` binary: command line in, exit code out. What it does lives in
 //! `petrel-node`.
 
+mod admin;
 mod backup;
 mod exit;
 mod logging;
@@ -25,6 +26,8 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Admin(admin::Admin),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Serve(serve::Serve),
@@ -34,6 +37,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
+        Command::Admin(admin) => admin.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Serve(serve) => serve.run(),

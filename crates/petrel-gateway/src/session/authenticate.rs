@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 
+use super::bounded;
 use super::socket::{End, drain_end, next_text, send};
 use crate::Gateway;
 
@@ -37,7 +38,11 @@ where
         Ok(text) => match ClientFrame::decode(text?.as_str()) {
             Ok(Decoded { id, frame: ClientFrame::Auth(auth) }) => {
                 let identity = &gateway.shared.dependencies.identity;
-                match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
+                let authenticated = match check_auth(&auth) {
+                    Ok(()) => bounded(identity.authenticate(&auth.token)).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match authenticated {
                     Ok(authenticated) => return Ok((auth, id, authenticated)),
                     Err(refusal) => {
                         let fail = AuthFail { reason: refusal.reason, message: refusal.message };

@@ -6,6 +6,7 @@
 
 mod asking;
 mod authenticate;
+mod renewal;
 mod socket;
 
 use std::sync::Arc;
@@ -33,10 +34,12 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 use crate::Gateway;
 use crate::fanout::place_of;
 use crate::outbox::{Outbox, Outgoing};
+use crate::replacement::{Bearer, Ending};
 use crate::sends::Sends;
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
+use renewal::{Renewal, jitter_of};
 use socket::{End, close, drain_end, end_of, feed, in_time};
 
 const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
@@ -74,9 +77,19 @@ pub(crate) async fn run<S>(
     };
     let user = authenticated.user;
     let session = gateway.shared.new_session();
-    let outbox = Arc::new(Outbox::new(session, user));
+    let bearer = Bearer {
+        user,
+        login: authenticated.login,
+        device: auth.device_id.as_deref().map(Into::into),
+        platform: auth.platform.as_deref().map(Into::into),
+    };
+    let outbox = Arc::new(Outbox::new(session, bearer));
     // From here on pushes are queued; they are written after AUTH_OK.
-    gateway.shared.registry.insert(Arc::clone(&outbox));
+    gateway.shared.registry.insert(Arc::clone(&outbox), gateway.shared.config.session_policy);
+    // Whoever ended the log-in since the token was looked at did not find this session.
+    if authenticated.login.is_some_and(|login| gateway.shared.is_revoked(login)) {
+        outbox.end(Ending::Revoked);
+    }
     gateway.shared.dependencies.directory.attach(user);
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
     let legacy = auth.v.is_none();
@@ -92,6 +105,13 @@ pub(crate) async fn run<S>(
         unacked: Unacked::default(),
         last_inbound: Instant::now(),
         last_ping: Instant::now(),
+        renewal: Renewal::new(
+            authenticated.expires,
+            gateway.shared.config.expiry_grace,
+            jitter_of(session),
+            gateway.shared.dependencies.clock.now(),
+            Instant::now(),
+        ),
     };
     let end = running.serve(id).await;
 
@@ -110,6 +130,7 @@ struct Session<'a, S> {
     unacked: Unacked,
     last_inbound: Instant,
     last_ping: Instant,
+    renewal: Renewal,
 }
 
 impl<S> Session<'_, S>
@@ -133,6 +154,7 @@ where
             self.push_undelivered().await?;
         }
         self.write_outbox().await?;
+        self.leave_if_told().await?;
         let draining = self.gateway.shared.draining.clone();
         loop {
             let readable = self.sends.has_room();
@@ -147,6 +169,7 @@ where
             }
             self.receive_ready().await?;
             self.write_outbox().await?;
+            self.leave_if_told().await?;
         }
     }
 
@@ -195,6 +218,7 @@ where
         };
         match frame {
             ClientFrame::Auth(_) => self.reply(self.auth_ok(), id).await,
+            ClientFrame::Reauth(frame) => self.reauthenticate(frame, id).await,
             ClientFrame::Ping(_) => {
                 let pong = Pong { ts: self.gateway.shared.dependencies.clock.now() };
                 self.reply(ServerFrame::Pong(pong), id).await
@@ -273,6 +297,9 @@ where
         if now >= self.last_inbound + IDLE_TIMEOUT {
             return Err(End::Gone);
         }
+        if now >= self.renewal.due {
+            self.look_after_token().await?;
+        }
         for due in self.unacked.take_due(now) {
             self.remind(due).await?;
         }
@@ -325,7 +352,7 @@ where
     }
 
     fn next_wake(&self) -> Instant {
-        let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT);
+        let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT).min(self.renewal.due);
         let due = [self.sends.next_deadline(), self.unacked.next_due()];
         due.into_iter().flatten().fold(life, Instant::min)
     }
@@ -391,7 +418,7 @@ where
 }
 
 /// Waits for a read of the store, but not for ever.
-async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+pub(crate) async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })

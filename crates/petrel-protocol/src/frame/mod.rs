@@ -15,7 +15,7 @@ mod server;
 
 pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, MessageEdit, MessageRevoke,
-    MessageType, Ping, Pull, SingleChat, Sync,
+    MessageType, Ping, Pull, Reauth, SingleChat, Sync,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
@@ -26,8 +26,8 @@ pub use group::{
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use server::{
-    AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events, Gap, Limits,
-    Outcome, Pong, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame,
+    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events, Gap, Kick, Limits,
+    Outcome, Pong, ReauthOk, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame,
     StateMember, SyncConversation, SyncState,
 };
 
