@@ -240,7 +240,7 @@ impl Identity {
         }
     }
 
-    fn end_now(&self) -> LoginEnd {
+    pub(super) fn end_now(&self) -> LoginEnd {
         let at = self.clock.now();
         let ttl_ms = millis(self.settings.access_token_ttl);
         let until = at.get().saturating_add(ttl_ms).saturating_add(REMEMBERED_LONGER_MS);

@@ -138,3 +138,30 @@ impl std::fmt::Debug for VerifyingKey {
         write!(f, "VerifyingKey({:?})", self.algorithm)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RSA_1024: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC+tVLc1xnwigytDJepCW26jZM2\n\
+        SYCtVVPZS8+qRvfxYyGKrMItYVPoZ4t4vtkDs/WZWMGBQ6eqOdRSZtY08Pya1I3g\n\
+        /QbtWwHlA/b1pYDOCYNhr62GW5RSbcJ7yIZNDBIlE4ZLI7Ei8baUh2+nV/SswCCI\n\
+        tZwgnfKW0qSQrjpuawIDAQAB\n\
+        -----END PUBLIC KEY-----\n";
+
+    #[test]
+    fn a_key_that_is_too_short_or_none_is_refused() {
+        let public = |algorithm, pem: &str| VerifyingKey::public(algorithm, pem.as_bytes());
+        let weak = public(KeyAlgorithm::Rs256, RSA_1024).unwrap_err();
+        assert!(matches!(weak, KeyError::Weak(_)), "{weak}");
+        for algorithm in [KeyAlgorithm::Es256, KeyAlgorithm::EdDsa, KeyAlgorithm::Hs256] {
+            let wrong = public(algorithm, RSA_1024).unwrap_err();
+            assert!(matches!(wrong, KeyError::Malformed { .. }), "{wrong}");
+        }
+        let private = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let refused = public(KeyAlgorithm::Rs256, private).unwrap_err().to_string();
+        assert!(refused.contains("private key"), "{refused}");
+        assert!(public(KeyAlgorithm::Rs256, "no PEM").is_err());
+    }
+}
