@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn pages_of_other_origins_are_refused() {
-        let check = |pairs: &[_], allowed: &[String]| check_origin(&headers(pairs), allowed).is_ok();
+        let check =
+            |pairs: &[_], allowed: &[String]| check_origin(&headers(pairs), allowed).is_ok();
         let host = ("host", "im.example:8080");
         assert!(check(&[host], &[]));
         assert!(check(&[host, ("origin", "http://im.example:8080")], &[]));

@@ -23,9 +23,9 @@ use petrel_logic::sync::Catchup;
 use serde_json::Value;
 
 pub use answer::RequestIds;
-pub use source::{Network, NetworkError, Proxies};
 use answer::{not_found, wrong_method};
 use openapi::Document;
+pub use source::{Network, NetworkError, Proxies};
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;

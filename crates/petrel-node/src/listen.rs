@@ -78,10 +78,13 @@ async fn serve_connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service_fn(|mut request| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            routes.call(request)
-        }))
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(|mut request| {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                routes.call(request)
+            }),
+        )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use petrel_types::{
-    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId, Seq,
-    TimestampMs, UserId,
+    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
+    Seq, TimestampMs, UserId,
 };
 
 use crate::{
-    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, EventPage, Member,
-    BegunLogin, Digest, EndedLogin, IdentityStore, Invite, Login, LoginEnd, MemberPage, NewLogin,
+    Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
+    EndedLogin, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage, NewLogin,
     RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
     WhichLogins,
 };

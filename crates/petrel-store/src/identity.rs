@@ -101,11 +101,8 @@ pub trait IdentityStore: Send + Sync {
 
     /// Up to `limit` log-ins that were ended and are still to be remembered, with ids
     /// above `after`, by id.
-    async fn ended_logins(
-        &self,
-        after: LoginId,
-        limit: u32,
-    ) -> Result<Vec<EndedLogin>, StoreError>;
+    async fn ended_logins(&self, after: LoginId, limit: u32)
+    -> Result<Vec<EndedLogin>, StoreError>;
 
     /// Removes up to `limit` log-ins and invites that have expired, and as many ended
     /// log-ins that need not be remembered any longer. Returns how many of each at most:

@@ -13,7 +13,7 @@ mod slot;
 
 pub use clock::{Clock, ManualClock, SystemClock, TimestampMs};
 pub use id::{
-    ClientMessageId, ClientMessageIdError, ConversationId, Epoch, LogPosition, MessageNumber,
-    LoginId, NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
+    ClientMessageId, ClientMessageIdError, ConversationId, Epoch, LogPosition, LoginId,
+    MessageNumber, NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
 };
 pub use slot::{Partition, Slot};

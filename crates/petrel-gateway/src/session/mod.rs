@@ -418,7 +418,9 @@ where
 }
 
 /// Waits for a read of the store, but not for ever.
-pub(crate) async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+pub(crate) async fn bounded<T>(
+    read: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })

@@ -168,8 +168,7 @@ where
         let now = shared.dependencies.clock.now();
         let jitter = jitter_of(self.outbox.session());
         let grace = shared.config.expiry_grace;
-        self.renewal =
-            Renewal::new(authenticated.expires, grace, jitter, now, Instant::now());
+        self.renewal = Renewal::new(authenticated.expires, grace, jitter, now, Instant::now());
         Ok(ReauthOk { expires_in_ms: authenticated.expires.get().saturating_sub(now.get()) })
     }
 }
@@ -203,7 +202,8 @@ mod tests {
 
     #[test]
     fn the_warning_comes_earlier_for_some_and_never_at_once() {
-        let warned_at = |expires, jitter| renewal(expires, jitter).0.warn_at.unwrap().get() - 1_000_000;
+        let warned_at =
+            |expires, jitter| renewal(expires, jitter).0.warn_at.unwrap().get() - 1_000_000;
         assert_eq!(warned_at(15 * MINUTE_MS, 1.0), 13 * MINUTE_MS);
         assert_eq!(warned_at(15 * MINUTE_MS, 0.5), 13 * MINUTE_MS + MINUTE_MS / 2);
         assert_eq!(warned_at(2000, 1.0), 1000);

@@ -22,12 +22,13 @@ pub async fn create_user(
     check_username(username)?;
     check_password(password)?;
     let hash = hash_password(password);
-    let user = store.create_user(username, &hash, clock.now()).await.map_err(|error| {
-        match error.kind() {
-            StoreErrorKind::Conflict => taken(username),
-            _ => of_store(error),
-        }
-    })?;
+    let user =
+        store.create_user(username, &hash, clock.now()).await.map_err(|error| {
+            match error.kind() {
+                StoreErrorKind::Conflict => taken(username),
+                _ => of_store(error),
+            }
+        })?;
     if admin {
         store.make_admin(user.id).await.map_err(of_store)?;
     }

@@ -127,9 +127,7 @@ impl Identity {
     /// Ends the log-in of an access token. One that belongs to none just expires.
     pub async fn logout(&self, who: Authenticated) -> Result<(), Refusal> {
         match who.login {
-            Some(login) => {
-                self.end_logins(who.user, WhichLogins::One(login)).await.map(drop)
-            }
+            Some(login) => self.end_logins(who.user, WhichLogins::One(login)).await.map(drop),
             None => Ok(()),
         }
     }
@@ -216,11 +214,7 @@ impl Identity {
         }
     }
 
-    async fn end_logins(
-        &self,
-        user: UserId,
-        which: WhichLogins,
-    ) -> Result<Vec<LoginId>, Refusal> {
+    async fn end_logins(&self, user: UserId, which: WhichLogins) -> Result<Vec<LoginId>, Refusal> {
         let end = self.end_now();
         let ended = self.store.end_logins(user, which, end).await.map_err(of_store)?;
         self.ended(user, &ended, end);

@@ -136,9 +136,7 @@ impl Identity {
     ) -> Result<LoggedIn, Refusal> {
         let device = device_of(&credentials)?;
         let Credentials { username, password, .. } = credentials;
-        self.throttle()
-            .begin(source, &username, self.clock.now())
-            .map_err(too_many_tries)?;
+        self.throttle().begin(source, &username, self.clock.now()).map_err(too_many_tries)?;
         let user = self.store.user_by_name(&username).await.map_err(of_store)?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verified = self.hashing.verify(password, hash).await?;

@@ -26,9 +26,9 @@ pub use group::{
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use server::{
-    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events, Gap, Kick, Limits,
-    Outcome, Pong, ReauthOk, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame,
-    StateMember, SyncConversation, SyncState,
+    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events,
+    Gap, Kick, Limits, Outcome, Pong, ReauthOk, ReceiptAck, ReceiptKind, SavedAck, SavedTag,
+    ServerAck, ServerFrame, StateMember, SyncConversation, SyncState,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

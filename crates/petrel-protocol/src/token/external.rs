@@ -54,9 +54,8 @@ impl VerifyingKey {
         now: TimestampMs,
     ) -> Result<ExternalClaims, TokenError> {
         let Claims { exp, nbf, typ, uid, sub } = self.claims(token, issuer)?;
-        let is_access = typ.is_none_or(|typ| {
-            ACCESS_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(&typ))
-        });
+        let is_access =
+            typ.is_none_or(|typ| ACCESS_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(&typ)));
         let subject = match if user == UserClaim::Uid { uid } else { sub } {
             Value::String(text) if !text.is_empty() => text,
             Value::Number(number) if number.is_u64() => number.to_string(),

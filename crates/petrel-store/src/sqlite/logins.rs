@@ -171,9 +171,11 @@ pub(super) fn remove_expired(
     limit: u32,
 ) -> std::result::Result<u32, WriteError> {
     let mut most = 0;
-    for (table, time) in
-        [("logins", "expires_ms"), ("ended_logins", "remembered_until_ms"), ("invites", "expires_ms")]
-    {
+    for (table, time) in [
+        ("logins", "expires_ms"),
+        ("ended_logins", "remembered_until_ms"),
+        ("invites", "expires_ms"),
+    ] {
         let removed = transaction
             .connection
             .prepare_cached(&format!(

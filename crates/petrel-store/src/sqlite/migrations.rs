@@ -65,7 +65,6 @@ fn to_3(connection: &Connection) -> Result<()> {
 
 /// Log-ins, users of external issuers, invites and admins.
 fn to_4(connection: &Connection) -> Result<()> {
-    connection
-        .execute_batch("ALTER TABLE users ADD COLUMN is_admin INTEGER NOT NULL DEFAULT 0")?;
+    connection.execute_batch("ALTER TABLE users ADD COLUMN is_admin INTEGER NOT NULL DEFAULT 0")?;
     connection.execute_batch(tables::ADDED_IN_4)
 }

@@ -63,8 +63,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use petrel_types::{
-    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId, Seq,
-    TimestampMs, UserId,
+    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
+    Seq, TimestampMs, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -83,8 +83,8 @@ pub use self::verify::{Report, verify};
 use self::write::{Write, WriteError};
 use self::writer::{Failure, Finished, Writer};
 use crate::{
-    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, EventPage, Member,
-    BegunLogin, Digest, EndedLogin, IdentityStore, Invite, Login, LoginEnd, MemberPage, NewLogin,
+    Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
+    EndedLogin, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage, NewLogin,
     RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
     WhichLogins,
 };

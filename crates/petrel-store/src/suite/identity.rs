@@ -224,12 +224,8 @@ pub async fn identities_outlive_a_restart(place: &dyn Place) {
     store.end_logins(ANN, WhichLogins::One(ended), END).await.unwrap();
     let login = store.login(kept).await.unwrap();
     let external = store.map_external_user("one", "7", now).await.unwrap();
-    let invite = Invite {
-        digest: [1; 32],
-        uses_left: 1,
-        created: now,
-        expires: TimestampMs::new(100),
-    };
+    let invite =
+        Invite { digest: [1; 32], uses_left: 1, created: now, expires: TimestampMs::new(100) };
     store.create_invite(invite).await.unwrap();
     let ann = store.create_user("ann", "hash", now).await.unwrap().id;
     store.make_admin(ann).await.unwrap();

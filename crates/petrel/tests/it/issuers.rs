@@ -41,7 +41,10 @@ async fn the_same_user_number_from_two_issuers_is_two_users() -> Result<()> {
     assert_eq!(sender.auth_ok().map(|ok| ok.from), Some(first));
     sender.chat(second, "m1", "hello").await?;
     let push = receiver.next_json().await?;
-    assert_eq!((push["from"].as_str(), push["body"].as_str()), (Some(&*first.to_string()), Some("hello")));
+    assert_eq!(
+        (push["from"].as_str(), push["body"].as_str()),
+        (Some(&*first.to_string()), Some("hello"))
+    );
     sender.expect_saved().await?;
     sender.expect_silence().await?;
 
@@ -76,8 +79,15 @@ async fn public_keys_open_the_door_for_their_own_algorithm_only() -> Result<()> 
         if algorithm == "RS256" {
             assert_eq!(who(&server, &token("bearer")?).await?.user_id, ada.user_id);
             let wrong = [
-                "confused", "none", "anotherIssuer", "noIssuer", "noExpiry", "noSubject",
-                "notYet", "refresh", "forged",
+                "confused",
+                "none",
+                "anotherIssuer",
+                "noIssuer",
+                "noExpiry",
+                "noSubject",
+                "notYet",
+                "refresh",
+                "forged",
             ];
             for name in wrong {
                 let shut = expect_shut(&server, &token(name)?, ErrorReason::InvalidToken).await;
@@ -135,11 +145,13 @@ async fn an_issuer_that_could_be_anybody_is_refused_at_the_start() -> Result<()>
     // With what each of these says, it starts.
     let launcher = launcher()?;
     let closed = launcher.clone().argument("--registration").argument("closed");
-    let path = write_secret(&launcher, "mini-im", weak, "ids = 'trusted'\nallow_weak_secret = true\n")?;
+    let path =
+        write_secret(&launcher, "mini-im", weak, "ids = 'trusted'\nallow_weak_secret = true\n")?;
     let server = closed.argument("--issuer").argument(path).start().await?;
     let mint = Mint::external("mini-im", weak)?;
     let snowflake = UserId::new(1_800_000_000_000_000_000);
-    let mut one = Connect::to(server.gateway_address()).authenticate(&mint.token(snowflake)).await?;
+    let mut one =
+        Connect::to(server.gateway_address()).authenticate(&mint.token(snowflake)).await?;
     let neighbour = UserId::new(snowflake.get() + 1);
     one.chat(neighbour, "m1", "hello").await?;
     one.expect_saved().await?;

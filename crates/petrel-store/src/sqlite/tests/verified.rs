@@ -2,9 +2,7 @@
 
 use super::model::{Change, Model};
 use super::*;
-use crate::{
-    Invite, LoginDevice, LoginEnd, NewLogin, PreviousToken, RefreshTokens, WhichLogins,
-};
+use crate::{Invite, LoginDevice, LoginEnd, NewLogin, PreviousToken, RefreshTokens, WhichLogins};
 
 /// A directory with two events and a cursor, in the indexes or not yet.
 async fn directory(flushed: bool) -> TempDir {
