@@ -4,6 +4,11 @@ use super::model::Model;
 use super::*;
 use crate::sqlite::{Progress, backup, restore};
 
+/// More commits than it takes for a log of [`RESTART_BYTES`] to begin again: each writes two
+/// pages of 16 KiB at least.
+const COMMITS_PER_LOG: u64 = 200;
+const RESTART_BYTES: u64 = 2 << 20;
+
 fn paths() -> (TempDir, std::path::PathBuf, std::path::PathBuf) {
     let place = TempDir::new().unwrap();
     let (data, copy) = (place.path().join("data"), place.path().join("copy"));
@@ -27,7 +32,7 @@ async fn a_backup_of_a_busy_store_holds_all_that_was_acked_before_it() {
         tail_rows: 100,
         slice_rows: 7,
         checkpoint_bytes: 1 << 20,
-        restart_bytes: 2 << 20,
+        restart_bytes: RESTART_BYTES,
         ..Options::default()
     };
     let store = Arc::new(SqliteStore::open_with(&data, options).unwrap());
@@ -52,8 +57,19 @@ async fn a_backup_of_a_busy_store_holds_all_that_was_acked_before_it() {
         let before = *acks.borrow();
         let (from, to) = (data.clone(), copy.clone());
         let mut seen = Vec::new();
+        let (mut acks, runtime) = (acks.clone(), tokio::runtime::Handle::current());
         let progress = tokio::task::spawn_blocking(move || {
-            backup(&from, &to, &[], |progress| seen.push(progress)).unwrap();
+            let went_on = |progress| {
+                seen.push(progress);
+                // Nothing is held yet: time for the log to begin again, with other content
+                // in the file. Later it could only grow, up to its limit.
+                if seen.len() > 2 {
+                    return;
+                }
+                let until = *acks.borrow() + COMMITS_PER_LOG;
+                runtime.block_on(acks.wait_for(|seq| *seq > until)).unwrap();
+            };
+            backup(&from, &to, &[], went_on).unwrap();
             seen
         });
         let progress = progress.await.unwrap();

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The ladder of connections: 1,000, 10,000, 30,000, 50,000, each held for a while.
+set -euo pipefail
+
+usage() {
+    cat <<'USAGE'
+Usage: bench-ws.sh [HOST:PORT] [CONNECTIONS …] [-- WSBENCH OPTIONS]
+
+Opens and holds so many connections, one step after the other (default: localhost:8084 and
+1000 10000 30000 50000), and ends at the first step that fails. Reports go to results/.
+More options go to wsbench and win: bench-ws.sh localhost:8084 1000 -- --duration 30s
+USAGE
+}
+
+server=localhost:8084
+steps=""
+while [ $# -gt 0 ]; do
+    case "$1" in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        --)
+            shift
+            break
+            ;;
+        *:*) server="$1" ;;
+        *[!0-9]* | "")
+            echo "bench-ws.sh: $1 is neither HOST:PORT nor a number; see --help" >&2
+            exit 2
+            ;;
+        *) steps="$steps $1" ;;
+    esac
+    shift
+done
+here="$(cd "$(dirname "$0")" && pwd)"
+# shellcheck source=deploy/scripts/wsbench-path.sh
+. "$here/wsbench-path.sh"
+for conns in ${steps:-1000 10000 30000 50000}; do
+    echo "=== $conns connections"
+    "$wsbench" connect-only --target "ws://$server/ws" --conns "$conns" --ramp 1m --duration 5m \
+        --max-cps 2000 --ping-interval 60s --read-timeout 180s --out-dir results "$@"
+done
