@@ -49,10 +49,9 @@ impl Identity {
             created: now,
             expires: self.login_expires(now),
         };
-        let kept_max = self.settings.logins_per_user_max;
-        let begun = self.store.begin_login(login, kept_max, self.end_now()).await;
-        let begun = begun.map_err(of_store)?;
-        self.ended(user.id, &begun.ended, self.end_now());
+        let (kept_max, end) = (self.settings.logins_per_user_max, self.end_now());
+        let begun = self.store.begin_login(login, kept_max, end).await.map_err(of_store)?;
+        self.ended(user.id, &begun.ended, end);
         let token = RefreshToken::first(begun.id, &seed);
         Ok(self.logged_in(user, begun.id, &token))
     }
