@@ -65,9 +65,10 @@ format: ## Format the code
 deny: ## Install the licence checker that `make lint` needs
 	$(CARGO) deny --version 2>/dev/null | grep -q ' $(CARGO_DENY_VERSION)$$' || $(CARGO) install cargo-deny --debug --locked --version $(CARGO_DENY_VERSION)
 
-schema: ## Rewrite the generated parts of docs/ after a change of the protocol
+schema: ## Rewrite what is generated (docs/, petrel.example.toml) after a change of the protocol, settings or metrics
 	PETREL_UPDATE=1 $(CARGO) test --locked --package petrel-protocol
 	PETREL_UPDATE=1 $(CARGO) test --locked --package wsbench --test it schema
+	PETREL_UPDATE=1 $(CARGO) test --locked --package petrel --test it -- are_fresh is_documented
 
 clean: ## Remove what was built (not your data)
 	$(CARGO) clean

@@ -20,7 +20,7 @@ finish() {
 }
 trap finish EXIT
 
-"$petrel" serve --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 >"$data/out" 2>"$data/log" &
+"$petrel" serve --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 --admin off >"$data/out" 2>"$data/log" &
 server=$!
 for _ in $(seq 100); do
     grep -q "HTTP API" "$data/out" && break

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 data=$(mktemp -d)
 log=$data/serve.log
-target/release/petrel serve --bench-issuer --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 >"$log" 2>&1 &
+target/release/petrel serve --bench-issuer --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 --admin off >"$log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$data"' EXIT
 while ! grep -q Stop "$log"; do

@@ -8,9 +8,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
@@ -19,6 +20,9 @@ use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::{Failure, Success};
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
+
+use crate::Metrics;
 
 /// What a handler returns.
 pub(crate) type Answer<T> = Result<Json<Success<T>>, Refused>;
@@ -48,12 +52,14 @@ pub(crate) async fn wrong_method() -> Refused {
 pub struct RequestIds {
     prefix: u32,
     next: Arc<AtomicU64>,
+    metrics: Metrics,
 }
 
 impl RequestIds {
-    /// Ids that begin with `prefix`, which should be random.
-    pub fn new(prefix: u32) -> Self {
-        Self { prefix, next: Arc::new(AtomicU64::new(1)) }
+    /// Ids that begin with `prefix`, which should be random. Requests are counted in
+    /// `metrics`.
+    pub fn new(prefix: u32, metrics: Metrics) -> Self {
+        Self { prefix, next: Arc::new(AtomicU64::new(1)), metrics }
     }
 
     /// Puts ids onto the requests of a router: in the log, in the header
@@ -69,14 +75,21 @@ impl RequestIds {
 
 async fn with_request_id(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
     let request_id = ids.next();
+    // What is logged below on the way to an answer says for which request.
+    let span = tracing::debug_span!("request", request_id);
     let method = request.method().clone();
     // Only the path: a query may hold a token.
     let path = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let begin = Instant::now();
+    let mut response = next.run(request).instrument(span).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         response = failure(&refusal, &request_id);
     }
-    tracing::debug!(request_id, %method, path, status = response.status().as_u16(), "answered");
+    let status = response.status().as_u16();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    ids.metrics.answered(&method, route, status, begin.elapsed());
+    tracing::debug!(request_id, %method, path, status, "answered");
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
     }

@@ -4,6 +4,7 @@ mod answer;
 mod bearer;
 mod cookie;
 mod extract;
+mod metrics;
 mod openapi;
 mod route;
 mod routes;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 pub use answer::RequestIds;
 use answer::{not_found, wrong_method};
+pub use metrics::Metrics;
 use openapi::Document;
 pub use source::{Network, NetworkError, Proxies};
 

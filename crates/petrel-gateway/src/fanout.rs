@@ -13,12 +13,13 @@ use petrel_protocol::frame::ServerFrame;
 use petrel_types::{ConversationId, Seq, SessionId};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::registry::Registry;
 use crate::sends::UNTRACKED;
 
 /// Fills the outboxes of everybody the batch concerns and wakes them.
-pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
+pub(crate) fn deliver(registry: &Registry, metrics: &Metrics, batch: CommittedBatch) {
     let mut touched: HashMap<SessionId, Arc<Outbox>> = HashMap::new();
     for effect in batch.effects {
         match effect {
@@ -32,6 +33,7 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
             }
             Effect::Deliver { recipients, except, frame } => {
                 let place = place_of(&frame);
+                let (mut queued, mut dropped) = (0, 0);
                 let mut encoded: Option<Utf8Bytes> = None;
                 for user in recipients.iter().copied() {
                     registry.for_each_session(user, |outbox| {
@@ -39,9 +41,20 @@ pub(crate) fn deliver(registry: &Registry, batch: CommittedBatch) {
                             return;
                         }
                         let bytes = encoded.get_or_insert_with(|| frame.encode(None).into());
-                        outbox.push(bytes, place);
+                        if outbox.push(bytes, place) {
+                            queued += 1;
+                        } else {
+                            dropped += 1;
+                        }
                         touched.entry(outbox.session()).or_insert_with(|| Arc::clone(outbox));
                     });
+                }
+                if let Some((conversation, seq)) = place {
+                    tracing::debug!(%conversation, %seq, sessions = queued, dropped, "pushed");
+                }
+                metrics.pushes.inc_by(queued);
+                if dropped > 0 {
+                    metrics.pushes_dropped.inc_by(dropped);
                 }
             }
         }

@@ -9,6 +9,7 @@
 
 mod fanout;
 mod handshake;
+mod metrics;
 mod outbox;
 mod registry;
 mod replacement;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use handshake::refuse;
+pub use metrics::Metrics;
 use registry::Registry;
 pub use replacement::SessionPolicy;
 
@@ -56,6 +58,8 @@ pub struct Dependencies {
     pub clock: Arc<dyn Clock>,
     /// The store's epoch, for AUTH_OK.
     pub epoch: Epoch,
+    /// Where it counts what it does.
+    pub metrics: Metrics,
 }
 
 /// The bounds of a gateway, and its names.
@@ -135,7 +139,7 @@ impl Gateway {
     /// Brings what a committed batch has to say to everybody it concerns. Batches must
     /// come in the order of their commits. Never waits.
     pub fn deliver(&self, batch: CommittedBatch) {
-        fanout::deliver(&self.shared.registry, batch);
+        fanout::deliver(&self.shared.registry, &self.shared.dependencies.metrics, batch);
     }
 
     /// Closes every session with a time to come back, and waits for them to go, for
@@ -149,6 +153,11 @@ impl Gateway {
                 "sessions did not close in time and are dropped"
             );
         }
+    }
+
+    /// What waits to be written to sessions, in bytes, over all of them.
+    pub fn outbox_bytes(&self) -> u64 {
+        self.shared.registry.outbox_bytes()
     }
 
     /// Open connections, authenticated or not.

@@ -106,8 +106,8 @@ impl Outbox {
     }
 
     /// Queues a push, or notes a gap. `place` is the event's place, if losing the frame
-    /// would leave a hole. Does not wake the session.
-    pub(crate) fn push(&self, frame: &Utf8Bytes, place: Option<(ConversationId, Seq)>) {
+    /// would leave a hole. Does not wake the session. Returns whether it was queued.
+    pub(crate) fn push(&self, frame: &Utf8Bytes, place: Option<(ConversationId, Seq)>) -> bool {
         let mut state = self.state();
         if state.bytes + frame.len() > HIGH_WATER_BYTES {
             state.congested = true;
@@ -119,6 +119,7 @@ impl Outbox {
             let head = state.gaps.entry(conversation).or_default();
             *head = seq.max(*head);
         }
+        !state.congested
     }
 
     /// Queues an answer. Does not wake the session.
@@ -158,6 +159,11 @@ impl Outbox {
     /// Whether nothing waits to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.state().queue.is_empty()
+    }
+
+    /// How much waits to be written.
+    pub(crate) fn bytes(&self) -> usize {
+        self.state().bytes
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -68,6 +68,15 @@ impl Registry {
         }
     }
 
+    /// What waits in all outboxes.
+    pub(crate) fn outbox_bytes(&self) -> u64 {
+        let of_shard = |shard: &Mutex<HashMap<SessionId, Arc<Outbox>>>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().map(|outbox| outbox.bytes() as u64).sum::<u64>()
+        };
+        self.by_session.0.iter().map(of_shard).sum()
+    }
+
     pub(crate) fn session(&self, session: SessionId) -> Option<Arc<Outbox>> {
         self.by_session.lock(session.get()).get(&session).cloned()
     }

@@ -35,6 +35,13 @@ pub(crate) struct Pending {
     deadline: Instant,
 }
 
+impl Pending {
+    /// How long it has waited.
+    pub(crate) fn waited(&self) -> Duration {
+        (Instant::now() + ANSWER_TIMEOUT).saturating_duration_since(self.deadline)
+    }
+}
+
 /// A session's sends. Tags are given in order, so the least tag has the first deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Sends {

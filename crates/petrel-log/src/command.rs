@@ -1,5 +1,7 @@
 //! The record format of the log.
 
+use std::fmt;
+
 use bytes::Bytes;
 use petrel_protocol::frame::{History, Role};
 use petrel_types::{
@@ -145,6 +147,13 @@ pub enum ReceiptKind {
 impl Origin {
     /// Nobody waits: the system itself asks.
     pub const NOBODY: Self = Self { node: NodeId::new(0), session: SessionId::new(0), tag: 0 };
+}
+
+/// The name of a request in the log, from the one who asks to the one who is told.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.session, self.tag)
+    }
 }
 
 impl Command {

@@ -95,6 +95,7 @@ impl Calls {
     async fn ask(&self, actor: UserId, request: Request) -> Result<Option<ServerFrame>, Refusal> {
         let mut call = self.begin()?;
         let origin = Origin { node: self.node, session: self.session, tag: call.tag };
+        tracing::debug!(request = %origin, %actor, "asked");
         self.log.append(Command { origin, actor, request }).map_err(|error| {
             let message = match error {
                 AppendError::Full => "the server is busy; nothing was stored, send it again",

@@ -1,4 +1,15 @@
 //! What an operator decides about a node.
+//!
+//! The settings are a typed tree ([`Config`]); files, the environment and the command
+//! line are laid over its defaults by [`Loaded::read`]. [`NodeConfig`] is what the parts
+//! of a node are made from.
+
+mod document;
+mod keys;
+mod load;
+mod sources;
+mod tree;
+mod units;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,9 +17,20 @@ use std::time::Duration;
 
 use petrel_api::Network;
 use petrel_gateway::SessionPolicy;
-use petrel_logic::identity::{ExternalIssuer, IdentitySettings, Registration};
+use petrel_logic::identity::{IdentitySettings, Registration};
 
 use crate::StartError;
+use crate::tls::TlsConfig;
+
+pub use document::{effective, example, reference};
+pub use load::{ConfigError, FILE, Loaded, Sources};
+pub use sources::Origin;
+pub use tree::{
+    AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
+    LogFormat, LogSection, RegistrationSetting, SessionPolicySetting, RetentionSection, ServerSection, TlsMode,
+    TlsSection,
+};
+pub use units::{Listen, Span};
 
 /// How long a session goes on after its token has expired, if nothing else is said.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(60);
@@ -27,8 +49,8 @@ pub struct NodeConfig {
     /// How long log-ins and tokens last, and how fast passwords may be tried. Its
     /// `registration` is set by the field above.
     pub identity: IdentitySettings,
-    /// Other issuers whose tokens are believed.
-    pub issuers: Vec<ExternalIssuer>,
+    /// Files that describe other issuers whose tokens are believed.
+    pub issuer_files: Vec<PathBuf>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub proxies: Vec<Network>,
     /// How many sessions a user may have at once.
@@ -43,6 +65,10 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// Whether, and with which certificate, both listeners speak TLS.
+    pub tls: TlsConfig,
+    /// Where metrics and profiles are served.
+    pub admin: Listen,
 }
 
 /// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any
@@ -93,7 +119,7 @@ mod tests {
             gateway: "127.0.0.1:8084".parse().unwrap(),
             registration: None,
             identity: IdentitySettings::default(),
-            issuers: Vec::new(),
+            issuer_files: Vec::new(),
             proxies: Vec::new(),
             session_policy: SessionPolicy::Multi,
             expiry_grace: EXPIRY_GRACE,
@@ -101,6 +127,8 @@ mod tests {
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            tls: TlsConfig::Off,
+            admin: Listen::Off,
         }
     }
 

@@ -5,10 +5,14 @@
 //! it just as the binary does.
 
 mod admin;
-mod config;
+mod admin_listener;
+pub mod config;
+pub mod doctor;
 mod issuer;
 mod listen;
+mod machine;
 pub mod secrets;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use petrel_api::{Api, Proxies, RequestIds};
-use petrel_directory::InProcessDirectory;
+use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::calls::Calls;
@@ -27,7 +31,7 @@ use petrel_logic::identity::{
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
-use petrel_store::sqlite::SqliteStore;
+use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
 use tokio::net::TcpListener;
@@ -37,6 +41,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, AdminError};
+pub use admin_listener::LogControl;
+use admin_listener::{AdminListener, Metrics, Sample, Tasks};
+use config::Listen;
 pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
 pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
@@ -46,6 +53,8 @@ pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
 };
 use secrets::{Issuer, SecretError};
+use tls::Tls;
+pub use tls::{TlsConfig, TlsError};
 
 /// The embedded engine has one partition: one writer is faster on one disk.
 const PARTITION: Partition = Partition::new(0);
@@ -87,6 +96,12 @@ pub enum StartError {
     /// The external issuers can't be trusted.
     #[error("{0}")]
     Issuer(#[from] IssuerError),
+    /// The description of an external issuer can't be read.
+    #[error("{0}")]
+    IssuerConfig(#[from] IssuerConfigError),
+    /// The certificate can't be used.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
@@ -116,6 +131,9 @@ pub enum RunError {
 pub struct Node {
     http_address: SocketAddr,
     gateway_address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    tls: Option<Tls>,
+    reload: Arc<Notify>,
     gateway: Gateway,
     log: Arc<dyn CommandLog>,
     store: Arc<dyn Store>,
@@ -125,42 +143,40 @@ pub struct Node {
 }
 
 impl Node {
-    /// Binds, opens, assembles and begins to serve.
-    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+    /// Binds, opens, assembles and begins to serve. `log` is for the admin listener.
+    pub async fn start(config: NodeConfig, log: LogControl) -> Result<Self, StartError> {
         config.check()?;
-        let http = listen::bind(config.http).map_err(|source| StartError::Bind {
-            what: "HTTP",
-            option: "--http",
-            address: config.http,
-            source,
-        })?;
-        let gateway = listen::bind(config.gateway).map_err(|source| StartError::Bind {
-            what: "WebSocket gateway",
-            option: "--gateway",
-            address: config.gateway,
-            source,
-        })?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_directory)?);
+        let listeners = Listeners::bind(&config)?;
+        let metrics = Arc::new(Metrics::new());
+        let options = sqlite::Options { metrics: metrics.store.clone(), ..Default::default() };
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open_with(&config.data_directory, options)?);
         let issuers = issuers(&config)?;
-        Self::assemble(config, http, gateway, store, issuers).await
+        let tls = Tls::new(&config.tls, &config.data_directory, &SystemClock)?;
+        let admin = AdminListener { metrics, tasks: Tasks::default(), log };
+        Self::assemble(config, listeners, store, issuers, tls, admin).await
     }
 
     async fn assemble(
         config: NodeConfig,
-        http_listener: TcpListener,
-        gateway_listener: TcpListener,
+        listeners: Listeners,
         store: Arc<dyn Store>,
         issuers: Issuers,
+        tls: Option<Tls>,
+        admin: AdminListener,
     ) -> Result<Self, StartError> {
+        let (metrics, tasks) = (Arc::clone(&admin.metrics), admin.tasks.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (external_users, unstored_local_users) = issuers.external.unstored_users();
         let external_users = external_users || issuers.bench.is_some();
         let rules = Rules { external_users, unstored_local_users };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
+        let sequencer = sequencer.with_metrics(metrics.sequencer.clone());
         let (log, mut streams) = InProcessLog::new(&[next_position], COMMANDS_QUEUED_MAX);
         let log: Arc<dyn CommandLog> = Arc::new(log);
         let (effects, batches) = mpsc::channel(BATCHES_QUEUED_MAX);
+        let batches_queued = effects.clone().downgrade();
         let stream = streams.pop().expect("one stream for one partition");
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
@@ -172,14 +188,16 @@ impl Node {
         // Room for 2^31 sessions before the next start could meet this one's.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
+        let directory: Arc<dyn Directory> = Arc::new(InProcessDirectory::new());
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
                 identity: Arc::clone(&identity),
                 catchup: catchup.clone(),
-                directory: Arc::new(InProcessDirectory::new()),
+                directory: Arc::clone(&directory),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
+                metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
                 node: NODE,
@@ -194,15 +212,26 @@ impl Node {
         // Next to the first session, which no session of this start has.
         let calls = Arc::new(Calls::new(Arc::clone(&log), NODE, SessionId::new(first_session - 1)));
         let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
-        tokio::spawn(outcome.deliver(batches, Arc::clone(&derived)));
-        tokio::spawn(Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
+        tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
             let retention = Retention::new(Arc::clone(&store), Arc::clone(&log), clock, keep);
-            tokio::spawn(retention.run());
+            tasks.spawn("retention", retention.run());
         }
+        let (sampled, queue) = (gateway.clone(), Arc::clone(&log));
+        metrics.sample_with(move || Sample {
+            connections: sampled.connections(),
+            users_online: directory.users_online() as u64,
+            outbox_bytes: sampled.outbox_bytes(),
+            commands_queued: queue.depth() as u64,
+            batches_queued: batches_queued
+                .upgrade()
+                .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
+        });
 
-        let request_ids = RequestIds::new(u32::try_from(random()? >> 32).unwrap_or_default());
+        let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
+        let request_ids = RequestIds::new(prefix, metrics.http.clone());
         let housekeeper = Arc::clone(&identity);
         tokio::spawn(async move { housekeeper.remove_expired().await });
         let api = petrel_api::routes(Api {
@@ -216,12 +245,25 @@ impl Node {
         let gateway_routes = request_ids.layer(gateway.routes());
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
-        let http_address = local_address(&http_listener)?;
-        let gateway_address = local_address(&gateway_listener)?;
-        for (listener, routes) in [(http_listener, http_routes), (gateway_listener, gateway_routes)]
-        {
-            tokio::spawn(serve(listener, routes, stopping.clone(), connections.clone()));
+        let http_address = local_address(&listeners.http)?;
+        let gateway_address = local_address(&listeners.gateway)?;
+        let admin_address = listeners.admin.as_ref().map(local_address).transpose()?;
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let spawn = |name, listener, acceptor, routes| {
+            let serve = serve(listener, acceptor, routes, stopping.clone(), connections.clone());
+            tasks.spawn(name, serve);
+        };
+        spawn("http listener", listeners.http, acceptor.clone(), http_routes);
+        spawn("gateway listener", listeners.gateway, acceptor, gateway_routes);
+        if let Some((listener, address)) = listeners.admin.zip(admin_address) {
+            warn_of_strangers(address);
+            spawn("admin listener", listener, None, admin.routes(address));
         }
+        let reload = Arc::new(Notify::new());
+        if let Some(tls) = tls.clone() {
+            tasks.spawn("tls certificate", tls.keep_up(Arc::clone(&reload), stopping.clone()));
+        }
+        raise_descriptors(config.connections_max);
         if registration == Registration::Closed {
             tracing::info!(
                 "registration is closed; `--registration open` opens it, and `petrel admin \
@@ -231,6 +273,9 @@ impl Node {
         Ok(Self {
             http_address,
             gateway_address,
+            admin_address,
+            tls,
+            reload,
             gateway,
             log,
             store,
@@ -248,6 +293,21 @@ impl Node {
     /// Where the WebSocket gateway listens.
     pub fn gateway_address(&self) -> SocketAddr {
         self.gateway_address
+    }
+
+    /// Where metrics and profiles are served, if anywhere.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// The SHA-256 of the TLS certificate, as browsers show it; `None` without TLS.
+    pub fn tls_fingerprint(&self) -> Option<String> {
+        self.tls.as_ref().map(Tls::fingerprint)
+    }
+
+    /// Notified, it makes the node read its TLS certificate again.
+    pub fn reload(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload)
     }
 
     /// Serves until `shutdown` is done, then drains: sessions are sent away with a
@@ -270,6 +330,56 @@ impl Node {
         self.store.close().await?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Bound, and not yet served.
+struct Listeners {
+    http: TcpListener,
+    gateway: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    fn bind(config: &NodeConfig) -> Result<Self, StartError> {
+        let bind = |what, option, address| {
+            listen::bind(address).map_err(|source| StartError::Bind {
+                what,
+                option,
+                address,
+                source,
+            })
+        };
+        Ok(Self {
+            http: bind("HTTP", "--http", config.http)?,
+            gateway: bind("WebSocket gateway", "--gateway", config.gateway)?,
+            admin: match config.admin {
+                Listen::Off => None,
+                Listen::At(address) => Some(bind("admin", "--admin", address)?),
+            },
+        })
+    }
+}
+
+fn raise_descriptors(connections_max: u64) {
+    let descriptors = machine::raise_descriptors();
+    if descriptors < connections_max.saturating_add(machine::DESCRIPTORS_RESERVED) {
+        tracing::warn!(
+            descriptors,
+            connections_max,
+            "not all connections fit under the limit of open files; `petrel doctor` says how to \
+             raise it"
+        );
+    }
+}
+
+fn warn_of_strangers(admin: SocketAddr) {
+    if !admin.ip().is_loopback() {
+        tracing::warn!(
+            address = %admin,
+            "whoever reaches the admin listener can read metrics and profiles and change the log \
+             level; see that only your own network does"
+        );
     }
 }
 
@@ -319,8 +429,9 @@ fn issuers(config: &NodeConfig) -> Result<Issuers, StartError> {
             Some(secrets::load_or_create(&config.data_directory, Issuer::Bench)?)
         }
     };
+    let files = config.issuer_files.iter().map(|path| IssuerConfig::read(path));
     let external = ExternalIssuers::new(
-        config.issuers.clone(),
+        files.collect::<Result<_, _>>()?,
         Surroundings {
             registration: config.effective_registration(),
             bench: bench.is_some(),

@@ -10,7 +10,10 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +23,17 @@ const BACKLOG: u32 = 4096;
 
 /// How long a peer may take to send a request's headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a peer may take to shake hands.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The first byte of a TLS connection: a record of type handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+
+/// What a peer is told that speaks plain HTTP where TLS is spoken.
+const NEEDS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\
+    content-length: 58\r\nconnection: close\r\n\r\n\
+    TLS is spoken here: connect with https:// or with wss://.\n";
 
 /// How long to wait before accepting again when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -40,6 +54,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// which `connections` tracks.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     routes: Router,
     stopping: CancellationToken,
     connections: TaskTracker,
@@ -51,8 +66,16 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                // Small frames must not wait for each other's acknowledgement.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection went away at once");
+                    continue;
+                }
                 let (routes, stopping) = (routes.clone(), stopping.clone());
-                connections.spawn(serve_connection(stream, peer, routes, stopping));
+                match tls.clone() {
+                    None => connections.spawn(serve_connection(stream, peer, routes, stopping)),
+                    Some(tls) => connections.spawn(serve_encrypted(stream, peer, tls, routes, stopping)),
+                };
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -63,17 +86,40 @@ pub(crate) async fn serve(
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
+async fn serve_encrypted(
+    mut stream: TcpStream,
     peer: SocketAddr,
+    tls: TlsAcceptor,
     routes: Router,
     stopping: CancellationToken,
 ) {
-    // Small frames must not wait for each other's acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection went away at once");
-        return;
+    let handshake = async {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 1
+            && first[0].is_ascii_uppercase()
+            && first[0] != HANDSHAKE
+        {
+            stream.write_all(NEEDS_TLS).await?;
+            return Err(io::Error::other("plain HTTP where TLS is spoken"));
+        }
+        tls.accept(stream).await
+    };
+    // Boxed, as it is large and soon over.
+    match timeout(HANDSHAKE_TIMEOUT, Box::pin(handshake)).await {
+        Ok(Ok(stream)) => serve_connection(stream, peer, routes, stopping).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
+}
+
+async fn serve_connection<S>(
+    stream: S,
+    peer: SocketAddr,
+    routes: Router,
+    stopping: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let routes = TowerToHyperService::new(routes);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

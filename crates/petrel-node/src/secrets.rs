@@ -104,17 +104,20 @@ fn parse(text: &str) -> Option<Secret> {
     Secret::new(&bytes).ok()
 }
 
-/// Writes a new secret beside its place and moves it there, so that a crash leaves
-/// either none or a whole one.
 fn create(path: &Path) -> io::Result<()> {
-    let directory = path.parent().expect("a secret lies in a directory");
-    private(fs::DirBuilder::new().recursive(true)).create(directory)?;
     let mut bytes = [0_u8; SECRET_BYTES_MIN];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    write(path, &format!("{}\n", STANDARD.encode(bytes)))
+}
 
+/// Writes a secret beside its place and moves it there, so that a crash leaves either
+/// none or a whole one. Only its owner can read it.
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().expect("a secret lies in a directory");
+    private(fs::DirBuilder::new().recursive(true)).create(directory)?;
     let draft = path.with_extension("new");
     let mut file = private_file(&draft)?;
-    writeln!(file, "{}", STANDARD.encode(bytes))?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&draft, path)?;
     File::open(directory)?.sync_all()

@@ -18,6 +18,7 @@ pub mod faulty;
 mod identity;
 #[cfg(any(test, feature = "suite"))]
 pub mod memory;
+mod metrics;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 mod record;
@@ -40,6 +41,7 @@ pub use identity::{
     BegunLogin, Digest, EndedLogin, IdentityStore, Invite, Login, LoginDevice, LoginEnd, NewLogin,
     PreviousToken, RefreshTokens, SUBJECT_BYTES_MAX, WhichLogins,
 };
+pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
     EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary, SyncEntry, SyncPage, User,

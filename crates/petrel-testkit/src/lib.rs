@@ -31,7 +31,7 @@ use anyhow::Context;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for something that should happen at once.
-pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> anyhow::Result<T> {
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> anyhow::Result<T> {
     tokio::time::timeout(PATIENCE, future)
         .await
         .with_context(|| format!("waited {PATIENCE:?} for {what}"))

@@ -30,6 +30,7 @@ pub struct Launcher {
     http: String,
     gateway: String,
     arguments: Vec<OsString>,
+    variables: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub struct Server {
     data: DataDirectory,
     http_address: SocketAddr,
     gateway_address: SocketAddr,
+    admin_address: SocketAddr,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -62,13 +64,15 @@ pub struct Exit {
     pub stderr: String,
 }
 
-/// A polite request to end.
+/// What a process can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT, as Ctrl-C sends it.
+    /// SIGINT, as Ctrl-C sends it: end politely.
     Interrupt,
-    /// SIGTERM, as service managers send it.
+    /// SIGTERM, as service managers send it: end politely.
     Terminate,
+    /// SIGHUP: read again what may have changed. Not a request to end.
+    Reload,
 }
 
 impl Launcher {
@@ -82,6 +86,7 @@ impl Launcher {
             http: "127.0.0.1:0".to_owned(),
             gateway: "127.0.0.1:0".to_owned(),
             arguments: Vec::new(),
+            variables: Vec::new(),
         })
     }
 
@@ -119,6 +124,13 @@ impl Launcher {
         self
     }
 
+    /// Sets an environment variable. No other that begins with `PETREL_` reaches it.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The data directory.
     pub fn data(&self) -> &Path {
         self.data.path()
@@ -128,6 +140,7 @@ impl Launcher {
     /// instead, the error shows what it wrote to standard error.
     pub async fn start(&self) -> Result<Server> {
         let mut child = command(&self.binary, &self.serve_arguments())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .spawn()
             .with_context(|| format!("can't start {}", self.binary.display()))?;
         let pid = child.id().context("a child that was just started runs")?;
@@ -140,12 +153,13 @@ impl Launcher {
             Ok(Err(error)) | Err(error) => Err(error),
         };
         match ready {
-            Ok((http_address, gateway_address)) => Ok(Server {
+            Ok([http_address, gateway_address, admin_address]) => Ok(Server {
                 child,
                 pid,
                 data: self.data.clone(),
                 http_address,
                 gateway_address,
+                admin_address,
                 stdout: collect(lines.into_inner()),
                 stderr,
             }),
@@ -160,13 +174,19 @@ impl Launcher {
 
     /// Starts it when it is expected to refuse to run, and waits for its end.
     pub async fn start_and_fail(&self) -> Result<Exit> {
-        run(&self.binary, &self.serve_arguments()).await
+        let mut command = command(&self.binary, &self.serve_arguments());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        finish(command).await
     }
 
     fn serve_arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["serve".into(), "--data-dir".into()];
         arguments.push(self.data().into());
-        for (option, address) in [("--http", &self.http), ("--gateway", &self.gateway)] {
+        // Many run at once, so none may want the port that all would have by default.
+        let admin = &"127.0.0.1:0".to_owned();
+        for (option, address) in
+            [("--http", &self.http), ("--gateway", &self.gateway), ("--admin", admin)]
+        {
             arguments.extend([option.into(), address.into()]);
         }
         arguments.extend_from_slice(&self.arguments);
@@ -176,8 +196,12 @@ impl Launcher {
 
 /// Runs a command that ends by itself.
 pub async fn run(binary: impl AsRef<OsStr>, arguments: &[impl AsRef<OsStr>]) -> Result<Exit> {
+    finish(command(binary, arguments)).await
+}
+
+async fn finish(mut command: Command) -> Result<Exit> {
     // Dropped, and so killed, when the time is over.
-    let output = command(binary, arguments).output();
+    let output = command.output();
     let output = in_time("a command to end", output).await??;
     Ok(Exit {
         code: output.status.code(),
@@ -203,29 +227,35 @@ fn command(binary: impl AsRef<OsStr>, arguments: &[impl AsRef<OsStr>]) -> Comman
     command
 }
 
-/// Reads the lines a server says when it is ready and returns its HTTP and gateway
+/// Reads the lines a server says when it is ready and returns its HTTP, gateway and admin
 /// addresses.
-async fn read_ready(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<(SocketAddr, SocketAddr)> {
-    let (mut http, mut gateway) = (None, None);
+async fn read_ready(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<[SocketAddr; 3]> {
+    let [mut http, mut gateway, mut admin] = [None; 3];
     while let Some(line) = lines.next_line().await? {
         let line = line.trim();
         if let Some(url) = line.strip_prefix("HTTP API") {
-            http = Some(address(url, "http://", "")?);
+            http = Some(address(url, ["http://", "https://"], "")?);
         } else if let Some(url) = line.strip_prefix("WebSocket") {
-            gateway = Some(address(url, "ws://", "/ws")?);
+            gateway = Some(address(url, ["ws://", "wss://"], "/ws")?);
+        } else if let Some(url) = line.strip_prefix("Admin") {
+            admin = Some(address(url, ["http://", "https://"], "")?);
         } else if line.starts_with("Stop") {
-            return http.zip(gateway).context("ready, but without its addresses");
+            let all =
+                http.zip(gateway).zip(admin).map(|((http, gateway), admin)| [http, gateway, admin]);
+            return all.context("ready, but without its addresses");
         }
     }
     bail!("it ended before it was ready")
 }
 
-fn address(url: &str, scheme: &str, path: &str) -> Result<SocketAddr> {
-    url.trim()
-        .strip_prefix(scheme)
+fn address(url: &str, schemes: [&str; 2], path: &str) -> Result<SocketAddr> {
+    let url = url.trim();
+    schemes
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme))
         .and_then(|rest| rest.strip_suffix(path))
         .and_then(|address| address.parse().ok())
-        .with_context(|| format!("{url:?} is not {scheme}HOST:PORT{path}"))
+        .with_context(|| format!("{url:?} is not {}HOST:PORT{path}", schemes[0]))
 }
 
 /// Reads a pipe to its end, so that the child never waits for a reader.
@@ -252,6 +282,11 @@ impl Server {
     /// Where the gateway listens.
     pub fn gateway_address(&self) -> SocketAddr {
         self.gateway_address
+    }
+
+    /// Where operators ask.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
     }
 
     /// Its data directory.
@@ -298,6 +333,7 @@ impl Server {
         let name = match signal {
             Signal::Interrupt => "INT",
             Signal::Terminate => "TERM",
+            Signal::Reload => "HUP",
         };
         let line = format!("kill -s {name} {}", self.pid);
         let exit = run("sh", &["-c", line.as_str()]).await?;
@@ -338,8 +374,11 @@ mod tests {
     #[test]
     fn addresses_are_read_from_the_ready_lines() {
         let expected: SocketAddr = "127.0.0.1:8084".parse().unwrap();
-        assert_eq!(address("  ws://127.0.0.1:8084/ws", "ws://", "/ws").unwrap(), expected);
-        assert!(address("127.0.0.1:8084", "ws://", "/ws").is_err());
+        let schemes = ["ws://", "wss://"];
+        for line in ["  ws://127.0.0.1:8084/ws", "  wss://127.0.0.1:8084/ws"] {
+            assert_eq!(address(line, schemes, "/ws").unwrap(), expected);
+        }
+        assert!(address("127.0.0.1:8084", schemes, "/ws").is_err());
     }
 
     #[tokio::test]

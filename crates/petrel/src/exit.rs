@@ -9,8 +9,11 @@ Exit codes:
   0  done, or stopped by Ctrl-C or SIGTERM after draining
   1  failed while running
   2  the command line is wrong
-  3  could not start: a taken port, an unusable data directory, options that exclude each other
-  4  `petrel verify` found that the data contradicts itself";
+  3  could not start: a wrong configuration, a taken port, an unusable data directory or certificate
+  4  `petrel verify` found that the data contradicts itself
+  5  `petrel doctor` found something to worry about
+  6  `petrel doctor` found something that does not work
+130  stopped at once by a second Ctrl-C or SIGTERM; nothing acknowledged is lost by it";
 
 /// A command that did not succeed.
 #[derive(Debug)]
@@ -35,10 +38,22 @@ impl Failure {
         Self { code: 4, message: message.to_string() }
     }
 
+    /// It works, but not under load or attack.
+    pub(crate) fn warnings(message: impl Display) -> Self {
+        Self { code: 5, message: message.to_string() }
+    }
+
+    /// It would not work.
+    pub(crate) fn problems(message: impl Display) -> Self {
+        Self { code: 6, message: message.to_string() }
+    }
+
     /// Tells the person at the terminal, and the script.
     #[expect(clippy::print_stderr, reason = "this is what the person at the terminal reads")]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("petrel: {}", self.message);
+        for line in self.message.lines() {
+            eprintln!("petrel: {line}");
+        }
         ExitCode::from(self.code)
     }
 }

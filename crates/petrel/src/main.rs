@@ -2,16 +2,23 @@
 //! `petrel-node`.
 
 mod admin;
+#[cfg(feature = "jemalloc")]
+mod allocator;
 mod backup;
+mod completions;
+mod config;
+mod doctor;
 mod exit;
 mod logging;
 mod serve;
+mod service;
+mod settings;
 mod token;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Petrel is a complete instant-messaging server in one binary.
 ///
@@ -29,6 +36,10 @@ enum Command {
     #[command(subcommand)]
     Admin(admin::Admin),
     Backup(backup::Backup),
+    #[command(subcommand)]
+    Config(config::Config),
+    Completions(completions::Completions),
+    Doctor(doctor::Doctor),
     Restore(backup::Restore),
     Serve(serve::Serve),
     Token(token::Token),
@@ -39,6 +50,9 @@ fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Command::Admin(admin) => admin.run(),
         Command::Backup(backup) => backup.run(),
+        Command::Config(config) => config.run(),
+        Command::Completions(completions) => completions.run(CommandLine::command()),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Restore(restore) => restore.run(),
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),

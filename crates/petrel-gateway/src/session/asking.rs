@@ -103,6 +103,9 @@ where
         let (to, client_message_id) = (send.to, send.client_message_id.clone());
         self.sends.check_order(to, &client_message_id)?;
         let tag = self.sends.next_tag();
+        tracing::debug!(
+            request = %self.origin(tag), actor = %self.user(), %client_message_id, ?id, "asked"
+        );
         // A legacy client doesn't know how to say that it sends again.
         let send = SendRequest { retry: send.retry || self.legacy, ..send };
         match self.append(tag, Request::Send(send)) {
@@ -150,10 +153,13 @@ where
         self.append(UNTRACKED, Request::AdvanceCursor { conversation, kind, seq })
     }
 
+    fn origin(&self, tag: u64) -> Origin {
+        Origin { node: self.gateway.shared.config.node, session: self.outbox.session(), tag }
+    }
+
     fn append(&self, tag: u64, request: Request) -> Result<(), Refusal> {
         let shared = &self.gateway.shared;
-        let origin = Origin { node: shared.config.node, session: self.outbox.session(), tag };
-        let command = Command { origin, actor: self.user(), request };
+        let command = Command { origin: self.origin(tag), actor: self.user(), request };
         shared.dependencies.log.append(command).map_err(|error| {
             let message = match error {
                 AppendError::Full => "the server is busy; nothing was stored, send it again",

@@ -28,7 +28,10 @@ where
 {
     let first = tokio::select! {
         first = timeout(AUTH_TIMEOUT, next_text(socket)) => first,
-        () = gateway.shared.draining.cancelled() => return Err(drain_end(0)),
+        // A number of its own, so that not all of them come back in the same moment.
+        () = gateway.shared.draining.cancelled() => {
+            return Err(drain_end(gateway.shared.new_session().get()));
+        }
     };
     let (refusal, id) = match first {
         Err(_) => {

@@ -29,10 +29,11 @@ use petrel_types::limits::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message, Utf8Bytes};
 
 use crate::Gateway;
 use crate::fanout::place_of;
+use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
 use crate::replacement::{Bearer, Ending};
 use crate::sends::Sends;
@@ -91,6 +92,7 @@ pub(crate) async fn run<S>(
         outbox.end(Ending::Revoked);
     }
     gateway.shared.dependencies.directory.attach(user);
+    gateway.shared.dependencies.metrics.sessions.inc();
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
     let legacy = auth.v.is_none();
     // The token is of no more use, and sessions live long.
@@ -117,6 +119,8 @@ pub(crate) async fn run<S>(
 
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
+    gateway.shared.dependencies.metrics.sessions.dec();
+    gateway.shared.dependencies.metrics.closed(end.name());
     tracing::debug!(%session, %user, ?end, "session over");
     close(&mut socket, end).await;
 }
@@ -208,6 +212,8 @@ where
     }
 
     async fn handle_text(&mut self, text: &str) -> Result<(), End> {
+        self.metrics().frames_received.inc();
+        self.metrics().bytes_received.inc_by(text.len() as u64);
         let Decoded { id, frame } = match ClientFrame::decode(text) {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -267,17 +273,24 @@ where
                     frame
                 }
                 Outgoing::Gap { conversation, head } => {
+                    self.metrics().gaps.inc();
                     let gap = Gap { conversation_id: conversation, head_seq: head };
                     ServerFrame::Gap(gap).encode(None).into()
                 }
                 Outgoing::Answer { tag, frame } => {
                     let pending = self.sends.answered(tag, frame.as_deref());
+                    if let Some(pending) = &pending {
+                        self.metrics().ack_seconds.observe(pending.waited().as_secs_f64());
+                    }
+                    if let Some(ServerFrame::Error(error)) = frame.as_deref() {
+                        self.metrics().refused(error.reason);
+                    }
                     let Some(frame) = frame else { continue };
                     let id = pending.and_then(|pending| pending.id);
                     frame.encode(id.as_ref()).into()
                 }
             };
-            feed(self.socket, text).await?;
+            self.feed(text).await?;
         }
         in_time(self.socket.flush()).await
     }
@@ -323,11 +336,13 @@ where
                 let repeat = catchup.repeat(self.user(), conversation, after, limit, bytes_max);
                 // If it fails there is nothing to repeat now; the next one is due later.
                 for (_, frame) in bounded(repeat).await.unwrap_or_default() {
+                    self.metrics().repeats.inc();
                     self.reply(frame, None).await?;
                 }
                 Ok(())
             }
             Due::GiveUp { conversation, head } => {
+                self.metrics().gaps.inc();
                 let gap = Gap { conversation_id: conversation, head_seq: head };
                 self.reply(ServerFrame::Gap(gap), None).await
             }
@@ -393,7 +408,20 @@ where
 
     /// Queues a frame for the next flush.
     async fn reply(&mut self, frame: ServerFrame, id: Option<RequestId>) -> Result<(), End> {
-        feed(self.socket, frame.encode(id.as_ref()).into()).await
+        if let ServerFrame::Error(error) = &frame {
+            self.metrics().refused(error.reason);
+        }
+        self.feed(frame.encode(id.as_ref()).into()).await
+    }
+
+    async fn feed(&mut self, text: Utf8Bytes) -> Result<(), End> {
+        self.metrics().frames_sent.inc();
+        self.metrics().bytes_sent.inc_by(text.len() as u64);
+        feed(self.socket, text).await
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.gateway.shared.dependencies.metrics
     }
 
     async fn reply_or_refuse(

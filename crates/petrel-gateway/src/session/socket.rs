@@ -13,6 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WireCloseCode;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message, Utf8Bytes};
 
+use crate::metrics;
+
 /// How long a write may make no progress before the peer counts as too slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -31,6 +33,17 @@ pub(super) enum End {
     Close(CloseCode, Option<u64>),
     /// The peer broke the WebSocket protocol.
     Violation(u16, &'static str),
+}
+
+impl End {
+    /// The word by which it is counted.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Gone => metrics::GONE,
+            Self::Close(code, _) => code.as_str(),
+            Self::Violation(..) => metrics::VIOLATION,
+        }
+    }
 }
 
 /// The next text frame, passing over pings and pongs.

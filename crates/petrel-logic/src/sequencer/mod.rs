@@ -15,6 +15,7 @@ mod content;
 mod derived;
 mod draft;
 mod load;
+mod metrics;
 mod model;
 mod receipts;
 mod recent;
@@ -22,10 +23,11 @@ mod said;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lru::LruCache;
 use petrel_log::{Command, CommandStream, LoggedCommand, Origin, Request};
-use petrel_protocol::frame::ServerFrame;
+use petrel_protocol::frame::{ServerAck, ServerFrame};
 use petrel_store::{ConversationKind, Store, StoreError, StoreErrorKind, StoredEvent};
 use petrel_types::{
     ClientMessageId, Clock, ConversationId, LogPosition, OwnerEpoch, Partition, SessionId,
@@ -35,6 +37,7 @@ use tokio::sync::mpsc;
 
 use crate::Refusal;
 use draft::Draft;
+pub use metrics::Metrics;
 use model::Model;
 use recent::{MessageKey, RecentMessages, Remembered};
 
@@ -101,6 +104,7 @@ pub struct Sequencer {
     partition: Partition,
     owner_epoch: OwnerEpoch,
     memory: Memory,
+    metrics: Metrics,
 }
 
 /// What the sequencer remembers between batches. All of it can be read back from the
@@ -161,8 +165,15 @@ impl Sequencer {
                 conversation_number: claim.conversation_number,
                 last_timestamp: messages.first().map_or(TimestampMs::default(), |m| m.timestamp),
             },
+            metrics: Metrics::default(),
         };
         Ok((sequencer, claim.next_position))
+    }
+
+    /// Counts here what it does.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Decides and commits until the stream ends (`Ok`) or the store must not be
@@ -177,8 +188,19 @@ impl Sequencer {
             if batch.is_empty() {
                 return Ok(());
             }
+            let begin = Instant::now();
+            let commands = batch.len();
             let committed = self.decide(batch).await?;
-            if effects.send(committed).await.is_err() {
+            let decided = Instant::now();
+            if tracing::enabled!(tracing::Level::DEBUG) {
+                committed.effects.iter().for_each(trace);
+            }
+            let is_told = effects.send(committed).await.is_ok();
+            self.metrics.commands.inc_by(commands as u64);
+            self.metrics.batch_commands.observe(commands as f64);
+            self.metrics.batch_seconds.observe((decided - begin).as_secs_f64());
+            self.metrics.fanout_wait_seconds.observe(decided.elapsed().as_secs_f64());
+            if !is_told {
                 // The gateway is gone, and with it everybody who could be told.
                 return Ok(());
             }
@@ -253,6 +275,7 @@ impl Sequencer {
             return Err(error);
         }
         tracing::warn!(%error, commands = commands.len(), "refused a batch of commands");
+        self.metrics.commands_refused.inc_by(commands.len() as u64);
         let refusal = Refusal::of_store(&error);
         let effects =
             commands.iter().map(|logged| refuse(&logged.command, refusal.clone())).collect();
@@ -283,6 +306,22 @@ impl Memory {
         self.conversations.clear();
         self.by_kind.clear();
         self.members = 0;
+    }
+}
+
+/// What became of a request, in the log.
+fn trace(effect: &Effect) {
+    let Effect::Answer { origin, frame: Some(frame) } = effect else {
+        return;
+    };
+    match frame {
+        ServerFrame::Ack(ServerAck::Saved(ack)) => tracing::debug!(
+            request = %origin, conversation = %ack.conversation_id, seq = %ack.msg_seq, "stored"
+        ),
+        ServerFrame::Error(error) => {
+            tracing::debug!(request = %origin, reason = error.reason.as_str(), "refused");
+        }
+        _ => {}
     }
 }
 

@@ -169,7 +169,8 @@ impl Checkpoints {
         Ok(self.log_bytes() < self.options.wal_bytes_max)
     }
 
-    fn log_bytes(&self) -> u64 {
+    /// How long the log is.
+    pub(super) fn log_bytes(&self) -> u64 {
         self.pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES)
     }
 
@@ -194,6 +195,7 @@ impl Checkpoints {
         writer.busy_timeout(BUSY_TIMEOUT)?;
         if result?.is_some() {
             tracing::debug!(mode, "the log begins again");
+            self.options.metrics.checkpoints.inc();
             self.truncation = None;
             self.pages.store(0, Ordering::Relaxed);
             (self.copied_bytes, self.ordered_at_bytes, self.refused_at_bytes) = (0, 0, 0);

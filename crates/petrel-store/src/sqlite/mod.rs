@@ -128,7 +128,7 @@ impl SqliteStore {
         let memory = Arc::new(Memory::new(tail, marks.row, idempotency.generations()));
         let failure = Failure::default();
         let (reads, queue) = mpsc::channel(reader::READS_QUEUED_MAX);
-        let readers = reader::start(&location, &memory, queue)?;
+        let readers = reader::start(&location, &memory, queue, &options.metrics)?;
         let checkpoints = Checkpoints::start(&mut connection, &location, options.clone())?;
         let flusher = Flusher::start(options.clone(), Arc::clone(&memory), watermark)?;
         let (writes, queue) = mpsc::channel(writer::WRITES_QUEUED_MAX);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Metrics;
+
 /// The thresholds of a [`SqliteStore`](super::SqliteStore). The defaults are for a
 /// server; tests choose tiny ones so that everything that happens rarely happens.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Options {
     pub overwritten_lingers: Duration,
     /// The name of a registered SQLite VFS to use instead of the system's own.
     pub vfs: Option<String>,
+    /// Where it counts what it does.
+    pub metrics: Metrics,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -49,6 +53,7 @@ impl Default for Options {
             idempotency_window: Some(Duration::from_secs(7 * 24 * 60 * 60)),
             overwritten_lingers: Duration::from_secs(5),
             vfs: None,
+            metrics: Metrics::default(),
         }
     }
 }

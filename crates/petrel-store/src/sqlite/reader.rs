@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::memory::{Memory, View};
 use super::schema::Location;
 use super::{fault, schema};
-use crate::{StoreError, StoreErrorKind};
+use crate::{Metrics, StoreError, StoreErrorKind};
 
 const READERS: usize = 2;
 /// Reads that wait for a thread. Beyond, callers wait to get into the queue.
@@ -58,15 +59,17 @@ pub(super) fn start(
     location: &Location,
     memory: &Arc<Memory>,
     queue: mpsc::Receiver<Read>,
+    metrics: &Metrics,
 ) -> Result<Vec<JoinHandle<()>>, StoreError> {
     let queue: Queue = Arc::new(Mutex::new(queue));
     let mut threads = Vec::with_capacity(READERS);
     for number in 0..READERS {
         let mut connection = schema::open_reader(location)?;
         let (queue, memory) = (Arc::clone(&queue), Arc::clone(memory));
+        let metrics = metrics.clone();
         let thread = thread::Builder::new()
             .name(format!("petrel-store-reader-{number}"))
-            .spawn(move || run(&mut connection, &memory, &queue))
+            .spawn(move || run(&mut connection, &memory, &queue, &metrics))
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Unavailable, "can't start a thread")
                     .with_source(error)
@@ -76,9 +79,11 @@ pub(super) fn start(
     Ok(threads)
 }
 
-fn run(connection: &mut Connection, memory: &Memory, queue: &Queue) {
+fn run(connection: &mut Connection, memory: &Memory, queue: &Queue, metrics: &Metrics) {
     while let Some(read) = next(queue) {
+        let begin = Instant::now();
         read(connection, memory);
+        metrics.read_seconds.observe(begin.elapsed().as_secs_f64());
     }
 }
 

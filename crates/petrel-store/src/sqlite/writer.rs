@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -169,6 +170,9 @@ impl Writer {
         {
             self.log_failed(&error);
         }
+        let metrics = &self.options.metrics;
+        metrics.wal_bytes.set(self.checkpoints.log_bytes().cast_signed());
+        metrics.tail_rows.set(i64::try_from(self.memory.weight()).unwrap_or(i64::MAX));
     }
 
     /// A copy that failed may have left anything in the database's file, but all of it is
@@ -235,13 +239,18 @@ impl Writer {
     /// Runs `writes` and a slice of the flush in one transaction. On an error everything
     /// is rolled back, and nothing has changed in memory.
     fn attempt(&mut self, writes: &mut VecDeque<Box<dyn Write>>) -> Result<(), Setback> {
+        let metrics = self.options.metrics.clone();
+        let begin = Instant::now();
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(setback)?;
         let memory = Arc::clone(&self.memory);
         let ran = self.run_all(writes).and_then(|outcome| {
             let shut = outcome.staged.changes_in_place.then(|| memory.shut());
             #[cfg(feature = "mutants")]
             answer_early(writes);
-            match self.connection.execute_batch("COMMIT") {
+            let sync_begin = Instant::now();
+            let committed = self.connection.execute_batch("COMMIT");
+            metrics.sync_seconds.observe(sync_begin.elapsed().as_secs_f64());
+            match committed {
                 Ok(()) => Ok((outcome, shut)),
                 // A full disk stops the log before the mark that would end the commit.
                 Err(error) if fault::kind(&error) == StoreErrorKind::Full => {
@@ -253,9 +262,15 @@ impl Writer {
         match ran {
             Ok((outcome, shut)) => {
                 self.settle(outcome, shut);
+                metrics.commits.inc();
+                metrics.commit_writes.observe(writes.len() as f64);
+                metrics.commit_seconds.observe(begin.elapsed().as_secs_f64());
                 Ok(())
             }
-            Err(setback) => Err(self.roll_back(setback)),
+            Err(setback) => {
+                metrics.commits_failed.inc();
+                Err(self.roll_back(setback))
+            }
         }
     }
 

@@ -198,7 +198,7 @@ async fn a_browser_keeps_the_refresh_token_where_no_script_can_read_it() -> Resu
 
 #[tokio::test]
 async fn who_guesses_passwords_waits_and_locks_nobody_out() -> Result<()> {
-    let server = launcher()?.argument("--trusted-proxy").argument("127.0.0.1").start().await?;
+    let server = launcher()?.argument("--set").argument("http.trusted_proxies=127.0.0.1").start().await?;
     let http = server.http();
     http.new_user("ann").await?;
     let from = |address: &'static str, password: &str| {
@@ -239,7 +239,7 @@ async fn loopback_is_not_slowed_down_and_a_forged_address_is_not_believed() -> R
     }
     drop(server);
 
-    let server = launcher()?.argument("--throttle-loopback").start().await?;
+    let server = launcher()?.argument("--set").argument("identity.throttle_loopback=true").start().await?;
     let http = server.http();
     http.new_user("ann").await?;
     let mut reasons = Vec::new();

@@ -163,7 +163,7 @@ async fn sessions_of_other_issuers_end_with_their_tokens_too() -> Result<()> {
     let launcher = launcher()?;
     let path = write_secret(&launcher, "one", SECRET_ONE, "")?;
     let launcher = launcher.argument("--issuer").argument(path);
-    let server = launcher.argument("--expiry-grace-seconds").argument("0").start().await?;
+    let server = launcher.argument("--set").argument("gateway.expiry_grace=1s").start().await?;
     let mint = Mint::external("one", SECRET_ONE)?;
     let claims = mint.claims(UserId::new(7));
     let short = mint.sign(&Claims { exp: claims.iat + 2, ..claims });

@@ -73,6 +73,28 @@ async fn a_signal_drains_and_a_restart_finds_everything() -> Result<()> {
 }
 
 #[tokio::test]
+async fn return_times_are_spread_over_all_connections() -> Result<()> {
+    const CONNECTIONS: u64 = 12;
+    let server = bench_server().await?;
+    let mut clients = Vec::new();
+    for number in 0..CONNECTIONS {
+        let user = UserId::new(ALICE.get() + number);
+        clients.push(server.connect(user, "phone").await?);
+        clients.push(Connect::to(server.gateway_address()).open().await?);
+    }
+    server.signal(Signal::Terminate).await?;
+    let mut returns = std::collections::BTreeSet::new();
+    for client in &mut clients {
+        let reason = client.expect_closed_with(CloseCode::Drain).await?;
+        let after_ms = reason.retry_after_ms.expect("a drain says when to return");
+        assert!((1_000..6_000).contains(&after_ms), "{after_ms}");
+        returns.insert(after_ms);
+    }
+    assert_eq!(returns.len() as u64, 2 * CONNECTIONS, "some come back together: {returns:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_drain_under_load_loses_nothing_acknowledged() -> Result<()> {
     let launcher = launcher()?.bench_issuer();
     let server = launcher.start().await?;

@@ -2,16 +2,21 @@
 //!
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
+mod admin;
 mod api;
 mod auth;
 mod backup;
 mod chat;
+mod config;
 mod crash;
 mod delivery;
+mod doctor;
 mod groups;
 mod identity;
 mod issuers;
 mod lifecycle;
 mod limits;
+mod profile;
 mod sessions;
 mod support;
+mod tls;

@@ -1,0 +1,136 @@
+//! What a gateway counts. Handles, passed in: to count is an addition in memory.
+//!
+//! Labels take their values from closed lists, so that no client can make the number of
+//! series grow.
+
+use petrel_protocol::ErrorReason;
+use petrel_protocol::close::CloseCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The numbers of one gateway.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(crate) sessions: Gauge,
+    pub(crate) frames_received: Counter,
+    pub(crate) frames_sent: Counter,
+    pub(crate) bytes_received: Counter,
+    pub(crate) bytes_sent: Counter,
+    pub(crate) ack_seconds: Histogram,
+    pub(crate) pushes: Counter,
+    pub(crate) pushes_dropped: Counter,
+    pub(crate) gaps: Counter,
+    pub(crate) repeats: Counter,
+    closes: Family<Close, Counter>,
+    refusals: Family<Reason, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Close {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// The label of a session whose peer closed or vanished.
+pub(crate) const GONE: &str = "gone";
+
+/// The label of a session whose peer broke the WebSocket protocol.
+pub(crate) const VIOLATION: &str = "violation";
+
+impl Metrics {
+    /// Numbers that are shown in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        // All series are there from the start: an alert must not wait for the first event.
+        for reason in CloseCode::ALL.iter().map(|code| code.as_str()).chain([GONE, VIOLATION]) {
+            drop(metrics.closes.get_or_create(&Close { reason }));
+        }
+        for reason in ErrorReason::ALL {
+            drop(metrics.refusals.get_or_create(&Reason { reason: reason.as_str() }));
+        }
+        let Self {
+            sessions,
+            frames_received,
+            frames_sent,
+            bytes_received,
+            bytes_sent,
+            ack_seconds,
+            pushes,
+            pushes_dropped,
+            gaps,
+            repeats,
+            closes,
+            refusals,
+        } = metrics.clone();
+        registry.register("sessions", "Authenticated connections", sessions);
+        registry.register("frames_received", "Text frames from clients", frames_received);
+        registry.register("frames_sent", "Text frames to clients", frames_sent);
+        registry.register("bytes_received", "Payload bytes of frames from clients", bytes_received);
+        registry.register("bytes_sent", "Payload bytes of frames to clients", bytes_sent);
+        registry.register(
+            "ack_seconds",
+            "Time from reading a send to having its answer ready to write",
+            ack_seconds,
+        );
+        registry.register("pushes", "Frames put into outboxes by the fan-out", pushes);
+        registry.register(
+            "pushes_dropped",
+            "Pushes that became a gap because an outbox was full",
+            pushes_dropped,
+        );
+        registry.register(
+            "gaps",
+            "GAP frames sent: what a device has to pull because it was not pushed",
+            gaps,
+        );
+        registry.register(
+            "repeats",
+            "Events pushed again because no device acknowledged them",
+            repeats,
+        );
+        registry.register(
+            "closes",
+            "Ends of sessions, by reason; `slow` is a peer that did not read",
+            closes,
+        );
+        registry.register("refusals", "Requests refused in a session, by reason", refusals);
+        metrics
+    }
+
+    pub(crate) fn closed(&self, reason: &'static str) {
+        self.closes.get_or_create(&Close { reason }).inc();
+    }
+
+    pub(crate) fn refused(&self, reason: ErrorReason) {
+        self.refusals.get_or_create(&Reason { reason: reason.as_str() }).inc();
+    }
+}
+
+impl Default for Metrics {
+    /// Numbers that nobody sees.
+    fn default() -> Self {
+        Self {
+            sessions: Gauge::default(),
+            frames_received: Counter::default(),
+            frames_sent: Counter::default(),
+            bytes_received: Counter::default(),
+            bytes_sent: Counter::default(),
+            // From 100 µs to 52 s.
+            ack_seconds: Histogram::new(exponential_buckets(100e-6, 2.0, 20)),
+            pushes: Counter::default(),
+            pushes_dropped: Counter::default(),
+            gaps: Counter::default(),
+            repeats: Counter::default(),
+            closes: Family::default(),
+            refusals: Family::default(),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Everything an operator may decide, as one tree: a section a part of the system.
+//!
+//! A doc comment here is the documentation: `petrel.example.toml`, the reference in
+//! docs/configuration.md and `petrel config` are made of this file. A new setting is a
+//! field, its default in the `Default` of its section, and a line where [`NodeConfig`]
+//! is made.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use petrel_api::Network;
+use petrel_gateway::SessionPolicy;
+use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
+use petrel_logic::retention::Retention;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::{Listen, Span};
+use super::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
+use crate::tls::TlsConfig;
+
+/// The configuration of one node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The node as a whole.
+    pub server: ServerSection,
+    /// The HTTP API.
+    pub http: HttpSection,
+    /// The WebSocket gateway.
+    pub gateway: GatewaySection,
+    /// Who may come in.
+    pub identity: IdentitySection,
+    /// What is given up, and when.
+    pub retention: RetentionSection,
+    /// Encryption of both listeners.
+    pub tls: TlsSection,
+    /// The log, on standard error.
+    pub log: LogSection,
+    /// The listener for operators: metrics, profiles, log level.
+    pub admin: AdminSection,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSection {
+    /// Where everything durable is kept. Made if it doesn't exist; only its owner can read it.
+    /// PETREL_DATA_DIR names it for all commands.
+    pub data_dir: PathBuf,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSection {
+    /// Where the HTTP API listens. Port 0 takes a free one.
+    #[schemars(extend("format" = "HOST:PORT"))]
+    pub listen: SocketAddr,
+    /// Proxies whose X-Forwarded-For is believed: addresses, or networks as 10.0.0.0/8. What
+    /// others say there is ignored.
+    #[schemars(example = ["10.0.0.0/8"])]
+    pub trusted_proxies: Vec<String>,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaySection {
+    /// Where the WebSocket gateway listens. Port 0 takes a free one.
+    #[schemars(extend("format" = "HOST:PORT"))]
+    pub listen: SocketAddr,
+    /// Connections beyond this are refused with 503. Each needs a descriptor: see `petrel doctor`.
+    pub connections_max: u64,
+    /// Web origins whose pages may connect, as `https://chat.example.com`, besides pages of the
+    /// gateway's own host name.
+    #[schemars(example = ["https://chat.example.com"])]
+    pub allowed_origins: Vec<String>,
+    /// How many sessions a user may have at once: `multi` (any number), `single` (a new session
+    /// replaces the others) or `one-per-platform`. The same device never has two.
+    pub session_policy: SessionPolicySetting,
+    /// How long a session goes on after its token has expired.
+    pub expiry_grace: Span,
+}
+
+/// `[identity]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentitySection {
+    /// Who may register: `open` (anybody), `invite` (whoever has a code that `petrel admin invite`
+    /// made) or `closed` (nobody). If not set: open as long as all listeners are on loopback, closed otherwise.
+    #[schemars(example = &"closed")]
+    pub registration: Option<RegistrationSetting>,
+    /// Whether tokens of a generated key for load-test users are trusted: `off`, `loopback` (as
+    /// long as all listeners are on loopback) or `anywhere`. Whoever can read the key,
+    /// secrets/bench-issuer.key in the data directory, can be any load-test user, never a
+    /// registered one.
+    pub bench_issuer: BenchIssuerSetting,
+    /// How long an access token lasts: so often does a client ask for the next one, and so long
+    /// can somebody use a stolen one.
+    pub access_token_lasts: Span,
+    /// How long a log-in lasts that is not refreshed.
+    pub login_lasts: Span,
+    /// The most log-ins of a user. The next one ends the one that was refreshed longest ago.
+    pub logins_per_user_max: u32,
+    /// Whether those who try passwords have to wait on loopback, too.
+    pub throttle_loopback: bool,
+    /// Other issuers whose tokens are believed: a file for each, in TOML, with `name`, `iss`,
+    /// `algorithm` (HS256, RS256, ES256, EdDSA), `key_file` (the secret, or the public key as PEM),
+    /// and optionally `user_claim` (sub, uid), `ids` (mapped, trusted), `first_id` and `last_id` (of
+    /// trusted ids), and `allow_weak_secret` (on loopback only).
+    #[schemars(example = ["/etc/petrel/company.toml"])]
+    pub issuers: Vec<PathBuf>,
+}
+
+/// How many sessions a user may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionPolicySetting {
+    /// Any number.
+    #[default]
+    Multi,
+    /// One.
+    Single,
+    /// One per platform.
+    OnePerPlatform,
+}
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistrationSetting {
+    /// Anybody.
+    Open,
+    /// Whoever has a code.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+/// Where load-test users are let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BenchIssuerSetting {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// On loopback.
+    Loopback,
+    /// Everywhere.
+    Anywhere,
+}
+
+/// `[retention]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSection {
+    /// Events that are older are given up: gone from every device's history that does not hold
+    /// them yet. At least 7d, because for so long a message that is sent again is recognised. If
+    /// not set, they are kept for ever.
+    #[schemars(example = &"365d")]
+    pub keep: Option<Span>,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    /// Whether both listeners speak TLS: `off`, `files` (a certificate of your own) or
+    /// `self-signed` (made at the first start and kept in the data directory; for a LAN).
+    pub mode: TlsMode,
+    /// The certificate and its chain, as PEM. Read again when the file changes and on SIGHUP.
+    #[schemars(example = &"/etc/petrel/fullchain.pem")]
+    pub certificate: Option<PathBuf>,
+    /// The private key, as PEM.
+    #[schemars(example = &"/etc/petrel/privkey.pem")]
+    pub key: Option<PathBuf>,
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// No TLS.
+    #[default]
+    Off,
+    /// From `tls.certificate` and `tls.key`.
+    Files,
+    /// Made by the node itself.
+    SelfSigned,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// What is logged: a level (error, warn, info, debug, trace) or tracing directives such as
+    /// `info,petrel_gateway=debug`. Can be changed while the node runs, at the admin listener.
+    pub filter: String,
+    /// The form of log lines: `pretty` (for people) or `json` (one object a line).
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    #[serde(alias = "text")]
+    Pretty,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSection {
+    /// Where /metrics, /debug/pprof, /debug/tasks and /debug/log-level are served, or `off`.
+    /// Nobody is asked for a password there: keep it on loopback or a network of your own.
+    pub listen: Listen,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self { data_dir: PathBuf::from("petrel-data") }
+    }
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), trusted_proxies: Vec::new() }
+    }
+}
+
+impl Default for GatewaySection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8084)),
+            connections_max: 100_000,
+            allowed_origins: Vec::new(),
+            session_policy: SessionPolicySetting::default(),
+            expiry_grace: Span(EXPIRY_GRACE),
+        }
+    }
+}
+
+impl Default for IdentitySection {
+    fn default() -> Self {
+        let settings = IdentitySettings::default();
+        Self {
+            registration: None,
+            bench_issuer: BenchIssuerSetting::default(),
+            access_token_lasts: Span(settings.access_token_ttl),
+            login_lasts: Span(settings.login_ttl),
+            logins_per_user_max: settings.logins_per_user_max,
+            throttle_loopback: settings.throttle.includes_loopback,
+            issuers: Vec::new(),
+        }
+    }
+}
+
+impl IdentitySection {
+    fn settings(&self) -> IdentitySettings {
+        let defaults = IdentitySettings::default();
+        IdentitySettings {
+            access_token_ttl: self.access_token_lasts.0,
+            login_ttl: self.login_lasts.0,
+            logins_per_user_max: self.logins_per_user_max,
+            throttle: ThrottleSettings {
+                includes_loopback: self.throttle_loopback,
+                ..defaults.throttle
+            },
+            ..defaults
+        }
+    }
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::default() }
+    }
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self { listen: Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060))) }
+    }
+}
+
+impl TlsSection {
+    fn node(&self) -> TlsConfig {
+        match (self.mode, &self.certificate, &self.key) {
+            (TlsMode::Files, Some(certificate), Some(key)) => {
+                TlsConfig::Files { certificate: certificate.clone(), key: key.clone() }
+            }
+            (TlsMode::SelfSigned, ..) => TlsConfig::SelfSigned,
+            // Without both files it is a contradiction, and is told as that.
+            (TlsMode::Off | TlsMode::Files, ..) => TlsConfig::Off,
+        }
+    }
+}
+
+impl Config {
+    /// Finds what no single value shows. Each message says what to do.
+    pub(super) fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.retention.keep.is_some_and(|keep| keep.0 < Retention::KEEP_MIN) {
+            found.push("retention.keep is shorter than 7d; make it longer".to_owned());
+        }
+        let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
+        let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
+        match self.tls.mode {
+            TlsMode::Files if !has_both => found.push(
+                "tls.mode is `files`, so tls.certificate and tls.key (--tls-certificate, \
+                 --tls-key) must both be given"
+                    .to_owned(),
+            ),
+            TlsMode::Off | TlsMode::SelfSigned if has_files => found.push(
+                "tls.certificate and tls.key are used only with tls.mode = \"files\"; set that, or \
+                 take them out"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        for text in &self.http.trusted_proxies {
+            let wrong = text.parse::<Network>().err();
+            found.extend(wrong.map(|error| format!("http.trusted_proxies: {error}")));
+        }
+        found.extend(self.node().check().err().map(|error| error.to_string()));
+        found
+    }
+
+    /// What the parts of a node need of it.
+    pub fn node(&self) -> NodeConfig {
+        NodeConfig {
+            data_directory: self.server.data_dir.clone(),
+            http: self.http.listen,
+            gateway: self.gateway.listen,
+            registration: self.identity.registration.map(|registration| match registration {
+                RegistrationSetting::Open => Registration::Open,
+                RegistrationSetting::Invite => Registration::Invite,
+                RegistrationSetting::Closed => Registration::Closed,
+            }),
+            identity: self.identity.settings(),
+            issuer_files: self.identity.issuers.clone(),
+            // One that can't be read is a contradiction, and is told as that.
+            proxies: self.http.trusted_proxies.iter().flat_map(|text| text.parse()).collect(),
+            session_policy: match self.gateway.session_policy {
+                SessionPolicySetting::Multi => SessionPolicy::Multi,
+                SessionPolicySetting::Single => SessionPolicy::Single,
+                SessionPolicySetting::OnePerPlatform => SessionPolicy::OnePerPlatform,
+            },
+            expiry_grace: self.gateway.expiry_grace.0,
+            bench_issuer: match self.identity.bench_issuer {
+                BenchIssuerSetting::Off => BenchIssuer::Off,
+                BenchIssuerSetting::Loopback => BenchIssuer::LoopbackOnly,
+                BenchIssuerSetting::Anywhere => BenchIssuer::Anywhere,
+            },
+            allowed_origins: self.gateway.allowed_origins.clone(),
+            connections_max: self.gateway.connections_max,
+            keep: self.retention.keep.map(|keep| keep.0),
+            tls: self.tls.node(),
+            admin: self.admin.listen,
+        }
+    }
+}
