@@ -102,6 +102,7 @@ fn failure(refusal: &Refusal, request_id: &str) -> Response {
         reason: refusal.reason,
         message: refusal.message.clone(),
         request_id: request_id.to_owned(),
+        retry_after_ms: refusal.retry_after_ms,
     };
     let mut response = (status_of(refusal.reason), Json(body)).into_response();
     if let Some((name, value)) = response_header(refusal) {

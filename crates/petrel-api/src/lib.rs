@@ -2,12 +2,14 @@
 
 mod answer;
 mod bearer;
+mod cookie;
 mod extract;
 mod limits;
 mod metrics;
 mod openapi;
 mod route;
 mod routes;
+mod source;
 mod swagger;
 
 use std::sync::Arc;
@@ -24,9 +26,10 @@ use serde_json::Value;
 
 pub use answer::RequestIds;
 use answer::{not_found, wrong_method};
-pub use limits::{PeerAddress, RequestLimits};
+pub use limits::RequestLimits;
 pub use metrics::Metrics;
 use openapi::Document;
+pub use source::{Network, NetworkError, Proxies};
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -42,6 +45,10 @@ pub struct Api {
     pub calls: Arc<Calls>,
     /// How many requests somebody may make.
     pub limits: RequestLimits,
+    /// Proxies whose word on where a request comes from is believed.
+    pub proxies: Arc<Proxies>,
+    /// Extra web origins whose pages may log in with a cookie.
+    pub allowed_origins: Arc<[String]>,
 }
 
 /// The routes of the HTTP port.

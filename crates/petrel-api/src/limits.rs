@@ -4,12 +4,12 @@
 //! A request beyond is refused with 429 and a time to try again, and counts for nothing:
 //! who goes on asking gets as much as somebody who waits.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use petrel_logic::Refusal;
@@ -18,25 +18,29 @@ use petrel_protocol::ErrorReason;
 use petrel_types::{OperatingLimits, UserId};
 
 use crate::answer::Refused;
-
-/// Where a request came from: an extension of every request. Without it a request counts
-/// as one from loopback.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerAddress(pub IpAddr);
+use crate::source::Proxies;
 
 /// The budgets of addresses and users.
 #[derive(Clone, Debug)]
 pub struct RequestLimits {
     addresses: Arc<Budgets<IpAddr>>,
     users: Arc<Budgets<UserId>>,
+    proxies: Arc<Proxies>,
 }
 
 const REQUEST: Costs = Costs { frames: 0, sends: 0, reads: 0, requests: 1 };
 
 impl RequestLimits {
-    /// `users` is shared with whoever else acts for them.
-    pub fn new(limits: &OperatingLimits, users: Arc<Budgets<UserId>>, start: Instant) -> Self {
-        Self { addresses: Arc::new(Budgets::new(Rates::of_address(limits), start)), users }
+    /// `users` is shared with whoever else acts for them. Behind one of `proxies` counts
+    /// whom it names.
+    pub fn new(
+        limits: &OperatingLimits,
+        users: Arc<Budgets<UserId>>,
+        proxies: Arc<Proxies>,
+        start: Instant,
+    ) -> Self {
+        let addresses = Arc::new(Budgets::new(Rates::of_address(limits), start));
+        Self { addresses, users, proxies }
     }
 
     /// Puts the limit of addresses before a router.
@@ -68,8 +72,10 @@ async fn within_limits(
     request: Request,
     next: Next,
 ) -> Response {
-    let peer = request.extensions().get::<PeerAddress>().copied();
-    match peer.map_or(Ok(()), |PeerAddress(address)| limits.count_address(address)) {
+    // Without a peer there is no network between us.
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let source = peer.map(|peer| limits.proxies.source(peer.0.ip(), request.headers()));
+    match source.map_or(Ok(()), |address| limits.count_address(address)) {
         Ok(()) => next.run(request).await,
         Err(refusal) => Refused::from(refusal).into_response(),
     }
@@ -110,7 +116,7 @@ mod tests {
         };
         let start = Instant::now();
         let users = Arc::new(Budgets::new(Rates::of_user(&limits), start));
-        RequestLimits::new(&limits, users, start)
+        RequestLimits::new(&limits, users, Arc::default(), start)
     }
 
     fn count(limits: &RequestLimits, address: &str) -> usize {

@@ -22,8 +22,12 @@ const BODY_REASONS: &[ErrorReason] = &[
 ];
 
 /// What a route that wants a token may refuse it for.
-const TOKEN_REASONS: &[ErrorReason] =
-    &[ErrorReason::MissingToken, ErrorReason::InvalidToken, ErrorReason::TokenExpired];
+const TOKEN_REASONS: &[ErrorReason] = &[
+    ErrorReason::MissingToken,
+    ErrorReason::InvalidToken,
+    ErrorReason::TokenExpired,
+    ErrorReason::LoginRevoked,
+];
 
 /// What any route may fail with.
 const SERVER_REASONS: &[ErrorReason] = &[

@@ -44,7 +44,7 @@ pub(crate) async fn upgrade(
 ) -> Response {
     let accepted = match parameters {
         Ok(Query(parameters)) => match admit(&gateway).await {
-            Ok(turn) => accept(&gateway, parameters, request, turn),
+            Ok(turn) => accept(&gateway, parameters, request, turn).await,
             Err(refusal) => Err(refusal),
         },
         Err(rejection) => Err(Refusal::new(ErrorReason::InvalidField, rejection.body_text())),
@@ -66,7 +66,7 @@ async fn admit(gateway: &Gateway) -> Result<Turn, Refusal> {
         .map_err(|_| admission.refusal("too many devices connect at once; come back in a moment"))
 }
 
-fn accept(
+async fn accept(
     gateway: &Gateway,
     parameters: Parameters,
     mut request: Request,
@@ -79,7 +79,7 @@ fn accept(
     let authenticated = match &auth {
         Some(auth) => {
             session::check_auth(auth)?;
-            Some(identity.authenticate(&auth.token)?)
+            Some(session::bounded(identity.authenticate(&auth.token)).await?)
         }
         None => None,
     };

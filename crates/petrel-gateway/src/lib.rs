@@ -14,6 +14,7 @@ mod handshake;
 mod metrics;
 mod outbox;
 mod registry;
+mod replacement;
 mod sends;
 mod session;
 mod throttle;
@@ -35,7 +36,7 @@ use petrel_logic::identity::Identity;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
 use petrel_protocol::ErrorReason;
-use petrel_types::{Clock, Epoch, NodeId, OperatingLimits, SessionId, UserId};
+use petrel_types::{Clock, Epoch, LoginId, NodeId, OperatingLimits, SessionId, UserId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,6 +48,7 @@ use fanout::Fanout;
 use handshake::refuse;
 pub use metrics::Metrics;
 use registry::Registry;
+pub use replacement::SessionPolicy;
 use throttle::Pace;
 
 /// How long a session may take to say goodbye when the node drains.
@@ -87,6 +89,10 @@ pub struct GatewayConfig {
     pub allowed_origins: Vec<String>,
     /// How much may be asked for.
     pub limits: OperatingLimits,
+    /// How many sessions a user may have.
+    pub session_policy: SessionPolicy,
+    /// How long a session goes on after its token has expired.
+    pub expiry_grace: Duration,
 }
 
 /// The sessions of one node. Cheap to clone.
@@ -115,20 +121,25 @@ impl Gateway {
         let pace = Pace::new(Arc::clone(&dependencies.users), &config.limits);
         let counters = Arc::new(Counters::default());
         let admission = Admission::new(&config.limits, Arc::clone(&counters));
-        Self {
-            shared: Arc::new(Shared {
-                pace,
-                admission,
-                counters,
-                dependencies,
-                config,
-                registry: Registry::default(),
-                next_session,
-                connections: AtomicU64::new(0),
-                draining: CancellationToken::new(),
-                sessions: TaskTracker::new(),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            pace,
+            admission,
+            counters,
+            dependencies,
+            config,
+            registry: Registry::default(),
+            next_session,
+            connections: AtomicU64::new(0),
+            draining: CancellationToken::new(),
+            sessions: TaskTracker::new(),
+        });
+        let told = Arc::downgrade(&shared);
+        shared.dependencies.identity.tell_revocations(move |user, login| {
+            if let Some(shared) = told.upgrade() {
+                shared.registry.end_login(user, login);
+            }
+        });
+        Self { shared }
     }
 
     /// The routes of the gateway port: `/ws`, `/healthz` and `/stats`.
@@ -219,6 +230,10 @@ impl Gateway {
 impl Shared {
     fn head_interval(&self) -> Duration {
         Duration::from_millis(self.config.limits.head_interval_ms.into())
+    }
+
+    fn is_revoked(&self, login: LoginId) -> bool {
+        self.dependencies.identity.is_revoked(login)
     }
 
     fn new_session(&self) -> SessionId {

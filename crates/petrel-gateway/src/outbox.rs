@@ -6,13 +6,16 @@
 //! because the timeline is the truth.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use petrel_protocol::frame::ServerFrame;
-use petrel_types::{ConversationId, Seq, SessionId, UserId};
+use petrel_types::{ConversationId, LoginId, Seq, SessionId, UserId};
 use tokio::sync::Notify;
 
 use crate::session::Text;
+
+use crate::replacement::{Bearer, Ending};
 
 /// Above this many queued bytes pushes become gaps.
 pub(crate) const HIGH_WATER_BYTES: usize = 512 * 1024;
@@ -48,9 +51,12 @@ struct Heads {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     session: SessionId,
-    user: UserId,
+    bearer: Bearer,
+    /// The log-in of the token in force, which may differ from the first; 0 for none.
+    login: AtomicU64,
     state: Mutex<State>,
     wake: Notify,
+    ending: OnceLock<Ending>,
 }
 
 #[derive(Debug, Default)]
@@ -65,15 +71,22 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(session: SessionId, user: UserId) -> Self {
-        Self { session, user, state: Mutex::default(), wake: Notify::new() }
+    pub(crate) fn new(session: SessionId, bearer: Bearer) -> Self {
+        Self {
+            session,
+            login: AtomicU64::new(bearer.login.map_or(0, LoginId::get)),
+            bearer,
+            state: Mutex::default(),
+            wake: Notify::new(),
+            ending: OnceLock::new(),
+        }
     }
 
     /// Of a session that takes heads of very large groups instead of bodies.
-    pub(crate) fn with_heads(session: SessionId, user: UserId) -> Self {
+    pub(crate) fn with_heads(session: SessionId, bearer: Bearer) -> Self {
         let heads = Heads { focus: Vec::new(), waiting: BTreeMap::new() };
         let state = State { heads: Some(Box::new(heads)), ..State::default() };
-        Self { state: Mutex::new(state), ..Self::new(session, user) }
+        Self { state: Mutex::new(state), ..Self::new(session, bearer) }
     }
 
     pub(crate) fn session(&self) -> SessionId {
@@ -81,7 +94,34 @@ impl Outbox {
     }
 
     pub(crate) fn user(&self) -> UserId {
-        self.user
+        self.bearer.user
+    }
+
+    /// Whose it was at the beginning, and on which device.
+    pub(crate) fn bearer(&self) -> &Bearer {
+        &self.bearer
+    }
+
+    /// The log-in of the token in force.
+    pub(crate) fn login(&self) -> Option<LoginId> {
+        let login = self.login.load(Ordering::SeqCst);
+        (login != 0).then(|| LoginId::new(login))
+    }
+
+    /// Another token is in force.
+    pub(crate) fn set_login(&self, login: Option<LoginId>) {
+        self.login.store(login.map_or(0, LoginId::get), Ordering::SeqCst);
+    }
+
+    /// Tells the session to end, and wakes it. The first reason counts.
+    pub(crate) fn end(&self, ending: Ending) {
+        let _ = self.ending.set(ending);
+        self.wake();
+    }
+
+    /// Why the session is to end, if it is.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.ending.get().copied()
     }
 
     /// Queues a push, or notes a gap. `place` is the event's place, if losing the frame
@@ -235,7 +275,7 @@ mod tests {
     const CONVERSATION: ConversationId = ConversationId::new(7);
 
     fn outbox() -> Outbox {
-        Outbox::new(SessionId::new(1), UserId::new(1))
+        Outbox::new(SessionId::new(1), Bearer { user: UserId::new(1), ..Bearer::default() })
     }
 
     fn frame_of_16_kib() -> Text {

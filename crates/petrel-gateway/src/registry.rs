@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use petrel_types::{SessionId, UserId};
+use petrel_types::{LoginId, SessionId, UserId};
 
 use crate::outbox::Outbox;
+use crate::replacement::{Ending, SessionPolicy};
 
 /// How many locks the sessions are spread over, so that 15,000 devices coming back
 /// at once don't queue for one.
@@ -20,10 +21,38 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn insert(&self, outbox: Arc<Outbox>) {
+    /// Takes in a session, and tells those whose place it takes to end. They get no more
+    /// pushes. Of two that exclude each other the one with the larger id stays, whichever
+    /// is here first.
+    pub(crate) fn insert(&self, outbox: Arc<Outbox>, policy: SessionPolicy) {
         let (user, session) = (outbox.user(), outbox.session());
         self.by_session.lock(session.get()).insert(session, Arc::clone(&outbox));
-        self.by_user.lock(user.get()).entry(user).or_default().push(outbox);
+        let mut users = self.by_user.lock(user.get());
+        let sessions = users.entry(user).or_default();
+        let is_replaced = sessions.iter().any(|other| {
+            other.session() > session && policy.replaces(other.bearer(), outbox.bearer())
+        });
+        if is_replaced {
+            outbox.end(Ending::Replaced);
+            return;
+        }
+        sessions.retain(|other| {
+            let stays = !policy.replaces(outbox.bearer(), other.bearer());
+            if !stays {
+                other.end(Ending::Replaced);
+            }
+            stays
+        });
+        sessions.push(outbox);
+    }
+
+    /// Tells the sessions of a log-in to end.
+    pub(crate) fn end_login(&self, user: UserId, login: LoginId) {
+        self.for_each_session(user, |outbox| {
+            if outbox.login() == Some(login) {
+                outbox.end(Ending::Revoked);
+            }
+        });
     }
 
     /// Takes out one session, and only that one: a successor of the same device has a
@@ -83,9 +112,20 @@ impl<K: Eq + Hash, V> Sharded<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replacement::Bearer;
 
     fn outbox(session: u64, user: u64) -> Arc<Outbox> {
-        Arc::new(Outbox::new(SessionId::new(session), UserId::new(user)))
+        on_device(session, user, None)
+    }
+
+    fn on_device(session: u64, user: u64, device: Option<&str>) -> Arc<Outbox> {
+        let bearer = Bearer {
+            user: UserId::new(user),
+            login: Some(LoginId::new(session * 100)),
+            device: device.map(Into::into),
+            platform: None,
+        };
+        Arc::new(Outbox::new(SessionId::new(session), bearer))
     }
 
     fn sessions_of(registry: &Registry, user: u64) -> Vec<u64> {
@@ -100,12 +140,53 @@ mod tests {
     fn a_session_leaves_without_taking_its_siblings_along() {
         let registry = Registry::default();
         let (old, new) = (outbox(1, 9), outbox(2, 9));
-        registry.insert(Arc::clone(&old));
-        registry.insert(new);
+        registry.insert(Arc::clone(&old), SessionPolicy::Multi);
+        registry.insert(new, SessionPolicy::Multi);
         assert_eq!(sessions_of(&registry, 9), [1, 2]);
         registry.remove(&old);
         assert_eq!(sessions_of(&registry, 9), [2]);
         assert!(registry.session(SessionId::new(1)).is_none());
         assert!(registry.session(SessionId::new(2)).is_some());
+    }
+
+    #[test]
+    fn a_device_that_comes_again_replaces_its_older_session_only() {
+        let registry = Registry::default();
+        let (old, new) = (on_device(1, 9, Some("phone")), on_device(3, 9, Some("phone")));
+        let others = [on_device(2, 9, Some("laptop")), on_device(4, 8, Some("phone"))];
+        for outbox in [&old, &others[0], &others[1], &new] {
+            registry.insert(Arc::clone(outbox), SessionPolicy::Multi);
+        }
+        assert_eq!(old.ending(), Some(Ending::Replaced));
+        assert!([&new, &others[0], &others[1]].iter().all(|it| it.ending().is_none()));
+        assert_eq!(sessions_of(&registry, 9), [2, 3]);
+        // The old one goes after the new one has come, and takes nothing along.
+        registry.remove(&old);
+        assert_eq!(sessions_of(&registry, 9), [2, 3]);
+        assert!(registry.session(SessionId::new(3)).is_some());
+    }
+
+    #[test]
+    fn the_larger_session_id_stays_also_if_it_is_here_first() {
+        let registry = Registry::default();
+        let (old, new) = (on_device(1, 9, Some("phone")), on_device(2, 9, Some("phone")));
+        registry.insert(Arc::clone(&new), SessionPolicy::Multi);
+        registry.insert(Arc::clone(&old), SessionPolicy::Multi);
+        assert_eq!((old.ending(), new.ending()), (Some(Ending::Replaced), None));
+        assert_eq!(sessions_of(&registry, 9), [2]);
+    }
+
+    #[test]
+    fn a_log_in_ends_with_all_its_sessions_and_no_others() {
+        let registry = Registry::default();
+        let (one, other, renewed) = (outbox(1, 9), outbox(2, 9), outbox(3, 9));
+        for outbox in [&one, &other, &renewed] {
+            registry.insert(Arc::clone(outbox), SessionPolicy::Multi);
+        }
+        renewed.set_login(one.login());
+        registry.end_login(UserId::new(9), LoginId::new(100));
+        assert_eq!(one.ending(), Some(Ending::Revoked));
+        assert_eq!(renewed.ending(), Some(Ending::Revoked));
+        assert_eq!(other.ending(), None);
     }
 }

@@ -164,7 +164,11 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
             reads: u32::from(server_msg_id.is_some()),
             ..one
         },
-        ClientFrame::Sync(_) | ClientFrame::Pull(_) | ClientFrame::Conversation(_) => reads(1),
+        // A token of another issuer takes public-key arithmetic, and perhaps the store.
+        ClientFrame::Reauth(_)
+        | ClientFrame::Sync(_)
+        | ClientFrame::Pull(_)
+        | ClientFrame::Conversation(_) => reads(1),
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
         ClientFrame::MessageRevoke(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }

@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use petrel_logic::identity::Registration;
+use petrel_api::Network;
+use petrel_gateway::SessionPolicy;
+use petrel_logic::identity::{IdentitySettings, Registration};
 use petrel_types::OperatingLimits;
 
 use crate::StartError;
@@ -26,10 +28,13 @@ pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
     AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
-    LogFormat, LogSection, RegistrationSetting, RetentionSection, ServerSection, TlsMode,
-    TlsSection,
+    LogFormat, LogSection, RegistrationSetting, RetentionSection, ServerSection,
+    SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
+
+/// How long a session goes on after its token has expired, if nothing else is said.
+pub const EXPIRY_GRACE: Duration = Duration::from_secs(60);
 
 /// The configuration of one node on the embedded engine.
 #[derive(Clone, Debug)]
@@ -42,6 +47,17 @@ pub struct NodeConfig {
     pub gateway: SocketAddr,
     /// Who may register. If unset: anybody on loopback, nobody elsewhere.
     pub registration: Option<Registration>,
+    /// How long log-ins and tokens last, and how fast passwords may be tried. Its
+    /// `registration` is set by the field above.
+    pub identity: IdentitySettings,
+    /// Files that describe other issuers whose tokens are believed.
+    pub issuer_files: Vec<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// How many sessions a user may have at once.
+    pub session_policy: SessionPolicy,
+    /// How long a session goes on after its token has expired.
+    pub expiry_grace: Duration,
     /// Whether load-test users are let in.
     pub bench_issuer: BenchIssuer,
     /// Extra web origins whose pages may open a WebSocket.
@@ -89,7 +105,8 @@ impl NodeConfig {
         self.registration.unwrap_or(default)
     }
 
-    fn is_loopback(&self) -> bool {
+    /// Whether nobody can connect from another machine.
+    pub fn is_loopback(&self) -> bool {
         self.http.ip().is_loopback() && self.gateway.ip().is_loopback()
     }
 }
@@ -104,6 +121,11 @@ mod tests {
             http: format!("{host}:8080").parse().unwrap(),
             gateway: "127.0.0.1:8084".parse().unwrap(),
             registration: None,
+            identity: IdentitySettings::default(),
+            issuer_files: Vec::new(),
+            proxies: Vec::new(),
+            session_policy: SessionPolicy::Multi,
+            expiry_grace: EXPIRY_GRACE,
             bench_issuer: BenchIssuer::Off,
             allowed_origins: Vec::new(),
             connections_max: 1,

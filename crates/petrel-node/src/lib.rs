@@ -4,9 +4,11 @@
 //! anything is touched, then opens the store and wires the parts together. Tests call
 //! it just as the binary does.
 
+mod admin;
 mod admin_listener;
 pub mod config;
 pub mod doctor;
+mod issuer;
 mod listen;
 mod machine;
 pub mod secrets;
@@ -17,14 +19,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use petrel_api::{Api, RequestIds, RequestLimits};
+use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
 use petrel_logic::deriver::Deriver;
-use petrel_logic::identity::{Identity, Issuers, Registration};
+use petrel_logic::identity::{
+    ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
+};
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
@@ -37,12 +41,18 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use admin::{Admin, AdminError};
 pub use admin_listener::LogControl;
 use admin_listener::{AdminListener, Metrics, Sample, Tasks};
 use config::Listen;
-pub use config::{BenchIssuer, NodeConfig};
+pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
+pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
-pub use petrel_logic::identity::Registration as RegistrationMode;
+pub use petrel_api::Network;
+pub use petrel_gateway::SessionPolicy;
+pub use petrel_logic::identity::{
+    ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
+};
 use secrets::{Issuer, SecretError};
 use tls::Tls;
 pub use tls::{TlsConfig, TlsError};
@@ -84,6 +94,12 @@ pub enum StartError {
     /// A secret can't be read or made.
     #[error("{0}")]
     Secret(#[from] SecretError),
+    /// The external issuers can't be trusted.
+    #[error("{0}")]
+    Issuer(#[from] IssuerError),
+    /// The description of an external issuer can't be read.
+    #[error("{0}")]
+    IssuerConfig(#[from] IssuerConfigError),
     /// The certificate can't be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
@@ -161,7 +177,9 @@ impl Node {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let (metrics, tasks) = (Arc::clone(&admin.metrics), admin.tasks.clone());
-        let rules = Rules { external_users: issuers.bench.is_some() };
+        let (external_users, unstored_local_users) = issuers.external.unstored_users();
+        let external_users = external_users || issuers.bench.is_some();
+        let rules = Rules { external_users, unstored_local_users };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
         let sequencer = sequencer.with_metrics(metrics.sequencer.clone());
@@ -173,8 +191,10 @@ impl Node {
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
         let registration = config.effective_registration();
+        let settings = IdentitySettings { registration, ..config.identity };
         let identity =
-            Arc::new(Identity::new(Arc::clone(&store), Arc::clone(&clock), issuers, registration));
+            Identity::open(Arc::clone(&store), Arc::clone(&clock), issuers, settings).await?;
+        let identity = Arc::new(identity);
         // Room for 2^31 sessions before the next start could meet this one's; and none is
         // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
@@ -200,6 +220,8 @@ impl Node {
                 connections_max: config.connections_max,
                 allowed_origins: config.allowed_origins.clone(),
                 limits: config.limits.clone(),
+                session_policy: config.session_policy,
+                expiry_grace: config.expiry_grace,
             },
         );
         let derived = Arc::new(Notify::new());
@@ -225,9 +247,19 @@ impl Node {
 
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());
-        let limits = RequestLimits::new(&config.limits, users, start);
-        let api = Api { identity, catchup, calls, limits: limits.clone() };
-        let api = petrel_api::routes(api).merge(gateway.websocket_route());
+        let housekeeper = Arc::clone(&identity);
+        tokio::spawn(async move { housekeeper.remove_expired().await });
+        let proxies = Arc::new(Proxies::new(config.proxies));
+        let limits = RequestLimits::new(&config.limits, users, Arc::clone(&proxies), start);
+        let api = petrel_api::routes(Api {
+            identity,
+            catchup,
+            calls,
+            limits: limits.clone(),
+            proxies,
+            allowed_origins: config.allowed_origins.into(),
+        });
+        let api = api.merge(gateway.websocket_route());
         let http_routes = request_ids.layer(limits.layer(api));
         let gateway_routes = request_ids.layer(limits.layer(gateway.routes()));
         let stopping = CancellationToken::new();
@@ -252,7 +284,10 @@ impl Node {
         }
         raise_descriptors(config.connections_max);
         if registration == Registration::Closed {
-            tracing::info!("registration is closed; `--registration open` opens it");
+            tracing::info!(
+                "registration is closed; `--registration open` opens it, and `petrel admin \
+                 create-user` creates a user"
+            );
         }
         Ok(Self {
             http_address,
@@ -413,7 +448,16 @@ fn issuers(config: &NodeConfig) -> Result<Issuers, StartError> {
             Some(secrets::load_or_create(&config.data_directory, Issuer::Bench)?)
         }
     };
-    Ok(Issuers { local, bench })
+    let files = config.issuer_files.iter().map(|path| IssuerConfig::read(path));
+    let external = ExternalIssuers::new(
+        files.collect::<Result<_, _>>()?,
+        Surroundings {
+            registration: config.effective_registration(),
+            bench: bench.is_some(),
+            loopback: config.is_loopback(),
+        },
+    )?;
+    Ok(Issuers { local, bench, external })
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {

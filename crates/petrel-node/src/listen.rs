@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use petrel_api::PeerAddress;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -73,7 +73,6 @@ pub(crate) async fn serve(
                     tracing::debug!(%error, "a connection went away at once");
                     continue;
                 }
-                let peer = PeerAddress(peer.ip());
                 let (routes, stopping) = (routes.clone(), stopping.clone());
                 match tls.clone() {
                     None => connections.spawn(serve_connection(stream, peer, routes, stopping)),
@@ -93,7 +92,7 @@ pub(crate) async fn serve(
 
 async fn serve_encrypted(
     mut stream: TcpStream,
-    peer: PeerAddress,
+    peer: SocketAddr,
     tls: TlsAcceptor,
     routes: Router,
     stopping: CancellationToken,
@@ -119,7 +118,7 @@ async fn serve_encrypted(
 
 async fn serve_connection<S>(
     stream: S,
-    peer: PeerAddress,
+    peer: SocketAddr,
     routes: Router,
     stopping: CancellationToken,
 ) where
@@ -127,7 +126,7 @@ async fn serve_connection<S>(
 {
     let routes = TowerToHyperService::new(routes);
     let routes = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(ConnectInfo(peer));
         routes.call(request)
     });
     let connection = http1::Builder::new()

@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 /// Why the server closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// Authentication failed or took too long.
+    /// Authentication failed or took too long, or the token expired.
     Auth,
+    /// The log-in was ended: by a log-out, from another device, or because it was stolen.
+    Revoked,
+    /// Another session took the place of this one.
+    Replaced,
     /// Far too much was sent for far too long, or too much that can't be read.
     Banned,
     /// The server failed.
@@ -35,13 +39,23 @@ pub struct CloseReason {
 
 impl CloseCode {
     /// Every code, by number.
-    pub const ALL: &[Self] =
-        &[Self::Auth, Self::Banned, Self::Internal, Self::Drain, Self::Slow, Self::Busy];
+    pub const ALL: &[Self] = &[
+        Self::Auth,
+        Self::Revoked,
+        Self::Replaced,
+        Self::Banned,
+        Self::Internal,
+        Self::Drain,
+        Self::Slow,
+        Self::Busy,
+    ];
 
     /// The number on the wire.
     pub const fn get(self) -> u16 {
         match self {
             Self::Auth => 4401,
+            Self::Revoked => 4403,
+            Self::Replaced => 4409,
             Self::Banned => 4429,
             Self::Internal => 4500,
             Self::Drain => 4503,
@@ -54,6 +68,8 @@ impl CloseCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auth => "auth",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
             Self::Banned => "banned",
             Self::Internal => "internal",
             Self::Drain => "drain",
@@ -65,7 +81,9 @@ impl CloseCode {
     /// What it means, as a sentence for the documentation.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Auth => "Authentication failed or took too long.",
+            Self::Auth => "Authentication failed or took too long, or the token expired.",
+            Self::Revoked => "The log-in of this session was ended.",
+            Self::Replaced => "Another session took the place of this one.",
             Self::Banned => {
                 "Far too much was sent for far too long, or too much that can't be read."
             }

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use petrel_types::{
-    ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
-    TimestampMs, UserId,
+    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
+    Seq, TimestampMs, UserId,
 };
 
 use crate::{
-    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, EventPage, Member,
-    MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
+    Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
+    EndedLogin, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage, NewLogin,
+    RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
+    WhichLogins,
 };
 
 /// What befalls a commit.
@@ -226,5 +228,101 @@ impl Store for FaultyStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.inner.close().await
+    }
+}
+
+#[async_trait]
+impl IdentityStore for FaultyStore {
+    async fn create_invited_user(
+        &self,
+        username: &str,
+        password_hash: &str,
+        invite: &Digest,
+        now: TimestampMs,
+    ) -> Result<Option<User>, StoreError> {
+        self.inner.create_invited_user(username, password_hash, invite, now).await
+    }
+
+    async fn make_admin(&self, user: UserId) -> Result<bool, StoreError> {
+        self.inner.make_admin(user).await
+    }
+
+    async fn has_user(&self, user: UserId) -> Result<bool, StoreError> {
+        self.inner.has_user(user).await
+    }
+
+    async fn external_user(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<UserId>, StoreError> {
+        self.inner.external_user(issuer, subject).await
+    }
+
+    async fn map_external_user(
+        &self,
+        issuer: &str,
+        subject: &str,
+        now: TimestampMs,
+    ) -> Result<UserId, StoreError> {
+        self.inner.map_external_user(issuer, subject, now).await
+    }
+
+    async fn begin_login(
+        &self,
+        login: NewLogin,
+        kept_max: u32,
+        end: LoginEnd,
+    ) -> Result<BegunLogin, StoreError> {
+        self.inner.begin_login(login, kept_max, end).await
+    }
+
+    async fn login(&self, login: LoginId) -> Result<Option<Login>, StoreError> {
+        self.inner.login(login).await
+    }
+
+    async fn logins_of(
+        &self,
+        user: UserId,
+        before: Option<LoginId>,
+        limit: u32,
+    ) -> Result<Vec<Login>, StoreError> {
+        self.inner.logins_of(user, before, limit).await
+    }
+
+    async fn replace_refresh_tokens(
+        &self,
+        login: LoginId,
+        expected: &Digest,
+        replacement: RefreshTokens,
+        seen: TimestampMs,
+        expires: TimestampMs,
+    ) -> Result<bool, StoreError> {
+        self.inner.replace_refresh_tokens(login, expected, replacement, seen, expires).await
+    }
+
+    async fn end_logins(
+        &self,
+        user: UserId,
+        which: WhichLogins,
+        end: LoginEnd,
+    ) -> Result<Vec<LoginId>, StoreError> {
+        self.inner.end_logins(user, which, end).await
+    }
+
+    async fn ended_logins(
+        &self,
+        after: LoginId,
+        limit: u32,
+    ) -> Result<Vec<EndedLogin>, StoreError> {
+        self.inner.ended_logins(after, limit).await
+    }
+
+    async fn remove_expired_logins(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError> {
+        self.inner.remove_expired_logins(now, limit).await
+    }
+
+    async fn create_invite(&self, invite: Invite) -> Result<(), StoreError> {
+        self.inner.create_invite(invite).await
     }
 }

@@ -1,4 +1,4 @@
-//! The port for durable state: events, heads, members, cursors and users.
+//! The port for durable state: events, heads, members, cursors, users and log-ins.
 //!
 //! [`Store`] speaks the language of the domain (commit a batch, read a range), not
 //! of tables, so that each backend can be good at it in its own way. What every
@@ -15,6 +15,7 @@ mod batch;
 mod error;
 #[cfg(any(test, feature = "suite"))]
 pub mod faulty;
+mod identity;
 #[cfg(any(test, feature = "suite"))]
 pub mod memory;
 mod metrics;
@@ -36,6 +37,10 @@ pub use batch::{
     ProfileUpdate, Trim,
 };
 pub use error::{StoreError, StoreErrorKind};
+pub use identity::{
+    BegunLogin, Digest, EndedLogin, IdentityStore, Invite, Login, LoginDevice, LoginEnd, NewLogin,
+    PreviousToken, RefreshTokens, SUBJECT_BYTES_MAX, WhichLogins,
+};
 pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
@@ -48,7 +53,7 @@ pub use record::{
 /// bounded: a page never holds more than the caller's `limit`. After one
 /// [`StoreErrorKind::Fatal`] every call fails with it.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: IdentityStore + Send + Sync + 'static {
     /// The epoch of this store: minted at creation, stable over restarts.
     fn epoch(&self) -> Epoch;
 

@@ -228,6 +228,8 @@ pub struct User {
     pub password_hash: String,
     /// When the user registered.
     pub created: TimestampMs,
+    /// Whether the user is an admin of the system.
+    pub is_admin: bool,
 }
 
 impl std::fmt::Debug for User {

@@ -56,6 +56,25 @@ impl Http {
         self.request("POST", path, &[("content-type", "application/json")], body).await
     }
 
+    /// `POST` of a JSON body as the bearer of a token.
+    pub async fn post_as(&self, token: &str, path: &str, body: &str) -> Result<Answer> {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.request("POST", path, &headers, body).await
+    }
+
+    /// `DELETE` as the bearer of a token.
+    pub async fn delete_as(&self, token: &str, path: &str) -> Result<Answer> {
+        let bearer = format!("Bearer {token}");
+        self.request("DELETE", path, &[("authorization", &bearer)], "").await
+    }
+
+    /// Trades a refresh token for the next one.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<Answer> {
+        let body = serde_json::json!({ "refreshToken": refresh_token }).to_string();
+        self.post("/api/auth/refresh", &body).await
+    }
+
     /// Any request. The blocking client runs on a thread for blocking work.
     pub async fn request(
         &self,
@@ -143,5 +162,6 @@ fn credentials(username: &str, password: &str) -> Result<String> {
     Ok(serde_json::to_string(&Credentials {
         username: username.to_owned(),
         password: password.to_owned(),
+        ..Credentials::default()
     })?)
 }

@@ -93,6 +93,13 @@ id! {
 }
 
 id! {
+    /// A log-in: what began with a password and lives until it expires, is logged out
+    /// or is revoked. Its refresh tokens replace each other; its access tokens name it.
+    /// Rising, and never given twice.
+    LoginId
+}
+
+id! {
     /// A random number minted with a store and again by every restore that may
     /// have lost a suffix. Sequence numbers compare only within one epoch.
     Epoch

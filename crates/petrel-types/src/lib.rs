@@ -14,8 +14,8 @@ mod slot;
 
 pub use clock::{Clock, ManualClock, SystemClock, TimestampMs};
 pub use id::{
-    ClientMessageId, ClientMessageIdError, ConversationId, Epoch, LogPosition, MessageNumber,
-    NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
+    ClientMessageId, ClientMessageIdError, ConversationId, Epoch, LogPosition, LoginId,
+    MessageNumber, NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
 };
 pub use operating_limits::OperatingLimits;
 pub use slot::{Partition, Slot};

@@ -1,6 +1,7 @@
 //! The `petrel` binary: command line in, exit code out. What it does lives in
 //! `petrel-node`.
 
+mod admin;
 #[cfg(feature = "jemalloc")]
 mod allocator;
 mod backup;
@@ -32,6 +33,8 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Admin(admin::Admin),
     Backup(backup::Backup),
     #[command(subcommand)]
     Config(config::Config),
@@ -45,6 +48,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
+        Command::Admin(admin) => admin.run(),
         Command::Backup(backup) => backup.run(),
         Command::Config(config) => config.run(),
         Command::Completions(completions) => completions.run(CommandLine::command()),

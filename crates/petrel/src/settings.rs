@@ -42,6 +42,16 @@ pub(crate) struct Settings {
     #[arg(long, value_enum)]
     registration: Option<Registration>,
 
+    /// How many sessions a user may have at once [default: multi]
+    #[arg(long, value_enum)]
+    session_policy: Option<SessionPolicy>,
+
+    /// Another issuer whose tokens are believed: a file that describes it; repeatable
+    ///
+    /// `petrel config docs` says at identity.issuers what is in it.
+    #[arg(long, value_name = "FILE")]
+    issuer: Vec<PathBuf>,
+
     /// Trust a generated key for load-test users (ids below 10000000001)
     ///
     /// The key is written to secrets/bench-issuer.key in the data directory. Whoever
@@ -99,8 +109,20 @@ pub(crate) struct Settings {
 enum Registration {
     /// Anybody
     Open,
+    /// Whoever has a code that `petrel admin invite` made
+    Invite,
     /// Nobody
     Closed,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SessionPolicy {
+    /// Any number; the same device only one
+    Multi,
+    /// One: a new session replaces the others
+    Single,
+    /// One per platform that clients name
+    OnePerPlatform,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -142,8 +164,17 @@ impl Settings {
         };
         let registration = self.registration.map(|registration| match registration {
             Registration::Open => "open",
+            Registration::Invite => "invite",
             Registration::Closed => "closed",
         });
+        let session_policy = self.session_policy.map(|policy| match policy {
+            SessionPolicy::Multi => "multi",
+            SessionPolicy::Single => "single",
+            SessionPolicy::OnePerPlatform => "one-per-platform",
+        });
+        let issuers: Vec<_> =
+            self.issuer.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        let issuers = (!issuers.is_empty()).then(|| Value::from(issuers));
         let path =
             |path: Option<PathBuf>| path.map(|path| path.to_string_lossy().into_owned().into());
         let text = |text: Option<String>| text.map(Value::from);
@@ -155,6 +186,8 @@ impl Settings {
             ("gateway.allowed_origins", origins, "--allow-origin"),
             ("gateway.connections_max", self.connections_max.map(Value::from), "--connections-max"),
             ("identity.registration", registration.map(Value::from), "--registration"),
+            ("gateway.session_policy", session_policy.map(Value::from), "--session-policy"),
+            ("identity.issuers", issuers, "--issuer"),
             ("identity.bench_issuer", bench_issuer.map(Value::from), "--bench-issuer"),
             ("retention.keep", text(self.keep_days.map(|days| format!("{days}d"))), "--keep-days"),
             ("tls.mode", tls.map(Value::from), "--tls"),

@@ -1,16 +1,21 @@
 //! Who somebody is.
 
 use axum::extract::State;
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
+use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
-use petrel_protocol::http::{Credentials, LoggedIn, Profile};
+use petrel_protocol::http::{Credentials, Done, LoggedIn, Profile, RefreshRequest, Success};
+
+use axum::response::Json;
 
 use crate::Api;
-use crate::answer::{Answer, JsonBody, answer};
-use crate::bearer::Bearer;
+use crate::answer::{Answer, JsonBody, Refused, answer};
+use crate::bearer::{Bearer, MaybeWho};
+use crate::cookie;
 use crate::route::Route;
+use crate::source::From;
 
-pub(super) fn routes() -> [Route; 3] {
+pub(super) fn routes() -> [Route; 5] {
     const TAG: &str = "Identity";
     [
         Route::new(Method::POST, "/api/auth/register", TAG, "Register and log in", register)
@@ -21,33 +26,135 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::BadUsername,
                 ErrorReason::WeakPassword,
                 ErrorReason::RegistrationClosed,
+                ErrorReason::InvalidInvite,
+                ErrorReason::ForbiddenOrigin,
                 ErrorReason::UsernameTaken,
             ]),
         Route::new(Method::POST, "/api/auth/login", TAG, "Log in", login)
             .public()
             .body::<Credentials>()
             .data::<LoggedIn>()
-            .reasons(&[ErrorReason::BadCredentials]),
+            .reasons(&[
+                ErrorReason::BadCredentials,
+                ErrorReason::ForbiddenOrigin,
+                ErrorReason::TooManyRequests,
+            ]),
+        Route::new(Method::POST, "/api/auth/refresh", TAG, "Get the next tokens", refresh)
+            .public()
+            .body::<RefreshRequest>()
+            .data::<LoggedIn>()
+            .reasons(&[
+                ErrorReason::MissingToken,
+                ErrorReason::InvalidRefreshToken,
+                ErrorReason::ForbiddenOrigin,
+            ]),
+        Route::new(Method::POST, "/api/auth/logout", TAG, "Log out", logout)
+            .public()
+            .body::<RefreshRequest>()
+            .data::<Done>()
+            .reasons(&[
+                ErrorReason::MissingToken,
+                ErrorReason::InvalidToken,
+                ErrorReason::TokenExpired,
+                ErrorReason::LoginRevoked,
+                ErrorReason::InvalidRefreshToken,
+                ErrorReason::ForbiddenOrigin,
+            ]),
         Route::new(Method::GET, "/api/users/me", TAG, "Who you are", me)
             .data::<Profile>()
             .reasons(&[ErrorReason::UserNotFound]),
     ]
 }
 
+/// An answer that may set a cookie.
+type CookieAnswer<T> = Result<(HeaderMap, Json<Success<T>>), Refused>;
+
 async fn register(
     State(api): State<Api>,
+    headers: HeaderMap,
     JsonBody(credentials): JsonBody<Credentials>,
-) -> Answer<LoggedIn> {
-    answer(api.identity.register(credentials).await)
+) -> CookieAnswer<LoggedIn> {
+    let by_cookie = credentials.cookie;
+    check_origin(&api, &headers, by_cookie)?;
+    let logged_in = api.identity.register(credentials).await?;
+    Ok(hand_over(logged_in, by_cookie, &headers))
 }
 
 async fn login(
     State(api): State<Api>,
+    From(source): From,
+    headers: HeaderMap,
     JsonBody(credentials): JsonBody<Credentials>,
-) -> Answer<LoggedIn> {
-    answer(api.identity.login(credentials).await)
+) -> CookieAnswer<LoggedIn> {
+    let by_cookie = credentials.cookie;
+    check_origin(&api, &headers, by_cookie)?;
+    let logged_in = api.identity.login(credentials, source).await?;
+    Ok(hand_over(logged_in, by_cookie, &headers))
+}
+
+async fn refresh(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<RefreshRequest>,
+) -> CookieAnswer<LoggedIn> {
+    let by_cookie = request.refresh_token.is_none();
+    check_origin(&api, &headers, by_cookie)?;
+    let token = request.refresh_token.or_else(|| cookie::refresh_token(&headers));
+    let token = token.ok_or_else(|| {
+        Refusal::new(
+            ErrorReason::MissingToken,
+            "give the refresh token as `refreshToken`, or as the cookie of a log-in",
+        )
+    })?;
+    let logged_in = api.identity.refresh(&token).await?;
+    Ok(hand_over(logged_in, by_cookie, &headers))
+}
+
+async fn logout(
+    State(api): State<Api>,
+    MaybeWho(who): MaybeWho,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<RefreshRequest>,
+) -> CookieAnswer<Done> {
+    let by_cookie = request.refresh_token.is_none() && who.is_none();
+    check_origin(&api, &headers, by_cookie)?;
+    let in_cookie = cookie::refresh_token(&headers);
+    match (request.refresh_token, who, &in_cookie) {
+        (Some(token), _, _) => api.identity.logout_by_refresh_token(&token).await?,
+        (None, Some(who), _) => api.identity.logout(who?).await?,
+        (None, None, Some(token)) => api.identity.logout_by_refresh_token(token).await?,
+        (None, None, None) => {
+            return Err(Refusal::new(
+                ErrorReason::MissingToken,
+                "give the access token, or the refresh token, of the log-in that is to end",
+            )
+            .into());
+        }
+    }
+    let headers = if in_cookie.is_some() { cookie::take_away(&headers) } else { HeaderMap::new() };
+    Ok((headers, Json(Success::new(Done {}))))
 }
 
 async fn me(State(api): State<Api>, Bearer(user): Bearer) -> Answer<Profile> {
     answer(api.identity.profile(user).await)
+}
+
+fn check_origin(api: &Api, headers: &HeaderMap, by_cookie: bool) -> Result<(), Refusal> {
+    if by_cookie { cookie::check_origin(headers, &api.allowed_origins) } else { Ok(()) }
+}
+
+/// The tokens of a log-in: the refresh token in the body, or in a cookie.
+fn hand_over(
+    logged_in: LoggedIn,
+    by_cookie: bool,
+    request: &HeaderMap,
+) -> (HeaderMap, Json<Success<LoggedIn>>) {
+    match (&logged_in.refresh_token, by_cookie) {
+        (Some(token), true) => {
+            let headers = cookie::give(token, logged_in.refresh_expires_in, request);
+            let without = LoggedIn { refresh_token: None, ..logged_in };
+            (headers, Json(Success::new(without)))
+        }
+        _ => (HeaderMap::new(), Json(Success::new(logged_in))),
+    }
 }

@@ -2,6 +2,7 @@
 //! its result into JSON. They decide nothing.
 
 mod conversations;
+mod devices;
 mod groups;
 mod identity;
 mod messages;
@@ -12,6 +13,7 @@ use crate::route::Route;
 pub(crate) fn all() -> impl Iterator<Item = Route> {
     identity::routes()
         .into_iter()
+        .chain(devices::routes())
         .chain(conversations::routes())
         .chain(messages::routes())
         .chain(groups::routes())

@@ -11,6 +11,7 @@ use petrel_types::limits::{AUTH_TIMEOUT_MS, DEVICE_TEXT_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::bounded;
 use super::socket::{End, Inbound, Socket, drain_end};
 use crate::Gateway;
 use crate::admission::Turn;
@@ -46,7 +47,11 @@ where
                     return Err(End::Close(CloseCode::Busy, Some(retry_after_ms)));
                 };
                 let identity = &gateway.shared.dependencies.identity;
-                match check_auth(&auth).and_then(|()| identity.authenticate(&auth.token)) {
+                let authenticated = match check_auth(&auth) {
+                    Ok(()) => bounded(identity.authenticate(&auth.token)).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match authenticated {
                     Ok(authenticated) => return Ok((auth, id, authenticated, turn)),
                     Err(refusal) => {
                         let fail = AuthFail { reason: refusal.reason, message: refusal.message };

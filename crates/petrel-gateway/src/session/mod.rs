@@ -8,6 +8,7 @@ mod asking;
 mod authenticate;
 mod focus;
 mod pace;
+mod renewal;
 mod socket;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::admission::Turn;
 use crate::fanout::place_of;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
+use crate::replacement::{Bearer, Ending};
 use crate::sends::Sends;
 use crate::throttle::{ONE_FRAME, Throttle, costs_of};
 use crate::unacked::{Due, Unacked};
@@ -43,6 +45,7 @@ use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
 use focus::Heads;
 use pace::in_turn;
+use renewal::{Renewal, jitter_of};
 use socket::{End, Inbound, drain_end};
 pub(crate) use socket::{Socket, Text};
 
@@ -86,14 +89,24 @@ pub(crate) async fn run<S>(
     };
     let user = authenticated.user;
     let session = gateway.shared.new_session();
+    let bearer = Bearer {
+        user,
+        login: authenticated.login,
+        device: auth.device_id.as_deref().map(Into::into),
+        platform: auth.platform.as_deref().map(Into::into),
+    };
     let legacy = auth.v.is_none();
     let takes_heads = !legacy && auth.caps.iter().any(|cap| cap == focus::CAPABILITY);
     let outbox = Arc::new(match takes_heads {
-        true => Outbox::with_heads(session, user),
-        false => Outbox::new(session, user),
+        true => Outbox::with_heads(session, bearer),
+        false => Outbox::new(session, bearer),
     });
     // From here on pushes are queued; they are written after AUTH_OK.
-    gateway.shared.registry.insert(Arc::clone(&outbox));
+    gateway.shared.registry.insert(Arc::clone(&outbox), gateway.shared.config.session_policy);
+    // Whoever ended the log-in since the token was looked at did not find this session.
+    if authenticated.login.is_some_and(|login| gateway.shared.is_revoked(login)) {
+        outbox.end(Ending::Revoked);
+    }
     gateway.shared.dependencies.directory.attach(user);
     gateway.shared.dependencies.metrics.sessions.inc();
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
@@ -111,6 +124,13 @@ pub(crate) async fn run<S>(
         heads: takes_heads.then(|| Box::new(Heads::new(gateway.shared.head_interval()))),
         last_inbound: Instant::now(),
         last_ping: Instant::now(),
+        renewal: Renewal::new(
+            authenticated.expires,
+            gateway.shared.config.expiry_grace,
+            jitter_of(session),
+            gateway.shared.dependencies.clock.now(),
+            Instant::now(),
+        ),
     };
     let end = running.serve(id, turn).await;
 
@@ -134,6 +154,7 @@ struct Session<'a, S> {
     heads: Option<Box<Heads>>,
     last_inbound: Instant,
     last_ping: Instant,
+    renewal: Renewal,
 }
 
 impl<S> Session<'_, S>
@@ -159,6 +180,7 @@ where
         }
         self.write_outbox().await?;
         drop(turn);
+        self.leave_if_told().await?;
         let draining = self.gateway.shared.draining.clone();
         loop {
             let readable = self.may_read();
@@ -173,6 +195,7 @@ where
             }
             self.receive_ready().await?;
             self.write_outbox().await?;
+            self.leave_if_told().await?;
         }
     }
 
@@ -229,6 +252,7 @@ where
     async fn handle(&mut self, frame: ClientFrame, id: Option<RequestId>) -> Result<(), End> {
         match frame {
             ClientFrame::Auth(_) => self.reply(self.auth_ok(), id).await,
+            ClientFrame::Reauth(frame) => self.reauthenticate(frame, id).await,
             ClientFrame::Ping(_) => {
                 let pong = Pong { ts: self.gateway.shared.dependencies.clock.now() };
                 self.reply(ServerFrame::Pong(pong), id).await
@@ -320,6 +344,9 @@ where
         if now >= self.last_inbound + IDLE_TIMEOUT {
             return Err(End::Gone);
         }
+        if now >= self.renewal.due {
+            self.look_after_token().await?;
+        }
         for due in self.unacked.take_due(now) {
             self.remind(due).await?;
         }
@@ -374,7 +401,7 @@ where
     }
 
     fn next_wake(&self) -> Instant {
-        let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT);
+        let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT).min(self.renewal.due);
         let heads = self.heads.as_ref().and_then(|heads| heads.next_due());
         let pause = self.throttle.paused_until();
         let due = [self.sends.next_deadline(), self.unacked.next_due(), heads, pause];
@@ -480,7 +507,9 @@ fn rates(limits: &OperatingLimits) -> Rates {
 }
 
 /// Waits for a read of the store, but not for ever.
-async fn bounded<T>(read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+pub(crate) async fn bounded<T>(
+    read: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
     timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
         Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
     })

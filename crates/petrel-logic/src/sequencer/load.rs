@@ -251,7 +251,7 @@ impl Sequencer {
 
     async fn load_user(&self, user: UserId, lookups: &mut Lookups) -> Result<(), StoreError> {
         let exists = if user.is_local() {
-            self.store.user(user).await?.is_some()
+            self.rules.unstored_local_users || self.store.has_user(user).await?
         } else {
             self.rules.external_users && user.get() > 0
         };

@@ -62,6 +62,9 @@ const RECENT_MESSAGES_LOADED: u32 = 200_000;
 pub struct Rules {
     /// Users below [`UserId::LOCAL_FIRST`] exist: some external issuer vouches for them.
     pub external_users: bool,
+    /// Users from there on exist without being stored: registration is closed, and an
+    /// external issuer's own ids are trusted as they are.
+    pub unstored_local_users: bool,
 }
 
 /// What became of a batch, to be told in this order.

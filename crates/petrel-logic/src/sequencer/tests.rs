@@ -18,7 +18,7 @@ use super::*;
 const ALICE: UserId = UserId::new(1);
 const BOB: UserId = UserId::new(2);
 const MALLORY: UserId = UserId::new(3);
-const EXTERNAL: Rules = Rules { external_users: true };
+const EXTERNAL: Rules = Rules { external_users: true, unstored_local_users: false };
 
 struct Fixture {
     sequencer: Sequencer,

@@ -8,14 +8,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use petrel_logic::identity::Registration;
+use petrel_api::Network;
+use petrel_gateway::SessionPolicy;
+use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::retention::Retention;
 use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::units::{Listen, Span};
-use super::{BenchIssuer, NodeConfig};
+use super::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
 use crate::tls::TlsConfig;
 
 /// The configuration of one node.
@@ -58,6 +60,10 @@ pub struct HttpSection {
     /// Where the HTTP API listens. Port 0 takes a free one.
     #[schemars(extend("format" = "HOST:PORT"))]
     pub listen: SocketAddr,
+    /// Proxies whose X-Forwarded-For is believed: addresses, or networks as 10.0.0.0/8. What
+    /// others say there is ignored.
+    #[schemars(example = ["10.0.0.0/8"])]
+    pub trusted_proxies: Vec<String>,
 }
 
 /// `[gateway]`
@@ -73,14 +79,19 @@ pub struct GatewaySection {
     /// gateway's own host name.
     #[schemars(example = ["https://chat.example.com"])]
     pub allowed_origins: Vec<String>,
+    /// How many sessions a user may have at once: `multi` (any number), `single` (a new session
+    /// replaces the others) or `one-per-platform`. The same device never has two.
+    pub session_policy: SessionPolicySetting,
+    /// How long a session goes on after its token has expired.
+    pub expiry_grace: Span,
 }
 
 /// `[identity]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IdentitySection {
-    /// Who may register: `open` (anybody) or `closed` (nobody). If not set: open as long as all
-    /// listeners are on loopback, closed otherwise.
+    /// Who may register: `open` (anybody), `invite` (whoever has a code that `petrel admin invite`
+    /// made) or `closed` (nobody). If not set: open as long as all listeners are on loopback, closed otherwise.
     #[schemars(example = &"closed")]
     pub registration: Option<RegistrationSetting>,
     /// Whether tokens of a generated key for load-test users are trusted: `off`, `loopback` (as
@@ -88,6 +99,34 @@ pub struct IdentitySection {
     /// secrets/bench-issuer.key in the data directory, can be any load-test user, never a
     /// registered one.
     pub bench_issuer: BenchIssuerSetting,
+    /// How long an access token lasts: so often does a client ask for the next one, and so long
+    /// can somebody use a stolen one.
+    pub access_token_lasts: Span,
+    /// How long a log-in lasts that is not refreshed.
+    pub login_lasts: Span,
+    /// The most log-ins of a user. The next one ends the one that was refreshed longest ago.
+    pub logins_per_user_max: u32,
+    /// Whether those who try passwords have to wait on loopback, too.
+    pub throttle_loopback: bool,
+    /// Other issuers whose tokens are believed: a file for each, in TOML, with `name`, `iss`,
+    /// `algorithm` (HS256, RS256, ES256, EdDSA), `key_file` (the secret, or the public key as PEM),
+    /// and optionally `user_claim` (sub, uid), `ids` (mapped, trusted), `first_id` and `last_id` (of
+    /// trusted ids), and `allow_weak_secret` (on loopback only).
+    #[schemars(example = ["/etc/petrel/company.toml"])]
+    pub issuers: Vec<PathBuf>,
+}
+
+/// How many sessions a user may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionPolicySetting {
+    /// Any number.
+    #[default]
+    Multi,
+    /// One.
+    Single,
+    /// One per platform.
+    OnePerPlatform,
 }
 
 /// Who may register.
@@ -96,6 +135,8 @@ pub struct IdentitySection {
 pub enum RegistrationSetting {
     /// Anybody.
     Open,
+    /// Whoever has a code.
+    Invite,
     /// Nobody.
     Closed,
 }
@@ -192,7 +233,7 @@ impl Default for ServerSection {
 
 impl Default for HttpSection {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), trusted_proxies: Vec::new() }
     }
 }
 
@@ -202,6 +243,39 @@ impl Default for GatewaySection {
             listen: SocketAddr::from(([127, 0, 0, 1], 8084)),
             connections_max: 100_000,
             allowed_origins: Vec::new(),
+            session_policy: SessionPolicySetting::default(),
+            expiry_grace: Span(EXPIRY_GRACE),
+        }
+    }
+}
+
+impl Default for IdentitySection {
+    fn default() -> Self {
+        let settings = IdentitySettings::default();
+        Self {
+            registration: None,
+            bench_issuer: BenchIssuerSetting::default(),
+            access_token_lasts: Span(settings.access_token_ttl),
+            login_lasts: Span(settings.login_ttl),
+            logins_per_user_max: settings.logins_per_user_max,
+            throttle_loopback: settings.throttle.includes_loopback,
+            issuers: Vec::new(),
+        }
+    }
+}
+
+impl IdentitySection {
+    fn settings(&self) -> IdentitySettings {
+        let defaults = IdentitySettings::default();
+        IdentitySettings {
+            access_token_ttl: self.access_token_lasts.0,
+            login_ttl: self.login_lasts.0,
+            logins_per_user_max: self.logins_per_user_max,
+            throttle: ThrottleSettings {
+                includes_loopback: self.throttle_loopback,
+                ..defaults.throttle
+            },
+            ..defaults
         }
     }
 }
@@ -253,6 +327,10 @@ impl Config {
             ),
             _ => {}
         }
+        for text in &self.http.trusted_proxies {
+            let wrong = text.parse::<Network>().err();
+            found.extend(wrong.map(|error| format!("http.trusted_proxies: {error}")));
+        }
         found.extend(self.node().check().err().map(|error| error.to_string()));
         found
     }
@@ -265,8 +343,19 @@ impl Config {
             gateway: self.gateway.listen,
             registration: self.identity.registration.map(|registration| match registration {
                 RegistrationSetting::Open => Registration::Open,
+                RegistrationSetting::Invite => Registration::Invite,
                 RegistrationSetting::Closed => Registration::Closed,
             }),
+            identity: self.identity.settings(),
+            issuer_files: self.identity.issuers.clone(),
+            // One that can't be read is a contradiction, and is told as that.
+            proxies: self.http.trusted_proxies.iter().flat_map(|text| text.parse()).collect(),
+            session_policy: match self.gateway.session_policy {
+                SessionPolicySetting::Multi => SessionPolicy::Multi,
+                SessionPolicySetting::Single => SessionPolicy::Single,
+                SessionPolicySetting::OnePerPlatform => SessionPolicy::OnePerPlatform,
+            },
+            expiry_grace: self.gateway.expiry_grace.0,
             bench_issuer: match self.identity.bench_issuer {
                 BenchIssuerSetting::Off => BenchIssuer::Off,
                 BenchIssuerSetting::Loopback => BenchIssuer::LoopbackOnly,

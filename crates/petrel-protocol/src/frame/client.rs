@@ -17,6 +17,8 @@ frames! {
     ClientFrame {
         /// Who is there: the first frame, unless the token came with the upgrade.
         "AUTH" => Auth(Auth),
+        /// Another token for this session. Answered by `REAUTH_OK` or `ERROR`.
+        "REAUTH" => Reauth(Reauth),
         /// Is anybody there? Answered by `PONG`.
         "PING" => Ping(Ping),
         /// A message to one other user. Answered by `ACK saved` or `ERROR`.
@@ -78,6 +80,14 @@ pub struct Auth {
     /// Name and version of the client program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+}
+
+/// `REAUTH`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reauth {
+    /// An access token of the same user.
+    pub token: String,
 }
 
 /// `PING`.

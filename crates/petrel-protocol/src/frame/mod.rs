@@ -15,7 +15,7 @@ mod server;
 
 pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, Focus, MessageEdit,
-    MessageRevoke, MessageType, Ping, Pull, SingleChat, Sync,
+    MessageRevoke, MessageType, Ping, Pull, Reauth, SingleChat, Sync,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
@@ -26,9 +26,9 @@ pub use group::{
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use server::{
-    AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events, Focused, Gap,
-    Head, Limits, Outcome, Pong, Rates, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck,
-    ServerFrame, StateMember, SyncConversation, SyncState,
+    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events,
+    Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk, ReceiptAck, ReceiptKind,
+    SavedAck, SavedTag, ServerAck, ServerFrame, StateMember, SyncConversation, SyncState,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

@@ -17,6 +17,12 @@ frames! {
         "AUTH_OK" => AuthOk(AuthOk),
         /// The token was refused; the connection closes with 4401.
         "AUTH_FAIL" => AuthFail(AuthFail),
+        /// The answer to `REAUTH`: the session goes on with the new token.
+        "REAUTH_OK" => ReauthOk(ReauthOk),
+        /// The session's token expires soon.
+        "AUTH_EXPIRING" => AuthExpiring(AuthExpiring),
+        /// The session is about to be closed by the server.
+        "KICK" => Kick(Kick),
         /// The answer to `PING`.
         "PONG" => Pong(Pong),
         /// A message of a single chat, pushed or inside `EVENTS`.
@@ -137,6 +143,32 @@ pub struct Rates {
 pub struct AuthFail {
     /// Why.
     pub reason: ErrorReason,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// `REAUTH_OK`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReauthOk {
+    /// How long the new token lasts, in milliseconds.
+    pub expires_in_ms: u64,
+}
+
+/// `AUTH_EXPIRING`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthExpiring {
+    /// How long the token still lasts, in milliseconds; 0 if it has expired.
+    pub in_ms: u64,
+}
+
+/// `KICK`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kick {
+    /// Why, for programs: the word of the close code that follows.
+    pub reason: String,
     /// Why, for people.
     pub message: String,
 }

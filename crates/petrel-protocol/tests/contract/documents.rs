@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::{CloseCode, CloseReason};
 use petrel_protocol::frame::{ClientFrame, Events, Limits, Rates, ServerFrame, json_schema};
-use petrel_protocol::http::{Credentials, Failure, LoggedIn, Profile, Success};
+use petrel_protocol::http::{
+    Credentials, Devices, Failure, LoggedIn, Profile, RefreshRequest, Revoked, Success,
+};
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
 use serde::Serialize;
@@ -112,8 +114,20 @@ fn every_example_is_what_it_seems() {
     let mut expected = frames("client", ClientFrame::TYPES);
     expected.extend(frames("server", ServerFrame::TYPES));
     expected.extend(
-        ["credentials", "logged in", "profile", "failure", "health", "stats", "claims", "close"]
-            .map(str::to_owned),
+        [
+            "credentials",
+            "logged in",
+            "refresh request",
+            "devices",
+            "revoked",
+            "profile",
+            "failure",
+            "health",
+            "stats",
+            "claims",
+            "close",
+        ]
+        .map(str::to_owned),
     );
     for kind in expected {
         assert!(shown.contains(&kind), "there is no example of: {kind}");
@@ -141,6 +155,8 @@ fn kind_of(example: &str) -> Option<String> {
     let kind = match () {
         () if is::<Success<LoggedIn>>(&value) => "logged in",
         () if is::<Success<Profile>>(&value) => "profile",
+        () if is::<Success<Devices>>(&value) => "devices",
+        () if is::<Success<Revoked>>(&value) => "revoked",
         () if is::<Failure>(&value) => {
             check_failure(&value);
             "failure"
@@ -149,6 +165,7 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Claims>(&value) => "claims",
         () if is::<CloseReason>(&value) => "close",
         () if value == serde_json::json!({ "status": "ok" }) => "health",
+        () if is::<RefreshRequest>(&value) => "refresh request",
         () if value["total_connections"].is_u64() => "stats",
         () => return None,
     };

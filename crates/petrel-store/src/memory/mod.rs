@@ -5,6 +5,7 @@
 //! refused one leaves no trace. Client message ids are never forgotten.
 
 mod check;
+mod identity;
 mod state;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -236,10 +237,11 @@ impl Store for MemoryStore {
             return Err(StoreError::new(StoreErrorKind::Conflict, "the name is taken"));
         }
         let user = User {
-            id: UserId::new(UserId::LOCAL_FIRST.get() + state.users.len() as u64),
+            id: state.take_user(),
             username: username.to_owned(),
             password_hash: password_hash.to_owned(),
             created: now,
+            is_admin: false,
         };
         state.users.push(user.clone());
         Ok(user)

@@ -8,6 +8,7 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+use super::identity::Identity;
 use crate::{
     Batch, Claim, Committed, Conversation, ConversationKind, CursorUpdate, Cursors, DerivationId,
     EventPage, Head, Interval, Member, MemberUpdate, NewConversation, NewEvent, StoredEvent,
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) events: BTreeMap<RowId, (Partition, StoredEvent)>,
     pub(super) derivations: BTreeMap<DerivationId, Bytes>,
     pub(super) users: Vec<User>,
+    pub(super) identity: Identity,
     conversations_of: BTreeMap<UserId, BTreeSet<ConversationId>>,
     last_row: u64,
 }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 use super::tables;
 
 /// The version of the tables that this Petrel reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 3;
+pub(super) const SCHEMA_VERSION: u32 = 4;
 /// The earliest version that can be brought forward.
 pub(super) const OLDEST_VERSION: u32 = 2;
 
@@ -23,6 +23,9 @@ pub(super) fn migrate(connection: &mut Connection, version: u32) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if version < 3 {
         to_3(&transaction)?;
+    }
+    if version < 4 {
+        to_4(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
@@ -58,4 +61,10 @@ fn to_3(connection: &Connection) -> Result<()> {
          UPDATE idempotency_filters SET newest_ms = (SELECT newest_ms FROM meta);",
     )?;
     connection.execute_batch(tables::ADDED_IN_3)
+}
+
+/// Log-ins, users of external issuers, invites and admins.
+fn to_4(connection: &Connection) -> Result<()> {
+    connection.execute_batch("ALTER TABLE users ADD COLUMN is_admin INTEGER NOT NULL DEFAULT 0")?;
+    connection.execute_batch(tables::ADDED_IN_4)
 }

@@ -13,6 +13,9 @@
 //!   `membership_row` that of the rest, which does not.
 //! - `overwritten` names the replacement that is valid for an event; see `overwrites`.
 //! - `trims` names what is trimmed but not deleted yet; see `trims`.
+//! - `logins` holds log-ins with digests of their refresh tokens, `ended_logins` those whose
+//!   access tokens may not have expired yet; `external_users` tells whom an external issuer
+//!   means; `invites` holds digests of codes.
 //! - The key of `idempotency` includes the row, so that two messages may share a hash.
 
 use rusqlite::{Connection, Result};
@@ -102,7 +105,8 @@ CREATE TABLE users (
     username TEXT NOT NULL,
     username_key TEXT NOT NULL UNIQUE,
     password_hash TEXT NOT NULL,
-    created_ms INTEGER NOT NULL
+    created_ms INTEGER NOT NULL,
+    is_admin INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 ";
 
@@ -172,9 +176,52 @@ CREATE TABLE trims (
 ) STRICT;
 ";
 
+/// What version 4 added.
+pub(super) const ADDED_IN_4: &str = "
+CREATE TABLE logins (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    device_id TEXT,
+    platform TEXT,
+    client TEXT,
+    family BLOB NOT NULL,
+    current BLOB NOT NULL,
+    previous BLOB,
+    nonce BLOB,
+    replaced_ms INTEGER,
+    created_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX logins_by_user ON logins (user);
+CREATE INDEX logins_by_expiry ON logins (expires_ms);
+
+CREATE TABLE ended_logins (
+    id INTEGER PRIMARY KEY,
+    ended_ms INTEGER NOT NULL,
+    remembered_until_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ended_logins_by_end ON ended_logins (remembered_until_ms);
+
+CREATE TABLE external_users (
+    user INTEGER PRIMARY KEY,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    UNIQUE (issuer, subject)
+) STRICT;
+
+CREATE TABLE invites (
+    digest BLOB NOT NULL UNIQUE,
+    uses_left INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT;
+";
+
 /// Creates all of them in an empty database.
 pub(super) fn create(connection: &Connection) -> Result<()> {
-    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3] {
+    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4] {
         connection.execute_batch(tables)?;
     }
     Ok(())

@@ -159,7 +159,7 @@ fn a_foreign_file_is_refused_and_left_alone() {
 
 #[test]
 fn another_version_is_refused() {
-    for version in [1, 4] {
+    for version in [1, 5] {
         let place = TempDir::new().unwrap();
         drop(open(place.path()));
         let path = place.path().join("petrel.db");

@@ -27,6 +27,7 @@ pub(super) fn create(
         username: username.to_owned(),
         password_hash: password_hash.to_owned(),
         created: now,
+        is_admin: false,
     };
     connection
         .prepare_cached(
@@ -47,7 +48,8 @@ pub(super) fn create(
 pub(super) fn by_name(connection: &Connection, username: &str) -> Result<Option<User>> {
     connection
         .prepare_cached(
-            "SELECT id, username, password_hash, created_ms FROM users WHERE username_key = ?1",
+            "SELECT id, username, password_hash, created_ms, is_admin FROM users
+             WHERE username_key = ?1",
         )?
         .query_row([username.to_ascii_lowercase()], user_of)
         .optional()
@@ -55,9 +57,23 @@ pub(super) fn by_name(connection: &Connection, username: &str) -> Result<Option<
 
 pub(super) fn by_id(connection: &Connection, user: UserId) -> Result<Option<User>> {
     connection
-        .prepare_cached("SELECT id, username, password_hash, created_ms FROM users WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT id, username, password_hash, created_ms, is_admin FROM users WHERE id = ?1",
+        )?
         .query_row([key(user.get())], user_of)
         .optional()
+}
+
+/// Makes a registered user an admin. Returns whether there is such a user.
+pub(super) fn make_admin(
+    transaction: &Transaction<'_>,
+    user: UserId,
+) -> std::result::Result<bool, WriteError> {
+    let changed = transaction
+        .connection
+        .prepare_cached("UPDATE users SET is_admin = 1 WHERE id = ?1")?
+        .execute([key(user.get())])?;
+    Ok(changed == 1)
 }
 
 fn user_of(row: &Row<'_>) -> Result<User> {
@@ -66,5 +82,6 @@ fn user_of(row: &Row<'_>) -> Result<User> {
         username: row.get(1)?,
         password_hash: row.get(2)?,
         created: TimestampMs::new(row.get(3)?),
+        is_admin: row.get(4)?,
     })
 }

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod commits;
 mod fixture;
 pub mod groups;
+pub mod identity;
 pub mod lifecycle;
 pub mod sync;
 pub mod timelines;
@@ -79,11 +80,22 @@ macro_rules! store_suite {
             changes::what_does_not_wait_can_not_be_settled
             users::users_get_local_ids_in_order
             users::names_are_taken_ignoring_ascii_case
+            identity::a_log_in_is_what_it_began_as
+            identity::refresh_tokens_are_replaced_once
+            identity::the_log_ins_seen_longest_ago_make_room
+            identity::ended_log_ins_are_gone_and_remembered
+            identity::only_ones_own_log_ins_are_ended
+            identity::log_ins_come_in_pages_newest_first
+            identity::what_has_expired_is_removed
+            identity::an_issuers_name_for_a_user_is_one_user
+            identity::an_invite_is_good_so_many_times
+            identity::an_admin_is_made_of_a_registered_user
             lifecycle::a_closed_store_refuses_everything
         }
         $crate::store_suite! { @place $place;
             lifecycle::everything_outlives_a_restart
             lifecycle::numbers_go_on_after_a_restart
+            identity::identities_outlive_a_restart
             lifecycle::many_writers_do_not_disturb_each_other
         }
     };

@@ -14,6 +14,7 @@ pub async fn users_get_local_ids_in_order(store: &dyn Store) {
         username: "Ann".to_owned(),
         password_hash: "hash of ann".to_owned(),
         created: TimestampMs::new(5),
+        is_admin: false,
     };
     assert_eq!(ann, expected);
     assert!(bob.id > ann.id);

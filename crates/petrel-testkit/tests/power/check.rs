@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result, ensure};
 use petrel_store::{ConversationKind, ConversationState, Store, StoredEvent, SyncEntry};
-use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
+use petrel_types::{ClientMessageId, ConversationId, LoginId, Seq, UserId};
 
 use crate::groups;
-use crate::history::{History, Message, Place};
+use crate::history::{History, LoginStage, Message, Place, ToldLogin};
 
 /// Events read at once, few enough that timelines take several reads.
 const PAGE_EVENTS: u32 = 100;
@@ -44,6 +44,26 @@ pub(crate) async fn check(
         let found = store.user_by_name(name).await?.map(|found| found.id);
         ensure!(found == Some(user), "{name} was registered as {user}, and now is {found:?}");
         ensure!(store.user(user).await?.is_some(), "user {user} is not found by the id");
+    }
+    check_logins(store, history).await
+}
+
+/// Every log-in is where it was said to be, or further.
+async fn check_logins(store: &dyn Store, history: &History) -> Result<()> {
+    let ended = store.ended_logins(LoginId::default(), u32::MAX).await?;
+    let ended: HashSet<LoginId> = ended.into_iter().map(|ended| ended.id).collect();
+    for told in &history.logins {
+        let ToldLogin { login, stage, ends } = told.what;
+        let now = match store.login(login).await? {
+            Some(found) => u64::from(found.refresh.current[0]),
+            None if ended.contains(&login) => LoginStage::Ended as u64,
+            None => 0,
+        };
+        let last = if ends { LoginStage::Ended } else { LoginStage::Refreshed };
+        ensure!(
+            (stage as u64..=last as u64).contains(&now),
+            "log-in {login} was {stage:?}, and now is at {now}"
+        );
     }
     Ok(())
 }

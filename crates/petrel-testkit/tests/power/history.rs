@@ -5,7 +5,7 @@
 //! every cut at its position or after.
 
 use petrel_log::{Content, Destination};
-use petrel_types::{ConversationId, Epoch, LogPosition, RowId, Seq, UserId};
+use petrel_types::{ConversationId, Epoch, LogPosition, LoginId, RowId, Seq, UserId};
 
 /// Something that happened when the journal had this many entries.
 #[derive(Clone, Debug)]
@@ -88,6 +88,24 @@ pub(crate) struct Registered {
     pub(crate) name: String,
 }
 
+/// How far a log-in has come: begun, refreshed, ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ToldLogin {
+    pub(crate) login: LoginId,
+    pub(crate) stage: LoginStage,
+    /// Whether it was going to be ended.
+    pub(crate) ends: bool,
+}
+
+/// The stages of a log-in. The digest of its current refresh token tells the first two
+/// apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LoginStage {
+    Begun = 1,
+    Refreshed = 2,
+    Ended = 3,
+}
+
 /// A log position that was committed, by partition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Consumed {
@@ -103,6 +121,7 @@ pub(crate) struct History {
     pub(crate) epochs: Vec<At<Epoch>>,
     pub(crate) cursors: Vec<At<ToldCursor>>,
     pub(crate) users: Vec<At<Registered>>,
+    pub(crate) logins: Vec<At<ToldLogin>>,
     pub(crate) consumed: Vec<At<Consumed>>,
 }
 
@@ -130,6 +149,7 @@ impl History {
             epochs: carry(&self.epochs, position),
             cursors: carry(&self.cursors, position),
             users: carry(&self.users, position),
+            logins: carry(&self.logins, position),
             consumed: carry(&self.consumed, position),
         }
     }

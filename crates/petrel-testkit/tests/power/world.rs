@@ -11,17 +11,21 @@ use petrel_log::{
 };
 use petrel_logic::sequencer::{Effect, Rules, Sequencer};
 use petrel_protocol::frame::{ReceiptKind as WireReceiptKind, SavedAck, ServerAck, ServerFrame};
-use petrel_store::Store;
 use petrel_store::sqlite::{Options, SqliteStore};
+use petrel_store::{
+    IdentityStore, LoginDevice, LoginEnd, NewLogin, RefreshTokens, Store, WhichLogins,
+};
 use petrel_testkit::power::{Journal, Recording};
 use petrel_types::{
-    ClientMessageId, Clock, LogPosition, ManualClock, NodeId, Partition, Seq, SessionId,
+    ClientMessageId, Clock, LogPosition, LoginId, ManualClock, NodeId, Partition, Seq, SessionId,
     TimestampMs, UserId,
 };
 
 use crate::check::check;
 use crate::groups::{self, TAG_FIRST};
-use crate::history::{Ask, At, Consumed, History, Message, Place, Registered, ToldCursor};
+use crate::history::{
+    Ask, At, Consumed, History, LoginStage, Message, Place, Registered, ToldCursor, ToldLogin,
+};
 
 const PARTITIONS: u16 = 2;
 const USERS: u64 = 8;
@@ -208,7 +212,7 @@ impl World {
 
     async fn claim(&self, store: &Arc<SqliteStore>, partition: u16) -> Result<Owner> {
         let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), self.clock.clone());
-        let rules = Rules { external_users: true };
+        let rules = Rules { external_users: true, unstored_local_users: false };
         let (sequencer, next_position) =
             Sequencer::claim(store, clock, rules, Partition::new(partition)).await?;
         Ok(Owner { sequencer, next_position })
@@ -337,8 +341,41 @@ impl World {
         let server = self.server.as_ref().context("the server runs")?;
         let user = server.store.create_user(&name, "no password", self.clock.now()).await?.id;
         let position = self.journal().position();
+        let ends = !self.history.users.len().is_multiple_of(2);
         self.history.users.push(At::new(position, Registered { user, name }));
+        self.log_in(user, ends).await
+    }
+
+    /// Somebody logs in and refreshes, and perhaps logs out.
+    async fn log_in(&mut self, user: UserId, ends: bool) -> Result<()> {
+        let store = Arc::clone(&self.server.as_ref().context("the server runs")?.store);
+        let (now, later) = (self.clock.now(), TimestampMs::new(i64::MAX as u64));
+        let end = LoginEnd { at: now, remembered_until: later };
+        let tokens = |stage: LoginStage| RefreshTokens {
+            family: [0; 32],
+            current: [stage as u8; 32],
+            previous: None,
+        };
+        let refresh = tokens(LoginStage::Begun);
+        let (device, expected) = (LoginDevice::default(), refresh.current);
+        let login = NewLogin { user, device, refresh, created: now, expires: later };
+        let login = store.begin_login(login, 1, end).await?.id;
+        self.told_login(login, LoginStage::Begun, ends);
+        let next = tokens(LoginStage::Refreshed);
+        let was_expected = store.replace_refresh_tokens(login, &expected, next, now, later).await?;
+        ensure!(was_expected, "the tokens of log-in {login} were others");
+        self.told_login(login, LoginStage::Refreshed, ends);
+        if ends {
+            let ended = store.end_logins(user, WhichLogins::All, end).await?;
+            ensure!(ended == [login], "ended {ended:?}, not {login}");
+            self.told_login(login, LoginStage::Ended, ends);
+        }
         Ok(())
+    }
+
+    fn told_login(&mut self, login: LoginId, stage: LoginStage, ends: bool) {
+        let position = self.journal().position();
+        self.history.logins.push(At::new(position, ToldLogin { login, stage, ends }));
     }
 
     /// Has all sequencers decide at once, and notes what they say.

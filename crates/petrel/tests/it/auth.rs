@@ -33,7 +33,10 @@ async fn users_register_log_in_and_learn_who_they_are() -> Result<()> {
             "code": 0, "message": "ok",
             "data": {
                 "userId": "10000000001", "username": "Ann.1_x-y",
-                "accessToken": body["data"]["accessToken"], "expiresIn": 12 * 60 * 60,
+                "loginId": "1",
+                "accessToken": body["data"]["accessToken"], "expiresIn": 15 * 60,
+                "refreshToken": body["data"]["refreshToken"],
+                "refreshExpiresIn": 30 * 24 * 60 * 60,
             },
         })
     );

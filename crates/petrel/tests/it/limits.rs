@@ -135,7 +135,7 @@ async fn a_frame_is_bounded() -> Result<()> {
         vec![part(first, Data::Text, false), part(rest, Data::Continue, true)],
     ];
     for messages in too_large {
-        let mut client = server.connect(ALICE, "phone").await?;
+        let mut client = server.connect(ALICE, "laptop").await?;
         for message in messages {
             client.send_message(message).await?;
         }

@@ -13,6 +13,7 @@ use super::{
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
     prop_oneof![
         auth().prop_map(ClientFrame::Auth),
+        text().prop_map(|token| ClientFrame::Reauth(Reauth { token })),
         Just(ClientFrame::Ping(Ping {})),
         single_chat().prop_map(ClientFrame::SingleChat),
         group_chat().prop_map(ClientFrame::GroupChat),

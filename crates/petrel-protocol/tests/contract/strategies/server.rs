@@ -22,6 +22,9 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         (reason(), text())
             .prop_map(|(reason, message)| ServerFrame::AuthFail(AuthFail { reason, message })),
         timestamp().prop_map(|ts| ServerFrame::Pong(Pong { ts })),
+        counter().prop_map(|expires_in_ms| ServerFrame::ReauthOk(ReauthOk { expires_in_ms })),
+        counter().prop_map(|in_ms| ServerFrame::AuthExpiring(AuthExpiring { in_ms })),
+        (text(), text()).prop_map(|(reason, message)| ServerFrame::Kick(Kick { reason, message })),
         event_of_timeline(),
         server_ack().prop_map(ServerFrame::Ack),
         sync_state().prop_map(ServerFrame::SyncState),

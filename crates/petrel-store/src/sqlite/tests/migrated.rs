@@ -4,9 +4,13 @@ use super::*;
 use crate::{Cursors, Interval};
 
 fn fixture() -> TempDir {
+    fixture_of("schema-2")
+}
+
+fn fixture_of(schema: &str) -> TempDir {
     let place = TempDir::new().unwrap();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-2/petrel.db");
-    fs::copy(file, place.path().join("petrel.db")).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    fs::copy(fixtures.join(schema).join("petrel.db"), place.path().join("petrel.db")).unwrap();
     place
 }
 
@@ -79,12 +83,34 @@ async fn a_database_of_version_2_goes_on_as_it_was() {
     assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
 }
 
+#[tokio::test]
+async fn a_database_of_version_3_goes_on_as_it_was() {
+    let place = fixture_of("schema-3");
+    let store = open(place.path());
+    let ann = store.user_by_name("ann").await.unwrap().unwrap();
+    assert_eq!((ann.id, ann.is_admin), (UserId::LOCAL_FIRST, false));
+    let ben = store.user_by_name("BEN").await.unwrap().unwrap().id;
+    let chat = store.single_chat(ann.id, ben).await.unwrap().unwrap();
+    let page = store.events_after(chat, Seq::ZERO, 10).await.unwrap();
+    assert_eq!((page.head.seq.get(), page.events.len()), (1, 1));
+    let conversations = store.conversations_after(ConversationId::new(0), 10).await.unwrap();
+    assert_eq!(conversations.len(), 4);
+    assert!(store.make_admin(ann.id).await.unwrap());
+    let external = store.map_external_user("one", "7", TimestampMs::new(1)).await.unwrap();
+    assert!(external > ben);
+    store.close().await.unwrap();
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
+}
+
 #[test]
 fn a_migrated_database_has_the_tables_of_a_new_one() {
-    let (new, migrated) = (TempDir::new().unwrap(), fixture());
+    let new = TempDir::new().unwrap();
     drop(open(new.path()));
-    drop(open(migrated.path()));
-    assert_eq!(schema_of(migrated.path()), schema_of(new.path()));
+    for schema in ["schema-2", "schema-3"] {
+        let migrated = fixture_of(schema);
+        drop(open(migrated.path()));
+        assert_eq!(schema_of(migrated.path()), schema_of(new.path()), "{schema}");
+    }
 }
 
 #[test]

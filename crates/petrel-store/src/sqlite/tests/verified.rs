@@ -2,6 +2,7 @@
 
 use super::model::{Change, Model};
 use super::*;
+use crate::{Invite, LoginDevice, LoginEnd, NewLogin, PreviousToken, RefreshTokens, WhichLogins};
 
 /// A directory with two events and a cursor, in the indexes or not yet.
 async fn directory(flushed: bool) -> TempDir {
@@ -151,4 +152,57 @@ async fn a_directory_that_is_missing_or_in_use_is_not_verified() {
     assert_eq!(missing.kind(), StoreErrorKind::Unavailable);
     let _store = open(place.path());
     assert_eq!(verify(place.path()).unwrap_err().kind(), StoreErrorKind::Locked);
+}
+
+/// A directory with every kind of thing that has to do with identity.
+async fn directory_of_identities() -> TempDir {
+    let place = TempDir::new().unwrap();
+    let store = open(place.path());
+    let now = TimestampMs::new(1);
+    let ann = store.create_user("ann", "hash", now).await.unwrap().id;
+    store.map_external_user("one", "7", now).await.unwrap();
+    let end = LoginEnd { at: now, remembered_until: TimestampMs::new(9) };
+    let previous = PreviousToken { digest: [3; 32], nonce: [4; 32], replaced: now };
+    for previous in [None, Some(previous)] {
+        let refresh = RefreshTokens { family: [1; 32], current: [2; 32], previous };
+        let (device, expires) = (LoginDevice::default(), TimestampMs::new(5));
+        let login = NewLogin { user: ann, device, refresh, created: now, expires };
+        store.begin_login(login, 9, end).await.unwrap();
+    }
+    store.end_logins(ann, WhichLogins::One(LoginId::new(1)), end).await.unwrap();
+    let expires = TimestampMs::new(5);
+    let invite = Invite { digest: [1; 32], uses_left: 1, created: now, expires };
+    store.create_invite(invite).await.unwrap();
+    store.close().await.unwrap();
+    place
+}
+
+#[tokio::test]
+async fn damage_to_identities_is_noticed() {
+    let damages = [
+        "UPDATE external_users SET user = user + 1",
+        "UPDATE external_users SET user = user - 1",
+        "UPDATE external_users SET subject = ''",
+        "UPDATE logins SET user = user + 9",
+        "UPDATE logins SET current = x'01'",
+        "UPDATE logins SET family = x'01'",
+        "UPDATE logins SET nonce = NULL",
+        "UPDATE logins SET previous = NULL",
+        "UPDATE logins SET previous = current",
+        "UPDATE logins SET seen_ms = expires_ms + 1",
+        "UPDATE logins SET id = 1",
+        "UPDATE ended_logins SET id = 3",
+        "UPDATE invites SET uses_left = -1",
+        "UPDATE invites SET digest = x'01'",
+    ];
+    let place = directory_of_identities().await;
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
+    for damage in damages {
+        let copy = TempDir::new().unwrap();
+        fs::copy(place.path().join("petrel.db"), copy.path().join("petrel.db")).unwrap();
+        let database = Connection::open(copy.path().join("petrel.db")).unwrap();
+        assert!(database.execute(damage, []).unwrap() > 0, "{damage}");
+        drop(database);
+        assert_ne!(verify(copy.path()).unwrap().problem_count, 0, "{damage} was not noticed");
+    }
 }

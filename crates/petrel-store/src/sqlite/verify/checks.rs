@@ -188,4 +188,36 @@ pub(super) const CHECKS: &[Check] = &[
         problem: "a user (id) is above the last one",
         rows: "SELECT id, 0, 0 FROM users WHERE id > (SELECT last_user FROM meta)",
     },
+    Check {
+        problem: "a user of an external issuer (id) is above the last one, or a registered one",
+        rows: "SELECT user, 0, 0 FROM external_users
+               WHERE user > (SELECT last_user FROM meta) OR user IN (SELECT id FROM users)
+                  OR length(issuer) = 0 OR length(subject) = 0",
+    },
+    Check {
+        problem: "a log-in (id, user) is of nobody",
+        rows: "SELECT id, user, 0 FROM logins
+               WHERE user NOT IN (SELECT id FROM users UNION ALL SELECT user FROM external_users)",
+    },
+    Check {
+        problem: "the refresh tokens of a log-in (id, user) are not what they should be",
+        rows: "SELECT id, user, 0 FROM logins
+               WHERE length(family) <> 32 OR length(current) <> 32
+                  OR (previous IS NULL) <> (nonce IS NULL)
+                  OR (previous IS NULL) <> (replaced_ms IS NULL)
+                  OR length(previous) <> 32 OR length(nonce) <> 32 OR previous = current
+                  OR expires_ms < seen_ms OR seen_ms < created_ms",
+    },
+    Check {
+        problem: "a log-in (id) goes on although it was ended, or is above the last one",
+        rows: "SELECT id, 0, 0 FROM logins WHERE id IN (SELECT id FROM ended_logins)
+               UNION ALL
+               SELECT id, 0, 0 FROM ended_logins
+               WHERE id > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence
+                           WHERE name = 'logins')",
+    },
+    Check {
+        problem: "an invite (row, uses left) is not what it should be",
+        rows: "SELECT rowid, uses_left, 0 FROM invites WHERE length(digest) <> 32 OR uses_left < 0",
+    },
 ];

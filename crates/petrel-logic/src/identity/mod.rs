@@ -1,0 +1,290 @@
+//! Who somebody is: registration, log-ins and their tokens.
+//!
+//! Identity comes only from a token that one of the trusted issuers signed
+//! ([`issuers`]). Our own issuer gives out two kinds: short-lived access tokens, which
+//! are checked without asking the store, and refresh tokens, which are traded for the
+//! next pair ([`refresh`]). Both belong to a *log-in*, which is what a user sees as a
+//! device and can end ([`logins`]); its access tokens are refused from then on
+//! ([`revocations`]). Passwords can't be guessed fast ([`throttle`]).
+
+pub mod admin;
+mod invites;
+mod issuers;
+mod logins;
+mod passwords;
+mod refresh;
+mod revocations;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod throttle;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use petrel_protocol::ErrorReason;
+use petrel_protocol::http::{Credentials, LoggedIn, Profile};
+use petrel_protocol::token::{
+    BENCH_ISSUER, Claims, LOCAL_ISSUER, Secret, TokenError, claimed_issuer,
+};
+use petrel_store::{LoginDevice, Store, StoreError, StoreErrorKind};
+use petrel_types::limits::DEVICE_TEXT_BYTES_MAX;
+use petrel_types::{Clock, LoginId, TimestampMs, UserId};
+
+pub use self::issuers::{ExternalIssuers, IssuerError, Issuers, Surroundings};
+pub use self::logins::DEVICES_PAGE_MAX;
+use self::passwords::{Hashing, check_password, check_username};
+use self::revocations::{Revocations, Standing};
+pub use self::settings::{
+    ExternalIssuer, IdentitySettings, IssuerIds, Registration, Source, ThrottleSettings,
+};
+use self::throttle::Throttle;
+use crate::Refusal;
+
+/// Somebody whose token was good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authenticated {
+    /// The user.
+    pub user: UserId,
+    /// When the token expires.
+    pub expires: TimestampMs,
+    /// The log-in that the token belongs to; none if it is not one of ours, or was made
+    /// by hand.
+    pub login: Option<LoginId>,
+}
+
+/// Is told which log-ins are ended.
+type Listener = Box<dyn Fn(UserId, LoginId) + Send + Sync>;
+
+/// Registers, logs in and recognises users.
+pub struct Identity {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    issuers: Issuers,
+    settings: IdentitySettings,
+    hashing: Hashing,
+    revocations: Mutex<Revocations>,
+    throttle: Mutex<Throttle>,
+    listener: OnceLock<Listener>,
+}
+
+impl Identity {
+    /// Over a store, from which it learns whose tokens are revoked. Computes one password
+    /// hash.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        issuers: Issuers,
+        settings: IdentitySettings,
+    ) -> Result<Self, StoreError> {
+        let identity = Self {
+            store,
+            clock,
+            issuers,
+            hashing: Hashing::new(),
+            revocations: Mutex::new(Revocations::new(settings.revocations_max)),
+            throttle: Mutex::new(Throttle::new(settings.throttle.clone())),
+            listener: OnceLock::new(),
+            settings,
+        };
+        identity.recall_ended_logins().await?;
+        Ok(identity)
+    }
+
+    /// Creates a user and logs them in.
+    pub async fn register(&self, credentials: Credentials) -> Result<LoggedIn, Refusal> {
+        let invite = match self.settings.registration {
+            Registration::Open => None,
+            Registration::Invite => Some(invites::digest(&invite_of(&credentials)?)),
+            Registration::Closed => {
+                return Err(Refusal::new(
+                    ErrorReason::RegistrationClosed,
+                    "this server does not take registrations",
+                ));
+            }
+        };
+        let device = device_of(&credentials)?;
+        check_username(&credentials.username)?;
+        check_password(&credentials.password)?;
+        let Credentials { username, password, .. } = credentials;
+        let hash = self.hashing.hash(password).await?;
+        let now = self.clock.now();
+        let created = match &invite {
+            None => self.store.create_user(&username, &hash, now).await.map(Some),
+            Some(invite) => self.store.create_invited_user(&username, &hash, invite, now).await,
+        };
+        let user = created
+            .map_err(|error| match error.kind() {
+                StoreErrorKind::Conflict => taken(&username),
+                _ => of_store(error),
+            })?
+            .ok_or_else(|| {
+                Refusal::new(
+                    ErrorReason::InvalidInvite,
+                    "the invite code is unknown, used up or over; ask for another one",
+                )
+            })?;
+        tracing::info!(user = %user.id, "registered");
+        self.begin_login(user, device).await
+    }
+
+    /// Logs a registered user in. Who fails too often from one address has to wait.
+    pub async fn login(
+        &self,
+        credentials: Credentials,
+        source: Source,
+    ) -> Result<LoggedIn, Refusal> {
+        let device = device_of(&credentials)?;
+        let Credentials { username, password, .. } = credentials;
+        self.throttle().begin(source, &username, self.clock.now()).map_err(too_many_tries)?;
+        let user = self.store.user_by_name(&username).await.map_err(of_store)?;
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let verified = self.hashing.verify(password, hash).await?;
+        match user {
+            Some(user) if verified => {
+                self.throttle().succeeded(source, &username);
+                self.begin_login(user, device).await
+            }
+            _ => Err(Refusal::new(
+                ErrorReason::BadCredentials,
+                "the user name or the password is wrong",
+            )),
+        }
+    }
+
+    /// Recognises the bearer of an access token.
+    pub async fn authenticate(&self, token: &str) -> Result<Authenticated, Refusal> {
+        let issuer = claimed_issuer(token).ok_or_else(invalid_token)?;
+        let claims = match (issuer.as_str(), &self.issuers.bench) {
+            (LOCAL_ISSUER, _) => self.verify(&self.issuers.local, token, LOCAL_ISSUER)?,
+            (BENCH_ISSUER, Some(secret)) => self.verify(secret, token, BENCH_ISSUER)?,
+            _ => return self.authenticate_external(&issuer, token).await,
+        };
+        // Each issuer has its own range of ids and can't speak for the other's users.
+        if claims.uid.is_local() != (claims.iss == LOCAL_ISSUER) {
+            return Err(invalid_token());
+        }
+        let login = claims.sid.filter(|_| claims.iss == LOCAL_ISSUER);
+        let claims = Claims { sid: login, ..claims };
+        let revocations = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
+        match revocations.standing(&claims) {
+            Standing::Good => {
+                let expires = TimestampMs::new(claims.exp.saturating_mul(1000));
+                Ok(Authenticated { user: claims.uid, expires, login })
+            }
+            Standing::Revoked => Err(Refusal::new(
+                ErrorReason::LoginRevoked,
+                "the log-in of this token was ended; log in again",
+            )),
+            Standing::Outdated => Err(token_expired()),
+        }
+    }
+
+    async fn authenticate_external(
+        &self,
+        issuer: &str,
+        token: &str,
+    ) -> Result<Authenticated, Refusal> {
+        let external = &self.issuers.external;
+        let issuer = external.find(issuer).ok_or_else(invalid_token)?;
+        let now = self.clock.now();
+        let claims = external.verify(issuer, token, now).map_err(of_token)?;
+        let user = external.user(issuer, &claims.subject, &*self.store, now).await;
+        let user = user.map_err(of_store)?.ok_or_else(invalid_token)?;
+        Ok(Authenticated { user, expires: claims.expires, login: None })
+    }
+
+    /// What a user may know about themself.
+    pub async fn profile(&self, user: UserId) -> Result<Profile, Refusal> {
+        let stored = self.store.user(user).await.map_err(of_store)?;
+        let admin = stored.as_ref().is_some_and(|stored| stored.is_admin);
+        Ok(Profile { user_id: user, username: stored.map(|stored| stored.username), admin })
+    }
+
+    fn verify(&self, secret: &Secret, token: &str, issuer: &str) -> Result<Claims, Refusal> {
+        secret.verify(token, issuer, self.clock.now()).map_err(of_token)
+    }
+
+    fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is told of the device, within the limits of `AUTH`.
+fn device_of(credentials: &Credentials) -> Result<LoginDevice, Refusal> {
+    let Credentials { device_id, platform, client, .. } = credentials;
+    for (name, text) in [("deviceId", device_id), ("platform", platform), ("client", client)] {
+        if text.as_ref().is_some_and(|text| text.len() > DEVICE_TEXT_BYTES_MAX) {
+            return Err(Refusal::new(
+                ErrorReason::InvalidField,
+                format!("{name} is longer than {DEVICE_TEXT_BYTES_MAX} bytes"),
+            ));
+        }
+    }
+    let (id, platform, client) = (device_id.clone(), platform.clone(), client.clone());
+    Ok(LoginDevice { id, platform, client })
+}
+
+fn invite_of(credentials: &Credentials) -> Result<String, Refusal> {
+    credentials.invite.clone().ok_or_else(|| {
+        Refusal::new(
+            ErrorReason::InvalidInvite,
+            "registering here takes an invite: give its code as `invite`",
+        )
+    })
+}
+
+fn too_many_tries(wait: Duration) -> Refusal {
+    let seconds = wait.as_secs() + 1;
+    Refusal::new(
+        ErrorReason::TooManyRequests,
+        format!("too many wrong passwords from your address; try again in {seconds} s"),
+    )
+    .retry_after(millis(wait))
+}
+
+fn taken(username: &str) -> Refusal {
+    Refusal::new(
+        ErrorReason::UsernameTaken,
+        format!("the user name {username:?} is taken; choose another"),
+    )
+}
+
+fn invalid_token() -> Refusal {
+    Refusal::new(
+        ErrorReason::InvalidToken,
+        "the access token is malformed, forged, or of an issuer this server does not trust",
+    )
+}
+
+fn token_expired() -> Refusal {
+    Refusal::new(
+        ErrorReason::TokenExpired,
+        "the access token has expired; refresh it, or log in again",
+    )
+}
+
+fn of_token(error: TokenError) -> Refusal {
+    match error {
+        TokenError::Expired => token_expired(),
+        TokenError::Invalid => invalid_token(),
+    }
+}
+
+fn of_store(error: StoreError) -> Refusal {
+    Refusal::of_store(&error)
+}
+
+/// Random bytes of the system.
+fn random<const N: usize>() -> Result<[u8; N], Refusal> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "the system has no random numbers");
+        Refusal::new(ErrorReason::InternalError, "the server failed; its log says why")
+    })?;
+    Ok(bytes)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
