@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use petrel_node::config::{Config, Listen};
 use petrel_node::{BenchIssuer, LogControl, Node, NodeConfig};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{ClientFrame, ServerAck, ServerFrame};
@@ -58,14 +59,9 @@ fn config(data: &Path) -> Result<NodeConfig> {
         data_directory: data.to_owned(),
         http: "127.0.0.1:0".parse()?,
         gateway: "127.0.0.1:0".parse()?,
-        registration: None,
         bench_issuer: BenchIssuer::LoopbackOnly,
-        allowed_origins: Vec::new(),
-        connections_max: 1_000,
-        keep: None,
-        limits: Default::default(),
-        tls: petrel_node::TlsConfig::Off,
-        admin: petrel_node::config::Listen::Off,
+        admin: Listen::Off,
+        ..Config::default().node()
     })
 }
 
