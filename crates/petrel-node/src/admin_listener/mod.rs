@@ -72,6 +72,9 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
         return true;
     };
     let host = host.to_str().unwrap_or_default();
+    if host.parse::<IpAddr>().is_ok() {
+        return true;
+    }
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
         _ => host,

@@ -190,7 +190,10 @@ async fn the_limits_told_are_those_in_force() -> Result<()> {
     let wrong =
         launcher()?.argument("--set").argument("limits.session_sends=7").start_and_fail().await?;
     assert_eq!(wrong.code, Some(3), "{wrong:?}");
-    assert!(wrong.stderr.contains("session_sends_per_second"), "it names what there is: {wrong:?}");
+    assert!(
+        wrong.stderr.contains("did you mean limits.session_sends_"),
+        "it names what there is: {wrong:?}"
+    );
     Ok(())
 }
 

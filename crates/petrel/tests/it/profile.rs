@@ -13,7 +13,7 @@ use petrel_types::UserId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{ALICE, BOB, bench_server};
+use crate::support::{ALICE, BOB, bench_server, launcher};
 
 /// A protobuf message: its fields by number, numbers and bytes apart.
 #[derive(Debug, Default)]
@@ -142,6 +142,15 @@ async fn fetch(server: &Server, path: &str) -> Result<(u16, Vec<u8>)> {
     Ok((status, answer[end + 4..].to_vec()))
 }
 
+/// A server that takes as much from one session as it can.
+async fn server_without_rates() -> Result<Server> {
+    let mut launcher = launcher()?.bench_issuer();
+    for name in ["session_frames_per_second", "session_sends_per_second"] {
+        launcher = launcher.argument("--set").argument(format!("limits.{name}=0"));
+    }
+    launcher.start().await
+}
+
 /// Fetches a profile while two users talk.
 async fn fetch_under_load(server: &Server, path: &str) -> Result<Profile> {
     let mut alice = server.connect(ALICE, "phone").await?;
@@ -167,7 +176,7 @@ async fn fetch_under_load(server: &Server, path: &str) -> Result<Profile> {
 
 #[tokio::test]
 async fn a_cpu_profile_shows_what_the_server_does() -> Result<()> {
-    let server = bench_server().await?;
+    let server = server_without_rates().await?;
     let profile = fetch_under_load(&server, "/debug/pprof/profile?seconds=3").await?;
     let units: Vec<_> = profile.units.iter().map(|(kind, unit)| (&**kind, &**unit)).collect();
     assert_eq!(units, [("samples", "count"), ("cpu", "nanoseconds")]);
@@ -177,7 +186,7 @@ async fn a_cpu_profile_shows_what_the_server_does() -> Result<()> {
 
 #[tokio::test]
 async fn a_heap_profile_shows_what_was_allocated_meanwhile() -> Result<()> {
-    let server = bench_server().await?;
+    let server = server_without_rates().await?;
     let (status, hint) = fetch(&server, "/debug/pprof/heap").await?;
     let hint = String::from_utf8(hint)?;
     assert!(status == 409 && hint.contains("heap?seconds=30"), "{status}: {hint}");
