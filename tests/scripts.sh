@@ -45,7 +45,7 @@ for profile in server bench-client; do
 done
 
 ./collect.sh - "$root/collected" --server 127.0.0.1:1 --metrics http://127.0.0.1:1/ >/dev/null
-[ -s "$root/collected/memory.txt" ] || fail "collect.sh did not look at the memory"
+[ -s "$root/collected/disk.txt" ] || fail "collect.sh did not look at the disk"
 grep -q '^stats.json: ' "$root/collected/missing.txt" || fail "collect.sh hides what it could not have"
 if ./collect.sh - "$root/collected" >/dev/null 2>&1; then
     fail "collect.sh wrote into a folder that was not empty"
