@@ -1,7 +1,7 @@
 //! A disk that is full, or that stalls, below a store in this process.
 //!
 //! Needs no privileges and no file system of its own: the faults are in the file system that
-//! SQLite is given (see [`power`](crate::power)), so everything above it is the real thing.
+//! SQLite is given (see [`crate::power`]), so everything above it is the real thing.
 
 use std::io;
 use std::path::{Path, PathBuf};

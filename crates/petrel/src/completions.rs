@@ -10,7 +10,7 @@ use crate::exit::Failure;
 /// Print a script that completes commands and options in a shell
 ///
 /// bash:  petrel completions bash > ~/.local/share/bash-completion/completions/petrel
-/// zsh:   petrel completions zsh > "${fpath[1]}/_petrel"
+/// zsh:   petrel completions zsh > ~/.zfunc/_petrel   (with ~/.zfunc in fpath)
 /// fish:  petrel completions fish > ~/.config/fish/completions/petrel.fish
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
