@@ -117,7 +117,9 @@ impl Steward {
             let ack = if order.actor == self.user {
                 self.carry_out(&order, &mut client, own).await?
             } else {
-                let mut other = world.connect(run, order.actor, "leaver").await?;
+                // A device of its own: other stewards may be at it with the same user.
+                let device = format!("leaver-{}", self.user);
+                let mut other = world.connect(run, order.actor, &device).await?;
                 self.ruled.pushes.push(Vec::new());
                 let place = self.ruled.pushes.len() - 1;
                 self.carry_out(&order, &mut other, place).await?
