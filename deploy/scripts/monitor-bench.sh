@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows a server under load, a line every few seconds: connections, messages, memory, CPU.
+# Shows a server under load, a line every few seconds: connections, commands, memory, CPU.
 set -euo pipefail
 
 usage() {
@@ -8,6 +8,7 @@ Usage: monitor-bench.sh [HOST:PORT] [--metrics URL] [--every SECONDS] [--for SEC
 
 Reads http://HOST:PORT/stats (default localhost:8084) and, if the server is on this machine
 and its admin listener is on, its metrics (default http://127.0.0.1:6060/metrics).
+Commands are messages, changes and receipts that were decided.
 Ends after --for seconds (default 3600), or with Ctrl-C. --csv writes the same to a file.
 Memory and CPU are those of the process that listens on PORT, if it is on this machine.
 USAGE
@@ -78,24 +79,24 @@ established() {
 get "http://$server/stats" >/dev/null ||
     fail "nobody answers http://$server/stats: is the server up, and is this its gateway port?"
 
-columns="seconds,connections,users_online,commands_queued,messages_total,messages_per_s,rss_mib,cpu_percent,tcp_established"
+columns="seconds,connections,users_online,commands_queued,commands_total,commands_per_s,rss_mib,cpu_percent,tcp_established"
 [ -z "$csv" ] || echo "$columns" >"$csv"
 printf '%8s %12s %12s %10s %14s %12s %9s %6s %12s\n' \
-    seconds connections users queued messages messages/s RSS/MiB CPU% TCP
+    seconds connections users queued commands commands/s RSS/MiB CPU% TCP
 started="$(date +%s)"
-last_messages=""
+last_commands=""
 last_at="$started"
 while :; do
     now="$(date +%s)"
     [ $((now - started)) -lt "$for_seconds" ] || break
     stats="$(get "http://$server/stats" || echo '{}')"
     field() { echo "$stats" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
-    messages="$(get "$metrics" | sum_of petrel_events_committed_total || true)"
+    commands="$(get "$metrics" | sum_of petrel_sequencer_commands_total || true)"
     rate="-"
-    if [ -n "$last_messages" ] && [ "$now" -gt "$last_at" ] && [ -n "$messages" ]; then
-        rate=$(((messages - last_messages) / (now - last_at)))
+    if [ -n "$last_commands" ] && [ "$now" -gt "$last_at" ] && [ -n "$commands" ]; then
+        rate=$(((commands - last_commands) / (now - last_at)))
     fi
-    last_messages="$messages"
+    last_commands="$commands"
     last_at="$now"
     rss="-"
     cpu="-"
@@ -105,7 +106,7 @@ while :; do
         cpu="$(ps -o pcpu= -p "$pid" | tr -d ' ')"
     fi
     set -- "$((now - started))" "$(field total_connections)" "$(field users_online)" \
-        "$(field commands_queued)" "${messages:--}" "$rate" "$rss" "$cpu" "$(established)"
+        "$(field commands_queued)" "${commands:--}" "$rate" "$rss" "$cpu" "$(established)"
     printf '%8s %12s %12s %10s %14s %12s %9s %6s %12s\n' "$@"
     if [ -n "$csv" ]; then
         line="$(printf '%s,' "$@")"
