@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
+.PHONY: help run build web test-web wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -16,6 +16,16 @@ run: ## Build and serve on the embedded engine (ARGS="--data-dir DIR …"; see p
 
 build: ## Build the release binary, target/release/petrel
 	$(CARGO) build --release --locked --package petrel
+
+NPM ?= npm
+
+web: ## Build the web client, web/dist (needs Node 20 or later)
+	cd web && $(NPM) ci && $(NPM) run build
+
+test-web: ## Test the web client: lint, types, units, and its engine against the real server (needs Node)
+	cd web && $(NPM) ci && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run build
+	$(CARGO) build --locked --package petrel
+	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:integration
 
 wsbench: ## Build the load generator, target/release/wsbench
 	$(CARGO) build --release --locked --package wsbench

@@ -1,0 +1,251 @@
+/**
+ * Catching up over one session: asks which conversations changed, and pulls until no copy is
+ * behind. Few questions are under way at a time, and what the user looks at goes first.
+ */
+import type { Device } from './device'
+import type { Link } from './link'
+import type { Clock, Log } from './ports'
+import type { Timeline } from './timeline'
+import type { AnyError, ServerFrame, SyncStateFrame } from './wire/codec'
+import type { Limits } from './wire/protocol'
+
+/** Questions under way at once, besides the sync. */
+const PULLS_MAX = 4
+/** The first page of a conversation that is new to this device. */
+const FIRST_PAGE = 50
+/** Who has missed more than this begins anew at the end. */
+const MISSED_MAX = 2_000
+/** How long to wait when a question is refused for now without saying it, in milliseconds. */
+const RETRY_AFTER_MS = 1_000
+
+export interface CatchupOptions {
+  device: Device
+  link: Link
+  clock: Clock
+  log: Log
+  limits: Limits
+  /** Another epoch than that of the session: the session is of no more use. */
+  onEpoch: (epoch: string) => void
+  /** All that was missed is here. Called once. */
+  onCaughtUp: () => void
+}
+
+export class Catchup {
+  readonly #options: CatchupOptions
+  readonly #underWay = new Set<string>()
+  /** Conversations that may be behind. */
+  readonly #behind: Set<string>
+  /** Conversations that this session is not to ask about again. */
+  readonly #barred = new Set<string>()
+  #sync: 'idle' | 'running' | 'again' = 'idle'
+  #isSynced = false
+  #isCaughtUp = false
+  #cancelRetry: () => void = () => {}
+  #isStopped = false
+
+  constructor(options: CatchupOptions) {
+    this.#options = options
+    this.#behind = new Set(options.device.timelines.keys())
+  }
+
+  start(): void {
+    this.sync()
+    this.#pump()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelRetry()
+  }
+
+  /** Asks which conversations changed; once more, if that is being asked already. */
+  sync(): void {
+    if (this.#sync !== 'idle') {
+      this.#sync = 'again'
+      return
+    }
+    this.#sync = 'running'
+    this.#askSync()
+  }
+
+  /** These conversations have changed. */
+  look(conversationIds: Iterable<string>): void {
+    for (const id of conversationIds) this.#behind.add(id)
+    this.#pump()
+  }
+
+  /** Asks for a page before the copy. */
+  older(timeline: Timeline): void {
+    const key = `older ${timeline.id}`
+    const { from, trimmedBefore, position } = timeline.record
+    if (position === null || from <= trimmedBefore || this.#underWay.has(key)) return
+    this.#underWay.add(key)
+    const { device, link } = this.#options
+    const limit = FIRST_PAGE
+    const conversationId = timeline.id
+    link.request({ type: 'PULL', conversationId, beforeSeq: from, limit }, (answer) => {
+      this.#underWay.delete(key)
+      if (answer.type === 'EVENTS') device.step((step) => timeline.older(step, answer))
+      else this.#refused(conversationId, answer)
+    })
+  }
+
+  /** Whether pushes of this conversation are replaced by `HEAD` while nobody looks. */
+  isQuiet(timeline: Timeline): boolean {
+    const { headMembers } = this.#options.limits
+    const count = timeline.record.memberCount ?? 0
+    return headMembers > 0 && count >= headMembers && !this.#options.device.open.has(timeline.id)
+  }
+
+  #askSync(): void {
+    const { device, link, limits } = this.#options
+    const token = device.record?.syncToken
+    const limit = limits.syncConversations
+    link.request({ type: 'SYNC', ...(token === undefined ? {} : { token }), limit }, (answer) => {
+      if (answer.type === 'SYNC_STATE') this.#takeSync(answer)
+      else if (answer.type === 'ERROR') this.#syncRefused(answer)
+    })
+  }
+
+  #takeSync(answer: SyncStateFrame): void {
+    const { device } = this.#options
+    if (answer.epoch !== device.record?.epoch) {
+      this.#options.onEpoch(answer.epoch)
+      return
+    }
+    // Conversations and token in one step: a crash in between forgets neither.
+    device.step((step) => {
+      for (const state of answer.conversations) {
+        if (state.kind === 'unknown') continue
+        const timeline = device.timeline(state.conversationId, state.kind)
+        if (state.memberCount !== undefined) timeline.record.memberCount = state.memberCount
+        timeline.takeSync(step, state, !this.isQuiet(timeline))
+      }
+      device.record = { ...device.record!, syncToken: answer.token }
+      step.batch.device = device.record
+    })
+    if (answer.more || this.#sync === 'again') {
+      if (!answer.more) this.#sync = 'running'
+      this.#askSync()
+      return
+    }
+    this.#sync = 'idle'
+    this.#isSynced = true
+    this.#pump()
+  }
+
+  #syncRefused(error: AnyError): void {
+    const { device, log } = this.#options
+    if (error.reason === 'bad_sync_token') {
+      device.step((step) => {
+        const { syncToken: _, ...record } = device.record!
+        device.record = record
+        step.batch.device = record
+      })
+      this.#askSync()
+      return
+    }
+    log(`a sync was refused: ${error.reason}`)
+    this.#retry(error.retryAfterMs ?? RETRY_AFTER_MS, () => this.#askSync())
+  }
+
+  #pump(): void {
+    if (this.#isStopped) return
+    for (const timeline of this.#candidates()) {
+      if (this.#underWay.size >= PULLS_MAX) return
+      if (timeline.isBehind) this.#pull(timeline)
+      else this.#askState(timeline)
+    }
+    if (this.#isSynced && !this.#isCaughtUp && this.#underWay.size === 0) {
+      this.#isCaughtUp = true
+      this.#options.onCaughtUp()
+    }
+  }
+
+  /** What is to be asked about, in the order in which the user cares. */
+  #candidates(): Timeline[] {
+    const { device } = this.#options
+    const candidates: Timeline[] = []
+    for (const id of this.#behind) {
+      const timeline = device.timelines.get(id)
+      const open = device.open.has(id)
+      if (!timeline || !(timeline.isBehind || (open && timeline.wantsGroup))) {
+        this.#behind.delete(id)
+      } else if (!this.#underWay.has(id) && !this.#barred.has(id)) {
+        candidates.push(timeline)
+      }
+    }
+    const rank = (timeline: Timeline) => (device.open.has(timeline.id) ? Infinity : timeline.record.ts)
+    return candidates.length > 1
+      ? candidates.sort((one, other) => (rank(other) > rank(one) ? 1 : -1))
+      : candidates
+  }
+
+  #pull(timeline: Timeline): void {
+    const { device, limits } = this.#options
+    const { record } = timeline
+    const conversationId = timeline.id
+    if (record.position !== null && record.wanted - record.position > MISSED_MAX) {
+      device.step((step) => timeline.restart(step))
+    }
+    if (record.position === null) {
+      const beforeSeq = Math.max(record.head, record.wanted) + 1
+      this.#ask(conversationId, { type: 'PULL', conversationId, beforeSeq, limit: FIRST_PAGE }, (answer) => {
+        if (answer.type === 'EVENTS') device.step((step) => timeline.begin(step, answer))
+      })
+      return
+    }
+    const asked = record.wanted
+    const limit = limits.pullEvents
+    const frame = { type: 'PULL' as const, conversationId, afterSeq: record.position, limit }
+    this.#ask(conversationId, frame, (answer) => {
+      if (answer.type === 'EVENTS') device.step((step) => timeline.cover(step, answer, asked))
+    })
+  }
+
+  #askState(timeline: Timeline): void {
+    const { device, limits } = this.#options
+    const { group } = timeline.record
+    const conversationId = timeline.id
+    const after = group.kind === 'fetching' ? group.after : undefined
+    const limit = limits.stateMembers
+    const page = after === undefined ? {} : { membersAfter: after }
+    this.#ask(conversationId, { type: 'CONVERSATION', conversationId, ...page, limit }, (answer) => {
+      if (answer.type === 'CONVERSATION_STATE') {
+        device.step((step) => timeline.takeState(step, answer, after))
+      }
+    })
+  }
+
+  #ask(id: string, frame: Parameters<Link['request']>[0], take: (answer: ServerFrame) => void): void {
+    this.#underWay.add(id)
+    this.#options.link.request(frame, (answer) => {
+      this.#underWay.delete(id)
+      if (answer.type === 'ERROR') this.#refused(id, answer)
+      else take(answer)
+      this.#behind.add(id)
+      this.#pump()
+    })
+  }
+
+  #refused(id: string, answer: ServerFrame): void {
+    if (answer.type !== 'ERROR') return
+    this.#options.log(`a question about a conversation was refused: ${answer.reason}`)
+    this.#barred.add(id)
+    const passes = answer.retryAfterMs !== undefined || answer.reason === 'timeout'
+    if (!passes) return
+    this.#retry(answer.retryAfterMs ?? RETRY_AFTER_MS, () => {
+      this.#barred.clear()
+      this.#pump()
+    })
+  }
+
+  #retry(delayMs: number, again: () => void): void {
+    const cancelBefore = this.#cancelRetry
+    const cancel = this.#options.clock.after(delayMs, again)
+    this.#cancelRetry = () => {
+      cancelBefore()
+      cancel()
+    }
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * The device: its copies of all conversations and its outbox, in memory and on disk.
+ *
+ * Knows nothing of connections. Every change is a {@link Step}: it is written to storage in
+ * the order in which steps were taken, and shown at once.
+ */
+import type { TimelineEvent } from './event'
+import { Outbox, namesPlace, type OutboxEntry } from './outbox'
+import type { Log, Storage } from './ports'
+import { Step } from './step'
+import {
+  isEmpty,
+  type Batch,
+  type ConversationKind,
+  type ConversationRecord,
+  type DeviceRecord,
+} from './storage/records'
+import { Timeline } from './timeline'
+import type { ConversationView, Patch, TimelinePatch } from './view'
+
+/** How many events of each conversation are in memory at the start, and in a page from disk. */
+export const EVENTS_OF_EACH = 50
+
+export interface DeviceOptions {
+  userId: string
+  storage: Storage
+  log: Log
+  /** Takes what is to be shown. */
+  show: (patch: Patch) => void
+}
+
+export class Device {
+  readonly userId: string
+  readonly timelines = new Map<string, Timeline>()
+  /** Conversations that the user looks at. */
+  readonly open = new Set<string>()
+  outbox = new Outbox()
+  record: DeviceRecord | undefined
+  /** Told of conversations that a step has changed. */
+  onStep: (touched: ReadonlySet<string>) => void = () => {}
+  /** Told of conversations, as they are on disk now, or would be if it could be written. */
+  onDurable: (records: Iterable<ConversationRecord>) => void = () => {}
+  readonly #options: DeviceOptions
+  #writes: Promise<void> = Promise.resolve()
+  #isVolatile = false
+  readonly #unwritten = new Set<string>()
+
+  constructor(options: DeviceOptions) {
+    this.userId = options.userId
+    this.#options = options
+  }
+
+  /** Takes what is on disk. @throws if that can't be read, or is another user's. */
+  async load(): Promise<void> {
+    const stored = await this.#options.storage.load(EVENTS_OF_EACH)
+    if (stored.device && stored.device.userId !== this.userId) {
+      throw new Error('the storage belongs to another user')
+    }
+    this.record = stored.device
+    this.outbox = new Outbox(stored.outbox)
+    for (const record of stored.conversations) {
+      const events = stored.events.get(record.conversationId) ?? []
+      const timeline = new Timeline(record, this.userId, events)
+      timeline.hasMoreOnDisk = events.length === EVENTS_OF_EACH
+      this.timelines.set(timeline.id, timeline)
+    }
+    this.#options.show(this.snapshot())
+  }
+
+  /** Everything that is shown, for who has seen nothing yet. */
+  snapshot(): Patch {
+    return {
+      reset: true,
+      durable: !this.#isVolatile,
+      conversations: [...this.timelines.values()].filter(isShown).map(viewOf),
+      timelines: [...this.open].flatMap((id) => this.#whole(id)),
+      outbox: this.outbox.entries,
+    }
+  }
+
+  timeline(conversationId: string, kind: ConversationKind = 'unknown'): Timeline {
+    let timeline = this.timelines.get(conversationId)
+    if (!timeline) {
+      timeline = Timeline.begin(conversationId, this.userId, kind)
+      this.timelines.set(conversationId, timeline)
+    } else if (timeline.record.kind === 'unknown') {
+      timeline.record.kind = kind
+    }
+    return timeline
+  }
+
+  /** Changes something, keeps it, and shows it. */
+  step(change: (step: Step) => void): void {
+    const step = new Step()
+    change(step)
+    this.#settleOutbox(step)
+    for (const id of step.touched) {
+      const record = this.timelines.get(id)?.record
+      if (record) step.batch.conversations.set(id, { ...record })
+    }
+    this.#write(step.batch)
+    this.#show(step)
+    this.onStep(step.touched)
+  }
+
+  /** Another epoch: everything but the outbox goes. */
+  restart(epoch: string): void {
+    this.step((step) => {
+      step.batch.reset = true
+      this.timelines.clear()
+      this.record = { userId: this.userId, epoch }
+      step.batch.device = this.record
+      for (const entry of this.outbox.entries) {
+        if (namesPlace(entry)) {
+          const refused = this.outbox.refuse(
+            entry.clientMsgId,
+            'place_unknown',
+            'the server came back from a backup; look whether the message is still there',
+          )
+          if (refused) step.putEntry(refused)
+        } else if (entry.state === 'saved') {
+          // Its ack was of the other epoch; only a retry tells whether it is still there.
+          step.putEntry(this.outbox.resume(entry.clientMsgId))
+        }
+      }
+    })
+    this.#options.show(this.snapshot())
+  }
+
+  /** Whether an entry of the outbox would outlive this process. */
+  isWritten(entry: OutboxEntry): boolean {
+    return this.#isVolatile || !this.#unwritten.has(entry.clientMsgId)
+  }
+
+  /** Shows a conversation from now on. */
+  look(conversationId: string): void {
+    this.open.add(conversationId)
+    this.#options.show({ timelines: this.#whole(conversationId) })
+  }
+
+  lookAway(conversationId: string): void {
+    this.open.delete(conversationId)
+    this.#options.show({ closed: [conversationId] })
+  }
+
+  /** Brings a page of older events from disk into memory. */
+  async recover(timeline: Timeline): Promise<void> {
+    await this.#writes
+    const before = timeline.loadedFrom
+    const events = await this.#options.storage.eventsBefore(timeline.id, before, EVENTS_OF_EACH)
+    if (timeline.loadedFrom !== before) return
+    this.step((step) => timeline.recover(step, events, EVENTS_OF_EACH))
+  }
+
+  /** Waits until everything so far is on disk, or storage has failed. */
+  async written(): Promise<void> {
+    await this.#writes
+  }
+
+  /** What stands in a timeline, or is acked and covered, is no longer in the outbox. */
+  #settleOutbox(step: Step): void {
+    for (const events of step.shown.values()) {
+      for (const { from, clientMsgId, conversationId, seq } of events) {
+        if (from !== this.userId || clientMsgId === undefined) continue
+        const entry = this.outbox.get(clientMsgId)
+        if (entry && this.#goesTo(entry, conversationId)) {
+          this.outbox.save(clientMsgId, { conversationId, seq })
+        }
+      }
+    }
+    for (const { clientMsgId, state, saved } of this.outbox.entries) {
+      if (state !== 'saved' || !saved) continue
+      const position = this.timelines.get(saved.conversationId)?.record.position ?? -1
+      if (position < saved.seq) continue
+      this.outbox.remove(clientMsgId)
+      step.removeEntry(clientMsgId)
+    }
+  }
+
+  /** Whether an entry is for this conversation: the same name elsewhere is another message. */
+  #goesTo({ lane, request }: OutboxEntry, conversationId: string): boolean {
+    if (request.type === 'GROUP_CREATE') return true
+    return lane === this.laneOf(conversationId)
+  }
+
+  /** The lane of what is sent to a conversation. A single chat may begin before it has an id. */
+  laneOf(conversationId: string): string {
+    const record = this.timelines.get(conversationId)?.record
+    return record?.kind === 'single' && record.peer !== undefined
+      ? `user:${record.peer}`
+      : `conversation:${conversationId}`
+  }
+
+  #write(batch: Batch): void {
+    if (isEmpty(batch)) return
+    const names = [...batch.outbox.keys()]
+    for (const name of names) this.#unwritten.add(name)
+    this.#writes = this.#writes.then(async () => {
+      try {
+        if (!this.#isVolatile) await this.#options.storage.commit(batch)
+      } catch (error) {
+        // What is on disk is whole, only old; whoever starts from it catches up.
+        this.#isVolatile = true
+        this.#options.log('this device can no longer store anything', error)
+        this.#options.show({ durable: false })
+      }
+      for (const name of names) this.#unwritten.delete(name)
+      this.onDurable(batch.conversations.values())
+    })
+  }
+
+  #show(step: Step): void {
+    const patch: Patch = {}
+    const touched = [...step.touched].flatMap((id) => this.timelines.get(id) ?? [])
+    if (touched.length > 0) patch.conversations = touched.filter(isShown).map(viewOf)
+    const timelines = touched.filter(({ id }) => this.open.has(id)).flatMap((timeline) => {
+      if (step.redrawn.has(timeline.id)) return this.#whole(timeline.id)
+      const events = step.shown.get(timeline.id) ?? []
+      return [patchOf(timeline, events, false)]
+    })
+    if (timelines.length > 0) patch.timelines = timelines
+    const outbox = [...step.batch.outbox]
+    patch.outbox = outbox.flatMap(([, entry]) => entry ?? [])
+    patch.done = outbox.flatMap(([name, entry]) => (entry === null ? [name] : []))
+    this.#options.show(patch)
+  }
+
+  #whole(conversationId: string): TimelinePatch[] {
+    const timeline = this.timelines.get(conversationId)
+    return timeline ? [patchOf(timeline, [...timeline.events], true)] : []
+  }
+}
+
+function patchOf(timeline: Timeline, events: TimelineEvent[], reset: boolean): TimelinePatch {
+  return { conversationId: timeline.id, reset, events, hasOlder: timeline.hasOlder }
+}
+
+/** Personal timelines are for the device alone. */
+function isShown({ record }: Timeline): boolean {
+  return record.kind === 'single' || record.kind === 'group'
+}
+
+function viewOf(timeline: Timeline): ConversationView {
+  const { record } = timeline
+  const last = timeline.events.at(-1)
+  return {
+    conversationId: record.conversationId,
+    kind: record.kind,
+    ...(record.peer === undefined ? {} : { peer: record.peer }),
+    ...(record.title === undefined ? {} : { title: record.title }),
+    ...(record.memberCount === undefined ? {} : { memberCount: record.memberCount }),
+    present: record.present,
+    unread: record.unread,
+    hasNews: record.head > (record.position ?? 0),
+    read: timeline.read,
+    peerCursors: record.peerCursors,
+    ...(last === undefined ? {} : { last }),
+    ...(record.group.kind === 'known' ? { group: record.group.state } : {}),
+    ts: record.ts,
+  }
+}

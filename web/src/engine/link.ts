@@ -1,0 +1,154 @@
+/**
+ * One connection and the session on it: authentication, answers matched to requests, signs
+ * of life. It ends once, and says what its end means.
+ */
+import { endingOf, type Ending } from './ending'
+import type { Clock, Connection, Log, Transport } from './ports'
+import { decode, encode, type ServerFrame } from './wire/codec'
+import type { AuthOk, ClientFrame } from './wire/protocol'
+
+export interface LinkTimes {
+  /** From connecting to `AUTH_OK`, in milliseconds. */
+  openMs: number
+  /** From a request to its answer, in milliseconds. */
+  answerMs: number
+  /** Silence after which the server is asked for a sign of life, in milliseconds. */
+  silenceMs: number
+}
+
+export interface LinkListener {
+  ready(session: AuthOk): void
+  /** A frame that answers no request. */
+  received(frame: ServerFrame): void
+  ended(ending: Ending): void
+}
+
+export interface LinkOptions {
+  transport: Transport
+  clock: Clock
+  log: Log
+  times: LinkTimes
+  hello: Extract<ClientFrame, { type: 'AUTH' }>
+  listener: LinkListener
+}
+
+interface Pending {
+  answered: (frame: ServerFrame) => void
+  deadline: number
+}
+
+export class Link {
+  readonly #options: LinkOptions
+  readonly #connection: Connection
+  readonly #pending = new Map<number, Pending>()
+  #nextId = 1
+  #state: 'opening' | 'ready' | 'ended' = 'opening'
+  #heardAt: number
+  #kicked: string | undefined
+  #cancelWatch: () => void
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+    this.#heardAt = options.clock.now()
+    this.#cancelWatch = options.clock.after(options.times.openMs, () => this.#lose('no answer'))
+    this.#connection = options.transport.connect({
+      opened: () => this.send(options.hello),
+      received: (text) => this.#receive(text),
+      closed: (code, reason) => this.#end(this.#endingOf(code, reason)),
+    })
+  }
+
+  send(frame: ClientFrame): void {
+    if (this.#state !== 'ended') this.#connection.send(encode(frame))
+  }
+
+  /** Asks, and hands over the answer: of the kind that belongs to the request, or `ERROR`. */
+  request(frame: ClientFrame, answered: (frame: ServerFrame) => void): void {
+    const id = this.#nextId++
+    const deadline = this.#options.clock.now() + this.#options.times.answerMs
+    this.#pending.set(id, { answered, deadline })
+    this.send({ ...frame, id })
+  }
+
+  /** Finds out now whether the connection still works. */
+  probe(): void {
+    if (this.#state === 'ready') this.request({ type: 'PING' }, () => {})
+  }
+
+  /** Ends it without telling the listener. */
+  close(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#cancelWatch()
+    this.#connection.close()
+  }
+
+  #receive(text: string): void {
+    if (this.#state === 'ended') return
+    this.#heardAt = this.#options.clock.now()
+    let frame: ServerFrame
+    try {
+      frame = decode(text)
+    } catch (error) {
+      // What a later server pushes. If it was an event, the next number shows the hole.
+      this.#options.log('a frame that this client can not read', error)
+      return
+    }
+    if (this.#state === 'opening') {
+      this.#open(frame)
+      return
+    }
+    if (frame.type === 'KICK') this.#kicked = frame.reason
+    const pending = typeof frame.id === 'number' ? this.#pending.get(frame.id) : undefined
+    if (pending) {
+      this.#pending.delete(frame.id as number)
+      pending.answered(frame)
+    } else {
+      this.#options.listener.received(frame)
+    }
+  }
+
+  #open(frame: ServerFrame): void {
+    if (frame.type === 'AUTH_OK') {
+      this.#state = 'ready'
+      this.#watch()
+      this.#options.listener.ready(frame)
+    } else if (frame.type === 'AUTH_FAIL') {
+      const over = frame.reason === 'login_revoked'
+      this.#end(over ? { kind: 'signedOut', reason: 'revoked' } : { kind: 'renew' })
+    }
+  }
+
+  /** Looks every so often whether anything was heard, and whether answers are overdue. */
+  #watch(): void {
+    const { clock, times } = this.#options
+    this.#cancelWatch()
+    this.#cancelWatch = clock.after(times.silenceMs / 4, () => {
+      const now = clock.now()
+      const overdue = [...this.#pending.values()].some(({ deadline }) => deadline <= now)
+      // A device that slept finds its clock far ahead; what it heard before says nothing.
+      if (overdue || now - this.#heardAt > times.silenceMs + times.answerMs) {
+        this.#lose('silent')
+        return
+      }
+      if (now - this.#heardAt >= times.silenceMs && this.#pending.size === 0) this.probe()
+      this.#watch()
+    })
+  }
+
+  #lose(reason: string): void {
+    this.#end({ kind: 'retry', retryAfterMs: 0, reason })
+  }
+
+  #end(ending: Ending): void {
+    if (this.#state === 'ended') return
+    this.close()
+    this.#options.listener.ended(ending)
+  }
+
+  #endingOf(code: number, reason: string): Ending {
+    if (this.#kicked === 'revoked') return { kind: 'signedOut', reason: 'revoked' }
+    if (this.#kicked === 'replaced') return { kind: 'halt', reason: 'replaced' }
+    return endingOf(code, reason)
+  }
+}

@@ -1,0 +1,95 @@
+/** What a device keeps on disk, and what one step changes of it. */
+import type { Amendment, TimelineEvent } from '../event'
+import type { GroupKnowledge } from '../group'
+import type { OutboxEntry } from '../outbox'
+
+/** What is kept once. */
+export interface DeviceRecord {
+  /** Whose copy it is. */
+  userId: string
+  /** The epoch in which positions and the token are valid. */
+  epoch: string
+  syncToken?: string
+}
+
+export interface Cursors {
+  delivered: number
+  read: number
+}
+
+export type ConversationKind = 'single' | 'group' | 'personal' | 'unknown'
+
+/** What is kept of a conversation beside its events. */
+export interface ConversationRecord {
+  conversationId: string
+  kind: ConversationKind
+  peer?: string
+  title?: string
+  memberCount?: number
+  /** The title and the number of members are those of this seq. */
+  summarySeq: number
+  /** Whether the user is a member, as far as this device knows. */
+  present: boolean
+  /** The copy is complete from `from` to here; null when it has no base yet. */
+  position: number | null
+  /** The first seq that the copy covers. */
+  from: number
+  trimmedBefore: number
+  /** The last event that this device has heard of. */
+  head: number
+  /** Where there is more to pull. Less than `head` only in a very large group. */
+  wanted: number
+  /** The cursors of the user, as the server knows them. */
+  own: Cursors
+  /** Those of the peer of a single chat. */
+  peerCursors: Cursors
+  /** How far the user has read on this device. */
+  readHere: number
+  unread: number
+  /** The unread messages of the server's last word, until the copy has come as far. */
+  anchor?: { headSeq: number; readSeq: number; unread: number }
+  group: GroupKnowledge
+  /** When the last event was numbered. */
+  ts: number
+}
+
+/** What a device finds on disk. */
+export interface Stored {
+  device?: DeviceRecord
+  conversations: ConversationRecord[]
+  /** The last events of each conversation, by conversation, in order. */
+  events: Map<string, TimelineEvent[]>
+  outbox: OutboxEntry[]
+}
+
+/** One step: all of it or nothing becomes durable. Applied in the order of the fields. */
+export interface Batch {
+  /** Drop everything but the outbox first. */
+  reset?: boolean
+  device?: DeviceRecord
+  conversations: Map<string, ConversationRecord>
+  /** Conversations whose events before a seq are to go. */
+  forget: Map<string, number>
+  events: TimelineEvent[]
+  /** Changes of messages that may or may not be kept. */
+  amendments: { conversationId: string; amendment: Amendment }[]
+  /** Entries that are new or changed; null for those that are done. */
+  outbox: Map<string, OutboxEntry | null>
+}
+
+export function emptyBatch(): Batch {
+  return { conversations: new Map(), forget: new Map(), events: [], amendments: [], outbox: new Map() }
+}
+
+/** Whether there is nothing to do. */
+export function isEmpty(batch: Batch): boolean {
+  return (
+    batch.reset === undefined &&
+    batch.device === undefined &&
+    batch.conversations.size === 0 &&
+    batch.forget.size === 0 &&
+    batch.events.length === 0 &&
+    batch.amendments.length === 0 &&
+    batch.outbox.size === 0
+  )
+}

@@ -1,0 +1,406 @@
+/**
+ * A device's copy of one conversation: where it is complete, and what follows from its events.
+ *
+ * Everything here is a consequence of docs/protocol.md, "Catching up"; it does no I/O and
+ * decides nothing about when to pull.
+ */
+import { amended, amendmentOf, eventOf, isMessage, type Amendment, type TimelineEvent } from './event'
+import { changed, created, isOfGroups, joins, parts, withPage } from './group'
+import type { Step } from './step'
+import type { ConversationKind, ConversationRecord, Cursors } from './storage/records'
+import { indexFrom } from './window'
+import type { Change } from './wire/change'
+import type { AnySyncConversation, EventsFrame } from './wire/codec'
+import type { ConversationState } from './wire/protocol'
+
+/** The most changes that are kept for messages which may be on their way here. */
+const AMENDMENTS_MAX = 1_000
+
+export class Timeline {
+  /** Changes of messages that are not in memory, for a page that was asked for before. */
+  readonly #amendments = new Map<number, Amendment>()
+  /** Unread messages before the first event in memory. */
+  #unreadBefore: number
+
+  constructor(
+    readonly record: ConversationRecord,
+    private readonly user: string,
+    /** The last events of the copy, in order. There may be more on disk. */
+    readonly events: TimelineEvent[] = [],
+  ) {
+    this.#unreadBefore = Math.max(0, record.unread - this.#countAfter(this.read))
+  }
+
+  static begin(conversationId: string, user: string, kind: ConversationKind): Timeline {
+    return new Timeline(newRecord(conversationId, kind), user)
+  }
+
+  get id(): string {
+    return this.record.conversationId
+  }
+
+  /** How far the user has read, as far as this device knows. */
+  get read(): number {
+    return Math.max(this.record.own.read, this.record.readHere)
+  }
+
+  /** Whether there is something to pull. */
+  get isBehind(): boolean {
+    const { position, wanted, head } = this.record
+    return position === null ? head > 0 : wanted > position
+  }
+
+  /** Whether the members should be asked for before anybody is shown them. */
+  get wantsGroup(): boolean {
+    const { kind, present, group } = this.record
+    return kind === 'group' && present && group.kind !== 'known'
+  }
+
+  /** The first seq that is in memory. */
+  get loadedFrom(): number {
+    const first = this.events[0]
+    return this.record.from < (first?.seq ?? 0) && this.#hasMoreOnDisk ? first!.seq : this.record.from
+  }
+
+  /** Set by who loads from disk: whether events before those in memory are there. */
+  #hasMoreOnDisk = false
+  set hasMoreOnDisk(value: boolean) {
+    this.#hasMoreOnDisk = value
+  }
+  get hasMoreOnDisk(): boolean {
+    return this.#hasMoreOnDisk
+  }
+
+  /** Whether older events may be had, from disk or from the server. */
+  get hasOlder(): boolean {
+    return this.#hasMoreOnDisk || this.record.from > this.record.trimmedBefore
+  }
+
+  find(seq: number): TimelineEvent | undefined {
+    const event = this.events[indexFrom(this.events, seq)]
+    return event?.seq === seq ? event : undefined
+  }
+
+  /** There are events up to here. `pull` says whether this device wants them. */
+  hear(step: Step, head: number, pull = true): void {
+    const { record } = this
+    record.head = Math.max(record.head, head)
+    if (pull) record.wanted = Math.max(record.wanted, head)
+    step.touch(this.id)
+  }
+
+  /** An event came in by itself: it is next, known, or beyond a hole. */
+  place(step: Step, event: TimelineEvent): void {
+    const { record } = this
+    this.hear(step, event.seq)
+    if (record.position === null && event.seq === 1) {
+      record.position = 0
+      record.from = 1
+    }
+    if (record.position !== null && event.seq === record.position + 1) this.#append(step, event)
+    this.#count(step)
+  }
+
+  /**
+   * The answer to a pull after the position. `asked` is what was wanted when it was sent: what
+   * was wanted then and is not covered by a complete answer is not to be had.
+   */
+  cover(step: Step, answer: EventsFrame, asked: number): void {
+    const { record } = this
+    if (record.position === null) return
+    this.hear(step, answer.headSeq, false)
+    record.trimmedBefore = Math.max(record.trimmedBefore, answer.trimmedBefore)
+    if (answer.trimmedBefore > record.position + 1) this.#loseBefore(step, answer.trimmedBefore)
+    if (answer.fromSeq > record.position + 1) return
+    for (const frame of answer.events) {
+      if (frame.msgSeq > record.position) this.#append(step, eventOf(frame))
+    }
+    record.position = Math.max(record.position, answer.toSeq)
+    if (!answer.hasMore && record.wanted <= asked) record.wanted = record.position
+    record.wanted = Math.max(record.wanted, record.position)
+    this.#count(step)
+  }
+
+  /** The last page, for a copy that has no base yet. */
+  begin(step: Step, answer: EventsFrame): void {
+    const { record } = this
+    if (record.position !== null) return
+    this.hear(step, answer.headSeq, false)
+    record.trimmedBefore = Math.max(record.trimmedBefore, answer.trimmedBefore)
+    record.from = answer.fromSeq
+    record.position = answer.fromSeq - 1
+    for (const frame of answer.events) this.#append(step, eventOf(frame))
+    record.position = answer.toSeq
+    // Where the answer ends is where the timeline ended when it was given.
+    record.wanted = Math.max(record.wanted, record.position)
+    this.#count(step)
+  }
+
+  /** A page before the copy, from the server. One that does not reach it is of no use. */
+  older(step: Step, answer: EventsFrame): void {
+    const { record } = this
+    if (record.position === null || answer.toSeq < record.from - 1) return
+    record.trimmedBefore = Math.max(record.trimmedBefore, answer.trimmedBefore)
+    const events = answer.events.filter((frame) => frame.msgSeq < record.from).map(eventOf)
+    for (const event of this.#prepend(step, events)) step.batch.events.push(event)
+    record.from = Math.max(record.trimmedBefore, Math.min(record.from, answer.fromSeq))
+    step.touch(this.id)
+    this.#count(step)
+  }
+
+  /** A page before what is in memory, from disk. `wanted` is how many were asked for. */
+  recover(step: Step, events: TimelineEvent[], wanted: number): void {
+    const first = this.events[0]?.seq ?? Infinity
+    this.#hasMoreOnDisk = events.length === wanted
+    this.#prepend(
+      step,
+      events.filter(({ seq }) => seq < first && seq >= this.record.from),
+    )
+    step.touch(this.id)
+    this.#count(step)
+  }
+
+  /** The server's word on the conversation in a sync. */
+  takeSync(step: Step, state: AnySyncConversation, pull: boolean): void {
+    const { record } = this
+    this.hear(step, state.headSeq, pull)
+    if (record.kind === 'unknown' && state.kind !== 'unknown') record.kind = state.kind
+    if (state.peer !== undefined) record.peer = state.peer
+    if (state.headSeq >= record.summarySeq) {
+      record.summarySeq = state.headSeq
+      record.title = state.title ?? record.title
+      record.memberCount = state.memberCount ?? record.memberCount
+      record.ts = Math.max(record.ts, state.ts)
+    }
+    record.present = state.left !== true
+    record.own = furthest(record.own, { delivered: state.deliveredSeq, read: state.readSeq })
+    record.peerCursors = furthest(record.peerCursors, {
+      delivered: state.peerDeliveredSeq ?? 0,
+      read: state.peerReadSeq ?? 0,
+    })
+    record.anchor = { headSeq: state.headSeq, readSeq: state.readSeq, unread: state.unread }
+    this.#count(step)
+  }
+
+  /** A page of the members, asked for with `after`. One that does not go on from here is useless. */
+  takeState(step: Step, page: ConversationState, after: string | undefined): void {
+    const { record } = this
+    const expected = record.group.kind === 'fetching' ? record.group.after : undefined
+    if (record.group.kind === 'known' || record.position === null || after !== expected) return
+    record.group = withPage(record.group, page)
+    step.touch(this.id)
+    if (record.group.kind !== 'known') return
+    let { state } = record.group
+    // What happened since must be here, or the state has a hole before it begins.
+    if (record.position > state.asOfSeq && this.loadedFrom > state.asOfSeq + 1) {
+      record.group = { kind: 'unknown' }
+      return
+    }
+    for (const { seq, from, what } of this.events.slice(indexFrom(this.events, state.asOfSeq + 1))) {
+      if (what.kind !== 'change') continue
+      if (joins(this.user, from, what.change)) {
+        record.group = { kind: 'unknown' }
+        return
+      }
+      state = changed(state, seq, from, what.change)
+    }
+    record.group = { kind: 'known', state }
+    this.#summarise()
+  }
+
+  /** A cursor moved: the user's, or, in a single chat, the peer's. */
+  moveCursor(step: Step, from: string, cursor: 'delivered' | 'read', seq: number): void {
+    const { record } = this
+    const moved = { delivered: seq, read: cursor === 'read' ? seq : 0 }
+    if (from === this.user) record.own = furthest(record.own, moved)
+    else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)
+    step.touch(this.id)
+    this.#count(step)
+  }
+
+  /** The user has seen everything up to here. Returns whether that is news. */
+  markRead(step: Step, seq: number): boolean {
+    const { record } = this
+    const reached = Math.min(seq, record.position ?? 0)
+    if (reached <= this.read) return false
+    record.readHere = reached
+    step.touch(this.id)
+    this.#count(step)
+    return true
+  }
+
+  /** Begins anew at the end, because too much was missed to read all of it. */
+  restart(step: Step): void {
+    const { record } = this
+    this.#dropBefore(step, Infinity)
+    record.position = null
+    record.from = 1
+    record.group = { kind: 'unknown' }
+    step.touch(this.id)
+  }
+
+  /** Takes an event that its sender has the ack of. */
+  #append(step: Step, event: TimelineEvent): void {
+    const { record } = this
+    record.position = event.seq
+    record.wanted = Math.max(record.wanted, event.seq)
+    record.head = Math.max(record.head, event.seq)
+    record.ts = Math.max(record.ts, event.ts)
+    const { what } = event
+    if (what.kind === 'change') this.#change(step, event, what.change)
+    else this.#say(event)
+    this.events.push(event)
+    step.put(event)
+    step.touch(this.id)
+  }
+
+  #say({ from, seq }: TimelineEvent): void {
+    const { record } = this
+    const moved = { delivered: seq, read: seq }
+    if (from === this.user) record.own = furthest(record.own, moved)
+    else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)
+  }
+
+  #change(step: Step, { seq, from }: TimelineEvent, change: Change): void {
+    const { record } = this
+    const amendment = amendmentOf(seq, change)
+    if (amendment) this.#amend(step, amendment)
+    if (!isOfGroups(change)) return
+    const comes = joins(this.user, from, change)
+    record.kind = 'group'
+    if (comes) {
+      // What became of earlier messages meanwhile is hidden; they are pulled once more.
+      if (seq > record.from) this.#dropBefore(step, seq)
+      record.from = Math.max(record.from, change.kind === 'groupCreated' ? 1 : seq)
+      record.own = furthest(record.own, { delivered: seq, read: seq })
+      record.present = true
+    }
+    if (change.kind === 'groupCreated') {
+      record.group = { kind: 'known', state: created(seq, from, change) }
+    } else if (record.group.kind === 'known') {
+      record.group =
+        comes && record.group.state.asOfSeq < seq
+          ? { kind: 'unknown' }
+          : { kind: 'known', state: changed(record.group.state, seq, from, change) }
+    }
+    if (parts(this.user, from, change)) record.present = false
+    if (seq > record.summarySeq) {
+      record.summarySeq = seq
+      if (change.kind === 'titleChanged' || change.kind === 'groupCreated') {
+        record.title = change.title
+      }
+      this.#summarise()
+    }
+  }
+
+  /** Takes title and number of members from what is known of the group. */
+  #summarise(): void {
+    const { record } = this
+    if (record.group.kind !== 'known' || record.group.state.asOfSeq < record.summarySeq) return
+    record.title = record.group.state.title
+    record.memberCount = Object.keys(record.group.state.members).length
+  }
+
+  #amend(step: Step, amendment: Amendment): void {
+    step.amend(this.id, amendment)
+    const index = indexFrom(this.events, amendment.targetSeq)
+    const target = this.events[index]
+    if (target?.seq !== amendment.targetSeq) {
+      if (this.#amendments.size < AMENDMENTS_MAX) {
+        this.#amendments.set(amendment.targetSeq, amendment)
+      }
+      return
+    }
+    const next = amended(target, amendment)
+    if (next === target) return
+    this.events[index] = next
+    step.show(next)
+  }
+
+  #prepend(step: Step, events: TimelineEvent[]): TimelineEvent[] {
+    const current = events.map((event) => {
+      const amendment = this.#amendments.get(event.seq)
+      return amendment ? amended(event, amendment) : event
+    })
+    this.events.unshift(...current)
+    for (const event of current) step.show(event)
+    const unread = current.filter((event) => isMessage(event) && event.seq > this.read).length
+    this.#unreadBefore = Math.max(0, this.#unreadBefore - unread)
+    return current
+  }
+
+  /** Events before a seq are gone for good, and this device has missed some. */
+  #loseBefore(step: Step, seq: number): void {
+    const { record } = this
+    this.#dropBefore(step, seq)
+    record.position = Math.max(record.position ?? 0, seq - 1)
+    record.from = Math.max(record.from, seq)
+    record.group = { kind: 'unknown' }
+  }
+
+  #dropBefore(step: Step, seq: number): void {
+    this.events.splice(0, indexFrom(this.events, seq))
+    this.#hasMoreOnDisk = false
+    this.#unreadBefore = 0
+    step.forgetBefore(this.id, seq)
+    const shown = step.shown.get(this.id)
+    if (shown) step.shown.set(this.id, shown.filter((event) => event.seq >= seq))
+  }
+
+  #countAfter(seq: number, upTo = Infinity): number {
+    let messages = 0
+    for (let index = indexFrom(this.events, seq + 1); index < this.events.length; index += 1) {
+      const event = this.events[index]!
+      if (event.seq > upTo) break
+      if (isMessage(event)) messages += 1
+    }
+    return messages
+  }
+
+  /** Brings `unread` up to date. */
+  #count(step: Step): void {
+    const { record } = this
+    const { anchor, position } = record
+    if (anchor && this.read >= anchor.headSeq) {
+      delete record.anchor
+      this.#unreadBefore = 0
+    } else if (anchor && (position === null || position < anchor.headSeq)) {
+      record.unread = anchor.unread
+      return
+    } else if (anchor) {
+      delete record.anchor
+      const held = this.#countAfter(anchor.readSeq, anchor.headSeq)
+      this.#unreadBefore = Math.max(0, anchor.unread - held)
+    }
+    if (this.read >= this.loadedFrom - 1) this.#unreadBefore = 0
+    record.unread = this.#unreadBefore + this.#countAfter(this.read)
+    step.touch(this.id)
+  }
+}
+
+function furthest(one: Cursors, other: Cursors): Cursors {
+  return {
+    delivered: Math.max(one.delivered, other.delivered, other.read),
+    read: Math.max(one.read, other.read),
+  }
+}
+
+function newRecord(conversationId: string, kind: ConversationKind): ConversationRecord {
+  return {
+    conversationId,
+    kind,
+    summarySeq: 0,
+    present: true,
+    position: null,
+    from: 1,
+    trimmedBefore: 1,
+    head: 0,
+    wanted: 0,
+    own: { delivered: 0, read: 0 },
+    peerCursors: { delivered: 0, read: 0 },
+    readHere: 0,
+    unread: 0,
+    group: { kind: 'unknown' },
+    ts: 0,
+  }
+}

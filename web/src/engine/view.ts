@@ -1,0 +1,129 @@
+/** What the user is shown, and how it changes. Plain data, so that it can go to other tabs. */
+import type { TimelineEvent } from './event'
+import type { GroupState } from './group'
+import type { Halt } from './ending'
+import type { OutboxEntry } from './outbox'
+import type { ConversationKind, Cursors } from './storage/records'
+import { indexFrom } from './window'
+
+/** What is true of the connection, in words that a user may be told. */
+export type Status =
+  | { kind: 'connecting' }
+  | { kind: 'catchingUp' }
+  | { kind: 'online' }
+  /** The next attempt is at `retryAt`, by this device's clock. */
+  | { kind: 'offline'; retryAt: number; reason: string }
+  /** The user is logged in, but this device stays away until asked to connect. */
+  | { kind: 'halted'; reason: Halt }
+  | { kind: 'signedOut'; reason: string }
+  | { kind: 'stopped' }
+
+export interface ConversationView {
+  conversationId: string
+  kind: ConversationKind
+  peer?: string
+  title?: string
+  memberCount?: number
+  present: boolean
+  unread: number
+  /** Whether there are events that this device has not pulled. */
+  hasNews: boolean
+  /** How far the user has read. */
+  read: number
+  peerCursors: Cursors
+  /** The last event that is here. */
+  last?: TimelineEvent
+  group?: GroupState
+  ts: number
+}
+
+export interface TimelineView {
+  events: TimelineEvent[]
+  hasOlder: boolean
+}
+
+export interface View {
+  status: Status
+  /** Whether what is shown is also on this device's disk. */
+  durable: boolean
+  conversations: Map<string, ConversationView>
+  /** Only of conversations that are open. */
+  timelines: Map<string, TimelineView>
+  /** In the order of sending. */
+  outbox: Map<string, OutboxEntry>
+}
+
+export interface TimelinePatch {
+  conversationId: string
+  /** Forget what was shown before. */
+  reset: boolean
+  events: TimelineEvent[]
+  hasOlder: boolean
+}
+
+/** What is new. */
+export interface Patch {
+  /** Forget all conversations and timelines first. */
+  reset?: boolean
+  status?: Status
+  durable?: boolean
+  conversations?: ConversationView[]
+  timelines?: TimelinePatch[]
+  /** Timelines that are no longer open. */
+  closed?: string[]
+  outbox?: OutboxEntry[]
+  done?: string[]
+}
+
+export function emptyView(): View {
+  return {
+    status: { kind: 'stopped' },
+    durable: true,
+    conversations: new Map(),
+    timelines: new Map(),
+    outbox: new Map(),
+  }
+}
+
+/** Brings a view up to date. */
+export function applyPatch(view: View, patch: Patch): void {
+  if (patch.reset) {
+    view.conversations.clear()
+    view.timelines.clear()
+    view.outbox.clear()
+  }
+  if (patch.status) view.status = patch.status
+  if (patch.durable !== undefined) view.durable = patch.durable
+  for (const conversation of patch.conversations ?? []) {
+    view.conversations.set(conversation.conversationId, conversation)
+  }
+  for (const timeline of patch.timelines ?? []) applyTimeline(view, timeline)
+  for (const conversationId of patch.closed ?? []) view.timelines.delete(conversationId)
+  for (const entry of patch.outbox ?? []) view.outbox.set(entry.clientMsgId, entry)
+  for (const clientMsgId of patch.done ?? []) view.outbox.delete(clientMsgId)
+}
+
+function applyTimeline(view: View, patch: TimelinePatch): void {
+  const known = patch.reset ? undefined : view.timelines.get(patch.conversationId)
+  const events = known?.events ?? []
+  view.timelines.set(patch.conversationId, { events, hasOlder: patch.hasOlder })
+  const first = events[0]?.seq ?? Infinity
+  const last = events.at(-1)?.seq ?? -Infinity
+  const older: TimelineEvent[] = []
+  const newer: TimelineEvent[] = []
+  for (const event of [...patch.events].sort((one, other) => one.seq - other.seq)) {
+    const index = indexFrom(events, event.seq)
+    if (events[index]?.seq === event.seq) events[index] = event
+    else if (event.seq < first) pushLatest(older, event)
+    else if (event.seq > last) pushLatest(newer, event)
+    else events.splice(index, 0, event)
+  }
+  events.unshift(...older)
+  events.push(...newer)
+}
+
+/** Adds an event; a later form of the last one takes its place. */
+function pushLatest(events: TimelineEvent[], event: TimelineEvent): void {
+  if (events.at(-1)?.seq === event.seq) events[events.length - 1] = event
+  else events.push(event)
+}

@@ -1,0 +1,40 @@
+/** What an event that is no message says, and how it is read. */
+import { count, FrameError, identifier, listOf, objectOf, oneOf, optional, text } from './decode'
+import type { EventPush } from './protocol'
+
+/** A change of a kind that this client knows. */
+export type KnownChange = EventPush['change']
+
+/** A change of a kind that a later server has. It advances the position and shows its fallback. */
+export interface UnknownChange {
+  kind: 'unknown'
+}
+
+export type Change = KnownChange | UnknownChange
+
+const role = oneOf('member', 'admin', 'owner')
+const history = oneOf('joined', 'all')
+
+const FIELDS = {
+  recalled: objectOf({ targetSeq: count }),
+  edited: objectOf({ targetSeq: count, body: optional(text) }),
+  groupCreated: objectOf({ title: text, members: listOf(identifier), history }),
+  membersAdded: objectOf({ members: listOf(identifier) }),
+  membersRemoved: objectOf({ members: listOf(identifier) }),
+  memberLeft: objectOf({}),
+  roleChanged: objectOf({ user: identifier, role }),
+  titleChanged: objectOf({ title: text }),
+  groupDissolved: objectOf({}),
+  conversationAdded: objectOf({ conversationId: identifier }),
+  conversationRemoved: objectOf({ conversationId: identifier }),
+} as const satisfies Record<KnownChange['kind'], unknown>
+
+/** Reads a change. The case of the letters of its kind matters. */
+export function readChange(value: unknown): Change {
+  const { kind } = objectOf({ kind: text })(value, 'change')
+  if (!Object.hasOwn(FIELDS, kind)) return { kind: 'unknown' }
+  const fields = FIELDS[kind as KnownChange['kind']](value, 'change')
+  return { kind, ...fields } as Change
+}
+
+export { FrameError, history, role }

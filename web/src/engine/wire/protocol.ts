@@ -1,0 +1,1403 @@
+// Generated from docs/protocol.schema.json by `npm run types`; do not edit.
+// Identifiers are decimal strings here: they go out as such, and the codec makes them so.
+// An optional field that comes in as null is absent.
+
+/**
+ * The text frames of clients and of the server in canonical form, and the reason in a close frame. Generated from crates/petrel-protocol.
+ */
+export type PetrelClientProtocolV1 = ClientFrame | ServerFrame | CloseReason
+/**
+ * A frame from a client to the server.
+ */
+export type ClientFrame =
+  | (Auth & {
+      id?: RequestId
+      type: 'AUTH'
+    })
+  | (Reauth & {
+      id?: RequestId
+      type: 'REAUTH'
+    })
+  | (Ping & {
+      id?: RequestId
+      type: 'PING'
+    })
+  | (SingleChat & {
+      id?: RequestId
+      type: 'SINGLE_CHAT'
+    })
+  | (GroupChat & {
+      id?: RequestId
+      type: 'GROUP_CHAT'
+    })
+  | (MessageRevoke & {
+      id?: RequestId
+      type: 'MESSAGE_REVOKE'
+    })
+  | (MessageEdit & {
+      id?: RequestId
+      type: 'MESSAGE_EDIT'
+    })
+  | (GroupCreate & {
+      id?: RequestId
+      type: 'GROUP_CREATE'
+    })
+  | (GroupAdd & {
+      id?: RequestId
+      type: 'GROUP_ADD'
+    })
+  | (GroupRemove & {
+      id?: RequestId
+      type: 'GROUP_REMOVE'
+    })
+  | (GroupLeave & {
+      id?: RequestId
+      type: 'GROUP_LEAVE'
+    })
+  | (GroupRole & {
+      id?: RequestId
+      type: 'GROUP_ROLE'
+    })
+  | (GroupTitle & {
+      id?: RequestId
+      type: 'GROUP_TITLE'
+    })
+  | (GroupDissolve & {
+      id?: RequestId
+      type: 'GROUP_DISSOLVE'
+    })
+  | (Ack & {
+      id?: RequestId
+      type: 'ACK'
+    })
+  | (Sync & {
+      id?: RequestId
+      type: 'SYNC'
+    })
+  | (Pull & {
+      id?: RequestId
+      type: 'PULL'
+    })
+  | (Conversation & {
+      id?: RequestId
+      type: 'CONVERSATION'
+    })
+  | (Focus & {
+      id?: RequestId
+      type: 'FOCUS'
+    })
+/**
+ * What a client put into `id`: a number or a short string. It goes back as it
+ * came.
+ */
+export type RequestId = number | string
+/**
+ * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+ */
+export type UserId = string
+/**
+ * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+ */
+export type ConversationId = string
+/**
+ * A frame from the server to a client.
+ */
+export type ServerFrame =
+  | (AuthOk & {
+      id?: RequestId
+      type: 'AUTH_OK'
+    })
+  | (AuthFail & {
+      id?: RequestId
+      type: 'AUTH_FAIL'
+    })
+  | (ReauthOk & {
+      id?: RequestId
+      type: 'REAUTH_OK'
+    })
+  | (AuthExpiring & {
+      id?: RequestId
+      type: 'AUTH_EXPIRING'
+    })
+  | (Kick & {
+      id?: RequestId
+      type: 'KICK'
+    })
+  | (Pong & {
+      id?: RequestId
+      type: 'PONG'
+    })
+  | (SingleChatPush & {
+      id?: RequestId
+      type: 'SINGLE_CHAT'
+    })
+  | (GroupChatPush & {
+      id?: RequestId
+      type: 'GROUP_CHAT'
+    })
+  | (EventPush & {
+      id?: RequestId
+      type: 'EVENT'
+    })
+  | (ServerAck & {
+      id?: RequestId
+      type: 'ACK'
+    })
+  | (SyncState & {
+      id?: RequestId
+      type: 'SYNC_STATE'
+    })
+  | (Events & {
+      id?: RequestId
+      type: 'EVENTS'
+    })
+  | (ConversationState & {
+      id?: RequestId
+      type: 'CONVERSATION_STATE'
+    })
+  | (Gap & {
+      id?: RequestId
+      type: 'GAP'
+    })
+  | (Head & {
+      id?: RequestId
+      type: 'HEAD'
+    })
+  | (Focused & {
+      id?: RequestId
+      type: 'FOCUSED'
+    })
+  | (Error & {
+      id?: RequestId
+      type: 'ERROR'
+    })
+/**
+ * `ACK`, from the server, told apart by `ackType`.
+ */
+export type ServerAck = SavedAck | ReceiptAck
+
+/**
+ * `AUTH`.
+ */
+export interface Auth {
+  /**
+   * Optional capabilities the client has. The server ignores those it does not
+   * know.
+   */
+  caps?: string[]
+  /**
+   * Name and version of the client program.
+   */
+  client?: string
+  /**
+   * The client's own stable name for this device, at most 64 bytes.
+   */
+  deviceId?: string
+  /**
+   * What kind of device it is: `web`, `ios`, `android`, `desktop`, …
+   */
+  platform?: string
+  /**
+   * The access token.
+   */
+  token: string
+  /**
+   * The protocol version the client speaks. Without it the session is a legacy
+   * one.
+   */
+  v?: number
+}
+/**
+ * `REAUTH`.
+ */
+export interface Reauth {
+  /**
+   * An access token of the same user.
+   */
+  token: string
+}
+/**
+ * `PING`.
+ */
+export interface Ping {}
+/**
+ * `SINGLE_CHAT`, as sent.
+ */
+export interface SingleChat {
+  /**
+   * The text, not blank, within the limits of `AUTH_OK`.
+   */
+  body: string
+  /**
+   * The sender's own name for the message. The same name again in the same
+   * conversation is the same message.
+   */
+  clientMsgId: string
+  /**
+   * On a retry: when it was first sent, by the server's clock.
+   */
+  firstSentTs?: number
+  /**
+   * What the body is. Text, if missing.
+   */
+  msgType?: 'TEXT'
+  /**
+   * True when this has been sent before and its outcome is unknown.
+   */
+  retry?: boolean
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  to: string
+}
+/**
+ * `GROUP_CHAT`, as sent.
+ */
+export interface GroupChat {
+  /**
+   * The text, not blank, within the limits of `AUTH_OK`.
+   */
+  body: string
+  /**
+   * The sender's own name for the message. The same name again in the same
+   * conversation is the same message.
+   */
+  clientMsgId: string
+  /**
+   * On a retry: when it was first sent, by the server's clock.
+   */
+  firstSentTs?: number
+  /**
+   * The group, which is the id of its conversation.
+   */
+  groupId: string
+  /**
+   * What the body is. Text, if missing.
+   */
+  msgType?: 'TEXT'
+  /**
+   * True when this has been sent before and its outcome is unknown.
+   */
+  retry?: boolean
+}
+/**
+ * `MESSAGE_REVOKE`. The message is named by conversation and seq, or by `serverMsgId`.
+ */
+export interface MessageRevoke {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * The message's place.
+   */
+  msgSeq?: number
+  /**
+   * Instead of conversation and seq.
+   */
+  serverMsgId?: string
+}
+/**
+ * `MESSAGE_EDIT`. The message is named by conversation and seq, or by `serverMsgId`.
+ */
+export interface MessageEdit {
+  /**
+   * The text from now on, within the limits of `AUTH_OK`.
+   */
+  body: string
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * The message's place.
+   */
+  msgSeq?: number
+  /**
+   * Instead of conversation and seq.
+   */
+  serverMsgId?: string
+}
+/**
+ * `GROUP_CREATE`. Who sends it becomes the owner.
+ */
+export interface GroupCreate {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * What those may read who join later.
+   */
+  history?: 'joined' | 'all'
+  /**
+   * Who is in it from the beginning, beside the owner.
+   */
+  members?: UserId[]
+  /**
+   * What the group is called.
+   */
+  title: string
+}
+/**
+ * `GROUP_ADD`.
+ */
+export interface GroupAdd {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * Who joins. Those who are members already are passed over.
+   */
+  members: UserId[]
+}
+/**
+ * `GROUP_REMOVE`.
+ */
+export interface GroupRemove {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * Who goes. Those who are no members are passed over.
+   */
+  members: UserId[]
+}
+/**
+ * `GROUP_LEAVE`.
+ */
+export interface GroupLeave {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+}
+/**
+ * `GROUP_ROLE`. Making somebody else the owner makes the former owner an admin.
+ */
+export interface GroupRole {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * The role from now on.
+   */
+  role: 'member' | 'admin' | 'owner'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `GROUP_TITLE`.
+ */
+export interface GroupTitle {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * What the group is called from now on.
+   */
+  title: string
+}
+/**
+ * `GROUP_DISSOLVE`.
+ */
+export interface GroupDissolve {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+}
+/**
+ * `ACK`, from a client: one position, or several in `items`.
+ */
+export interface Ack {
+  /**
+   * Received or read.
+   */
+  ackType: 'delivered' | 'read'
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * Several positions at once, at most 256.
+   */
+  items?: AckItem[]
+  /**
+   * Everything up to and including this is received or read.
+   */
+  msgSeq?: number
+  /**
+   * Instead of conversation and seq: the message they belong to.
+   */
+  serverMsgId?: string
+}
+/**
+ * One position of an `ACK`.
+ */
+export interface AckItem {
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * Everything up to and including this is received or read.
+   */
+  msgSeq: number
+}
+/**
+ * `SYNC`.
+ */
+export interface Sync {
+  /**
+   * The most conversations wanted in the answer.
+   */
+  limit?: number
+  /**
+   * The `token` of the last `SYNC_STATE`. A device that has none starts anew.
+   */
+  token?: string
+}
+/**
+ * `PULL`. Either `afterSeq` (forwards) or `beforeSeq` (backwards), not both.
+ */
+export interface Pull {
+  /**
+   * Wanted are events after this one, oldest first.
+   */
+  afterSeq?: number
+  /**
+   * Wanted are events before this one, nearest first; they still come in order.
+   */
+  beforeSeq?: number
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * The most events wanted in the answer.
+   */
+  limit?: number
+}
+/**
+ * `CONVERSATION`.
+ */
+export interface Conversation {
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * The most members wanted in the answer.
+   */
+  limit?: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  membersAfter?: string
+}
+/**
+ * `FOCUS`. The conversations are named by `conversationId` or `conversationIds`.
+ */
+export interface Focus {
+  /**
+   * One conversation.
+   */
+  conversationId?: string
+  /**
+   * Several conversations.
+   */
+  conversationIds?: ConversationId[]
+  /**
+   * False to look away. True, if missing.
+   */
+  on?: boolean
+}
+/**
+ * `AUTH_OK`.
+ */
+export interface AuthOk {
+  /**
+   * The capabilities in force: those of the client that this server knows.
+   */
+  caps: string[]
+  /**
+   * The epoch in which positions are valid. On another one than before, drop
+   * positions and cached events (not the unsent outbox) and start anew.
+   */
+  epoch: string
+  /**
+   * Who you are.
+   */
+  from: string
+  limits: Limits
+  /**
+   * The name of this session.
+   */
+  sessionId: string
+  /**
+   * The server's clock.
+   */
+  ts: number
+  /**
+   * The protocol version of this session.
+   */
+  v: number
+}
+/**
+ * The bounds of this session.
+ */
+export interface Limits {
+  /**
+   * A client says at most once in this time, in milliseconds, how far it has received a
+   * group's conversation.
+   */
+  ackIntervalMs: number
+  /**
+   * The most positions of one `ACK`.
+   */
+  ackItems: number
+  /**
+   * The longest body, in bytes.
+   */
+  bodyBytes: number
+  /**
+   * The longest body, in UTF-16 code units.
+   */
+  bodyUnits: number
+  /**
+   * The most users that one command brings into a group or takes out of it.
+   */
+  changeMembers: number
+  /**
+   * How long after sending a sender may edit a message, in milliseconds.
+   */
+  editWindowMs: number
+  /**
+   * The most conversations that one session may have in focus.
+   */
+  focusConversations: number
+  /**
+   * The largest frame, in bytes.
+   */
+  frameBytes: number
+  /**
+   * The most members of a group.
+   */
+  groupMembers: number
+  /**
+   * From as many members on a group is very large, and devices with the capability
+   * `head` get `HEAD`. 0 when no group is.
+   */
+  headMembers: number
+  /**
+   * Silence after which the server drops the connection, in milliseconds.
+   */
+  idleTimeoutMs: number
+  /**
+   * Silence after which the server pings, in milliseconds.
+   */
+  pingIntervalMs: number
+  /**
+   * The most events of one `EVENTS`.
+   */
+  pullEvents: number
+  rates: Rates
+  /**
+   * How long after sending a sender may recall a message, in milliseconds.
+   */
+  recallWindowMs: number
+  /**
+   * How long a message is recognised when it is sent again, in milliseconds.
+   */
+  retryWindowMs: number
+  /**
+   * How many sends may wait for their ack.
+   */
+  sendsInFlight: number
+  /**
+   * The most members of one `CONVERSATION_STATE`.
+   */
+  stateMembers: number
+  /**
+   * The most conversations of one `SYNC_STATE`.
+   */
+  syncConversations: number
+  /**
+   * The longest title of a group, in UTF-16 code units.
+   */
+  titleUnits: number
+}
+/**
+ * How fast this session may send.
+ */
+export interface Rates {
+  /**
+   * Frames at once.
+   */
+  framesBurst: number
+  /**
+   * Frames a second on average. Each position of an `ACK` counts as one.
+   */
+  framesPerSecond: number
+  /**
+   * `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` at once.
+   */
+  readsBurst: number
+  /**
+   * `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` a second on average.
+   */
+  readsPerSecond: number
+  /**
+   * Messages and changes at once.
+   */
+  sendsBurst: number
+  /**
+   * Messages and changes a second on average.
+   */
+  sendsPerSecond: number
+}
+/**
+ * `AUTH_FAIL`.
+ */
+export interface AuthFail {
+  /**
+   * Why, for people.
+   */
+  message: string
+  /**
+   * Why.
+   */
+  reason:
+    | 'bad_json'
+    | 'missing_type'
+    | 'unknown_type'
+    | 'invalid_field'
+    | 'missing_to'
+    | 'missing_body'
+    | 'missing_msg_id'
+    | 'missing_ack_type'
+    | 'body_too_long'
+    | 'cannot_send_to_self'
+    | 'bad_sync_token'
+    | 'weak_password'
+    | 'bad_username'
+    | 'missing_group_id'
+    | 'bad_title'
+    | 'missing_token'
+    | 'invalid_token'
+    | 'token_expired'
+    | 'unauthorized'
+    | 'auth_timeout'
+    | 'bad_credentials'
+    | 'invalid_refresh_token'
+    | 'login_revoked'
+    | 'registration_closed'
+    | 'forbidden_origin'
+    | 'not_allowed'
+    | 'too_late'
+    | 'invalid_invite'
+    | 'another_user'
+    | 'not_found'
+    | 'conversation_not_found'
+    | 'user_not_found'
+    | 'message_not_found'
+    | 'device_not_found'
+    | 'method_not_allowed'
+    | 'username_taken'
+    | 'retry_too_old'
+    | 'nothing_to_change'
+    | 'group_full'
+    | 'kicked'
+    | 'frame_too_large'
+    | 'unsupported_media_type'
+    | 'too_many_requests'
+    | 'internal_error'
+    | 'server_busy'
+    | 'after_refused'
+    | 'timeout'
+    | 'storage_full'
+}
+/**
+ * `REAUTH_OK`.
+ */
+export interface ReauthOk {
+  /**
+   * How long the new token lasts, in milliseconds.
+   */
+  expiresInMs: number
+}
+/**
+ * `AUTH_EXPIRING`.
+ */
+export interface AuthExpiring {
+  /**
+   * How long the token still lasts, in milliseconds; 0 if it has expired.
+   */
+  inMs: number
+}
+/**
+ * `KICK`.
+ */
+export interface Kick {
+  /**
+   * Why, for people.
+   */
+  message: string
+  /**
+   * Why, for programs: the word of the close code that follows.
+   */
+  reason: string
+}
+/**
+ * `PONG`.
+ */
+export interface Pong {
+  /**
+   * The server's clock.
+   */
+  ts: number
+}
+/**
+ * `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
+ */
+export interface SingleChatPush {
+  /**
+   * The text; empty, if the message was recalled.
+   */
+  body: string
+  /**
+   * The sender's own name for the message.
+   */
+  clientMsgId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * The body is not the one that was sent first.
+   */
+  edited?: boolean
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * The message's place in the conversation's timeline.
+   */
+  msgSeq: number
+  /**
+   * What the body is.
+   */
+  msgType: 'TEXT'
+  /**
+   * The message was taken back.
+   */
+  recalled?: boolean
+  /**
+   * It was pushed to this device before and not acknowledged.
+   */
+  redelivered?: boolean
+  /**
+   * The last change that is applied to what stands here: its seq.
+   */
+  rev?: number
+  /**
+   * The system's name for the message.
+   */
+  serverMsgId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  to: string
+  /**
+   * When the server numbered it.
+   */
+  ts: number
+}
+/**
+ * `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
+ */
+export interface GroupChatPush {
+  /**
+   * The text; empty, if the message was recalled.
+   */
+  body: string
+  /**
+   * The sender's own name for the message.
+   */
+  clientMsgId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * The body is not the one that was sent first.
+   */
+  edited?: boolean
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  groupId: string
+  /**
+   * The message's place in the conversation's timeline.
+   */
+  msgSeq: number
+  /**
+   * What the body is.
+   */
+  msgType: 'TEXT'
+  /**
+   * The message was taken back.
+   */
+  recalled?: boolean
+  /**
+   * It was pushed to this device before and not acknowledged.
+   */
+  redelivered?: boolean
+  /**
+   * The last change that is applied to what stands here: its seq.
+   */
+  rev?: number
+  /**
+   * The system's name for the message.
+   */
+  serverMsgId: string
+  /**
+   * When the server numbered it.
+   */
+  ts: number
+}
+/**
+ * `EVENT`: something other than a message happened in a timeline.
+ */
+export interface EventPush {
+  /**
+   * What happened.
+   */
+  change:
+    | {
+        kind: 'recalled'
+        /**
+         * The message's place.
+         */
+        targetSeq: number
+      }
+    | {
+        /**
+         * The text from here on. Missing when a later change has made it void.
+         */
+        body?: string
+        kind: 'edited'
+        /**
+         * The message's place.
+         */
+        targetSeq: number
+      }
+    | {
+        /**
+         * What those may read who join later.
+         */
+        history: 'joined' | 'all'
+        kind: 'groupCreated'
+        /**
+         * Who is in it, beside the owner.
+         */
+        members: UserId[]
+        /**
+         * What it is called.
+         */
+        title: string
+      }
+    | {
+        kind: 'membersAdded'
+        /**
+         * Who.
+         */
+        members: UserId[]
+      }
+    | {
+        kind: 'membersRemoved'
+        /**
+         * Who.
+         */
+        members: UserId[]
+      }
+    | {
+        kind: 'memberLeft'
+      }
+    | {
+        kind: 'roleChanged'
+        /**
+         * Which.
+         */
+        role: 'member' | 'admin' | 'owner'
+        /**
+         * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+         */
+        user: string
+      }
+    | {
+        kind: 'titleChanged'
+        /**
+         * Which.
+         */
+        title: string
+      }
+    | {
+        kind: 'groupDissolved'
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        kind: 'conversationAdded'
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        kind: 'conversationRemoved'
+      }
+  /**
+   * The name that who caused it gave to the change.
+   */
+  clientMsgId?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * What to show instead, in English, for clients that don't know the kind.
+   */
+  fallback: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * The event's place in the conversation's timeline.
+   */
+  msgSeq: number
+  /**
+   * It was pushed to this device before and not acknowledged.
+   */
+  redelivered?: boolean
+  /**
+   * The system's name for the event.
+   */
+  serverMsgId: string
+  /**
+   * When the server numbered it.
+   */
+  ts: number
+}
+/**
+ * Your message is on disk.
+ */
+export interface SavedAck {
+  /**
+   * Always `saved`.
+   */
+  ackType: 'saved'
+  /**
+   * The earlier message under this `clientMsgId` has another body.
+   */
+  bodyDiffers?: boolean
+  /**
+   * The sender's own name for the message.
+   */
+  clientMsgId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * The message had been stored before; nothing was stored now.
+   */
+  duplicate?: boolean
+  /**
+   * What it would take to lose it.
+   */
+  durability: 'fsync'
+  /**
+   * The message's place in the conversation's timeline.
+   */
+  msgSeq: number
+  /**
+   * The system's name for the message.
+   */
+  serverMsgId: string
+  /**
+   * When the server numbered it.
+   */
+  ts: number
+}
+/**
+ * A member has received or read up to a message.
+ */
+export interface ReceiptAck {
+  /**
+   * Received or read.
+   */
+  ackType: 'delivered' | 'read'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * Everything up to and including this.
+   */
+  msgSeq: number
+  /**
+   * When.
+   */
+  ts: number
+}
+/**
+ * `SYNC_STATE`: conversations that changed, newest first.
+ */
+export interface SyncState {
+  /**
+   * The conversations.
+   */
+  conversations: SyncConversation[]
+  /**
+   * The epoch in which the positions here are valid.
+   */
+  epoch: string
+  /**
+   * There is more: send `SYNC` with `token` at once.
+   */
+  more: boolean
+  /**
+   * The token given was of another epoch: drop positions and cached events, and
+   * take this as a new device's first sync.
+   */
+  resync?: boolean
+  /**
+   * For the next `SYNC`. Opaque.
+   */
+  token: string
+}
+/**
+ * One conversation in `SYNC_STATE`.
+ */
+export interface SyncConversation {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * How far any of your devices has received.
+   */
+  deliveredSeq: number
+  /**
+   * The number of the last countable message.
+   */
+  headMsgNo: number
+  /**
+   * The last event of the timeline.
+   */
+  headSeq: number
+  /**
+   * What it is.
+   */
+  kind: 'single' | 'group' | 'personal'
+  /**
+   * You are no longer a member; `headSeq` is the last event that you may read.
+   */
+  left?: boolean
+  /**
+   * How many members a group has, unless you have left.
+   */
+  memberCount?: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  peer?: string
+  /**
+   * How far any device of the peer of a single chat has received.
+   */
+  peerDeliveredSeq?: number
+  /**
+   * How far the peer of a single chat has read.
+   */
+  peerReadSeq?: number
+  /**
+   * How far you have read, on any device.
+   */
+  readSeq: number
+  /**
+   * The title of a group, unless you have left: it may be another one since.
+   */
+  title?: string
+  /**
+   * When the last event was numbered.
+   */
+  ts: number
+  /**
+   * Messages after `readSeq`.
+   */
+  unread: number
+}
+/**
+ * `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when
+ * `fromSeq > toSeq`.
+ */
+export interface Events {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * The events, in order, each in the form in which it is pushed.
+   */
+  events: unknown[]
+  /**
+   * The first seq covered.
+   */
+  fromSeq: number
+  /**
+   * There is more in the direction asked.
+   */
+  hasMore: boolean
+  /**
+   * The last event of the timeline.
+   */
+  headSeq: number
+  /**
+   * The last seq covered.
+   */
+  toSeq: number
+  /**
+   * Events before this seq are no longer kept. 1 when nothing was trimmed.
+   */
+  trimmedBefore: number
+}
+/**
+ * `CONVERSATION_STATE`: what a conversation is at `asOfSeq`. Events after it apply on
+ * top.
+ */
+export interface ConversationState {
+  /**
+   * Everything up to this event is in the answer.
+   */
+  asOfSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * What those may read who join a group.
+   */
+  history?: 'joined' | 'all'
+  /**
+   * What it is.
+   */
+  kind: 'single' | 'group' | 'personal'
+  /**
+   * How many members there are.
+   */
+  memberCount: number
+  /**
+   * A page of the members, by user id.
+   */
+  members: StateMember[]
+  /**
+   * There are more members: ask with `membersAfter` set to the last one.
+   */
+  more: boolean
+  /**
+   * The title of a group.
+   */
+  title?: string
+  /**
+   * Events before this seq are no longer kept. 1 when nothing was trimmed.
+   */
+  trimmedBefore: number
+}
+/**
+ * A member in `CONVERSATION_STATE`.
+ */
+export interface StateMember {
+  /**
+   * What the user may do.
+   */
+  role: 'member' | 'admin' | 'owner'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `GAP`: events up to `headSeq` were not pushed to this device. Pull them.
+ */
+export interface Gap {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * The last event that was not pushed.
+   */
+  headSeq: number
+}
+/**
+ * `HEAD`: there are events up to `headSeq` in a very large group. They are not pushed to
+ * this device as long as it does not have the group in focus; it can pull them.
+ */
+export interface Head {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * The last event of the timeline.
+   */
+  headSeq: number
+}
+/**
+ * `FOCUSED`: from here on these conversations' events are pushed.
+ */
+export interface Focused {
+  /**
+   * The conversations that were named, with what there is to pull. Empty after
+   * looking away.
+   */
+  heads: Head[]
+}
+/**
+ * `ERROR`.
+ */
+export interface Error {
+  /**
+   * The message it is about.
+   */
+  clientMsgId?: string
+  /**
+   * Why, for people.
+   */
+  message: string
+  /**
+   * Present when the request may or may not have been carried out.
+   */
+  outcome?: 'unknown'
+  /**
+   * Why, for programs.
+   */
+  reason:
+    | 'bad_json'
+    | 'missing_type'
+    | 'unknown_type'
+    | 'invalid_field'
+    | 'missing_to'
+    | 'missing_body'
+    | 'missing_msg_id'
+    | 'missing_ack_type'
+    | 'body_too_long'
+    | 'cannot_send_to_self'
+    | 'bad_sync_token'
+    | 'weak_password'
+    | 'bad_username'
+    | 'missing_group_id'
+    | 'bad_title'
+    | 'missing_token'
+    | 'invalid_token'
+    | 'token_expired'
+    | 'unauthorized'
+    | 'auth_timeout'
+    | 'bad_credentials'
+    | 'invalid_refresh_token'
+    | 'login_revoked'
+    | 'registration_closed'
+    | 'forbidden_origin'
+    | 'not_allowed'
+    | 'too_late'
+    | 'invalid_invite'
+    | 'another_user'
+    | 'not_found'
+    | 'conversation_not_found'
+    | 'user_not_found'
+    | 'message_not_found'
+    | 'device_not_found'
+    | 'method_not_allowed'
+    | 'username_taken'
+    | 'retry_too_old'
+    | 'nothing_to_change'
+    | 'group_full'
+    | 'kicked'
+    | 'frame_too_large'
+    | 'unsupported_media_type'
+    | 'too_many_requests'
+    | 'internal_error'
+    | 'server_busy'
+    | 'after_refused'
+    | 'timeout'
+    | 'storage_full'
+  /**
+   * When to try again, in milliseconds from now.
+   */
+  retryAfterMs?: number
+}
+/**
+ * The JSON text in a close frame. At most 123 bytes, as RFC 6455 demands.
+ */
+export interface CloseReason {
+  /**
+   * A word for programs.
+   */
+  reason: string
+  /**
+   * The least time to wait before connecting again, in milliseconds.
+   */
+  retryAfterMs?: number
+}

@@ -1,0 +1,20 @@
+import vue from '@vitejs/plugin-vue'
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'engine', include: ['src/engine/**/*.test.ts', 'tests/*.test.ts'], environment: 'node' } },
+      { plugins: [vue()], test: { name: 'app', include: ['src/app/**/*.test.ts'], environment: 'happy-dom' } },
+      {
+        test: {
+          name: 'integration',
+          include: ['tests/integration/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+})
