@@ -124,7 +124,9 @@ export class Engine implements Commands {
     return this.#device.written()
   }
 
+  /** A name that is in the outbox already is the same message, and is not sent twice. */
   send(request: Request, clientMsgId = this.#options.random.uuid()): string {
+    if (this.#device.outbox.get(clientMsgId)) return clientMsgId
     const lane = this.#laneOf(request, clientMsgId)
     this.#device.step((step) => {
       step.putEntry(this.#device.outbox.add(clientMsgId, lane, request, this.#options.clock.now()))
