@@ -22,7 +22,7 @@ const DEVICES = [
 
 const KINDS = [
   'say', 'say', 'say', 'sayGroup', 'sayGroup', 'edit', 'recall', 'found', 'add', 'remove', 'leave',
-  'role', 'title', 'flow', 'flow', 'flow', 'flow', 'cut', 'crash', 'busy', 'timeout', 'drop',
+  'role', 'title', 'flow', 'flow', 'flow', 'quiet', 'quiet', 'cut', 'crash', 'busy', 'timeout', 'drop',
   'double', 'exchange', 'time', 'read', 'restore', 'scroll', 'trim',
 ] as const
 
@@ -100,6 +100,8 @@ function take(world: World, device: TestDevice, { kind, one, other }: Move): voi
     case 'flow':
       for (let step = 0; step < 1 + (one % 12); step += 1) network.line?.forward(other & (1 << step % 10) ? 'up' : 'down')
       return settled()
+    case 'quiet':
+      return one % 3 === 0 ? flowAll(world, world.devices) : flowAll(world, [device])
     case 'cut':
       network.line?.cut()
       return
@@ -138,12 +140,25 @@ function take(world: World, device: TestDevice, { kind, one, other }: Move): voi
     }
     case 'trim': {
       const conversation = pick([...world.server.conversations.values()], one)
-      if (conversation && one % 4 === 0) {
+      if (conversation && other % 2 === 0) {
         const last = conversation.events.length
-        conversation.trimmedBefore = Math.max(conversation.trimmedBefore, Math.min(last, other % 20))
+        conversation.trimmedBefore = Math.max(conversation.trimmedBefore, last - (other % 5))
       }
     }
   }
+}
+
+/** Everything that is on its way to and from some devices arrives, and a little time passes. */
+async function flowAll(world: World, devices: TestDevice[]): Promise<void> {
+  for (let round = 0; round < 4; round += 1) {
+    for (const { network } of devices) {
+      while (network.line?.forward('up') === true);
+      while (network.line?.forward('down') === true);
+    }
+    await settled()
+  }
+  await world.clock.pass(120)
+  for (const { network } of devices) while (network.line?.forward('up') === true);
 }
 
 /** What the server says that a user sees, in the form in which devices hold it. */

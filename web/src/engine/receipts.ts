@@ -74,7 +74,8 @@ export class Receipts {
     const delivered: { conversationId: string; msgSeq: number }[] = []
     const read: typeof delivered = []
     let nextMs = Infinity
-    for (const id of this.#dirty) {
+    // A copy: what has to wait is put back, and a set would come to it again at once.
+    for (const id of [...this.#dirty]) {
       const timeline = device.timelines.get(id)
       this.#dirty.delete(id)
       if (!timeline) continue

@@ -114,6 +114,7 @@ export class ModelServer implements LineServer {
         left -= 1
       }
       const head = conversation.events.length
+      conversation.trimmedBefore = Math.min(conversation.trimmedBefore, Math.max(1, head))
       for (const cursor of conversation.cursors.values()) {
         cursor.read = Math.min(cursor.read, head)
         cursor.delivered = Math.min(cursor.delivered, head)
