@@ -203,7 +203,9 @@ function checkDevice(world: World, device: TestDevice): void {
     const member = conversation.roles.has(user)
     expect(shown.present).toBe(member)
     expect(shown.read).toBe(conversation.cursors.get(user)!.read)
-    expect(shown.unread, `unread of ${device.name} in ${conversation.id}`).toBe(world.server.unreadOf(conversation, user))
+    // Who holds unread messages that were trimmed since still counts them.
+    const { read } = conversation.cursors.get(user)!
+    if (conversation.trimmedBefore <= read + 1) expect(shown.unread, `unread of ${device.name} in ${conversation.id}`).toBe(world.server.unreadOf(conversation, user))
     if (conversation.kind === 'group' && member) {
       expect(shown.title).toBe(conversation.title)
       expect(shown.group?.members).toEqual(Object.fromEntries(conversation.roles))
