@@ -31,7 +31,7 @@ use crate::{doctor, scenario};
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     subcommand_precedence_over_arg = true,
-    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected), 4 threshold \
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected, or could), 4 threshold \
                   missed, 5 run invalid (the generator was the limit), 6 delivery broken, \
                   7 regression."
 )]
@@ -90,7 +90,9 @@ enum Subcommands {
 
 /// Runs the program and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = go_style::normalise(arguments, &CommandLine::command());
+    // As the reference systems' scripts number the machines of one load.
+    let machine = std::env::var("MACHINE_ID").ok().and_then(|machine| machine.parse().ok());
+    let arguments = go_style::normalise(arguments, &CommandLine::command(), machine);
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
         Err(error) => {

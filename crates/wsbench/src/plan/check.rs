@@ -64,7 +64,7 @@ impl Plan {
                 ));
             }
         }
-        let behaviour = scenario.behaviour(self);
+        let behaviour = scenario.behaviour(self).disturbed(self);
         if let Some(missing) = behaviour.missing(self.abilities()) {
             return wrong(format!(
                 "{} needs a server with {missing}, which the adapter {:?} does not have",

@@ -199,7 +199,7 @@ impl Engine {
         let session = &mut self.sessions[index as usize];
         if self.abilities.history && !session.owes_receipt {
             session.owes_receipt = true;
-            self.receipts.push(index);
+            self.receipts.owe(index);
         }
     }
 

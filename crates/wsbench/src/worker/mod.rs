@@ -15,6 +15,7 @@ mod lose;
 mod merged;
 mod phases;
 mod read;
+mod receipts;
 mod session;
 mod socket;
 mod talk;

@@ -87,7 +87,7 @@ impl Engine {
         (self.storm, self.ladder) = (None, None);
         self.come_back();
         self.read_fast();
-        self.next_receipts = self.now;
+        self.send_all_receipts();
         self.phase = Phase::Drain(self.now + self.plan.drain.nanos());
     }
 

@@ -22,7 +22,8 @@ impl Engine {
         }
         let seed = self.random.u64(..);
         if self.plan.in_flight.is_some() {
-            return self.top_up();
+            self.top_up_at = Some(at);
+            return;
         }
         let share = f64::from(senders) / self.all_senders();
         let rate = match self.plan.total_rate {
@@ -154,7 +155,7 @@ impl Engine {
         }
         while self.may_send(index) {
             if self.plan.in_flight.is_some() {
-                if !matches!(self.phase, Phase::Run(_)) {
+                if !matches!(self.phase, Phase::Run(_)) || self.top_up_at.is_some() {
                     return;
                 }
                 self.metrics.counters.messages_due += 1;
@@ -168,6 +169,14 @@ impl Engine {
                 };
                 self.send(index, due);
             }
+        }
+    }
+
+    /// A closed loop begins when the run does.
+    pub(super) fn begin_loop(&mut self) {
+        if self.top_up_at.is_some_and(|at| at <= self.now) {
+            self.top_up_at = None;
+            self.top_up();
         }
     }
 
@@ -214,22 +223,34 @@ impl Engine {
         self.mark_dirty(index);
     }
 
-    /// Sends the receipts that are owed.
-    pub(super) fn send_receipts(&mut self) {
-        for index in std::mem::take(&mut self.receipts) {
-            let seat = self.seat(index);
-            let session = &mut self.sessions[index as usize];
-            session.owes_receipt = false;
-            if !session.is_live() {
-                continue;
-            }
-            if let Some(adapter) = &mut self.adapter {
-                let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
-                adapter.receipt(seat, &mut writer);
-            }
-            if !session.out.is_empty() {
-                self.mark_dirty(index);
-            }
+    /// Sends the receipts that are due.
+    pub(super) fn receipts_due(&mut self) {
+        for _ in 0..Self::events_per_turn() {
+            let Some(index) = self.receipts.take(self.now) else { return };
+            self.send_receipt(index);
+        }
+    }
+
+    /// Sends all receipts that are owed.
+    pub(super) fn send_all_receipts(&mut self) {
+        while let Some(index) = self.receipts.take_any() {
+            self.send_receipt(index);
+        }
+    }
+
+    fn send_receipt(&mut self, index: u32) {
+        let seat = self.seat(index);
+        let session = &mut self.sessions[index as usize];
+        session.owes_receipt = false;
+        if !session.is_live() {
+            return;
+        }
+        if let Some(adapter) = &mut self.adapter {
+            let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
+            adapter.receipt(seat, &mut writer);
+        }
+        if !session.out.is_empty() {
+            self.mark_dirty(index);
         }
     }
 

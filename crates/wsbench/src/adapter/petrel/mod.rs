@@ -55,7 +55,7 @@ pub(super) struct Petrel {
 
 impl Petrel {
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
-        let in_groups = matches!(plan.scenario().behaviour(plan).cast, Cast::Groups { .. });
+        let in_groups = matches!(plan.behaviour().cast, Cast::Groups { .. });
         Ok(Self {
             secret: load_key(plan.token_key.as_deref(), &plan.data_dir)?,
             login_by: plan.login_by,
