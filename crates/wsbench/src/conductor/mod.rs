@@ -69,6 +69,19 @@ pub struct Conducted {
     pub workers: (usize, bool),
 }
 
+/// Finds out, before anything is measured, whether this machine has what the plan asks for:
+/// keys, certificates, addresses, descriptors for the largest group.
+pub fn check(plan: &Plan) -> Result<(), String> {
+    crate::worker::check(plan)?;
+    shares_of(plan).map(drop)
+}
+
+fn shares_of(plan: &Plan) -> Result<Shares, String> {
+    let descriptors = machine::raise_descriptors();
+    let unit = plan.behaviour().cast.unit();
+    share_out(plan, unit, descriptors, machine::cores())
+}
+
 /// Conducts a run to its end.
 pub fn conduct(
     plan: &Plan,
@@ -76,9 +89,7 @@ pub fn conduct(
     watch: &mut crate::watch::Watch,
     audience: &mut dyn Audience,
 ) -> Result<Conducted, Failure> {
-    let descriptors = machine::raise_descriptors();
-    let unit = plan.scenario().behaviour(plan).cast.unit();
-    let shares = share_out(plan, unit, descriptors, machine::cores()).map_err(Failure::NotSetUp)?;
+    let shares = shares_of(plan).map_err(Failure::NotSetUp)?;
     let run = fastrand::u32(..) & 0xff_ffff;
     let began = clock::now();
     let origin = began + if shares.processes { BEGIN_AFTER_PROCESS } else { BEGIN_AFTER };
@@ -193,7 +204,14 @@ impl Orchestra {
                 if self.ramped == self.workers.len() {
                     watch.ramped(self.seconds.live());
                     audience.ramped(&self.seconds);
-                    self.tell_all(Command::Begin(clock::now() + BEGIN_AFTER));
+                    // Where nothing stands, nothing will happen however long one waits.
+                    let attempted = self.seconds.counters().connects_attempted;
+                    let is_pointless = attempted > 0 && self.seconds.live() == 0;
+                    self.tell_all(if is_pointless {
+                        Command::Stop
+                    } else {
+                        Command::Begin(clock::now() + BEGIN_AFTER)
+                    });
                 }
             }
             Update::Second(second) => {

@@ -1,6 +1,7 @@
 //! The report of a run: everything measured, what it comes to, and under which
 //! conditions. One structure; [`text`], [`csv`](table) and JSON are forms of it.
 
+mod conditions;
 mod parts;
 mod rating;
 mod table;
@@ -23,12 +24,13 @@ use crate::trend::trend;
 use crate::verdict::Verdict;
 use crate::worker::{Step, Trend, Watched};
 
+pub use conditions::Conditions;
 pub use parts::{ErrorClass, Generator, Limit, Rates, Stop, TimesSummary};
 pub use rating::Rating;
 
 /// The version of the report's form. The second number rises when fields are added, the
 /// first when they change or go.
-pub const FORM: &str = "wsbench.report/1.0";
+pub const FORM: &str = "wsbench.report/1.1";
 
 /// Shorter runs say nothing of how latency changes over time, in seconds.
 const TREND_SECONDS_MIN: f64 = 60.0;
@@ -97,19 +99,21 @@ impl Report {
             if measured_seconds > 0.0 { count as f64 / measured_seconds } else { 0.0 }
         };
         let counters = merged.counters.clone();
-        let rates = Rates {
-            connected_percent: merged.connected_percent(),
-            pong_percent: merged.pong_percent(),
-            due_per_second: per_second(counters.messages_due_measured),
-            sent_per_second: per_second(counters.messages_sent_measured),
-            acked_per_second: per_second(counters.acks_measured),
-            delivered_per_second: per_second(counters.deliveries_measured),
-        };
         let times_ms = merged
             .all_times()
             .iter()
             .map(|(timing, times)| (timing.key().to_owned(), TimesSummary::of(times)))
             .collect();
+        let sent_per_second = per_second(counters.messages_sent_measured);
+        let rates = Rates {
+            connected_percent: merged.connected_percent(),
+            pong_percent: merged.pong_percent(),
+            due_per_second: per_second(counters.messages_due_measured),
+            sent_per_second,
+            acked_per_second: per_second(counters.acks_measured),
+            delivered_per_second: per_second(counters.deliveries_measured),
+            conditions: Conditions::of(plan, &merged, &times_ms, sent_per_second),
+        };
         let mut errors: Vec<_> = merged
             .errors
             .iter()
