@@ -14,7 +14,7 @@ use wsbench::report::Report;
 use wsbench::sink::Sink;
 use wsbench::verdict::Outcome;
 
-use crate::support::{WSBENCH, report, wsbench};
+use crate::support::{WSBENCH, each, report, wsbench};
 
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
@@ -130,7 +130,7 @@ impl Running {
 #[test]
 fn an_interrupt_gives_a_report_of_what_was() -> Result<()> {
     let sink = Sink::start()?;
-    for signal in [Signal::INT, Signal::TERM] {
+    each([Signal::INT, Signal::TERM], |signal| {
         let running = Running::start(&sink)?;
         running.send(signal)?;
         let (code, stdout) = running.finish()?;
@@ -139,7 +139,8 @@ fn an_interrupt_gives_a_report_of_what_was() -> Result<()> {
         assert!(report.interrupted);
         let tally = &report.deliveries;
         assert!(tally.sent > 0 && tally.delivered == tally.sent, "{tally:?}");
-    }
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -172,7 +173,7 @@ fn a_generator_that_was_stopped_says_so_and_is_invalid() -> Result<()> {
 fn several_targets_share_the_connections_and_pinned_roles_do_not() -> Result<()> {
     let pinned = "group-fanout --group-size 5 --group-senders 1 --raw-send {group}{body} \
                   --conns 10 --rate 50 --ramp 100ms --duration 1s --drain 0s --no-ceiling";
-    for (line, wanted) in [(SMALL, (5, 5)), (pinned, (5, 5)), (pinned, (2, 8))] {
+    each([(SMALL, (5, 5)), (pinned, (5, 5)), (pinned, (2, 8))], |(line, wanted)| {
         let (one, other) = (Sink::start()?, Sink::start()?);
         let targets = format!("ws://{}/,ws://{}/", one.address, other.address);
         let mut arguments = [&words(line), &["--target", &targets][..]].concat();
@@ -183,7 +184,38 @@ fn several_targets_share_the_connections_and_pinned_roles_do_not() -> Result<()>
         assert_eq!(report.counters.connects_ok, 10);
         // The first target has been asked for its metrics as well.
         assert_eq!((one.finish()? - 1, other.finish()?), wanted);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_run_in_which_nothing_connects_ends_after_the_ramp() -> Result<()> {
+    let line = "--adapter echo --conns 3 --ramp 100ms --retry 0 --duration 10m --no-ceiling \
+                --target ws://127.0.0.1:1/";
+    let report = report(&words(line))?;
+    assert_eq!(report.verdict.outcome, Outcome::SetUp);
+    assert_eq!(report.counters.connects_failed, 3);
+    assert!(report.elapsed_seconds < 300.0 && !report.interrupted);
+    Ok(())
+}
+
+#[test]
+fn a_group_larger_than_a_process_may_open_is_refused_before_the_run() -> Result<()> {
+    let line = "group-fanout --target ws://127.0.0.1:1/ --conns 600 --group-size 300 --raw-send \
+                {group}{body}";
+    let command = format!("ulimit -n 200; exec {WSBENCH} {line}");
+    let refused = Command::new("sh").args(["-c", &command]).output()?;
+    assert_eq!(refused.status.code(), Some(3));
+    let stderr = String::from_utf8(refused.stderr)?;
+    for words in ["300 connections belong together", "--group-size 136", "ulimit -Hn 364"] {
+        assert!(stderr.contains(words), "{stderr}");
     }
+    // Groups that do fit are shared out among processes, and get as far as connecting.
+    let command = command.replace("300", "100") + " --ramp 0s --duration 1s --retry 0";
+    let tried = Command::new("sh").args(["-c", &command]).output()?;
+    assert_eq!(tried.status.code(), Some(3));
+    assert!(String::from_utf8(tried.stdout)?.contains("conn_refused"));
     Ok(())
 }
 
