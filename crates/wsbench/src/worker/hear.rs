@@ -45,6 +45,7 @@ impl Engine {
         let session = &mut self.sessions[index as usize];
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
         writer.frame(Opcode::Pong, payload);
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
     }
 

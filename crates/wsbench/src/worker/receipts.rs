@@ -3,6 +3,8 @@
 //! connection has its moment in an interval, and the moments are spread evenly: receipts
 //! of all connections at once would hold up the messages that are due meanwhile.
 
+use super::engine::Engine;
+use crate::adapter::FrameWriter;
 use crate::clock::{MILLISECOND, Nanos};
 
 /// How finely the interval is divided.
@@ -72,6 +74,41 @@ impl Receipts {
 
     fn at(&self, slot: u64) -> &Vec<u32> {
         &self.slots[(slot % self.slots.len() as u64) as usize]
+    }
+}
+
+impl Engine {
+    /// Sends the receipts that are due.
+    pub(super) fn receipts_due(&mut self) {
+        for _ in 0..Self::events_per_turn() {
+            let Some(index) = self.receipts.take(self.now) else { return };
+            self.send_receipt(index);
+        }
+    }
+
+    /// Sends all receipts that are owed.
+    pub(super) fn send_all_receipts(&mut self) {
+        while let Some(index) = self.receipts.take_any() {
+            self.send_receipt(index);
+        }
+    }
+
+    fn send_receipt(&mut self, index: u32) {
+        let seat = self.seat(index);
+        let session = &mut self.sessions[index as usize];
+        session.owes_receipt = false;
+        if !session.is_live() {
+            return;
+        }
+        let before = session.out.len();
+        if let Some(adapter) = &mut self.adapter {
+            let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
+            adapter.receipt(seat, &mut writer);
+        }
+        if session.out.len() > before {
+            self.metrics.counters.frames_sent += 1;
+            self.mark_dirty(index);
+        }
     }
 }
 

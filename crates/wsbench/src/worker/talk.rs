@@ -1,4 +1,4 @@
-//! Sending: messages when they are due or when there is room, pings, receipts, requests
+//! Sending: messages when they are due or when there is room, pings, requests
 //! for history.
 
 use petrel_websocket::Opcode;
@@ -126,6 +126,7 @@ impl Engine {
             let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
             adapter.send(seat, name, &self.payload, retry, &mut writer);
         }
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
     }
 
@@ -214,6 +215,7 @@ impl Engine {
         }
         session.ping = (token, since_origin(crate::clock::now()));
         self.metrics.counters.pings_sent += 1;
+        self.metrics.counters.frames_sent += 1;
         let protocol = self.behaviour.protocol_pings && self.abilities.pings;
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
         match &mut self.adapter {
@@ -221,37 +223,6 @@ impl Engine {
             _ => writer.frame(Opcode::Ping, &token.to_be_bytes()),
         }
         self.mark_dirty(index);
-    }
-
-    /// Sends the receipts that are due.
-    pub(super) fn receipts_due(&mut self) {
-        for _ in 0..Self::events_per_turn() {
-            let Some(index) = self.receipts.take(self.now) else { return };
-            self.send_receipt(index);
-        }
-    }
-
-    /// Sends all receipts that are owed.
-    pub(super) fn send_all_receipts(&mut self) {
-        while let Some(index) = self.receipts.take_any() {
-            self.send_receipt(index);
-        }
-    }
-
-    fn send_receipt(&mut self, index: u32) {
-        let seat = self.seat(index);
-        let session = &mut self.sessions[index as usize];
-        session.owes_receipt = false;
-        if !session.is_live() {
-            return;
-        }
-        if let Some(adapter) = &mut self.adapter {
-            let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
-            adapter.receipt(seat, &mut writer);
-        }
-        if !session.out.is_empty() {
-            self.mark_dirty(index);
-        }
     }
 
     /// Asks for history. False if there is nothing to ask for.
@@ -265,6 +236,7 @@ impl Engine {
         }
         session.reads_history = true;
         self.metrics.counters.history_requests += 1;
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
         true
     }
