@@ -129,3 +129,12 @@ pub(crate) fn report(arguments: &[&str]) -> Result<Report> {
     ensure!(output.status.code() == Some(i32::from(report.verdict.exit_code)));
     Ok(report)
 }
+
+/// The words of a command line.
+pub(crate) fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A quick run that a machine under load passes as well.
+pub(crate) const SMALL: &str = "messaging --adapter echo --conns 10 --rate 200 --ramp 100ms --duration 1s \
+                     --warmup 0s --late-after 1m --no-ceiling";
