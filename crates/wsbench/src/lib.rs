@@ -15,6 +15,7 @@ pub mod clock;
 pub mod command;
 pub mod conductor;
 pub mod doctor;
+pub mod http;
 pub mod ledger;
 pub mod machine;
 pub mod metrics;

@@ -69,7 +69,8 @@ pub(super) fn check(path: &Path, over: Settings, dry_run: bool, signals: &Signal
     for (scenario, settings) in runs {
         match Plan::resolve(scenario.as_deref(), settings) {
             Ok(plan) => {
-                text += &serde_json::to_string_pretty(&plan).expect("a plan has no odd keys");
+                text += &serde_json::to_string_pretty(&plan.without_secrets())
+                    .expect("a plan has no odd keys");
                 text.push('\n');
             }
             Err(error) => return fail(Outcome::Usage, &error.to_string()),

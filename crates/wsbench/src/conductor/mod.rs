@@ -13,7 +13,7 @@ use crate::clock::{self, MILLISECOND, Nanos};
 use crate::machine;
 use crate::plan::Plan;
 use crate::seconds::Seconds;
-use crate::worker::{Assignment, Command, Merged, StepResult, Update};
+use crate::worker::{Assignment, Command, Merged, StairResult, StepResult, Update};
 
 pub use shares::{Shares, share_out};
 pub use workers::work_as_process;
@@ -35,6 +35,10 @@ pub struct Signals {
 
 /// What the conductor tells while a run goes on.
 pub trait Audience {
+    /// So many of the accounts that the run needs have been opened.
+    fn preparing(&mut self, done: usize, of: usize) {
+        let _ = (done, of);
+    }
     /// Another second is complete.
     fn second(&mut self, seconds: &Seconds);
     /// Every connection has been tried; the measured part begins.
@@ -77,16 +81,22 @@ pub fn conduct(
     audience: &mut dyn Audience,
 ) -> Result<Conducted, Failure> {
     let descriptors = machine::raise_descriptors();
-    let unit = plan.scenario().behaviour(plan).cast.unit();
-    let shares = share_out(plan, unit, descriptors, machine::cores()).map_err(Failure::NotSetUp)?;
+    let cast = plan.scenario().behaviour(plan).cast;
+    let shares =
+        share_out(plan, cast.unit(), descriptors, machine::cores()).map_err(Failure::NotSetUp)?;
+    let accounts =
+        crate::adapter::open_accounts(plan, &mut |done, of| audience.preparing(done, of))
+            .map_err(Failure::NotSetUp)?;
     let run = fastrand::u32(..) & 0xff_ffff;
     let began = clock::now();
     let origin = began + if shares.processes { BEGIN_AFTER_PROCESS } else { BEGIN_AFTER };
     let (sender, updates) = mpsc::sync_channel(UPDATES_MAX);
     let mut workers = Vec::new();
     for (index, (first, count)) in shares.shares.iter().enumerate() {
-        let assignment =
-            Assignment { plan: plan.clone(), run, origin, first: *first, count: *count };
+        let (first, count) = (*first, *count);
+        let own = accounts.get(first as usize..(first + count) as usize);
+        let accounts = own.unwrap_or_default().to_vec();
+        let assignment = Assignment { plan: plan.clone(), run, origin, first, count, accounts };
         let worker = if shares.processes {
             start_process(index, &assignment, sender.clone())
         } else {
@@ -107,6 +117,7 @@ pub fn conduct(
         seconds: Seconds::new(shares.shares.len()),
         merged: Merged::default(),
         steps: vec![Vec::new(); shares.shares.len()],
+        stairs: vec![Vec::new(); shares.shares.len()],
         ramped: 0,
         done: 0,
         interrupts: 0,
@@ -128,6 +139,11 @@ pub fn conduct(
     outcome?;
     let mut merged = orchestra.merged;
     merged.add_steps(&orchestra.steps);
+    let samples = watch.samples();
+    merged.add_plateaus(&orchestra.stairs, cast.audience(), |at| {
+        let before = samples.iter().take_while(|sample| sample.at_seconds <= at);
+        before.last().map(|sample| sample.memory)
+    });
     merged.server = watch.end(&merged);
     Ok(Conducted {
         merged,
@@ -146,6 +162,7 @@ struct Orchestra {
     seconds: Seconds,
     merged: Merged,
     steps: Vec<Vec<StepResult>>,
+    stairs: Vec<Vec<StairResult>>,
     ramped: usize,
     done: usize,
     interrupts: u32,
@@ -204,6 +221,7 @@ impl Orchestra {
             Update::Done(result) => {
                 self.done += 1;
                 self.steps[index] = result.steps.clone();
+                self.stairs[index] = result.stairs.clone();
                 self.merged.add(*result);
             }
             Update::NotSetUp(reason) => return Err(Failure::NotSetUp(reason)),

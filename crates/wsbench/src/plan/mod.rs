@@ -68,6 +68,16 @@ pub struct Plan {
     pub token_key: Option<PathBuf>,
     /// Where else it is looked for.
     pub data_dir: PathBuf,
+    /// Which of several load generators this is.
+    pub machine_id: u64,
+    /// What tokens are signed with, of protocols that sign with a shared secret.
+    pub jwt_secret: Option<String>,
+    /// Who signs them.
+    pub jwt_issuer: Option<String>,
+    /// What lets load-test users in, of protocols that have one word for all.
+    pub token: Option<String>,
+    /// Where requests beside the WebSockets go.
+    pub http_base: Option<String>,
     /// Where the token goes.
     pub login_by: LoginBy,
     /// Recipients acknowledge what they get.
@@ -124,6 +134,10 @@ pub struct Plan {
     pub no_read_percent: f64,
     /// Messages for each absent recipient.
     pub offline_messages: u32,
+    /// Connections that come and go, in percent.
+    pub churn_percent: f64,
+    /// How many connections each plateau has, rising.
+    pub sizes: Vec<u32>,
     /// The first step of the connection rate.
     pub rate_from: u32,
     /// How much faster each step is.
@@ -139,6 +153,11 @@ pub struct Plan {
     /// Workers asked for.
     pub workers: Option<u32>,
 }
+
+/// How far apart the users of two load generators are: more than one may have.
+const USERS_PER_MACHINE: u64 = 10_000_000;
+/// Where EthanQC/IM takes messages, if nobody says otherwise.
+const HTTP_PORT: u16 = 8080;
 
 /// The settings ask for something that can't be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +184,7 @@ impl Plan {
         if factor != 1.0 {
             plan.scale(factor)?;
         }
+        scenario.settle(&mut plan);
         plan.check(scenario)?;
         plan.spread_over_loopback();
         Ok(plan)
@@ -203,6 +223,7 @@ impl Plan {
             (None, None) => Span::seconds(30),
         };
         let group_size = settings.group_size.unwrap_or(100);
+        let machine_id = settings.machine_id.unwrap_or(0).min(u64::from(u32::MAX));
         let targets = settings.target.unwrap_or_else(|| vec!["ws://localhost:8084/ws".to_owned()]);
         let targets = targets
             .iter()
@@ -234,10 +255,15 @@ impl Plan {
             ping_interval,
             late_after: settings.late_after.unwrap_or(Span::milliseconds(10)),
             seed: settings.seed.unwrap_or(1),
-            user_base: settings.user_base.unwrap_or(1_000_000),
+            user_base: settings.user_base.unwrap_or(1_000_000) + machine_id * USERS_PER_MACHINE,
             role_pinned: settings.role_pinned.unwrap_or(false),
             token_key: settings.token_key,
             data_dir,
+            machine_id,
+            jwt_secret: settings.jwt_secret,
+            jwt_issuer: settings.jwt_issuer,
+            token: settings.token,
+            http_base: settings.http_base,
             login_by: settings.login_by.unwrap_or(LoginBy::Header),
             receipts: settings.receipts.unwrap_or(true),
             handshake_timeout: settings.handshake_timeout.unwrap_or(Span::seconds(30)),
@@ -266,6 +292,8 @@ impl Plan {
             slow_delay: settings.slow_delay.unwrap_or(Span::seconds(1)),
             no_read_percent: settings.no_read_percent.unwrap_or(0.0),
             offline_messages: settings.offline_messages.unwrap_or(50),
+            churn_percent: settings.churn_percent.unwrap_or(50.0),
+            sizes: settings.sizes.unwrap_or_default(),
             rate_from: settings.rate_from.unwrap_or(500),
             rate_factor: settings.rate_factor.unwrap_or(2.0),
             step: settings.step.unwrap_or(Span::seconds(5)),
@@ -288,6 +316,9 @@ impl Plan {
         self.ramp = self.ramp.scaled(factor);
         self.warmup = self.warmup.scaled(factor);
         self.step = self.step.scaled(factor);
+        for size in &mut self.sizes {
+            *size = (f64::from(*size) * factor).round().max(1.0) as u32;
+        }
         for stage in &mut self.stages {
             stage.time = stage.time.scaled(factor);
         }
@@ -315,6 +346,33 @@ impl Plan {
             let address = |last: u64| IpAddr::from([127, 0, (last >> 8) as u8, last as u8]);
             self.sources = (1..=needed.min(60_000)).map(address).collect();
         }
+    }
+
+    /// Where requests beside the WebSockets go: host and port.
+    pub fn http_authority(&self) -> Result<String, String> {
+        let Some(base) = &self.http_base else {
+            let target = self.targets.first().ok_or("there is no target")?;
+            return Ok(Target { port: HTTP_PORT, tls: false, ..target.clone() }.authority());
+        };
+        let wrong = || format!("--http-base {base:?} is not an address; write http://HOST:PORT");
+        let rest = base.strip_prefix("http://").ok_or_else(wrong)?;
+        let target: Target = format!("ws://{rest}").parse().map_err(|_| wrong())?;
+        let host =
+            if target.host.contains(':') { format!("[{}]", target.host) } else { target.host };
+        Ok(format!("{host}:{}", target.port))
+    }
+
+    /// The addresses behind that, and what it is called.
+    pub fn http_base(&self) -> Result<(Vec<std::net::SocketAddr>, String), String> {
+        let authority = self.http_authority()?;
+        let target: Target = format!("ws://{authority}/").parse()?;
+        Ok((target.resolve()?, authority))
+    }
+
+    /// The plan without what should not be read in a report.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        Self { jwt_secret: None, token: None, ..self.clone() }
     }
 
     /// What the server's protocol can do.

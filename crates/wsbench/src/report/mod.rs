@@ -21,7 +21,7 @@ use crate::plan::{Language, Output, Plan};
 use crate::seconds::Row;
 use crate::trend::trend;
 use crate::verdict::Verdict;
-use crate::worker::{Step, Trend, Watched};
+use crate::worker::{Plateau, Step, Trend, Watched};
 
 pub use parts::{ErrorClass, Generator, Limit, Rates, Stop, TimesSummary};
 pub use rating::Rating;
@@ -73,6 +73,8 @@ pub struct Report {
     pub errors: Vec<ErrorClass>,
     /// The steps of the connection rate.
     pub steps: Vec<Step>,
+    /// The steps of a rising load.
+    pub plateaus: Vec<Plateau>,
     /// How the generator itself fared.
     pub generator: Generator,
     /// What was seen of the server.
@@ -151,7 +153,7 @@ impl Report {
             measured_seconds,
             interrupted,
             run,
-            plan: plan.clone(),
+            plan: plan.without_secrets(),
             verdict,
             rates,
             times_ms,
@@ -164,6 +166,7 @@ impl Report {
             deliveries: merged.tally.clone(),
             errors,
             steps: merged.steps.clone(),
+            plateaus: merged.plateaus.clone(),
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::ledger::{Cast, How, Window};
 use crate::plan::{LoginBy, Plan};
+use crate::scenario::Receipts;
 
 pub(super) const ABILITIES: Abilities = Abilities {
     login: true,
@@ -32,6 +33,8 @@ pub(super) const ABILITIES: Abilities = Abilities {
     retries: true,
     groups: true,
     pings: true,
+    receipts: true,
+    repeats: false,
 };
 
 /// How long a token lasts, in seconds: longer than any run.
@@ -45,6 +48,8 @@ pub(super) struct Petrel {
     secret: Secret,
     login_by: LoginBy,
     receipts: bool,
+    /// Every message is acknowledged by itself.
+    each: bool,
     in_groups: bool,
     seats: Vec<Copy>,
     conversations: Vec<Conversation>,
@@ -57,6 +62,8 @@ pub(super) struct Petrel {
 struct Copy {
     seen: Window,
     receipted: u32,
+    /// What is still to be acknowledged, where every message is by itself.
+    owed: Vec<u64>,
     /// How far its history has been read.
     pulled: u64,
 }
@@ -82,6 +89,7 @@ impl Petrel {
             secret: load_key(plan.token_key.as_deref(), &plan.data_dir)?,
             login_by: plan.login_by,
             receipts: plan.receipts,
+            each: plan.scenario().behaviour(plan).receipts == Receipts::EveryMessage,
             in_groups: matches!(plan.scenario().behaviour(plan).cast, Cast::Groups { .. }),
             seats: Vec::new(),
             conversations: Vec::new(),
@@ -108,6 +116,16 @@ impl Petrel {
             self.conversations.resize(index + 1, Conversation::default());
         }
         &mut self.conversations[index]
+    }
+
+    fn acknowledge(&mut self, id: u64, kind: &str, seq: u64, writer: &mut FrameWriter<'_>) {
+        self.scratch.clear();
+        // Writing to a vector can't fail.
+        let _ = write!(
+            self.scratch,
+            r#"{{"type":"ACK","ackType":"{kind}","conversationId":"{id}","msgSeq":{seq}}}"#
+        );
+        writer.text(&self.scratch);
     }
 
     /// A connection has seen an event of its conversation.
@@ -149,6 +167,10 @@ impl Petrel {
                 if self.in_groups || from == Some(seat.peer) || from == Some(seat.user) {
                     self.saw(seat, &envelope);
                 }
+                if let (true, Some(seq)) = (self.each && from == Some(seat.peer), envelope.msg_seq)
+                {
+                    self.copy(seat).owed.push(seq);
+                }
                 let how = how.unwrap_or(if envelope.redelivered { How::Repeat } else { How::Live });
                 let body = envelope.body.as_deref().unwrap_or_default();
                 sink(Incoming::Delivery { payload: body.as_bytes(), place: envelope.msg_seq, how });
@@ -166,6 +188,7 @@ impl Petrel {
                 let name = name.and_then(MessageName::parse);
                 sink(Incoming::Ack { name, duplicate: envelope.duplicate });
             }
+            "ACK" => sink(Incoming::Receipt),
             "AUTH_OK" => sink(Incoming::Ready),
             "AUTH_FAIL" => {
                 sink(Incoming::LoginRefused(envelope.reason.as_deref().unwrap_or("auth_fail")));
@@ -303,7 +326,7 @@ impl Adapter for Petrel {
         true
     }
 
-    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
+    fn ping(&mut self, _: Seat, token: u64, writer: &mut FrameWriter<'_>) {
         self.scratch.clear();
         let _ = write!(self.scratch, r#"{{"type":"PING","id":{token}}}"#);
         writer.text(&self.scratch);
@@ -316,25 +339,29 @@ impl Adapter for Petrel {
         }
     }
 
-    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) -> u32 {
         if !self.receipts {
-            return;
+            return 0;
         }
         let conversation = *self.conversation(seat);
+        let each = self.each;
         let copy = self.copy(seat);
+        if each {
+            let owed = std::mem::take(&mut copy.owed);
+            for seq in &owed {
+                self.acknowledge(conversation.id, "delivered", *seq, writer);
+                self.acknowledge(conversation.id, "read", *seq, writer);
+            }
+            return 2 * owed.len() as u32;
+        }
         let position = copy.seen.contiguous();
         if position <= copy.receipted {
-            return;
+            return 0;
         }
         copy.receipted = position;
         let seq = conversation.base.unwrap_or_default() + u64::from(position);
-        self.scratch.clear();
-        let _ = write!(
-            self.scratch,
-            r#"{{"type":"ACK","ackType":"delivered","conversationId":"{}","msgSeq":{seq}}}"#,
-            conversation.id
-        );
-        writer.text(&self.scratch);
+        self.acknowledge(conversation.id, "delivered", seq, writer);
+        1
     }
 
     fn read_history(
