@@ -41,6 +41,10 @@ pub(crate) struct Faults {
     /// never released
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     resend_lock_ms: u64,
+    /// How often what is not acknowledged is delivered again to whoever is online; off as in
+    /// its default configuration
+    #[arg(long, value_name = "MS")]
+    cron_resend_ms: Option<u64>,
     /// For how long receipts are collected
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     ack_window_ms: u64,
@@ -83,6 +87,24 @@ struct Chat {
     delivered: HashMap<u64, u64>,
 }
 
+/// A connection that has logged in.
+struct LoggedIn {
+    user: u64,
+    /// When its token is over, in milliseconds.
+    expires: u64,
+}
+
+/// Who a frame's token lets in, and until when.
+fn claims_of(frame: &Value) -> Option<(u64, u64)> {
+    let claims = token::verify(SECRET.as_bytes(), frame["token"].as_str()?)?;
+    let expires = claims["exp"].as_u64()? * 1000;
+    let good = claims["iss"] == "mini-im"
+        && claims["typ"] == "access"
+        && claims["sv"].as_u64().unwrap_or(0) == 0
+        && expires > token::now_ms();
+    good.then(|| Some((claims["uid"].as_u64()?, expires)))?
+}
+
 /// A token bucket, as the gateway has two for each connection.
 struct Bucket {
     rate: f64,
@@ -119,6 +141,26 @@ pub(crate) async fn serve(
         log,
         state: Mutex::default(),
     });
+    if let Some(every) = server.faults.cron_resend_ms {
+        let server = server.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(every)).await;
+                let mut state = server.state();
+                let online: Vec<_> = state
+                    .sessions
+                    .iter()
+                    .map(|(user, (_, outbox))| (*user, outbox.clone()))
+                    .collect();
+                for (user, outbox) in online {
+                    // This one knows no lock.
+                    state.resend_locks.remove(&user);
+                    server.resend(&mut state, user, &outbox);
+                    state.resend_locks.remove(&user);
+                }
+            }
+        });
+    }
     loop {
         let (socket, _) = listener.accept().await?;
         let server = server.clone();
@@ -189,21 +231,21 @@ impl Server {
                 error(&outbox, "too_many_requests");
                 break;
             }
-            let goes_on = match user {
+            let goes_on = match &mut user {
                 None => match self.log_in(&kind, &frame, connection, &outbox) {
-                    ControlFlow::Continue(id) => {
-                        user = Some(id);
+                    ControlFlow::Continue(session) => {
+                        user = Some(session);
                         ControlFlow::Continue(())
                     }
                     ControlFlow::Break(()) => ControlFlow::Break(()),
                 },
-                Some(user) => self.talk(user, &kind, &frame, &outbox),
+                Some(session) => self.talk(session, &kind, &frame, &outbox),
             };
             if goes_on.is_break() {
                 break;
             }
         }
-        if let Some(user) = user {
+        if let Some(LoggedIn { user, .. }) = user {
             let mut state = self.state();
             if state.sessions.get(&user).is_some_and(|(other, _)| *other == connection) {
                 state.sessions.remove(&user);
@@ -219,21 +261,12 @@ impl Server {
         frame: &Value,
         connection: u64,
         outbox: &Outbox,
-    ) -> ControlFlow<(), u64> {
+    ) -> ControlFlow<(), LoggedIn> {
         if kind != "AUTH" {
             error(outbox, "unauthorized");
             return ControlFlow::Break(());
         }
-        let claims =
-            frame["token"].as_str().and_then(|text| token::verify(SECRET.as_bytes(), text));
-        let user = claims.as_ref().and_then(|claims| {
-            let good = claims["iss"] == "mini-im"
-                && claims["typ"] == "access"
-                && claims["sv"].as_u64().unwrap_or(0) == 0
-                && claims["exp"].as_u64()? * 1000 > token::now_ms();
-            good.then(|| claims["uid"].as_u64())?
-        });
-        let Some(user) = user else {
+        let Some((user, expires)) = claims_of(frame) else {
             say(outbox, &json!({"type": "AUTH_FAIL", "reason": "invalid_token"}));
             return ControlFlow::Break(());
         };
@@ -244,7 +277,7 @@ impl Server {
         }
         say(outbox, &json!({"type": "AUTH_OK", "from": user.to_string(), "ts": token::now_ms()}));
         self.resend(&mut state, user, outbox);
-        ControlFlow::Continue(user)
+        ControlFlow::Continue(LoggedIn { user, expires })
     }
 
     /// Delivers again what the user's cursors do not cover, unless that was done a short
@@ -278,16 +311,40 @@ impl Server {
 
     fn talk(
         self: &Arc<Self>,
-        user: u64,
+        session: &mut LoggedIn,
         kind: &str,
         frame: &Value,
         outbox: &Outbox,
     ) -> ControlFlow<()> {
+        let user = session.user;
         match kind {
             "AUTH" => say(
                 outbox,
                 &json!({"type": "AUTH_OK", "from": user.to_string(), "ts": token::now_ms()}),
             ),
+            // Every ping looks whether the token is still good.
+            "PING" if session.expires <= token::now_ms() => {
+                error(outbox, "token_expired");
+                return ControlFlow::Break(());
+            }
+            "REAUTH" => match claims_of(frame) {
+                Some((other, expires)) if other == user => {
+                    session.expires = expires;
+                    say(
+                        outbox,
+                        &json!({"type": "AUTH_OK", "from": user.to_string(), "ts": token::now_ms()}),
+                    );
+                }
+                Some(_) => {
+                    error(outbox, "reauth_uid_mismatch");
+                    return ControlFlow::Break(());
+                }
+                None => {
+                    say(outbox, &json!({"type": "AUTH_FAIL", "reason": "invalid_token"}));
+                    return ControlFlow::Break(());
+                }
+            },
+            "FRIEND_REQUEST" => self.friend_request(user, frame, outbox),
             "PING" => say(outbox, &json!({"type": "PONG", "ts": token::now_ms()})),
             "PONG" => {}
             "SINGLE_CHAT" => self.single_chat(user, frame, outbox),
@@ -295,6 +352,24 @@ impl Server {
             _ => error(outbox, "not_implemented"),
         }
         ControlFlow::Continue(())
+    }
+
+    /// Stored, and pushed once.
+    fn friend_request(&self, user: u64, frame: &Value, outbox: &Outbox) {
+        let Some(to) = number(&frame["to"]) else { return refuse(outbox, frame, "missing_to") };
+        let id = (FIRST_ID - 1).to_string();
+        say(
+            outbox,
+            &json!({"type": "ACK", "from": user.to_string(), "clientMsgId": frame["clientMsgId"],
+                    "serverMsgId": id, "ackType": "saved", "ts": token::now_ms()}),
+        );
+        if let Some((_, outbox)) = self.state().sessions.get(&to) {
+            say(
+                outbox,
+                &json!({"type": "FRIEND_REQUEST", "from": user.to_string(), "to": to.to_string(),
+                        "body": frame["body"], "serverMsgId": id, "ts": token::now_ms()}),
+            );
+        }
     }
 
     fn single_chat(&self, user: u64, frame: &Value, outbox: &Outbox) {

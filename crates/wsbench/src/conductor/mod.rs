@@ -1,6 +1,7 @@
 //! Conducts a run: shares it out among workers, begins it when all are ready, and puts
 //! together what they say.
 
+mod actions;
 mod shares;
 mod workers;
 
@@ -9,12 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use actions::Actions;
+
 use crate::clock::{self, MILLISECOND, Nanos};
 use crate::machine;
 use crate::plan::Plan;
 use crate::seconds::Seconds;
 use crate::worker::{Assignment, Command, Merged, StairResult, StepResult, Update};
 
+pub use actions::Done;
 pub use shares::{Shares, share_out};
 pub use workers::work_as_process;
 use workers::{UPDATES_MAX, Worker, start_process, start_thread};
@@ -69,6 +73,8 @@ pub struct Conducted {
     pub interrupted: bool,
     /// How long it took, in seconds.
     pub elapsed_seconds: f64,
+    /// What was run meanwhile.
+    pub actions: Vec<Done>,
     /// The workers, and whether they were processes.
     pub workers: (usize, bool),
 }
@@ -118,6 +124,9 @@ pub fn conduct(
         merged: Merged::default(),
         steps: vec![Vec::new(); shares.shares.len()],
         stairs: vec![Vec::new(); shares.shares.len()],
+        actions: Actions::default(),
+        planned: plan.actions.clone(),
+        began,
         ramped: 0,
         done: 0,
         interrupts: 0,
@@ -151,6 +160,7 @@ pub fn conduct(
         run,
         interrupted: orchestra.interrupts > 0,
         elapsed_seconds: (clock::now() - began) as f64 / 1e9,
+        actions: orchestra.actions.finish(clock::now()),
         workers: (shares.shares.len(), shares.processes),
     })
 }
@@ -163,6 +173,9 @@ struct Orchestra {
     merged: Merged,
     steps: Vec<Vec<StepResult>>,
     stairs: Vec<Vec<StairResult>>,
+    actions: Actions,
+    planned: Vec<crate::plan::Action>,
+    began: Nanos,
     ramped: usize,
     done: usize,
     interrupts: u32,
@@ -193,6 +206,7 @@ impl Orchestra {
                 self.tell_all(Command::Stop);
             }
             watch.sample();
+            self.actions.look(clock::now());
         }
         Ok(())
     }
@@ -210,6 +224,7 @@ impl Orchestra {
                 if self.ramped == self.workers.len() {
                     watch.ramped(self.seconds.live());
                     audience.ramped(&self.seconds);
+                    self.actions.begin(&self.planned, self.began, clock::now());
                     self.tell_all(Command::Begin(clock::now() + BEGIN_AFTER));
                 }
             }

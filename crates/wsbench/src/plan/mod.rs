@@ -1,6 +1,7 @@
 //! A run, with everything decided: what all workers get, and what a report quotes.
 
 mod check;
+mod file;
 mod resolve;
 mod words;
 
@@ -11,12 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{self, Abilities, AdapterKind, Templates};
+use crate::preset::Reference;
 use crate::scenario::{self, Scenario};
 use crate::span::Span;
 use crate::target::Target;
 use crate::verdict::Threshold;
 
-pub use words::{Arrival, Language, LoginBy, Output, Stage};
+pub use file::{PlanFile, Run};
+pub use words::{Action, Arrival, Language, LoginBy, Output, Stage};
 
 /// A run, with everything decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,6 +151,12 @@ pub struct Plan {
     pub group_size: u32,
     /// How many of them speak.
     pub group_senders: u32,
+    /// Commands that are run while the run goes on.
+    pub actions: Vec<Action>,
+    /// The preset that it is, with the figures of another system.
+    pub preset: Option<PresetOf>,
+    /// How much smaller or larger than given, if it is.
+    pub scale: Option<f64>,
     /// What must hold.
     pub thresholds: Vec<Threshold>,
     /// Workers asked for.
@@ -156,6 +165,17 @@ pub struct Plan {
 
 /// Where EthanQC/IM takes messages, if nobody says otherwise.
 const HTTP_PORT: u16 = 8080;
+
+/// Which preset a plan is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PresetOf {
+    /// Its name.
+    pub name: String,
+    /// Whose figures stand in `reference`.
+    pub system: String,
+    /// The figures.
+    pub reference: Vec<Reference>,
+}
 
 /// The settings ask for something that can't be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -147,6 +147,9 @@ impl Plan {
             step: settings.step.unwrap_or(Span::seconds(5)),
             group_size,
             group_senders: settings.group_senders.unwrap_or((group_size / 10).max(1)),
+            actions: settings.run_at.unwrap_or_default(),
+            preset: None,
+            scale: None,
             thresholds: settings.threshold.unwrap_or_default(),
             workers: settings.workers,
         })
@@ -157,6 +160,10 @@ impl Plan {
     fn scale(&mut self, factor: f64) -> Result<(), BadPlan> {
         if !(factor > 0.0 && factor <= 1000.0) {
             return Err(BadPlan(format!("--scale {factor} is not between 0 and 1000")));
+        }
+        self.scale = Some(factor);
+        for action in &mut self.actions {
+            action.at = action.at.scaled(factor);
         }
         let conns = (f64::from(self.conns) * factor).round().clamp(2.0, 4e6) as u32;
         self.conns = conns + conns % 2;

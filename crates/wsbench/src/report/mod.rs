@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::causes;
-use crate::conductor::Conducted;
+use crate::conductor::{Conducted, Done};
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
 use crate::machine;
@@ -75,6 +75,8 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// The steps of a rising load.
     pub plateaus: Vec<Plateau>,
+    /// Commands that were run meanwhile.
+    pub actions: Vec<Done>,
     /// How the generator itself fared.
     pub generator: Generator,
     /// What was seen of the server.
@@ -91,7 +93,7 @@ impl Report {
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
     ) -> Self {
-        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, workers } =
+        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, actions, workers } =
             conducted;
         let verdict = Verdict::of(plan, &merged, interrupted);
         let measured_seconds = merged.measured_seconds();
@@ -167,6 +169,7 @@ impl Report {
             errors,
             steps: merged.steps.clone(),
             plateaus: merged.plateaus.clone(),
+            actions,
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),

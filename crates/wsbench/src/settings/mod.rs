@@ -7,7 +7,7 @@ mod given;
 use std::path::PathBuf;
 
 use crate::adapter::AdapterKind;
-use crate::plan::{Arrival, Language, LoginBy, Output, Stage};
+use crate::plan::{Action, Arrival, Language, LoginBy, Output, Stage};
 use crate::span::Span;
 use crate::verdict::Threshold;
 
@@ -15,6 +15,10 @@ settings! {
     /// The scenario, as an option: connect-only, messaging, … (see `wsbench scenarios`)
     #[arg(long, value_name = "SCENARIO", help_heading = "What")]
     mode: String,
+
+    /// A drill of a reference system, with its numbers (see `wsbench presets`); other options override it
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    preset: String,
 
     /// Where to connect; repeatable, or several separated by commas or semicolons [default: ws://localhost:8084/ws]
     #[arg(long, value_name = "URL", value_delimiter = ',', alias = "ws-urls", alias = "url", help_heading = "What")]
@@ -95,6 +99,10 @@ settings! {
     /// What leaves later than this by the generator's own fault is late; more than 1 % of it makes a run invalid [default: 10ms]
     #[arg(long, value_name = "TIME", help_heading = "When")]
     late_after: Span,
+
+    /// So long after the ramp, run a command: what is done to the server while it is measured; repeatable
+    #[arg(long, value_name = "TIME:COMMAND", help_heading = "When")]
+    run_at: Vec<Action>,
 
     /// Run so many times, and report each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "When")]
@@ -311,6 +319,9 @@ settings! {
     /// Skip the two-second measurement of this generator's own ceiling before the run
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     no_ceiling: bool,
+    /// Open the report when the run is over; it is kept in --out-dir, or results
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
+    open: bool,
     /// Say more on standard error
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     verbose: bool,

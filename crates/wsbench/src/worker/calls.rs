@@ -67,10 +67,7 @@ impl Calls {
 impl Engine {
     /// Takes what adapters want asked, and asks as far as lines are free.
     pub(super) fn make_calls(&mut self) {
-        loop {
-            let Some(call) = self.adapter.as_mut().and_then(|adapter| adapter.take_call()) else {
-                break;
-            };
+        while let Some(call) = self.adapter.as_mut().and_then(|adapter| adapter.take_call()) {
             if self.calls.waiting.len() < WAITING_MAX {
                 self.calls.waiting.push_back(call);
             } else {

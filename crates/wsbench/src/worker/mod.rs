@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use engine::{Link, poll, run};
 pub use merged::{Merged, Step, Trend, Watched};
 pub use plateau::{BeyondKnee, Plateau, beyond_knee, knee};
+pub(crate) use socket::tls_config_for;
 pub use stairs::StairResult;
 
 use crate::clock::Nanos;

@@ -16,14 +16,14 @@ use crate::support::{program, report, wsbench};
 use crate::trial::faults;
 
 /// A stand-in server and its log.
-struct StandIn {
+pub(crate) struct StandIn {
     child: Child,
     folder: TempDir,
-    addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
 }
 
 impl StandIn {
-    fn start(server: &str, options: &[&str]) -> Result<Self> {
+    pub(crate) fn start(server: &str, options: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut child = Command::new(program("wsbench-stand-ins")?)
             .arg("--log")
@@ -41,7 +41,7 @@ impl StandIn {
     }
 
     /// How often it did what, by its own account.
-    fn did(&self, what: &str) -> Result<u64> {
+    pub(crate) fn did(&self, what: &str) -> Result<u64> {
         let mut counts = BTreeMap::new();
         for line in fs::read_to_string(self.folder.path().join("log"))?.lines() {
             *counts.entry(line.to_owned()).or_insert(0) += 1;
@@ -60,9 +60,12 @@ impl StandIn {
         };
         let (targets, base) = (targets.join(","), format!("http://{}", self.addresses[0]));
         let quick =
-            "--conns 10 --ramp 100ms --duration 1500ms --warmup 0s --drain 5s --late-after 1m";
-        let mut arguments: Vec<&str> = line.split_whitespace().collect();
-        arguments.extend(quick.split_whitespace().chain(["--target", &targets]));
+            "--conns 10 --ramp 100ms --duration 1200ms --warmup 0s --drain 5s --late-after 1m";
+        let (scenario, options) = line.split_once(' ').context("options")?;
+        let mut arguments = vec![scenario];
+        // What the line says comes last and holds.
+        arguments.extend(quick.split_whitespace().chain(options.split_whitespace()));
+        arguments.extend(["--target", &targets]);
         if self.addresses.len() > 1 {
             arguments.extend(["--http-base", &base]);
         }
@@ -108,10 +111,10 @@ fn mini_im_in_order() -> Result<()> {
 #[test]
 fn mini_im_loses_a_push_whose_receipt_was_overtaken() -> Result<()> {
     let server = StandIn::start("mini-im", &["--drop-push", "7", "--resend-lock-ms", "0"])?;
-    let report = server.run("single-e2e --adapter mini-im --rate 60")?;
+    let report = server.run("single-e2e --adapter mini-im --rate 60 --drain 500ms")?;
     let tally = &report.deliveries;
     assert_eq!((tally.lost, tally.acked_but_lost), (server.did("drop_push")?, tally.lost));
-    assert!(tally.lost >= 8 && tally.duplicates == 0 && tally.acked == tally.sent, "{tally:?}");
+    assert!(tally.lost >= 5 && tally.duplicates == 0 && tally.acked == tally.sent, "{tally:?}");
     assert_eq!(report.verdict.outcome, Outcome::DeliveryBroken);
     Ok(())
 }
@@ -120,10 +123,10 @@ fn mini_im_loses_a_push_whose_receipt_was_overtaken() -> Result<()> {
 fn mini_im_delivers_again_what_a_connection_missed_and_that_is_no_duplicate() -> Result<()> {
     let server = StandIn::start("mini-im", &["--resend-lock-ms", "0"])?;
     let line =
-        "flap --adapter mini-im --rate 60 --flap-interval 200ms --flap-percent 10 --duration 3s";
+        "flap --adapter mini-im --rate 60 --flap-interval 200ms --flap-percent 20 --duration 2s";
     let report = server.run(line)?;
     let tally = &report.deliveries;
-    assert!(report.counters.reconnects > 10, "{:?}", report.counters);
+    assert!(report.counters.reconnects >= 10, "{:?}", report.counters);
     // Its receipts are a second behind, so that much comes again.
     assert!(tally.repeats > 0, "{tally:?}");
     assert_eq!((tally.duplicates, tally.lost), (0, 0), "{tally:?}");
@@ -199,7 +202,7 @@ fn ethanqc_stores_fails_and_never_pushes() -> Result<()> {
     let report = server.run("single-e2e --adapter ethanqc --rate 100")?;
     let tally = &report.deliveries;
     let failed = server.did("fail_after_insert")?;
-    assert!(failed >= 10, "{failed}");
+    assert!(failed >= 8, "{failed}");
     // The same again is answered as if all were well; only the history has it.
     assert_eq!((tally.recovered, tally.acked), (failed, tally.sent), "{tally:?}");
     assert_eq!(report.counters.server_errors, failed);
@@ -209,7 +212,7 @@ fn ethanqc_stores_fails_and_never_pushes() -> Result<()> {
 #[test]
 fn ethanqc_takes_both_connections_of_a_device_that_comes_back_too_soon() -> Result<()> {
     let server = StandIn::start("ethanqc", &["--same-device-kills-both"])?;
-    let line = "flap --adapter ethanqc --rate 50 --flap-interval 200ms --flap-percent 10";
+    let line = "flap --adapter ethanqc --rate 50 --flap-interval 200ms --flap-percent 20";
     let report = server.run(line)?;
     // A connection that breaks is mostly known to have ended when the next one comes.
     assert!(report.counters.reconnects > 5, "{:?}", report.counters);
@@ -244,8 +247,9 @@ fn xzll_pushes_again_what_nobody_acknowledges() -> Result<()> {
 
 #[test]
 fn xzll_loses_what_is_for_another_node_and_keeps_no_order() -> Result<()> {
-    let server = StandIn::start("xzll", &["--other-node", "11", "--reorder", "9"])?;
-    let report = server.run("single-e2e --adapter xzll --rate 300")?;
+    let server =
+        StandIn::start("xzll", &["--other-node", "11", "--reorder", "9", "--retry-ms", "60000"])?;
+    let report = server.run("single-e2e --adapter xzll --rate 300 --drain 500ms")?;
     let tally = &report.deliveries;
     assert!(tally.reordered > 0, "{tally:?}");
     assert_eq!(tally.reordered, server.did("reorder")?, "{tally:?}");

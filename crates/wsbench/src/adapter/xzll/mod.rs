@@ -90,7 +90,7 @@ impl Xzll {
     /// The id of a user: the second in which it was made, the machine that made it, and
     /// which of that second's it is.
     fn id(&self, user: u64) -> u64 {
-        (MADE_AT + user / PER_SECOND) << 10 | (self.machine & 15) << 6 | user % PER_SECOND
+        ((MADE_AT + user / PER_SECOND) << 10) | ((self.machine & 15) << 6) | (user % PER_SECOND)
     }
 
     fn owed(&mut self, seat: Seat) -> &mut Vec<Owed> {
@@ -234,7 +234,7 @@ mod tests {
         assert!(ids.iter().all(|id| *id < 1 << 42));
         // The layout of the server's generator: seconds, machine, number.
         adapter.machine = 0;
-        assert_eq!(adapter.id(65), (MADE_AT + 1) << 10 | 1);
+        assert_eq!(adapter.id(65), ((MADE_AT + 1) << 10) | 1);
     }
 
     #[test]
