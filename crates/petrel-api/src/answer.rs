@@ -154,7 +154,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 /// Reads a text that is known to be JSON.
 fn read_object<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
     if !text.starts_with('{') {
-        return Err(Refusal::new(ErrorReason::BadJson, "the body is a JSON object"));
+        return Err(Refusal::new(ErrorReason::InvalidField, "the body must be a JSON object"));
     }
     json::from_str(text)
         .map_err(|error| Refusal::new(ErrorReason::InvalidField, format!("the body: {error}")))

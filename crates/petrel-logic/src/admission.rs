@@ -29,8 +29,9 @@ use crate::refusal::RETRY_AFTER_MS;
 /// How long the store may take to answer a read.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Those who are refused come back spread over this many milliseconds.
-const RETURN_SPREAD_MS: u64 = 5_000;
+/// Those who are refused, and those whom a drain sends away, come back spread over this
+/// many milliseconds.
+pub const RETURN_SPREAD_MS: u64 = 5_000;
 
 /// The gates of a node.
 #[derive(Debug)]

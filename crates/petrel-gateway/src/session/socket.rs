@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use petrel_logic::admission::RETURN_SPREAD_MS;
 use petrel_logic::refusal::RETRY_AFTER_MS;
 use petrel_protocol::close::CloseCode;
 use petrel_types::limits::FRAME_BYTES_MAX;
@@ -37,9 +38,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The same for one that reads slowly: our close frame is behind all that it has not read.
 const SLOW_CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Clients sent away by a drain come back spread over this many milliseconds.
-const RETURN_SPREAD_MS: u64 = 5_000;
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;

@@ -5,15 +5,17 @@
 //! in the ledger.
 
 mod echo;
+mod frame;
+mod name;
 mod petrel;
 mod raw;
 
-use petrel_websocket::{Opcode, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::How;
 use crate::plan::Plan;
 
+pub use frame::{Frame, FrameWriter, Incoming, Sink};
+pub use name::MessageName;
 pub use petrel::load_key;
 pub use raw::Templates;
 
@@ -75,120 +77,6 @@ pub struct Group {
     pub number: u32,
     /// The users who are in it.
     pub users: std::ops::Range<u64>,
-}
-
-/// How a message is called on the wire: enough to find it again in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageName {
-    /// The run.
-    pub run: u32,
-    /// The sender's stream, by its index in the whole plan.
-    pub stream: u32,
-    /// The place in the stream.
-    pub seq: u32,
-}
-
-/// What a frame means.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Incoming<'a> {
-    /// The login stands.
-    Ready,
-    /// The login was refused; why.
-    LoginRefused(&'a str),
-    /// The server has taken a message, at this place of its conversation if it says so.
-    Ack {
-        /// Which; none if the name is not one of ours.
-        name: Option<MessageName>,
-        /// It was known already.
-        duplicate: bool,
-    },
-    /// The server has not taken a message, or says that it does not know.
-    Refused {
-        /// Which, if it says so.
-        name: Option<MessageName>,
-        /// Why.
-        reason: &'a str,
-        /// It should be sent again, after so many milliseconds.
-        again_after_ms: Option<u64>,
-    },
-    /// What was last asked for this connection's group has been done.
-    GroupStep,
-    /// It was refused.
-    GroupRefused {
-        /// Why.
-        reason: &'a str,
-        /// It should be asked for again, after so many milliseconds.
-        again_after_ms: Option<u64>,
-    },
-    /// A message for this connection.
-    Delivery {
-        /// Where its stamp is to be found.
-        payload: &'a [u8],
-        /// Its number in the conversation, if the server numbers.
-        place: Option<u64>,
-        /// How it came.
-        how: How,
-    },
-    /// The answer to a ping with this token.
-    Pong(u64),
-    /// A page of history has been read; whether there is more.
-    HistoryPage {
-        /// There is more.
-        more: bool,
-    },
-    /// The server says that this connection was not pushed something.
-    Gap,
-    /// An error that is about no message.
-    ServerError(&'a str),
-    /// A message whose stamp can't be found, though it must have had one.
-    Spoiled,
-    /// Something known that needs no attention.
-    Other,
-    /// Something unknown.
-    Unrecognised,
-}
-
-/// Takes what frames mean.
-pub type Sink<'a> = dyn FnMut(Incoming<'_>) + 'a;
-
-/// A data frame from the server.
-#[derive(Clone, Copy, Debug)]
-pub enum Frame<'a> {
-    /// Text.
-    Text(&'a str),
-    /// Bytes.
-    Binary(&'a [u8]),
-}
-
-impl<'a> Frame<'a> {
-    /// The bytes.
-    pub fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-}
-
-/// Writes frames of one connection.
-#[derive(Debug)]
-pub struct FrameWriter<'a> {
-    /// Where they go.
-    pub out: &'a mut Vec<u8>,
-    /// Where masks come from.
-    pub random: &'a mut fastrand::Rng,
-}
-
-impl FrameWriter<'_> {
-    /// A text frame.
-    pub fn text(&mut self, text: &[u8]) {
-        self.frame(Opcode::Text, text);
-    }
-
-    /// Any frame.
-    pub fn frame(&mut self, opcode: Opcode, payload: &[u8]) {
-        encode(self.out, opcode, payload, Some(self.random.u32(..).to_ne_bytes()));
-    }
 }
 
 /// What goes into the upgrade request besides what the plan says.
@@ -293,60 +181,5 @@ pub fn abilities(kind: AdapterKind, templates: &Templates) -> Abilities {
         AdapterKind::Petrel => petrel::ABILITIES,
         AdapterKind::Echo => echo::ABILITIES,
         AdapterKind::Raw => templates.abilities(),
-    }
-}
-
-impl MessageName {
-    /// Writes the name: four characters of run, five of stream, five of seq, and a
-    /// leading mark.
-    pub fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(Self::MARK);
-        for value in [self.run, self.stream, self.seq] {
-            for shift in [28, 24, 20, 16, 12, 8, 4, 0] {
-                out.push(b"0123456789abcdef"[(value >> shift & 15) as usize]);
-            }
-        }
-    }
-
-    /// How a name begins.
-    const MARK: &[u8; 3] = b"wb-";
-    /// How long it is, in bytes.
-    pub const BYTES: usize = 27;
-
-    /// Reads a name that is all of `text`.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits = text.strip_prefix(Self::MARK)?;
-        if digits.len() != 24 {
-            return None;
-        }
-        let number = |at: usize| {
-            digits[at..at + 8].iter().try_fold(0u32, |value, digit| {
-                (*digit as char).to_digit(16).map(|digit| value << 4 | digit)
-            })
-        };
-        Some(Self { run: number(0)?, stream: number(8)?, seq: number(16)? })
-    }
-
-    /// Finds a name in `text`.
-    pub fn find(text: &[u8]) -> Option<Self> {
-        let at = memchr::memmem::find(text, Self::MARK)?;
-        Self::parse(text.get(at..at + Self::BYTES)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_read_back() {
-        let name = MessageName { run: 0xabc, stream: u32::MAX, seq: 77 };
-        let mut text = b"\"id\":\"".to_vec();
-        name.write(&mut text);
-        text.extend_from_slice(b"\",");
-        assert_eq!(MessageName::find(&text), Some(name));
-        assert_eq!(MessageName::parse(&text[6..6 + MessageName::BYTES]), Some(name));
-        assert_eq!(MessageName::find(&text[..20]), None);
-        assert_eq!(MessageName::parse(b"m1"), None);
     }
 }

@@ -1,34 +1,15 @@
 //! What a person says about a run: on the command line, or in a TOML plan. Everything is
 //! optional; [`Plan`](crate::plan::Plan) is what it comes to.
 
-use std::path::PathBuf;
+#[macro_use]
+mod given;
 
-use clap::Args;
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 use crate::adapter::AdapterKind;
 use crate::plan::{Arrival, Language, LoginBy, Output, Stage};
 use crate::span::Span;
 use crate::verdict::Threshold;
-
-macro_rules! settings {
-    ($( $(#[$meta:meta])* $name:ident: $type:ty, )*) => {
-        /// The settings of a run, as given.
-        #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        pub struct Settings {
-            $( $(#[$meta])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$type>, )*
-        }
-
-        impl Settings {
-            /// Fills what is not given from `other`.
-            #[must_use]
-            pub fn or(self, other: Self) -> Self {
-                Self { $( $name: self.$name.or(other.$name), )* }
-            }
-        }
-    };
-}
 
 settings! {
     /// The scenario, as an option: connect-only, messaging, … (see `wsbench scenarios`)
