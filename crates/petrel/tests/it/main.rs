@@ -23,6 +23,7 @@ mod limits;
 mod pace;
 mod profile;
 mod sessions;
+mod silence;
 mod support;
 mod tls;
 mod websocket;
