@@ -20,6 +20,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
 use petrel_logic::calls::Calls;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
@@ -41,6 +42,8 @@ pub struct Api {
     pub identity: Arc<Identity>,
     /// Answers reads.
     pub catchup: Catchup,
+    /// Finds users and reads lists of contacts.
+    pub contacts: Arc<Contacts>,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
     /// How many requests somebody may make.

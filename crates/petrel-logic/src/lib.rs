@@ -7,10 +7,14 @@
 mod access;
 pub mod budget;
 pub mod calls;
+pub mod contacts;
 pub mod deriver;
 mod event;
 pub mod identity;
+mod lists;
 mod notice;
+mod own;
+mod pair;
 mod profile;
 pub mod refusal;
 pub mod requests;
