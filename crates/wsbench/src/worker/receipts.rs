@@ -12,7 +12,7 @@ const SLOT: Nanos = MILLISECOND;
 
 /// Connections that owe a receipt, by their moment in the interval.
 #[derive(Debug, Default)]
-pub(super) struct Receipts {
+pub(super) struct ReceiptWheel {
     slots: Vec<Vec<u32>>,
     connections: u64,
     owed: usize,
@@ -21,7 +21,7 @@ pub(super) struct Receipts {
     next: u64,
 }
 
-impl Receipts {
+impl ReceiptWheel {
     /// For so many connections, each of which sends at most one in an interval.
     pub(super) fn new(interval: Nanos, connections: usize, now: Nanos) -> Self {
         let slots = vec![Vec::new(); (interval / SLOT).max(1) as usize];
@@ -93,20 +93,21 @@ impl Engine {
         }
     }
 
-    fn send_receipt(&mut self, index: u32) {
+    /// Sends the receipts that one connection owes.
+    pub(super) fn send_receipt(&mut self, index: u32) {
         let seat = self.seat(index);
         let session = &mut self.sessions[index as usize];
-        session.owes_receipt = false;
-        if !session.is_live() {
+        if !std::mem::take(&mut session.owes_receipt) || !session.is_live() {
             return;
         }
         let before = session.out.len();
         if let Some(adapter) = &mut self.adapter {
             let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
-            adapter.receipt(seat, &mut writer);
+            let receipts = adapter.receipt(seat, &mut writer);
+            self.metrics.counters.receipts_sent += u64::from(receipts);
+            self.metrics.counters.frames_sent += u64::from(session.out.len() > before);
         }
-        if session.out.len() > before {
-            self.metrics.counters.frames_sent += 1;
+        if !session.out.is_empty() {
             self.mark_dirty(index);
         }
     }
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn each_connection_has_its_moment_once_an_interval() {
         let start = 77 * MILLISECOND;
-        let mut receipts = Receipts::new(100 * MILLISECOND, 1000, start);
+        let mut receipts = ReceiptWheel::new(100 * MILLISECOND, 1000, start);
         assert_eq!(receipts.due(), None);
         (0..1000).for_each(|connection| receipts.owe(connection));
         let mut taken = Vec::new();
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_owed_after_its_moment_waits_for_the_next() {
-        let mut receipts = Receipts::new(10 * MILLISECOND, 10, 0);
+        let mut receipts = ReceiptWheel::new(10 * MILLISECOND, 10, 0);
         receipts.owe(3);
         assert_eq!(receipts.take(4 * MILLISECOND - 1), None);
         assert_eq!(receipts.take(4 * MILLISECOND), Some(3));
