@@ -28,7 +28,7 @@ pub use rating::Rating;
 
 /// The version of the report's form. The second number rises when fields are added, the
 /// first when they change or go.
-pub const FORM: &str = "wsbench.report/1.0";
+pub const FORM: &str = "wsbench.report/1.1";
 
 /// Shorter runs say nothing of how latency changes over time, in seconds.
 const TREND_SECONDS_MIN: f64 = 60.0;
