@@ -5,6 +5,7 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod admission;
 pub mod budget;
 pub mod calls;
 pub mod contacts;

@@ -89,6 +89,38 @@ pub struct RefreshRequest {
     pub refresh_token: Option<String>,
 }
 
+/// `POST /api/invites`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewInvite {
+    /// How many people may register with it. One, if missing.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub uses: u32,
+    /// How long it lasts, in days. A week, if missing.
+    #[serde(default = "week")]
+    #[schemars(range(min = 1, max = 366))]
+    pub days: u32,
+}
+
+/// The answer to making an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Invite {
+    /// What those who register give as `invite`. It is stored nowhere.
+    pub code: String,
+    /// When it ends.
+    pub expires_ts: TimestampMs,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn week() -> u32 {
+    7
+}
+
 /// One log-in of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -69,7 +69,7 @@ reasons! {
     LoginRevoked "login_revoked" 401 40107 "The log-in that the token belongs to was ended; log in again.";
     RegistrationClosed "registration_closed" 403 40300 "This server does not take registrations.";
     ForbiddenOrigin "forbidden_origin" 403 40301 "Pages of this origin may not do that here.";
-    NotAllowed "not_allowed" 403 40302 "Your role in the conversation does not allow that.";
+    NotAllowed "not_allowed" 403 40302 "Your role, in the conversation or in the system, does not allow that.";
     TooLate "too_late" 403 40303 "The message can no longer be recalled or edited: its time is over, or it was recalled.";
     InvalidInvite "invalid_invite" 403 40304 "Registering here takes an invite code, and this one is unknown, used up or over.";
     AnotherUser "another_user" 403 40305 "The token is of another user than the session.";

@@ -98,9 +98,3 @@ pub const RETRY_WINDOW_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Time to authenticate after the upgrade, in milliseconds.
 pub const AUTH_TIMEOUT_MS: u64 = 3_000;
-
-/// Idle time after which the server sends a WebSocket ping, in milliseconds.
-pub const PING_INTERVAL_MS: u64 = 30_000;
-
-/// Silence after which the server drops a connection, in milliseconds.
-pub const IDLE_TIMEOUT_MS: u64 = 90_000;

@@ -112,7 +112,7 @@ async fn edit(
     JsonBody(MessageChange { client_msg_id, body }): JsonBody<MessageChange>,
 ) -> Answer<SavedAck> {
     check_body(&body)?;
-    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Edit { target, body });
     answer(api.calls.send(user, send).await)
 }
@@ -123,7 +123,7 @@ async fn revoke(
     PathOf(row): PathOf<RowId>,
     JsonBody(NamedChange { client_msg_id }): JsonBody<NamedChange>,
 ) -> Answer<SavedAck> {
-    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Recall { target });
     answer(api.calls.send(user, send).await)
 }

@@ -136,9 +136,8 @@ impl Sequencer {
             }
             Content::Settings { friend_code: Some(code), .. }
             | Content::ChangeGroup(GroupChange { new_code: code, .. }) => {
-                if self.store.code_holder(code).await?.is_some() {
-                    lookups.taken_codes.insert(code.clone());
-                }
+                let holder = self.store.code_holder(code).await?;
+                lookups.taken_codes.extend(holder.map(|_| code.clone()));
             }
             _ => {}
         }

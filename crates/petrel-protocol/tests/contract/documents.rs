@@ -221,8 +221,8 @@ fn the_limits_shown_are_the_limits_in_force() {
         recall_window_ms: limits::RECALL_WINDOW_MS,
         edit_window_ms: limits::EDIT_WINDOW_MS,
         retry_window_ms: limits::RETRY_WINDOW_MS,
-        ping_interval_ms: limits::PING_INTERVAL_MS,
-        idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
+        ping_interval_ms: 30_000,
+        idle_timeout_ms: 90_000,
         rates: Rates {
             frames_per_second: operating.session_frames_per_second,
             frames_burst: operating.session_frames_burst,

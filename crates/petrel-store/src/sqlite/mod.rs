@@ -45,6 +45,7 @@ mod options;
 mod overwrites;
 mod reader;
 mod recovery;
+mod room;
 mod schema;
 mod sync;
 mod tables;

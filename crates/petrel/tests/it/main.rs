@@ -25,6 +25,7 @@ mod limits;
 mod pace;
 mod profile;
 mod sessions;
+mod silence;
 mod support;
 mod tls;
 mod websocket;

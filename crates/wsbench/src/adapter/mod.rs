@@ -5,17 +5,26 @@
 //! in the ledger.
 
 mod echo;
+mod ethanqc;
+mod frame;
+mod mini_im;
+mod name;
 mod petrel;
 mod raw;
+#[cfg(test)]
+mod testing;
+mod xzll;
 
-use petrel_websocket::{Opcode, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::How;
+use crate::http::Request;
 use crate::plan::Plan;
 
+pub use frame::{Frame, FrameWriter, Incoming, Sink};
+pub use name::MessageName;
 pub use petrel::load_key;
 pub use raw::Templates;
+pub use xzll::TEXT_BYTES_MAX as XZLL_TEXT_BYTES_MAX;
 
 /// The protocols there are.
 #[derive(
@@ -23,12 +32,28 @@ pub use raw::Templates;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum AdapterKind {
-    /// Petrel's client protocol v1.
+    /// Petrel's client protocol v1: pairs, groups, history, receipts.
     Petrel,
+    /// mini-im: JSON frames, tokens signed with --jwt-secret; pairs, receipts, no groups.
+    MiniIm,
+    /// EthanQC/IM: messages in by HTTP (--http-base), out by WebSocket; pairs, groups, history.
+    #[value(name = "ethanqc")]
+    #[serde(rename = "ethanqc")]
+    EthanQc,
+    /// xzll-im: Protocol Buffers in binary frames; pairs, receipts, no groups.
+    Xzll,
     /// A server that sends back whatever it gets.
     Echo,
     /// Any server: what to send and what to look for are templates.
     Raw,
+}
+
+impl AdapterKind {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        use clap::ValueEnum;
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// What a protocol, and the server behind it, can do.
@@ -48,6 +73,11 @@ pub struct Abilities {
     pub groups: bool,
     /// There is a ping of the protocol's own, above WebSocket's.
     pub pings: bool,
+    /// Recipients can acknowledge what they get.
+    pub receipts: bool,
+    /// After a connection has come back the server delivers again what it does not know to
+    /// have arrived, unmarked: clients are to drop what they have.
+    pub repeats: bool,
 }
 
 /// One connection, as an adapter sees it.
@@ -77,120 +107,6 @@ pub struct Group {
     pub users: std::ops::Range<u64>,
 }
 
-/// How a message is called on the wire: enough to find it again in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageName {
-    /// The run.
-    pub run: u32,
-    /// The sender's stream, by its index in the whole plan.
-    pub stream: u32,
-    /// The place in the stream.
-    pub seq: u32,
-}
-
-/// What a frame means.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Incoming<'a> {
-    /// The login stands.
-    Ready,
-    /// The login was refused; why.
-    LoginRefused(&'a str),
-    /// The server has taken a message, at this place of its conversation if it says so.
-    Ack {
-        /// Which; none if the name is not one of ours.
-        name: Option<MessageName>,
-        /// It was known already.
-        duplicate: bool,
-    },
-    /// The server has not taken a message, or says that it does not know.
-    Refused {
-        /// Which, if it says so.
-        name: Option<MessageName>,
-        /// Why.
-        reason: &'a str,
-        /// It should be sent again, after so many milliseconds.
-        again_after_ms: Option<u64>,
-    },
-    /// What was last asked for this connection's group has been done.
-    GroupStep,
-    /// It was refused.
-    GroupRefused {
-        /// Why.
-        reason: &'a str,
-        /// It should be asked for again, after so many milliseconds.
-        again_after_ms: Option<u64>,
-    },
-    /// A message for this connection.
-    Delivery {
-        /// Where its stamp is to be found.
-        payload: &'a [u8],
-        /// Its number in the conversation, if the server numbers.
-        place: Option<u64>,
-        /// How it came.
-        how: How,
-    },
-    /// The answer to a ping with this token.
-    Pong(u64),
-    /// A page of history has been read; whether there is more.
-    HistoryPage {
-        /// There is more.
-        more: bool,
-    },
-    /// The server says that this connection was not pushed something.
-    Gap,
-    /// An error that is about no message.
-    ServerError(&'a str),
-    /// A message whose stamp can't be found, though it must have had one.
-    Spoiled,
-    /// Something known that needs no attention.
-    Other,
-    /// Something unknown.
-    Unrecognised,
-}
-
-/// Takes what frames mean.
-pub type Sink<'a> = dyn FnMut(Incoming<'_>) + 'a;
-
-/// A data frame from the server.
-#[derive(Clone, Copy, Debug)]
-pub enum Frame<'a> {
-    /// Text.
-    Text(&'a str),
-    /// Bytes.
-    Binary(&'a [u8]),
-}
-
-impl<'a> Frame<'a> {
-    /// The bytes.
-    pub fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-}
-
-/// Writes frames of one connection.
-#[derive(Debug)]
-pub struct FrameWriter<'a> {
-    /// Where they go.
-    pub out: &'a mut Vec<u8>,
-    /// Where masks come from.
-    pub random: &'a mut fastrand::Rng,
-}
-
-impl FrameWriter<'_> {
-    /// A text frame.
-    pub fn text(&mut self, text: &[u8]) {
-        self.frame(Opcode::Text, text);
-    }
-
-    /// Any frame.
-    pub fn frame(&mut self, opcode: Opcode, payload: &[u8]) {
-        encode(self.out, opcode, payload, Some(self.random.u32(..).to_ne_bytes()));
-    }
-}
-
 /// What goes into the upgrade request besides what the plan says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upgrade {
@@ -209,6 +125,39 @@ pub enum HistoryFrom {
     Position,
     /// The end of the page before.
     LastPage,
+}
+
+/// What a user needs whom the server has to know before the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The server's id of the user.
+    pub user: u64,
+    /// What lets the user in.
+    pub token: String,
+    /// The server's id of the conversation that the user's connection is in.
+    pub conversation: i64,
+}
+
+/// A request that an adapter wants made beside the WebSockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The connection that it is for, by its index among the worker's.
+    pub local: u32,
+    /// What it is for, in the adapter's own terms.
+    pub kind: u32,
+    /// The message it carries, by its place in the sender's stream.
+    pub seq: u32,
+    /// The request.
+    pub request: Request,
+}
+
+/// What came of a [`Call`].
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// A status and a body.
+    Status(u16, &'a [u8]),
+    /// None, for this cause.
+    None(&'a str),
 }
 
 /// A server's protocol.
@@ -253,16 +202,18 @@ pub trait Adapter {
     );
 
     /// Writes a ping of the protocol's own.
-    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
-        let _ = (token, writer);
+    fn ping(&mut self, seat: Seat, token: u64, writer: &mut FrameWriter<'_>) {
+        let _ = (seat, token, writer);
     }
 
     /// Says what a frame means.
     fn receive(&mut self, seat: Seat, frame: Frame<'_>, sink: &mut Sink<'_>);
 
-    /// Writes the receipt that is owed for what has been received, if any.
-    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+    /// Writes the receipts that are owed for what has been received, if any, and says how
+    /// many there were.
+    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) -> u32 {
         let _ = (seat, writer);
+        0
     }
 
     /// Asks for a page of the conversation's history. False if there is nothing to ask
@@ -276,12 +227,37 @@ pub trait Adapter {
         let _ = (seat, from, writer);
         false
     }
+
+    /// The next request that is to be made beside the WebSockets, if there is one.
+    fn take_call(&mut self) -> Option<Call> {
+        None
+    }
+
+    /// Says what the answer to a request means.
+    fn answered(&mut self, seat: Seat, call: &Call, answer: Answer<'_>, sink: &mut Sink<'_>) {
+        let _ = (seat, call, answer, sink);
+    }
 }
 
-/// The adapter of a plan.
-pub fn make(plan: &Plan) -> Result<Box<dyn Adapter>, String> {
+/// Opens what accounts the plan's users need, in the order of the connections; none where
+/// the server need not know its users. `progress` is told how many of how many there are.
+pub fn open_accounts(
+    plan: &Plan,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Account>, String> {
+    match plan.adapter {
+        AdapterKind::EthanQc => ethanqc::open_accounts(plan, progress),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The adapter of a plan, for the connections that these accounts belong to.
+pub fn make(plan: &Plan, accounts: &[Account]) -> Result<Box<dyn Adapter>, String> {
     Ok(match plan.adapter {
         AdapterKind::Petrel => Box::new(petrel::Petrel::new(plan)?),
+        AdapterKind::MiniIm => Box::new(mini_im::MiniIm::new(plan)?),
+        AdapterKind::EthanQc => Box::new(ethanqc::EthanQc::new(plan, accounts)),
+        AdapterKind::Xzll => Box::new(xzll::Xzll::new(plan)),
         AdapterKind::Echo => Box::new(echo::Echo::new(plan.binary)),
         AdapterKind::Raw => Box::new(raw::Raw::new(&plan.raw, plan.binary)?),
     })
@@ -291,62 +267,10 @@ pub fn make(plan: &Plan) -> Result<Box<dyn Adapter>, String> {
 pub fn abilities(kind: AdapterKind, templates: &Templates) -> Abilities {
     match kind {
         AdapterKind::Petrel => petrel::ABILITIES,
+        AdapterKind::MiniIm => mini_im::ABILITIES,
+        AdapterKind::EthanQc => ethanqc::ABILITIES,
+        AdapterKind::Xzll => xzll::ABILITIES,
         AdapterKind::Echo => echo::ABILITIES,
         AdapterKind::Raw => templates.abilities(),
-    }
-}
-
-impl MessageName {
-    /// Writes the name: four characters of run, five of stream, five of seq, and a
-    /// leading mark.
-    pub fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(Self::MARK);
-        for value in [self.run, self.stream, self.seq] {
-            for shift in [28, 24, 20, 16, 12, 8, 4, 0] {
-                out.push(b"0123456789abcdef"[(value >> shift & 15) as usize]);
-            }
-        }
-    }
-
-    /// How a name begins.
-    const MARK: &[u8; 3] = b"wb-";
-    /// How long it is, in bytes.
-    pub const BYTES: usize = 27;
-
-    /// Reads a name that is all of `text`.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits = text.strip_prefix(Self::MARK)?;
-        if digits.len() != 24 {
-            return None;
-        }
-        let number = |at: usize| {
-            digits[at..at + 8].iter().try_fold(0u32, |value, digit| {
-                (*digit as char).to_digit(16).map(|digit| value << 4 | digit)
-            })
-        };
-        Some(Self { run: number(0)?, stream: number(8)?, seq: number(16)? })
-    }
-
-    /// Finds a name in `text`.
-    pub fn find(text: &[u8]) -> Option<Self> {
-        let at = memchr::memmem::find(text, Self::MARK)?;
-        Self::parse(text.get(at..at + Self::BYTES)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_read_back() {
-        let name = MessageName { run: 0xabc, stream: u32::MAX, seq: 77 };
-        let mut text = b"\"id\":\"".to_vec();
-        name.write(&mut text);
-        text.extend_from_slice(b"\",");
-        assert_eq!(MessageName::find(&text), Some(name));
-        assert_eq!(MessageName::parse(&text[6..6 + MessageName::BYTES]), Some(name));
-        assert_eq!(MessageName::find(&text[..20]), None);
-        assert_eq!(MessageName::parse(b"m1"), None);
     }
 }

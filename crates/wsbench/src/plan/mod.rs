@@ -1,6 +1,8 @@
 //! A run, with everything decided: what all workers get, and what a report quotes.
 
 mod check;
+mod file;
+mod resolve;
 mod words;
 
 use std::net::IpAddr;
@@ -10,13 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{self, Abilities, AdapterKind, Templates};
+use crate::preset::Reference;
 use crate::scenario::{self, Scenario};
-use crate::settings::Settings;
 use crate::span::Span;
 use crate::target::Target;
 use crate::verdict::Threshold;
 
-pub use words::{Arrival, Language, LoginBy, Output, Stage};
+pub use file::{PlanFile, Run};
+pub use words::{Action, Arrival, Language, LoginBy, Output, Stage};
 
 /// A run, with everything decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +71,16 @@ pub struct Plan {
     pub token_key: Option<PathBuf>,
     /// Where else it is looked for.
     pub data_dir: PathBuf,
+    /// Which of several load generators this is.
+    pub machine_id: u64,
+    /// What tokens are signed with, of protocols that sign with a shared secret.
+    pub jwt_secret: Option<String>,
+    /// Who signs them.
+    pub jwt_issuer: Option<String>,
+    /// What lets load-test users in, of protocols that have one word for all.
+    pub token: Option<String>,
+    /// Where requests beside the WebSockets go.
+    pub http_base: Option<String>,
     /// Where the token goes.
     pub login_by: LoginBy,
     /// Recipients acknowledge what they get.
@@ -124,6 +137,10 @@ pub struct Plan {
     pub no_read_percent: f64,
     /// Messages for each absent recipient.
     pub offline_messages: u32,
+    /// Connections that come and go, in percent.
+    pub churn_percent: f64,
+    /// How many connections each plateau has, rising.
+    pub sizes: Vec<u32>,
     /// The first step of the connection rate.
     pub rate_from: u32,
     /// How much faster each step is.
@@ -134,10 +151,30 @@ pub struct Plan {
     pub group_size: u32,
     /// How many of them speak.
     pub group_senders: u32,
+    /// Commands that are run while the run goes on.
+    pub actions: Vec<Action>,
+    /// The preset that it is, with the figures of another system.
+    pub preset: Option<PresetOf>,
+    /// How much smaller or larger than given, if it is.
+    pub scale: Option<f64>,
     /// What must hold.
     pub thresholds: Vec<Threshold>,
     /// Workers asked for.
     pub workers: Option<u32>,
+}
+
+/// Where EthanQC/IM takes messages, if nobody says otherwise.
+const HTTP_PORT: u16 = 8080;
+
+/// Which preset a plan is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PresetOf {
+    /// Its name.
+    pub name: String,
+    /// Whose figures stand in `reference`.
+    pub system: String,
+    /// The figures.
+    pub reference: Vec<Reference>,
 }
 
 /// The settings ask for something that can't be.
@@ -146,175 +183,31 @@ pub struct Plan {
 pub struct BadPlan(pub String);
 
 impl Plan {
-    /// Decides everything that is not given: by the scenario, then by the general
-    /// defaults.
-    pub fn resolve(scenario: Option<&str>, given: Settings) -> Result<Self, BadPlan> {
-        let name = match (scenario, given.mode.as_deref()) {
-            (Some(name), Some(mode))
-                if scenario::find(name)?.name() != scenario::find(mode)?.name() =>
-            {
-                return Err(BadPlan(format!("the scenario is {name}, or {mode}? give one")));
-            }
-            (Some(name), _) | (None, Some(name)) => name,
-            (None, None) => "connect-only",
+    /// Where requests beside the WebSockets go: host and port.
+    pub fn http_authority(&self) -> Result<String, String> {
+        let Some(base) = &self.http_base else {
+            let target = self.targets.first().ok_or("there is no target")?;
+            return Ok(Target { port: HTTP_PORT, tls: false, ..target.clone() }.authority());
         };
-        let scenario = scenario::find(name)?;
-        let mut settings = given.or(scenario.defaults());
-        let factor = settings.scale.take().unwrap_or(1.0);
-        let mut plan = Self::from_settings(scenario, settings)?;
-        if factor != 1.0 {
-            plan.scale(factor)?;
-        }
-        plan.check(scenario)?;
-        plan.spread_over_loopback();
-        Ok(plan)
+        let wrong = || format!("--http-base {base:?} is not an address; write http://HOST:PORT");
+        let rest = base.strip_prefix("http://").ok_or_else(wrong)?;
+        let target: Target = format!("ws://{rest}").parse().map_err(|_| wrong())?;
+        let host =
+            if target.host.contains(':') { format!("[{}]", target.host) } else { target.host };
+        Ok(format!("{host}:{}", target.port))
     }
 
-    fn from_settings(scenario: &dyn Scenario, settings: Settings) -> Result<Self, BadPlan> {
-        let data_dir = settings.data_dir.unwrap_or_else(|| "petrel-data".into());
-        let raw = Templates {
-            query: settings.raw_query,
-            login: settings.raw_login,
-            login_ok: settings.raw_login_ok,
-            join: settings.raw_join,
-            join_ok: settings.raw_join_ok,
-            send: settings.raw_send,
-            ack: settings.raw_ack,
-            ping: settings.raw_ping,
-        };
-        let adapter = match settings.adapter {
-            Some(adapter) => adapter,
-            None if raw != Templates::default() => AdapterKind::Raw,
-            None if adapter::load_key(settings.token_key.as_deref(), &data_dir).is_ok() => {
-                AdapterKind::Petrel
-            }
-            None if settings.token_key.is_some() => AdapterKind::Petrel,
-            None => AdapterKind::Echo,
-        };
-        let sender_rate = match (settings.msg_interval, settings.msg_interval_ms, settings.msg_rate)
-        {
-            (Some(interval), ..) => 1.0 / interval.as_secs_f64(),
-            (None, Some(ms), _) => 1000.0 / ms as f64,
-            (None, None, rate) => rate.unwrap_or(10.0) / 60.0,
-        };
-        let ping_interval = match (settings.ping_interval, settings.ping_interval_ms) {
-            (Some(interval), _) => interval,
-            (None, Some(ms)) => Span::milliseconds(ms),
-            (None, None) => Span::seconds(30),
-        };
-        let group_size = settings.group_size.unwrap_or(100);
-        let targets = settings.target.unwrap_or_else(|| vec!["ws://localhost:8084/ws".to_owned()]);
-        let targets = targets
-            .iter()
-            .flat_map(|target| target.split([';', ',']))
-            .filter(|target| !target.trim().is_empty())
-            .map(|target| target.trim().parse())
-            .collect::<Result<Vec<Target>, _>>()
-            .map_err(BadPlan)?;
-        let headers = settings.header.unwrap_or_default();
-        let headers =
-            headers.iter().map(|header| check::header(header)).collect::<Result<_, _>>()?;
-        Ok(Self {
-            scenario: scenario.name().to_owned(),
-            targets,
-            adapter,
-            conns: settings.conns.unwrap_or(1000),
-            duration: settings.duration.unwrap_or(Span::seconds(300)),
-            ramp: settings.ramp.unwrap_or(Span::seconds(60)),
-            max_cps: settings.max_cps.unwrap_or(500),
-            warmup: settings.warmup.unwrap_or(Span::seconds(1)),
-            drain: settings.drain.unwrap_or(Span::seconds(10)),
-            sender_rate,
-            total_rate: settings.rate,
-            payload_size: settings.payload_size.unwrap_or(128),
-            stages: settings.stages.unwrap_or_default(),
-            in_flight: settings.in_flight,
-            max_in_flight: settings.max_in_flight.unwrap_or(200),
-            arrival: settings.arrival.unwrap_or(Arrival::Spread),
-            ping_interval,
-            late_after: settings.late_after.unwrap_or(Span::milliseconds(10)),
-            seed: settings.seed.unwrap_or(1),
-            user_base: settings.user_base.unwrap_or(1_000_000),
-            role_pinned: settings.role_pinned.unwrap_or(false),
-            token_key: settings.token_key,
-            data_dir,
-            login_by: settings.login_by.unwrap_or(LoginBy::Header),
-            receipts: settings.receipts.unwrap_or(true),
-            handshake_timeout: settings.handshake_timeout.unwrap_or(Span::seconds(30)),
-            retry: settings.retry.unwrap_or(3),
-            retry_delay: settings.retry_delay.unwrap_or(Span::seconds(1)),
-            read_timeout: settings.read_timeout.unwrap_or(Span::seconds(120)),
-            write_timeout: settings.write_timeout.unwrap_or(Span::seconds(10)),
-            read_buffer: settings.read_buffer.unwrap_or(8192),
-            write_buffer: settings.write_buffer.unwrap_or(8192),
-            reconnect: settings.reconnect,
-            receive_buffer: settings.receive_buffer,
-            headers,
-            sources: settings.source.unwrap_or_default(),
-            binary: settings.binary.unwrap_or(false),
-            cacert: settings.cacert,
-            insecure: settings.insecure.unwrap_or(false),
-            cert: settings.cert,
-            key: settings.key,
-            raw,
-            storm_at: settings.storm_at,
-            away: settings.away.unwrap_or_default(),
-            reconnect_jitter: settings.reconnect_jitter.unwrap_or(Span::milliseconds(200)),
-            flap_interval: settings.flap_interval.unwrap_or(Span::seconds(2)),
-            flap_percent: settings.flap_percent.unwrap_or(20.0),
-            slow_percent: settings.slow_percent.unwrap_or(30.0),
-            slow_delay: settings.slow_delay.unwrap_or(Span::seconds(1)),
-            no_read_percent: settings.no_read_percent.unwrap_or(0.0),
-            offline_messages: settings.offline_messages.unwrap_or(50),
-            rate_from: settings.rate_from.unwrap_or(500),
-            rate_factor: settings.rate_factor.unwrap_or(2.0),
-            step: settings.step.unwrap_or(Span::seconds(5)),
-            group_size,
-            group_senders: settings.group_senders.unwrap_or((group_size / 10).max(1)),
-            thresholds: settings.threshold.unwrap_or_default(),
-            workers: settings.workers,
-        })
+    /// The addresses behind that, and what it is called.
+    pub fn http_base(&self) -> Result<(Vec<std::net::SocketAddr>, String), String> {
+        let authority = self.http_authority()?;
+        let target: Target = format!("ws://{authority}/").parse()?;
+        Ok((target.resolve()?, authority))
     }
 
-    /// Makes the whole run smaller or larger: connections and times, not the rates of one
-    /// connection.
-    fn scale(&mut self, factor: f64) -> Result<(), BadPlan> {
-        if !(factor > 0.0 && factor <= 1000.0) {
-            return Err(BadPlan(format!("--scale {factor} is not between 0 and 1000")));
-        }
-        let conns = (f64::from(self.conns) * factor).round().clamp(2.0, 4e6) as u32;
-        self.conns = conns + conns % 2;
-        self.duration = self.duration.scaled(factor);
-        self.ramp = self.ramp.scaled(factor);
-        self.warmup = self.warmup.scaled(factor);
-        self.step = self.step.scaled(factor);
-        for stage in &mut self.stages {
-            stage.time = stage.time.scaled(factor);
-        }
-        Ok(())
-    }
-
-    /// All of 127.0.0.0/8 is this machine. When more than half of the local ports towards
-    /// one destination were needed, Linux would search longer and longer for a free one
-    /// (it tries every second port first), so that connections to loopback come from
-    /// several of its addresses.
-    fn spread_over_loopback(&mut self) {
-        let Some(ports) = crate::machine::local_ports().filter(|_| self.sources.is_empty()) else {
-            return;
-        };
-        let loopback = |target: &Target| {
-            target.host == "localhost"
-                || target.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() && ip.is_ipv4())
-        };
-        if !self.targets.iter().all(loopback) {
-            return;
-        }
-        let each = u64::from(self.conns).div_ceil(self.targets.len() as u64);
-        let needed = each.div_ceil((ports * 2 / 5).max(1));
-        if needed > 1 && cfg!(target_os = "linux") {
-            let address = |last: u64| IpAddr::from([127, 0, (last >> 8) as u8, last as u8]);
-            self.sources = (1..=needed.min(60_000)).map(address).collect();
-        }
+    /// The plan without what should not be read in a report.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        Self { jwt_secret: None, token: None, ..self.clone() }
     }
 
     /// What the server's protocol can do.

@@ -5,8 +5,10 @@
 //! real device keeps: its position in the conversation, for receipts and for reading
 //! what it missed.
 
+mod copies;
 mod envelope;
 mod key;
+mod receive;
 
 use std::io::Write;
 
@@ -14,15 +16,17 @@ use petrel_protocol::token::{BENCH_ISSUER, Claims, Secret};
 use petrel_types::limits::GROUP_CHANGE_MEMBERS_MAX;
 use petrel_types::{Clock, SystemClock, UserId};
 
-use envelope::{Envelope, GROUP_MARK, founds_group};
+use copies::Copies;
+use envelope::GROUP_MARK;
 pub use key::load_key;
 
 use super::{
     Abilities, Adapter, Frame, FrameWriter, Group, HistoryFrom, Incoming, MessageName, Seat, Sink,
     Upgrade,
 };
-use crate::ledger::{Cast, How, Window};
+use crate::ledger::Cast;
 use crate::plan::{LoginBy, Plan};
+use crate::scenario::Receipts;
 
 pub(super) const ABILITIES: Abilities = Abilities {
     login: true,
@@ -32,6 +36,8 @@ pub(super) const ABILITIES: Abilities = Abilities {
     retries: true,
     groups: true,
     pings: true,
+    receipts: true,
+    repeats: false,
 };
 
 /// How long a token lasts, in seconds: longer than any run.
@@ -45,46 +51,25 @@ pub(super) struct Petrel {
     secret: Secret,
     login_by: LoginBy,
     receipts: bool,
+    /// Every message is acknowledged by itself.
+    each: bool,
     in_groups: bool,
-    seats: Vec<Copy>,
-    conversations: Vec<Conversation>,
+    copies: Copies,
     scratch: Vec<u8>,
-}
-
-/// What a connection has of its conversation. Sequence numbers are counted from the
-/// conversation's [base](Conversation::base).
-#[derive(Clone, Debug, Default)]
-struct Copy {
-    seen: Window,
-    receipted: u32,
-    /// How far its history has been read.
-    pulled: u64,
-}
-
-/// What all connections of a conversation know about it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Conversation {
-    /// Its id; 0 until somebody has heard it.
-    id: u64,
-    /// The lowest seq of this run, less one: what came before is nobody's business here.
-    base: Option<u64>,
-    /// The lowest seq of this run: below the base, if an answer that was lost with its
-    /// connection came again later. History is read from here.
-    first: u64,
-    /// Of a group: how many of its users have been asked into it, and how many were when
-    /// the last request was written.
-    asked: (u32, u32),
 }
 
 impl Petrel {
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
+        let behaviour = plan.scenario().behaviour(plan);
+        let in_groups = matches!(behaviour.cast, Cast::Groups { .. });
+        let each = behaviour.receipts == Receipts::EveryMessage;
         Ok(Self {
             secret: load_key(plan.token_key.as_deref(), &plan.data_dir)?,
             login_by: plan.login_by,
             receipts: plan.receipts,
-            in_groups: matches!(plan.scenario().behaviour(plan).cast, Cast::Groups { .. }),
-            seats: Vec::new(),
-            conversations: Vec::new(),
+            each,
+            in_groups,
+            copies: Copies::new(in_groups),
             scratch: Vec::new(),
         })
     }
@@ -94,126 +79,14 @@ impl Petrel {
         self.secret.sign(&Claims::access(BENCH_ISSUER, UserId::new(user), now, TOKEN_SECONDS))
     }
 
-    fn copy(&mut self, seat: Seat) -> &mut Copy {
-        let index = seat.local as usize;
-        if self.seats.len() <= index {
-            self.seats.resize(index + 1, Copy::default());
-        }
-        &mut self.seats[index]
-    }
-
-    fn conversation(&mut self, seat: Seat) -> &mut Conversation {
-        let index = seat.conversation as usize;
-        if self.conversations.len() <= index {
-            self.conversations.resize(index + 1, Conversation::default());
-        }
-        &mut self.conversations[index]
-    }
-
-    /// A connection has seen an event of its conversation.
-    fn saw(&mut self, seat: Seat, envelope: &Envelope<'_>) {
-        let id = envelope.conversation_id.as_deref().and_then(|id| id.parse().ok());
-        let (Some(id), Some(seq)) = (id, envelope.msg_seq) else {
-            return;
-        };
-        let in_groups = self.in_groups;
-        let conversation = self.conversation(seat);
-        // A group's id and base are known from its founding.
-        if in_groups && conversation.id != id {
-            return;
-        }
-        conversation.id = id;
-        conversation.first = match conversation.first {
-            0 => seq,
-            first => first.min(seq),
-        };
-        // Numbers below the base are of an earlier run, or of this run's first moments
-        // when answers to two senders crossed; neither is needed for a position.
-        let base = *conversation.base.get_or_insert(seq.saturating_sub(1));
-        if let Some(seq) = seq.checked_sub(base).and_then(|seq| u32::try_from(seq).ok())
-            && seq > 0
-        {
-            self.copy(seat).seen.see(seq);
-        }
-    }
-
-    fn envelope(&mut self, seat: Seat, text: &str, how: Option<How>, sink: &mut Sink<'_>) {
-        let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else {
-            return sink(Incoming::Unrecognised);
-        };
-        let name = envelope.client_msg_id.as_deref().map(str::as_bytes);
-        match &*envelope.r#type {
-            "SINGLE_CHAT" | "GROUP_CHAT" => {
-                // A message that came astray says nothing about this conversation.
-                let from = envelope.from.as_deref().and_then(|from| from.parse().ok());
-                if self.in_groups || from == Some(seat.peer) || from == Some(seat.user) {
-                    self.saw(seat, &envelope);
-                }
-                let how = how.unwrap_or(if envelope.redelivered { How::Repeat } else { How::Live });
-                let body = envelope.body.as_deref().unwrap_or_default();
-                sink(Incoming::Delivery { payload: body.as_bytes(), place: envelope.msg_seq, how });
-            }
-            "ACK" if founds_group(name) => {
-                let id = envelope.conversation_id.as_deref().and_then(|id| id.parse().ok());
-                let conversation = self.conversation(seat);
-                conversation.id = id.unwrap_or(conversation.id);
-                conversation.base = envelope.msg_seq.or(conversation.base);
-                conversation.first = envelope.msg_seq.map_or(conversation.first, |seq| seq + 1);
-                sink(Incoming::GroupStep);
-            }
-            "ACK" if envelope.ack_type.as_deref() == Some("saved") => {
-                self.saw(seat, &envelope);
-                let name = name.and_then(MessageName::parse);
-                sink(Incoming::Ack { name, duplicate: envelope.duplicate });
-            }
-            "AUTH_OK" => sink(Incoming::Ready),
-            "AUTH_FAIL" => {
-                sink(Incoming::LoginRefused(envelope.reason.as_deref().unwrap_or("auth_fail")));
-            }
-            "PONG" => match envelope.id.and_then(|id| id.get().parse().ok()) {
-                Some(token) => sink(Incoming::Pong(token)),
-                None => sink(Incoming::Other),
-            },
-            "EVENTS" => self.events(seat, &envelope, sink),
-            "GAP" => sink(Incoming::Gap),
-            "ERROR" => {
-                let reason = envelope.reason.as_deref().unwrap_or("error");
-                // What the protocol says to send again, in order and with `retry: true`.
-                let again = matches!(
-                    reason,
-                    "server_busy" | "after_refused" | "timeout" | "too_many_requests"
-                );
-                let again_after_ms = again.then(|| envelope.retry_after_ms.unwrap_or(1000));
-                match name {
-                    Some(_) if founds_group(name) => {
-                        sink(Incoming::GroupRefused { reason, again_after_ms });
-                    }
-                    Some(name) => sink(Incoming::Refused {
-                        name: MessageName::parse(name),
-                        reason,
-                        again_after_ms,
-                    }),
-                    None => sink(Incoming::ServerError(reason)),
-                }
-            }
-            _ => sink(Incoming::Other),
-        }
-    }
-
-    fn events(&mut self, seat: Seat, envelope: &Envelope<'_>, sink: &mut Sink<'_>) {
-        for event in &envelope.events {
-            self.envelope(seat, event.get(), Some(How::History), sink);
-        }
-        let base = self.conversation(seat).base.unwrap_or_default();
-        let covered = envelope.to_seq.and_then(|seq| seq.checked_sub(base));
-        if let Some(covered) = covered.and_then(|seq| u32::try_from(seq).ok()) {
-            let copy = self.copy(seat);
-            copy.seen.see_through(covered);
-        }
-        if let Some(seq) = envelope.to_seq {
-            self.copy(seat).pulled = seq;
-        }
-        sink(Incoming::HistoryPage { more: envelope.has_more });
+    fn acknowledge(&mut self, id: u64, kind: &str, seq: u64, writer: &mut FrameWriter<'_>) {
+        self.scratch.clear();
+        // Writing to a vector can't fail.
+        let _ = write!(
+            self.scratch,
+            r#"{{"type":"ACK","ackType":"{kind}","conversationId":"{id}","msgSeq":{seq}}}"#
+        );
+        writer.text(&self.scratch);
     }
 }
 
@@ -252,7 +125,7 @@ impl Adapter for Petrel {
         retry: bool,
         writer: &mut FrameWriter<'_>,
     ) {
-        let group = self.in_groups.then(|| self.conversation(seat).id);
+        let group = self.in_groups.then(|| self.copies.conversation(seat).id);
         let frame = &mut self.scratch;
         frame.clear();
         let kind = if self.in_groups { "GROUP_CHAT" } else { "SINGLE_CHAT" };
@@ -276,7 +149,7 @@ impl Adapter for Petrel {
         writer: &mut FrameWriter<'_>,
     ) -> bool {
         let count = (group.users.end - group.users.start) as u32;
-        let conversation = self.conversation(seat);
+        let conversation = self.copies.conversation(seat);
         let from = if again { conversation.asked.1 } else { conversation.asked.0 };
         if from >= count {
             return false;
@@ -303,7 +176,7 @@ impl Adapter for Petrel {
         true
     }
 
-    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
+    fn ping(&mut self, _: Seat, token: u64, writer: &mut FrameWriter<'_>) {
         self.scratch.clear();
         let _ = write!(self.scratch, r#"{{"type":"PING","id":{token}}}"#);
         writer.text(&self.scratch);
@@ -316,25 +189,29 @@ impl Adapter for Petrel {
         }
     }
 
-    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) -> u32 {
         if !self.receipts {
-            return;
+            return 0;
         }
-        let conversation = *self.conversation(seat);
-        let copy = self.copy(seat);
+        let conversation = *self.copies.conversation(seat);
+        let each = self.each;
+        let copy = self.copies.copy(seat);
+        if each {
+            let owed = std::mem::take(&mut copy.owed);
+            for seq in &owed {
+                self.acknowledge(conversation.id, "delivered", *seq, writer);
+                self.acknowledge(conversation.id, "read", *seq, writer);
+            }
+            return 2 * owed.len() as u32;
+        }
         let position = copy.seen.contiguous();
         if position <= copy.receipted {
-            return;
+            return 0;
         }
         copy.receipted = position;
         let seq = conversation.base.unwrap_or_default() + u64::from(position);
-        self.scratch.clear();
-        let _ = write!(
-            self.scratch,
-            r#"{{"type":"ACK","ackType":"delivered","conversationId":"{}","msgSeq":{seq}}}"#,
-            conversation.id
-        );
-        writer.text(&self.scratch);
+        self.acknowledge(conversation.id, "delivered", seq, writer);
+        1
     }
 
     fn read_history(
@@ -343,11 +220,11 @@ impl Adapter for Petrel {
         from: HistoryFrom,
         writer: &mut FrameWriter<'_>,
     ) -> bool {
-        let conversation = *self.conversation(seat);
+        let conversation = *self.copies.conversation(seat);
         if conversation.id == 0 {
             return false;
         }
-        let copy = self.copy(seat);
+        let copy = self.copies.copy(seat);
         let base = conversation.base.unwrap_or_default();
         let after = match from {
             HistoryFrom::Start => conversation.first.saturating_sub(1),
