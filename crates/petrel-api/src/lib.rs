@@ -21,6 +21,7 @@ use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
 use petrel_logic::admission::Admission;
 use petrel_logic::calls::Calls;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub struct Api {
     pub identity: Arc<Identity>,
     /// Answers reads.
     pub catchup: Catchup,
+    /// Finds users and reads lists of contacts.
+    pub contacts: Arc<Contacts>,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
     /// How many reads may be under way at once, those of sessions included.

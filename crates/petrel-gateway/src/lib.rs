@@ -32,6 +32,7 @@ use petrel_log::CommandLog;
 use petrel_logic::Refusal;
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
@@ -59,6 +60,8 @@ pub struct Dependencies {
     pub identity: Arc<Identity>,
     /// Answers SYNC and PULL.
     pub catchup: Catchup,
+    /// Reads lists of contacts, and counts applications.
+    pub contacts: Arc<Contacts>,
     /// Is told who is online.
     pub directory: Arc<dyn Directory>,
     /// Tells the time.

@@ -68,6 +68,8 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// Whether only friends can send each other messages.
+    pub chats_need_friendship: bool,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -133,6 +135,7 @@ mod tests {
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            chats_need_friendship: false,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

@@ -26,6 +26,7 @@ use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
@@ -176,7 +177,8 @@ impl Node {
         let (metrics, tasks) = (Arc::clone(&admin.metrics), admin.tasks.clone());
         let (external_users, unstored_local_users) = issuers.external.unstored_users();
         let external_users = external_users || issuers.bench.is_some();
-        let rules = Rules { external_users, unstored_local_users };
+        let chats_need_friendship = config.chats_need_friendship;
+        let rules = Rules { external_users, unstored_local_users, chats_need_friendship };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
         let sequencer = sequencer.with_metrics(metrics.sequencer.clone());
@@ -197,6 +199,7 @@ impl Node {
         // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
+        let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         // Users ask by sockets and by HTTP, and it counts together.
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
@@ -207,6 +210,7 @@ impl Node {
                 log: Arc::clone(&log),
                 identity: Arc::clone(&identity),
                 catchup: catchup.clone(),
+                contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
@@ -255,6 +259,7 @@ impl Node {
         let api = petrel_api::routes(Api {
             identity,
             catchup,
+            contacts,
             calls,
             admission,
             limits: limits.clone(),

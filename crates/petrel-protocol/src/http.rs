@@ -275,6 +275,50 @@ pub struct Receipt {
     pub msg_seq: Seq,
 }
 
+/// `POST /api/contacts/{userId}/apply`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApplication {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What to say to the other: at most 256 UTF-16 code units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// `PUT /api/contacts/{userId}/remark`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemarkChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What to call the friend, at most 64 UTF-16 code units; missing to have no remark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// `GET /api/users/search`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundUser {
+    /// The user.
+    pub user_id: UserId,
+    /// The name the user logs in with; none for users of an external issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// `PATCH /api/users/me/settings`. What is missing stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// Whether others find you by your user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findable: Option<bool>,
+}
+
 /// The answer to what has nothing to say but that it is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Done {}

@@ -73,11 +73,15 @@ reasons! {
     TooLate "too_late" 403 40303 "The message can no longer be recalled or edited: its time is over, or it was recalled.";
     InvalidInvite "invalid_invite" 403 40304 "Registering here takes an invite code, and this one is unknown, used up or over.";
     AnotherUser "another_user" 403 40305 "The token is of another user than the session.";
+    NotReachable "not_reachable" 403 40306 "The other user does not take this from you.";
+    BlockedByYou "blocked_by_you" 403 40307 "You have blocked the other user; unblock the user first.";
+    NotFriends "not_friends" 403 40308 "Here that is for friends only: apply to the other user first.";
     NotFound "not_found" 404 40400 "There is nothing at this path.";
     ConversationNotFound "conversation_not_found" 404 40401 "There is no such conversation, or you are not a member of it.";
     UserNotFound "user_not_found" 404 40402 "There is no such user, or the user is no member of the group.";
     MessageNotFound "message_not_found" 404 40403 "There is no such message, or you may not read it.";
     DeviceNotFound "device_not_found" 404 40404 "You have no log-in of this id.";
+    ApplicationNotFound "application_not_found" 404 40405 "No such application waits; perhaps its time is over.";
     MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
     UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";
     RetryTooOld "retry_too_old" 409 40901 "The message was first sent before the window in which retries are recognised; nothing was stored now.";

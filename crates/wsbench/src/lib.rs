@@ -10,11 +10,13 @@
 compile_error!("the feature `mutants` breaks detectors; it is for debug builds of tests only");
 
 pub mod adapter;
+pub mod capacity;
 pub mod causes;
 pub mod clock;
 pub mod command;
 pub mod conductor;
 pub mod doctor;
+pub mod http;
 pub mod ledger;
 pub mod machine;
 pub mod metrics;
@@ -22,11 +24,13 @@ pub mod metrics;
 mod mutants;
 pub mod pacer;
 pub mod plan;
+pub mod preset;
 pub mod report;
 pub mod scenario;
 pub mod seconds;
 pub mod settings;
 pub mod sink;
+pub mod smoke;
 pub mod span;
 pub mod stamp;
 pub mod target;

@@ -7,7 +7,8 @@ use petrel_logic::requests::{IntoSend, change_message, check_body};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
-    Ack, ClientAckType, MessageEdit, MessageRevoke, RequestId, ServerFrame,
+    Ack, ClientAckType, ContactAction, ContactChange, MessageEdit, MessageRevoke, RequestId,
+    ServerFrame,
 };
 use petrel_types::limits::ACK_ITEMS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq};
@@ -30,6 +31,21 @@ where
     ) -> Result<(), End> {
         let client_message_id = frame.client_message_id().clone();
         let send = frame.into_send();
+        self.begin_or_refuse(send, client_message_id, id).await
+    }
+
+    pub(super) async fn change_contact(
+        &mut self,
+        frame: ContactChange,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let contacts = &self.gateway.shared.dependencies.contacts;
+        let counted = match frame.action {
+            ContactAction::Apply => contacts.count_application(self.user()),
+            _ => Ok(()),
+        };
+        let client_message_id = frame.client_msg_id.clone();
+        let send = counted.and_then(|()| frame.into_send());
         self.begin_or_refuse(send, client_message_id, id).await
     }
 

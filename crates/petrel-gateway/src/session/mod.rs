@@ -267,6 +267,12 @@ where
             ClientFrame::GroupRole(frame) => self.send(frame, id).await,
             ClientFrame::GroupTitle(frame) => self.send(frame, id).await,
             ClientFrame::GroupDissolve(frame) => self.send(frame, id).await,
+            ClientFrame::Contact(frame) => self.change_contact(frame, id).await,
+            ClientFrame::Contacts(request) => {
+                let contacts = &self.gateway.shared.dependencies.contacts;
+                let answer = in_turn(self.gateway, contacts.list(self.user(), &request)).await;
+                self.reply_or_refuse(answer.map(ServerFrame::ContactState), id).await
+            }
             ClientFrame::Ack(ack) => {
                 let outcome = self.receipts(ack, id.clone()).await;
                 self.reply_if_refused(outcome, id).await

@@ -301,7 +301,9 @@ fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Ref
 fn group_profile(conversation: &Conversation, stored: &[u8]) -> Result<Option<Profile>, Refusal> {
     match conversation.kind {
         ConversationKind::Group => Profile::decode(stored).map(Some).map_err(of_store),
-        ConversationKind::Single { .. } | ConversationKind::Personal { .. } => Ok(None),
+        ConversationKind::Single { .. }
+        | ConversationKind::Personal { .. }
+        | ConversationKind::Pair { .. } => Ok(None),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Who may come in.
     pub identity: IdentitySection,
+    /// What users are to each other.
+    pub contacts: ContactsSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -162,6 +164,15 @@ pub enum BenchIssuerSetting {
     Loopback,
     /// Everywhere.
     Anywhere,
+}
+
+/// `[contacts]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContactsSection {
+    /// Whether only friends can send each other messages. If not, anybody can write to anybody who
+    /// has not blocked the sender. Groups are not concerned.
+    pub chats_need_friendship: bool,
 }
 
 /// `[retention]`
@@ -400,6 +411,7 @@ impl Config {
             },
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
+            chats_need_friendship: self.contacts.chats_need_friendship,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             tls: self.tls.node(),

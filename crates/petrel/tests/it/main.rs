@@ -8,6 +8,7 @@ mod auth;
 mod backup;
 mod chat;
 mod config;
+mod contacts;
 mod crash;
 mod delivery;
 mod disk_and_clock;

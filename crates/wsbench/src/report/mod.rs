@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::causes;
-use crate::conductor::Conducted;
+use crate::conductor::{Conducted, Done};
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
 use crate::machine;
@@ -21,7 +21,7 @@ use crate::plan::{Language, Output, Plan};
 use crate::seconds::Row;
 use crate::trend::trend;
 use crate::verdict::Verdict;
-use crate::worker::{Step, Trend, Watched};
+use crate::worker::{Plateau, Step, Trend, Watched};
 
 pub use parts::{ErrorClass, Generator, Limit, Rates, Stop, TimesSummary};
 pub use rating::Rating;
@@ -73,6 +73,10 @@ pub struct Report {
     pub errors: Vec<ErrorClass>,
     /// The steps of the connection rate.
     pub steps: Vec<Step>,
+    /// The steps of a rising load.
+    pub plateaus: Vec<Plateau>,
+    /// Commands that were run meanwhile.
+    pub actions: Vec<Done>,
     /// How the generator itself fared.
     pub generator: Generator,
     /// What was seen of the server.
@@ -89,7 +93,7 @@ impl Report {
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
     ) -> Self {
-        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, workers } =
+        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, actions, workers } =
             conducted;
         let verdict = Verdict::of(plan, &merged, interrupted);
         let measured_seconds = merged.measured_seconds();
@@ -151,7 +155,7 @@ impl Report {
             measured_seconds,
             interrupted,
             run,
-            plan: plan.clone(),
+            plan: plan.without_secrets(),
             verdict,
             rates,
             times_ms,
@@ -164,6 +168,8 @@ impl Report {
             deliveries: merged.tally.clone(),
             errors,
             steps: merged.steps.clone(),
+            plateaus: merged.plateaus.clone(),
+            actions,
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),
