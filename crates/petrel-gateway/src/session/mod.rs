@@ -270,7 +270,8 @@ where
             ClientFrame::Contact(frame) => self.change_contact(frame, id).await,
             ClientFrame::Contacts(request) => {
                 let contacts = &self.gateway.shared.dependencies.contacts;
-                let answer = in_turn(self.gateway, contacts.list(self.user(), &request)).await;
+                let read = contacts.list(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::ContactState), id).await
             }
             ClientFrame::Ack(ack) => {
