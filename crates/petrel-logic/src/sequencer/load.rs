@@ -134,10 +134,10 @@ impl Sequencer {
                     self.load_foreign_pair(command.actor, *user, lookups).await?;
                 }
             }
-            Content::Settings { friend_code: Some(code), .. } => {
-                if self.store.code_holder(code).await?.is_some() {
-                    lookups.taken_codes.insert(code.clone());
-                }
+            Content::Settings { friend_code: Some(code), .. }
+                if self.store.code_holder(code).await?.is_some() =>
+            {
+                lookups.taken_codes.insert(code.clone());
             }
             _ => {}
         }
