@@ -13,7 +13,8 @@ use petrel_protocol::frame::{
     ClientFrame, Events, Limits, Rates, ServerFrame, UserSettings, json_schema,
 };
 use petrel_protocol::http::{
-    Credentials, Devices, Failure, LoggedIn, Profile, RefreshRequest, Revoked, Success,
+    Credentials, Devices, Failure, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked,
+    Success,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -169,6 +170,8 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Claims>(&value) => "claims",
         () if is::<CloseReason>(&value) => "close",
         () if value == serde_json::json!({ "status": "ok" }) => "health",
+        () if is::<NewInvite>(&value) => "new invite",
+        () if is::<Success<Invite>>(&value) => "invite",
         () if is::<RefreshRequest>(&value) => "refresh request",
         () if value["total_connections"].is_u64() => "stats",
         () => return None,
