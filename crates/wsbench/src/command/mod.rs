@@ -1,8 +1,12 @@
 //! The command line.
 
+mod compare;
 mod go_style;
+mod keep;
 mod progress;
+mod render;
 mod run;
+mod told;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -81,6 +85,12 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
+    /// Write the report of a run that is over again, as an HTML page or in another form
+    #[command(after_help = render::AFTER_HELP)]
+    Report(render::Arguments),
+    /// Compare two runs, or two sets of repeats: is the second worse?
+    #[command(after_help = compare::AFTER_HELP)]
+    Compare(compare::Arguments),
     /// Print the JSON Schema of reports
     Schema,
     /// A worker process of a run; started by wsbench itself
@@ -120,6 +130,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Subcommands::Doctor { conns, targets, sources, json }) => {
             run_doctor(conns, targets, sources, json, &signals)
         }
+        Some(Subcommands::Report(arguments)) => render::run(&arguments),
+        Some(Subcommands::Compare(arguments)) => compare::run(&arguments),
         Some(Subcommands::Schema) => print(&crate::report::json_schema()),
         Some(Subcommands::Worker) => worker(&signals),
     }

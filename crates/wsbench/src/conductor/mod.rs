@@ -39,6 +39,26 @@ pub trait Audience {
     fn second(&mut self, seconds: &Seconds);
     /// Every connection has been tried; the measured part begins.
     fn ramped(&mut self, seconds: &Seconds);
+    /// A moment has passed: called several times a second, and must return soon.
+    fn moment(&mut self, _seconds: &Seconds, _watch: &crate::watch::Watch) {}
+}
+
+/// Two who are told the same, one after the other.
+impl<A: Audience, B: Audience> Audience for (&mut A, &mut B) {
+    fn second(&mut self, seconds: &Seconds) {
+        self.0.second(seconds);
+        self.1.second(seconds);
+    }
+
+    fn ramped(&mut self, seconds: &Seconds) {
+        self.0.ramped(seconds);
+        self.1.ramped(seconds);
+    }
+
+    fn moment(&mut self, seconds: &Seconds, watch: &crate::watch::Watch) {
+        self.0.moment(seconds, watch);
+        self.1.moment(seconds, watch);
+    }
 }
 
 /// Why there is no report.
@@ -67,6 +87,9 @@ pub struct Conducted {
     pub elapsed_seconds: f64,
     /// The workers, and whether they were processes.
     pub workers: (usize, bool),
+    /// When every connection had been tried, in seconds of the run; none if it did not
+    /// come to that.
+    pub ramped_at_seconds: Option<f64>,
 }
 
 /// Conducts a run to its end.
@@ -108,6 +131,7 @@ pub fn conduct(
         merged: Merged::default(),
         steps: vec![Vec::new(); shares.shares.len()],
         ramped: 0,
+        ramped_at: None,
         done: 0,
         interrupts: 0,
     };
@@ -136,6 +160,7 @@ pub fn conduct(
         interrupted: orchestra.interrupts > 0,
         elapsed_seconds: (clock::now() - began) as f64 / 1e9,
         workers: (shares.shares.len(), shares.processes),
+        ramped_at_seconds: orchestra.ramped_at.map(|at| at.saturating_sub(origin) as f64 / 1e9),
     })
 }
 
@@ -147,6 +172,7 @@ struct Orchestra {
     merged: Merged,
     steps: Vec<Vec<StepResult>>,
     ramped: usize,
+    ramped_at: Option<Nanos>,
     done: usize,
     interrupts: u32,
 }
@@ -176,6 +202,7 @@ impl Orchestra {
                 self.tell_all(Command::Stop);
             }
             watch.sample();
+            audience.moment(&self.seconds, watch);
         }
         Ok(())
     }
@@ -191,6 +218,7 @@ impl Orchestra {
             Update::Ramped => {
                 self.ramped += 1;
                 if self.ramped == self.workers.len() {
+                    self.ramped_at = Some(clock::now());
                     watch.ramped(self.seconds.live());
                     audience.ramped(&self.seconds);
                     self.tell_all(Command::Begin(clock::now() + BEGIN_AFTER));

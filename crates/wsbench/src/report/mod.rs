@@ -1,7 +1,13 @@
 //! The report of a run: everything measured, what it comes to, and under which
-//! conditions. One structure; [`text`], [`csv`](table) and JSON are forms of it.
+//! conditions. One structure; [`text`], [`csv`](table), [`html`], [`markdown`], [`junit`]
+//! and JSON are forms of it.
 
+pub(crate) mod html;
+mod json;
+mod junit;
+mod markdown;
 mod parts;
+mod plan_words;
 mod rating;
 mod table;
 mod text;
@@ -15,20 +21,22 @@ use crate::causes;
 use crate::conductor::Conducted;
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
-use crate::machine;
+use crate::machine::{self, Machine};
 use crate::metrics::{Counters, Sparse};
 use crate::plan::{Language, Output, Plan};
 use crate::seconds::Row;
+use crate::slices::Slice;
 use crate::trend::trend;
 use crate::verdict::Verdict;
 use crate::worker::{Step, Trend, Watched};
 
-pub use parts::{ErrorClass, Generator, Limit, Rates, Stop, TimesSummary};
+pub use parts::{ErrorClass, Generator, Limit, Phases, Rates, Stop, TimesSummary};
+pub use plan_words::plan_in_words;
 pub use rating::Rating;
 
 /// The version of the report's form. The second number rises when fields are added, the
 /// first when they change or go.
-pub const FORM: &str = "wsbench.report/1.0";
+pub const FORM: &str = "wsbench.report/1.1";
 
 /// Shorter runs say nothing of how latency changes over time, in seconds.
 const TREND_SECONDS_MIN: f64 = 60.0;
@@ -51,6 +59,15 @@ pub struct Report {
     pub interrupted: bool,
     /// The run's random name, part of every message.
     pub run: u32,
+    /// The command line, without what is secret in it.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// The machine that the generator ran on.
+    #[serde(default)]
+    pub machine: Option<Machine>,
+    /// When what of the run was.
+    #[serde(default)]
+    pub phases: Phases,
     /// What was to be done.
     pub plan: Plan,
     /// What it comes to.
@@ -79,6 +96,9 @@ pub struct Report {
     pub server: Option<Watched>,
     /// Second by second.
     pub seconds: Vec<Row>,
+    /// The run in at most sixty slices, with histograms: what runs are compared by.
+    #[serde(default)]
+    pub slices: Vec<Slice>,
 }
 
 impl Report {
@@ -88,9 +108,17 @@ impl Report {
         conducted: Conducted,
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
+        command: Option<String>,
     ) -> Self {
-        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, workers } =
-            conducted;
+        let Conducted {
+            merged,
+            mut seconds,
+            run,
+            interrupted,
+            elapsed_seconds,
+            workers,
+            ramped_at_seconds,
+        } = conducted;
         let verdict = Verdict::of(plan, &merged, interrupted);
         let measured_seconds = merged.measured_seconds();
         let per_second = |count: u64| {
@@ -151,6 +179,9 @@ impl Report {
             measured_seconds,
             interrupted,
             run,
+            command,
+            machine: Some(machine::describe()),
+            phases: Phases::of(plan, ramped_at_seconds, measured_seconds),
             plan: plan.clone(),
             verdict,
             rates,
@@ -167,6 +198,7 @@ impl Report {
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),
+            slices: seconds.slices(),
             counters,
         }
     }
@@ -175,10 +207,11 @@ impl Report {
     pub fn print(&self, output: Output, language: Language) -> String {
         match output {
             Output::Text => text::write(self, language),
-            Output::Json => {
-                serde_json::to_string_pretty(self).expect("a report has no odd keys") + "\n"
-            }
+            Output::Json => json::write(self),
             Output::Csv => table::report(self),
+            Output::Html => html::write(self, language),
+            Output::Markdown => markdown::write(self, language),
+            Output::Junit => junit::write(self),
         }
     }
 
