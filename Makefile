@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build wsbench bench-local bench-figures test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
+.PHONY: help run build wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,8 +23,29 @@ wsbench: ## Build the load generator, target/release/wsbench
 bench-local: build wsbench ## Start a node, run a small connect, ping and end-to-end set, print the reports
 	tests/bench-local.sh
 
+# A server that runs already, for the next three.
+SERVER ?= localhost:8084
+
+bench-ws-10k: wsbench ## Hold 10,000 connections to a server that runs (SERVER=localhost:8084 ARGS="--duration 2m")
+	deploy/scripts/bench-ws.sh $(SERVER) 10000 -- $(ARGS)
+
+bench-ws-50k: wsbench ## The same with 50,000
+	deploy/scripts/bench-ws.sh $(SERVER) 50000 -- $(ARGS)
+
+bench-collect: ## Collect what a test left on this machine into results/ (ARGS="NAMESPACE" for a cluster)
+	deploy/scripts/collect.sh $(or $(ARGS),-) --server $(SERVER)
+
+bench-stop: ## End your runs of wsbench on this machine; each still prints its report
+	pkill -INT -x -U "$$(id -u)" wsbench || echo "no wsbench runs here"
+
+reference-commands: build wsbench ## Run every command that the reference systems' documents print, scaled down
+	tests/reference-commands.sh
+
 bench-figures: build wsbench ## Measure what docs/benchmarks.md says of wsbench and a node (a quarter of an hour, idle machine)
 	BENCH=figures tests/bench-local.sh
+
+bench-gateway: build wsbench ## Measure what a connection and a message cost the server (five minutes, idle machine)
+	python3 tests/gateway_figures.py $(ARGS)
 
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked

@@ -13,28 +13,9 @@ results/. More options go to wsbench and win: bench-msg.sh -- --conns 200 --dura
 USAGE
 }
 
-server=localhost:8084
-steps=""
-while [ $# -gt 0 ]; do
-    case "$1" in
-        -h | --help)
-            usage
-            exit 0
-            ;;
-        --)
-            shift
-            break
-            ;;
-        *:*) server="$1" ;;
-        *[!0-9]* | "")
-            echo "bench-msg.sh: $1 is neither HOST:PORT nor a number; see --help" >&2
-            exit 2
-            ;;
-        *) steps="$steps $1" ;;
-    esac
-    shift
-done
 here="$(cd "$(dirname "$0")" && pwd)"
+# shellcheck source=deploy/scripts/ladder.sh
+. "$here/ladder.sh"
 # shellcheck source=deploy/scripts/wsbench-path.sh
 . "$here/wsbench-path.sh"
 for rate in ${steps:-1000 5000 10000 20000}; do

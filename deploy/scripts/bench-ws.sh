@@ -12,28 +12,9 @@ More options go to wsbench and win: bench-ws.sh localhost:8084 1000 -- --duratio
 USAGE
 }
 
-server=localhost:8084
-steps=""
-while [ $# -gt 0 ]; do
-    case "$1" in
-        -h | --help)
-            usage
-            exit 0
-            ;;
-        --)
-            shift
-            break
-            ;;
-        *:*) server="$1" ;;
-        *[!0-9]* | "")
-            echo "bench-ws.sh: $1 is neither HOST:PORT nor a number; see --help" >&2
-            exit 2
-            ;;
-        *) steps="$steps $1" ;;
-    esac
-    shift
-done
 here="$(cd "$(dirname "$0")" && pwd)"
+# shellcheck source=deploy/scripts/ladder.sh
+. "$here/ladder.sh"
 # shellcheck source=deploy/scripts/wsbench-path.sh
 . "$here/wsbench-path.sh"
 for conns in ${steps:-1000 10000 30000 50000}; do

@@ -20,6 +20,7 @@ use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::{Failure, Success};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tracing::Instrument;
 
 use crate::Metrics;
@@ -143,7 +144,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        match Json::<T>::from_request(request, state).await {
+        let text = Json::<Box<RawValue>>::from_request(request, state).await;
+        let Json(text) = text.map_err(|rejection| Refused(refusal_of(&rejection)))?;
+        // Serde would also fill a structure from an array of its fields, in their order.
+        if !text.get().starts_with('{') {
+            let refusal = Refusal::new(ErrorReason::InvalidField, "the body must be a JSON object");
+            return Err(Refused(refusal));
+        }
+        match Json::<T>::from_bytes(text.get().as_bytes()) {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(Refused(refusal_of(&rejection))),
         }

@@ -4,7 +4,7 @@
 //! A request beyond is refused with 429 and a time to try again, and counts for nothing:
 //! who goes on asking gets as much as somebody who waits.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use petrel_logic::Refusal;
 use petrel_logic::budget::{Budget, Budgets, Costs, Rates};
+use petrel_logic::identity::network_of;
 use petrel_protocol::ErrorReason;
 use petrel_types::{OperatingLimits, UserId};
 
@@ -90,16 +91,6 @@ fn refuse_beyond<K: Eq + std::hash::Hash>(
     budgets.try_spend(budget, REQUEST, now).map_err(|retry_after_ms| {
         Refusal::new(ErrorReason::TooManyRequests, message).retry_after(retry_after_ms.into())
     })
-}
-
-/// What counts as one address: one of IPv4, or a network of IPv6 as it is given to one
-/// customer.
-fn network_of(address: IpAddr) -> IpAddr {
-    const NETWORK: u128 = !0 << 64;
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
-    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use tokio::time::timeout;
 
 use crate::counters::Counters;
 
-/// Those who are refused come back spread over this many milliseconds.
-const RETURN_SPREAD_MS: u64 = 5_000;
+/// Those who are refused, and those whom a drain sends away, come back spread over this
+/// many milliseconds.
+pub(crate) const RETURN_SPREAD_MS: u64 = 5_000;
 
 /// The gates of a gateway.
 pub(crate) struct Admission {

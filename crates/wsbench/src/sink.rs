@@ -37,8 +37,13 @@ struct Peer {
 impl Sink {
     /// Starts a sink on a free port of 127.0.0.1.
     pub fn start() -> io::Result<Self> {
+        Self::listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Starts a sink on `address`; with port 0, on a free port.
+    pub fn listen(address: SocketAddr) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let mut listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -48,9 +53,12 @@ impl Sink {
         })?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
-}
 
-impl Sink {
+    /// Whether it has ended by itself, which is a failure.
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Ends it, and says how many connections it has had.
     pub fn finish(mut self) -> io::Result<u64> {
         self.stop.store(true, Ordering::Relaxed);

@@ -23,6 +23,7 @@ use petrel_websocket::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
+use crate::admission::RETURN_SPREAD_MS;
 use crate::metrics;
 
 /// How long a write may make no progress before the peer counts as too slow.
@@ -30,9 +31,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long the peer may take to return our close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Clients sent away by a drain come back spread over this many milliseconds.
-const RETURN_SPREAD_MS: u64 = 5_000;
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;

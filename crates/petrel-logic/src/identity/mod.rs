@@ -39,6 +39,7 @@ pub use self::settings::{
     ExternalIssuer, IdentitySettings, IssuerIds, Registration, Source, ThrottleSettings,
 };
 use self::throttle::Throttle;
+pub use self::throttle::network_of;
 use crate::Refusal;
 
 /// Somebody whose token was good.

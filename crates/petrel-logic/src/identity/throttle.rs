@@ -118,7 +118,9 @@ fn pair(address: IpAddr, account: &str) -> Pair {
     Pair { address, account: account.to_ascii_lowercase().into() }
 }
 
-fn network_of(address: IpAddr) -> IpAddr {
+/// What counts as one address: one of IPv4, or a network of IPv6 as it is given to one
+/// customer.
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

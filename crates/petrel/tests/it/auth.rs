@@ -83,6 +83,10 @@ async fn wrong_registrations_and_log_ins_are_refused_with_their_reasons() -> Res
         (login, credentials("ann", "wrong horse"), "bad_credentials"),
         (login, credentials("nobody", PASSWORD), "bad_credentials"),
         (login, json!({"username": 1}).to_string(), "invalid_field"),
+        // The fields in their order are no body, even where all of them may be left out.
+        (register, json!(["ben", PASSWORD]).to_string(), "invalid_field"),
+        ("/api/auth/logout", "[]".to_owned(), "invalid_field"),
+        ("/api/auth/logout", "null".to_owned(), "invalid_field"),
     ];
     for (path, body, reason) in cases {
         let answer = http.post(path, &body).await?;

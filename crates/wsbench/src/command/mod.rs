@@ -10,16 +10,19 @@ mod told;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::conductor::{self, Signals};
 use crate::settings::Settings;
+use crate::sink::Sink;
 use crate::verdict::Outcome;
 use crate::{doctor, scenario};
 
@@ -91,6 +94,15 @@ enum Subcommands {
     /// Compare two runs, or two sets of repeats: is the second worse?
     #[command(after_help = compare::AFTER_HELP)]
     Compare(compare::Arguments),
+    /// Serve a bare echo server, to see what any server costs at least on this machine
+    ///
+    /// One thread, no protocol but WebSocket's. Measure it as you measure your server, with
+    /// `--adapter echo`, and compare. Ends with Ctrl-C.
+    Sink {
+        /// Where to listen; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
     /// Print the JSON Schema of reports
     Schema,
     /// A worker process of a run; started by wsbench itself
@@ -132,6 +144,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some(Subcommands::Report(arguments)) => render::run(&arguments),
         Some(Subcommands::Compare(arguments)) => compare::run(&arguments),
+        Some(Subcommands::Sink { listen }) => serve_sink(listen, &signals),
         Some(Subcommands::Schema) => print(&crate::report::json_schema()),
         Some(Subcommands::Worker) => worker(&signals),
     }
@@ -225,6 +238,22 @@ fn wrapped(text: &str, width: usize) -> String {
         line += word;
     }
     lines + &format!("  {line}\n")
+}
+
+/// Serves until it is interrupted.
+fn serve_sink(listen: SocketAddr, signals: &Signals) -> ExitCode {
+    let sink = match Sink::listen(listen) {
+        Ok(sink) => sink,
+        Err(error) => return fail(Outcome::Error, &format!("can't listen on {listen}: {error}")),
+    };
+    print(&format!("ws://{}/\n", sink.address));
+    while signals.interrupts.load(Ordering::Relaxed) == 0 && !sink.is_finished() {
+        thread::sleep(Duration::from_millis(100));
+    }
+    match sink.finish() {
+        Ok(_) => code(Outcome::Ok),
+        Err(error) => fail(Outcome::Error, &format!("the sink failed: {error}")),
+    }
 }
 
 fn run_doctor(conns: u64, targets: u64, sources: u64, json: bool, signals: &Signals) -> ExitCode {

@@ -7,6 +7,7 @@ mod honesty;
 mod reference_commands;
 mod reports;
 mod server_metrics;
+mod sink;
 mod support;
 mod tls;
 mod trial;
