@@ -28,6 +28,7 @@ pub mod plan;
 pub mod plot;
 pub mod report;
 pub mod scenario;
+pub mod scorecard;
 pub mod seconds;
 pub mod settings;
 pub mod sink;

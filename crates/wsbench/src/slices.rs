@@ -160,7 +160,10 @@ mod tests {
         assert_eq!(list.iter().map(|slice| slice.sent).sum::<u64>(), 2_000);
         assert_eq!(list.iter().map(|slice| slice.delivered).sum::<u64>(), 1_000);
         for (index, slice) in list.iter().enumerate() {
-            assert_eq!((slice.from_second, slice.to_second), (index as u64 * 32, index as u64 * 32 + 32));
+            assert_eq!(
+                (slice.from_second, slice.to_second),
+                (index as u64 * 32, index as u64 * 32 + 32)
+            );
             assert_eq!(slice.histograms_us.keys().collect::<Vec<_>>(), ["e2e"]);
             let count: u64 = slice.histograms_us["e2e"].iter().map(|(_, count)| count).sum();
             assert_eq!(count, slice.delivered);

@@ -6,6 +6,7 @@ mod keep;
 mod progress;
 mod render;
 mod run;
+mod scorecard;
 mod told;
 
 use std::ffi::OsString;
@@ -91,6 +92,9 @@ enum Subcommands {
     /// Write the report of a run that is over again, as an HTML page or in another form
     #[command(after_help = render::AFTER_HELP)]
     Report(render::Arguments),
+    /// Fill the scorecard of the reference systems' guide from folders of results
+    #[command(after_help = scorecard::AFTER_HELP)]
+    Scorecard(scorecard::Arguments),
     /// Compare two runs, or two sets of repeats: is the second worse?
     #[command(after_help = compare::AFTER_HELP)]
     Compare(compare::Arguments),
@@ -143,6 +147,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             run_doctor(conns, targets, sources, json, &signals)
         }
         Some(Subcommands::Report(arguments)) => render::run(&arguments),
+        Some(Subcommands::Scorecard(arguments)) => scorecard::run(&arguments),
         Some(Subcommands::Compare(arguments)) => compare::run(&arguments),
         Some(Subcommands::Sink { listen }) => serve_sink(listen, &signals),
         Some(Subcommands::Schema) => print(&crate::report::json_schema()),

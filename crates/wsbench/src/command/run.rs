@@ -163,7 +163,11 @@ impl Presentation {
             verbose: settings.verbose.unwrap_or(false),
             plain: settings.plain.unwrap_or(false),
             prometheus: settings.prometheus,
-            remote_write: settings.prometheus_remote_write.as_deref().map(str::parse).transpose()?,
+            remote_write: settings
+                .prometheus_remote_write
+                .as_deref()
+                .map(str::parse)
+                .transpose()?,
             repeat: settings.repeat.unwrap_or(1),
         })
     }
@@ -208,7 +212,9 @@ fn conduct(
     };
     // What is said from here on is said on the terminal as it was.
     drop(live);
-    let conducted = conducted?;
+    let mut conducted = conducted?;
+    // The last second is over, too.
+    conducted.seconds.finish();
     if let Some(complaint) = exporter.finish(&conducted.seconds) {
         say(&complaint);
     }

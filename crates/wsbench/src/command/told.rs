@@ -23,7 +23,8 @@ pub(super) fn command_line(arguments: &[OsString]) -> String {
 fn without_secrets(argument: &str) -> String {
     if let Some((name, _)) = argument.split_once(':')
         && let Some(header) = name.rsplit('=').next()
-        && SECRET_HEADERS.contains(&header.trim().trim_start_matches("-H").to_ascii_lowercase().as_str())
+        && SECRET_HEADERS
+            .contains(&header.trim().trim_start_matches("-H").to_ascii_lowercase().as_str())
     {
         return format!("{name}: {HIDDEN}");
     }
@@ -99,7 +100,8 @@ mod tests {
             "X-Room: 7",
         ]);
         assert!(!line.contains("s3cret"), "{line}");
-        for kept in ["Authorization: ***", "room=1", "https://user:***@host/api/push", "X-Room: 7"] {
+        for kept in ["Authorization: ***", "room=1", "https://user:***@host/api/push", "X-Room: 7"]
+        {
             assert!(line.contains(kept), "{kept} is missing in {line}");
         }
     }

@@ -21,33 +21,72 @@ pub(super) struct Interval {
     pub(super) high: f64,
 }
 
-/// The interval of the change of a statistic from the first side to the second: of so many
-/// draws, all but `error`. Each side is a set of runs, each run a list of slices. None if a
-/// run has too few slices.
-pub(super) fn interval(
+/// The intervals of the changes of some statistics from the first side to the second, each
+/// of which errs in a share `error` of all comparisons. Each side is a set of runs, each
+/// run a list of slices. None if a run has too few slices, or nothing can be drawn.
+pub(super) fn intervals(
     sides: &[Vec<Vec<Sample>>; 2],
-    statistic: Statistic,
+    statistics: &[Statistic],
     error: f64,
     draws: usize,
     random: &mut fastrand::Rng,
-) -> Option<Interval> {
+) -> Vec<Option<Interval>> {
     if sides.iter().flatten().any(|run| run.len() < SLICES_MIN) {
-        return None;
+        return vec![None; statistics.len()];
     }
     let dense = sides.each_ref().map(|runs| Dense::of(runs));
-    let mut changes: Vec<f64> = (0..draws)
-        .map(|_| {
-            let [before, after] = dense.each_ref().map(|side| side.draw(statistic, random));
-            after / before - 1.0
-        })
-        .filter(|change| change.is_finite())
-        .collect();
-    if changes.len() < draws / 2 {
-        return None;
+    let mut changes = vec![Vec::with_capacity(draws); statistics.len()];
+    for _ in 0..draws {
+        let [before, after] = dense.each_ref().map(|side| side.draw(random));
+        for (statistic, changes) in statistics.iter().zip(&mut changes) {
+            let change = f64::ln(after.value(*statistic) / before.value(*statistic));
+            changes.extend(change.is_finite().then_some(change));
+        }
     }
+    let wider = widening(sides, error);
+    changes
+        .into_iter()
+        .map(|changes| (changes.len() > draws / 2).then(|| within(changes, error, wider)))
+        .collect()
+}
+
+/// Where all but a share `error` of the changes lie, on both sides of the middle so many
+/// times as far away as they do.
+fn within(mut changes: Vec<f64>, error: f64, wider: f64) -> Interval {
     changes.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| changes[((changes.len() - 1) as f64 * share).round() as usize];
-    Some(Interval { low: at(error / 2.0), high: at(1.0 - error / 2.0) })
+    let middle = at(0.5);
+    let end = |share| (middle + wider * (at(share) - middle)).exp_m1();
+    Interval { low: end(error / 2.0), high: end(1.0 - error / 2.0) }
+}
+
+/// A bootstrap of few independent parts is too sure of itself, as the normal distribution
+/// is where Student's belongs: it divides by n where n - 1 is due, and knows nothing of how
+/// uncertain the spread itself is. What is independent are the runs of a set, or the blocks
+/// of a single run.
+fn widening(sides: &[Vec<Vec<Sample>>; 2], error: f64) -> f64 {
+    let parts = sides.each_ref().map(|runs| match &runs[..] {
+        [run] => (run.len() as f64 / block_of(run.len()) as f64).max(2.0),
+        runs => runs.len() as f64,
+    });
+    let fewest = parts[0].min(parts[1]);
+    let freedom = parts[0] + parts[1] - 2.0;
+    let z = normal_quantile(error / 2.0);
+    // Student's quantile from the normal one (Fisher and Cornish 1960), to the third order.
+    let student = z
+        + (z.powi(3) + z) / (4.0 * freedom)
+        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * freedom.powi(2))
+        + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z)
+            / (384.0 * freedom.powi(3));
+    (fewest / (fewest - 1.0)).sqrt() * student / z
+}
+
+/// Beyond which value a share of a normal distribution lies, for shares below a half
+/// (Abramowitz and Stegun 1964, 26.2.23; to within 0.00045).
+fn normal_quantile(share: f64) -> f64 {
+    let t = (-2.0 * share.ln()).sqrt();
+    t - (2.515517 + 0.802853 * t + 0.010328 * t * t)
+        / (1.0 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t.powi(3))
 }
 
 /// A side, with its buckets numbered, so that thousands of draws are cheap.
@@ -59,7 +98,10 @@ struct Dense {
 enum DenseSlice {
     /// Places in `values`, and how many.
     Times(Vec<(u32, u64)>),
-    Count { count: u64, seconds: u64 },
+    Count {
+        count: u64,
+        seconds: u64,
+    },
 }
 
 impl Dense {
@@ -94,37 +136,60 @@ impl Dense {
         Self { values, runs }
     }
 
-    /// The statistic of a side that might have been measured.
-    fn draw(&self, statistic: Statistic, random: &mut fastrand::Rng) -> f64 {
-        let mut counts = vec![0; self.values.len()];
-        let (mut count, mut seconds) = (0, 0);
+    /// A side that might have been measured.
+    fn draw(&self, random: &mut fastrand::Rng) -> Drawn<'_> {
+        let mut drawn = Drawn {
+            values: &self.values,
+            counts: vec![0; self.values.len()],
+            count: 0,
+            seconds: 0,
+        };
         for _ in 0..self.runs.len() {
             let run = &self.runs[random.usize(..self.runs.len())];
             draw_blocks(run.len(), random, |place| match &run[place] {
                 DenseSlice::Times(buckets) => {
-                    buckets.iter().for_each(|(place, more)| counts[*place as usize] += more);
+                    buckets.iter().for_each(|(place, more)| drawn.counts[*place as usize] += more)
                 }
-                DenseSlice::Count { count: more, seconds: longer } => {
-                    count += more;
-                    seconds += longer;
+                DenseSlice::Count { count, seconds } => {
+                    drawn.count += count;
+                    drawn.seconds += seconds;
                 }
             });
         }
+        drawn
+    }
+}
+
+/// What was drawn.
+struct Drawn<'a> {
+    values: &'a [u64],
+    counts: Vec<u64>,
+    count: u64,
+    seconds: u64,
+}
+
+impl Drawn<'_> {
+    fn value(&self, statistic: Statistic) -> f64 {
         match statistic {
-            Statistic::Rate => count as f64 / seconds as f64,
+            Statistic::Rate => self.count as f64 / self.seconds as f64,
             Statistic::Quantile(quantile) => {
-                let buckets = self.values.iter().copied().zip(counts);
+                let buckets = self.values.iter().copied().zip(self.counts.iter().copied());
                 quantile_of_sorted(buckets, quantile)
             }
         }
     }
 }
 
+/// How many neighbouring slices are drawn together: twice the cube root of their number,
+/// the rate that Künsch found best.
+fn block_of(length: usize) -> usize {
+    (2.0 * (length as f64).cbrt()).round().max(1.0) as usize
+}
+
 /// As many places as there are, in blocks of neighbours that begin anywhere; the end is
-/// followed by the beginning. Blocks grow with the cube root of the length, which is the
-/// rate that Künsch found best.
+/// followed by the beginning.
 fn draw_blocks(length: usize, random: &mut fastrand::Rng, mut take: impl FnMut(usize)) {
-    let block = (length as f64).cbrt().round().max(1.0) as usize;
+    let block = block_of(length);
     let mut drawn = 0;
     while drawn < length {
         let from = random.usize(..length);
@@ -172,6 +237,20 @@ mod tests {
             assert!((quantile(buckets.clone(), at) - value).abs() <= 1.0, "{at}");
         }
         assert!(quantile(Vec::new(), 0.5).is_nan());
+    }
+
+    #[test]
+    fn few_parts_are_less_sure() {
+        // Against tables of Student's distribution.
+        for (share, z) in [(0.025, 1.95996), (0.005, 2.57583), (0.00625, 2.49771)] {
+            assert!((normal_quantile(share) - z).abs() < 0.001, "{share}");
+        }
+        let set = |runs: usize| vec![vec![Sample::Count { count: 1, seconds: 1 }; 20]; runs];
+        let five = widening(&[set(5), set(5)], 0.05);
+        let tables = (5.0_f64 / 4.0).sqrt() * 2.306 / 1.95996;
+        assert!((five - tables).abs() < 0.02, "{five} is not {tables}");
+        assert!(widening(&[set(2), set(2)], 0.05) > 2.0 * five);
+        assert!(widening(&[set(100), set(100)], 0.05) < 1.02);
     }
 
     #[test]

@@ -106,11 +106,15 @@ impl Comparison {
         let say = |words: [&'static str; 2]| words[usize::from(language == Language::Zh)];
         let tolerated = self.tolerated_percent;
         if self.newly_broken {
-            return say(["REGRESSION: deliveries are broken in B and were not in A", "退化：B 的投递出错，A 没有"])
-                .to_owned();
+            return say([
+                "REGRESSION: deliveries are broken in B and were not in A",
+                "退化：B 的投递出错，A 没有",
+            ])
+            .to_owned();
         }
         let of = |judgement| {
-            let names = self.differences.iter().filter(|difference| difference.judgement == judgement);
+            let names =
+                self.differences.iter().filter(|difference| difference.judgement == judgement);
             names.map(|difference| difference.figure.as_str()).collect::<Vec<_>>().join(", ")
         };
         let (worse, unclear) = (of(Judgement::Worse), of(Judgement::Unclear));

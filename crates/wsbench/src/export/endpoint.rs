@@ -29,7 +29,8 @@ impl Endpoint {
         let wrong = |error| format!("can't listen on {address} for --prometheus: {error}");
         let listener = TcpListener::bind(address).map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
-        let (page, is_over) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicBool::new(false)));
+        let (page, is_over) =
+            (Arc::new(Mutex::new(String::new())), Arc::new(AtomicBool::new(false)));
         let (shared, over) = (page.clone(), is_over.clone());
         let server = thread::Builder::new().name("prometheus".to_owned()).spawn(move || {
             for socket in listener.incoming() {

@@ -21,6 +21,13 @@ use crate::watch::{Sample, Watch};
 use endpoint::Endpoint;
 pub use remote_write::{Destination, RemoteWrite};
 
+/// The names of all metrics, in the order of the page.
+pub fn names() -> Vec<&'static str> {
+    let server = Sample { at_seconds: 0.0, memory: 0, cpu: 0 };
+    let metrics = samples::collect(0, &Seconds::new(1), Some(server));
+    metrics.iter().map(|metric| metric.name).collect()
+}
+
 /// Who is told of a run while it goes on.
 pub struct Exporter<'a> {
     plan: &'a Plan,
@@ -42,7 +49,8 @@ impl<'a> Exporter<'a> {
         remote: Option<&Destination>,
     ) -> Result<Self, String> {
         let machine = crate::machine::name().unwrap_or_else(|| "unknown".to_owned());
-        let labels = [("machine", machine), ("run", run.to_owned()), ("scenario", plan.scenario.clone())];
+        let labels =
+            [("machine", machine), ("run", run.to_owned()), ("scenario", plan.scenario.clone())];
         let endpoint = listen.map(Endpoint::start).transpose()?;
         let remote = remote.map(RemoteWrite::start).transpose()?;
         let labels = labels.map(|(name, value)| (name.to_owned(), value)).to_vec();
@@ -64,7 +72,7 @@ impl<'a> Exporter<'a> {
     }
 
     fn tell(&mut self, seconds: &Seconds) {
-        let metrics = samples::collect(self.plan, seconds, self.server);
+        let metrics = samples::collect(self.plan.conns, seconds, self.server);
         if let Some(endpoint) = &self.endpoint {
             endpoint.publish(text::write(&metrics, &self.labels));
         }

@@ -124,7 +124,8 @@ impl RemoteWrite {
     /// Starts. Nothing is sent before [`RemoteWrite::send`].
     pub fn start(destination: &Destination) -> Result<Self, String> {
         let agent = agent(destination);
-        let (queue, account) = (Arc::new(Queue::default()), Arc::new(Mutex::new(Account::default())));
+        let (queue, account) =
+            (Arc::new(Queue::default()), Arc::new(Mutex::new(Account::default())));
         let (stop, stopped) = sync_channel(1);
         let shared = Shared {
             agent,
@@ -136,7 +137,9 @@ impl RemoteWrite {
         let sender = thread::Builder::new()
             .name("remote-write".to_owned())
             .spawn(move || shared.run())
-            .map_err(|error| format!("can't start the sender of --prometheus-remote-write: {error}"))?;
+            .map_err(|error| {
+                format!("can't start the sender of --prometheus-remote-write: {error}")
+            })?;
         Ok(Self { queue, stop, account, sender: Some(sender) })
     }
 
@@ -164,7 +167,8 @@ impl RemoteWrite {
             let _ = sender.join();
         }
         let account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        let waiting =
+            self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
         let lost = account.given_up + waiting;
         (lost > 0).then(|| {
             let reason = account.reason.as_deref().unwrap_or("there was no time");
@@ -185,7 +189,8 @@ impl Drop for RemoteWrite {
 }
 
 fn agent(destination: &Destination) -> ureq::Agent {
-    let mut config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+    let mut config =
+        ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
     if destination.url.starts_with("https://") {
         let found = rustls_native_certs::load_native_certs().certs;
         let roots: Vec<_> =
@@ -216,7 +221,9 @@ impl Shared {
         let mut pause = PAUSE;
         let mut until: Option<Instant> = None;
         loop {
-            if until.is_none() && self.stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Empty) {
+            if until.is_none()
+                && self.stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Empty)
+            {
                 until = Some(Instant::now() + FINISH);
             }
             let batch = self.take(until.is_some());
@@ -239,7 +246,9 @@ impl Shared {
                     self.account().reason.get_or_insert(reason);
                     self.put_back(batch);
                     // Ends early when the run does, to try once more.
-                    if until.is_none() && self.stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                    if until.is_none()
+                        && self.stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout)
+                    {
                         until = Some(Instant::now() + FINISH);
                     } else if until.is_some() {
                         thread::sleep(pause);
@@ -325,10 +334,12 @@ struct Refusal {
 /// wants it.
 fn snapshot(metrics: &[Metric], labels: &[(String, String)], now_ms: u64) -> Snapshot {
     let timestamp_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let series = metrics.iter().flat_map(|metric| metric.series.iter().map(move |one| (metric, one)));
+    let series =
+        metrics.iter().flat_map(|metric| metric.series.iter().map(move |one| (metric, one)));
     series
         .map(|(metric, series)| {
-            let label = |name: &str, value: &str| Label { name: name.to_owned(), value: value.to_owned() };
+            let label =
+                |name: &str, value: &str| Label { name: name.to_owned(), value: value.to_owned() };
             let mut all = vec![label("__name__", &format!("{}{}", metric.name, series.suffix))];
             all.extend(labels.iter().map(|(name, value)| label(name, value)));
             all.extend(series.labels.iter().map(|(name, value)| label(name, value)));
@@ -348,7 +359,10 @@ mod tests {
         assert_eq!(with.url, "https://h:9/api/push?x=1");
         assert_eq!(with.authorization.as_deref(), Some("Basic bWU6czNjcmV0"));
         let without = "http://h:9/api/v1/write".parse::<Destination>().unwrap();
-        assert_eq!((without.url.as_str(), without.authorization), ("http://h:9/api/v1/write", None));
+        assert_eq!(
+            (without.url.as_str(), without.authorization),
+            ("http://h:9/api/v1/write", None)
+        );
         for wrong in ["h:9", "ftp://h/", "http://"] {
             assert!(wrong.parse::<Destination>().is_err(), "{wrong}");
         }

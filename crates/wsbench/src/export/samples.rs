@@ -2,7 +2,6 @@
 //! that their dashboards go on working.
 
 use crate::metrics::{Times, Timing};
-use crate::plan::Plan;
 use crate::seconds::Seconds;
 use crate::watch::Sample;
 
@@ -44,7 +43,7 @@ impl Series {
 }
 
 /// Everything that there is.
-pub(super) fn collect(plan: &Plan, seconds: &Seconds, server: Option<Sample>) -> Vec<Metric> {
+pub(super) fn collect(wanted: u32, seconds: &Seconds, server: Option<Sample>) -> Vec<Metric> {
     let counters = seconds.counters();
     let [duplicates, reordered] = seconds.faults();
     let counts = [
@@ -59,11 +58,7 @@ pub(super) fn collect(plan: &Plan, seconds: &Seconds, server: Option<Sample>) ->
             counters.deliveries,
         ),
         ("im_dup_total", "Deliveries of what the recipient already had.", duplicates),
-        (
-            "im_reorder_total",
-            "Deliveries after a later message of the same sender.",
-            reordered,
-        ),
+        ("im_reorder_total", "Deliveries after a later message of the same sender.", reordered),
         ("wsbench_messages_due_total", "Messages that were due.", counters.messages_due),
         ("wsbench_late_total", "What left late by the generator's own fault.", counters.late),
         ("wsbench_scheduled_total", "What was due, as the base of late.", counters.scheduled),
@@ -78,9 +73,17 @@ pub(super) fn collect(plan: &Plan, seconds: &Seconds, server: Option<Sample>) ->
         counts.into_iter().map(|(name, help, count)| counter(name, help, count)).collect();
     for (name, help, timing) in [
         ("ws_pong_rtt_ms", "From when a ping was due to its pong, in ms.", Timing::Ping),
-        ("im_e2e_latency_ms", "From when a message was due to its delivery, in ms.", Timing::EndToEnd),
+        (
+            "im_e2e_latency_ms",
+            "From when a message was due to its delivery, in ms.",
+            Timing::EndToEnd,
+        ),
         ("wsbench_ack_latency_ms", "From when a message was due to its ack, in ms.", Timing::Ack),
-        ("wsbench_connect_latency_ms", "From when a connection was due to its upgrade, in ms.", Timing::Connect),
+        (
+            "wsbench_connect_latency_ms",
+            "From when a connection was due to its upgrade, in ms.",
+            Timing::Connect,
+        ),
     ] {
         let series = histogram(seconds.overall().get(&timing));
         metrics.push(Metric { name, help, kind: Kind::Histogram, series });
@@ -99,7 +102,7 @@ pub(super) fn collect(plan: &Plan, seconds: &Seconds, server: Option<Sample>) ->
         metrics.push(Metric { name, help, kind: Kind::Gauge, series: vec![Series::plain(value)] });
     };
     gauge("wsbench_connections", "Connections that stand.", seconds.live() as f64);
-    gauge("wsbench_connections_wanted", "Connections of the plan.", f64::from(plan.conns));
+    gauge("wsbench_connections_wanted", "Connections of the plan.", f64::from(wanted));
     if let Some(server) = server {
         let help = "Resident memory of the server's process, if it is on this machine.";
         gauge("wsbench_server_memory_bytes", help, server.memory as f64);
@@ -140,7 +143,11 @@ fn histogram(times: Option<&Times>) -> Vec<Series> {
     bounds
         .into_iter()
         .chain([("+Inf".to_owned(), all)])
-        .map(|(bound, count)| Series { suffix: "_bucket", labels: vec![("le", bound)], value: count as f64 })
+        .map(|(bound, count)| Series {
+            suffix: "_bucket",
+            labels: vec![("le", bound)],
+            value: count as f64,
+        })
         .chain([
             Series { suffix: "_sum", ..Series::plain(sum) },
             Series { suffix: "_count", ..Series::plain(all as f64) },
@@ -160,8 +167,13 @@ mod tests {
             times.record(us).unwrap();
         }
         let series = histogram(Some(&times));
-        let at = |bound: &str| series.iter().find(|one| one.labels == [("le", bound.to_owned())]).unwrap().value;
-        assert_eq!(["0.1", "0.2", "1", "50", "60000", "+Inf"].map(at), [1.0, 2.0, 3.0, 4.0, 4.0, 5.0]);
+        let at = |bound: &str| {
+            series.iter().find(|one| one.labels == [("le", bound.to_owned())]).unwrap().value
+        };
+        assert_eq!(
+            ["0.1", "0.2", "1", "50", "60000", "+Inf"].map(at),
+            [1.0, 2.0, 3.0, 4.0, 4.0, 5.0]
+        );
         assert_eq!(series.last().map(|one| (one.suffix, one.value)), Some(("_count", 5.0)));
         let sum = series[series.len() - 2].value;
         assert!((sum - 90_041.201).abs() < 90.0, "{sum}");

@@ -21,7 +21,8 @@ pub(super) fn write(metrics: &[Metric], labels: &[(String, String)]) -> String {
         for series in series {
             let own = series.labels.iter().map(|(name, value)| (*name, value));
             let all = labels.iter().map(|(name, value)| (name.as_str(), value)).chain(own);
-            let all: Vec<_> = all.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+            let all: Vec<_> =
+                all.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
             let _ = writeln!(page, "{name}{}{{{}}} {}", series.suffix, all.join(","), series.value);
         }
     }
@@ -39,8 +40,14 @@ mod tests {
 
     #[test]
     fn a_page_is_in_the_format() {
-        let series = Series { suffix: "", labels: vec![("class", "a\"b\\c\nd".to_owned())], value: 2.5 };
-        let metric = Metric { name: "x_total", help: "What it is.", kind: Kind::Counter, series: vec![series] };
+        let series =
+            Series { suffix: "", labels: vec![("class", "a\"b\\c\nd".to_owned())], value: 2.5 };
+        let metric = Metric {
+            name: "x_total",
+            help: "What it is.",
+            kind: Kind::Counter,
+            series: vec![series],
+        };
         assert_eq!(
             write(&[metric], &[("run".to_owned(), "7".to_owned())]),
             "# HELP x_total What it is.\n# TYPE x_total counter\n\

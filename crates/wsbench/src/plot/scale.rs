@@ -37,9 +37,7 @@ impl Scale {
     pub fn place(self, value: f64) -> f64 {
         let place = match self {
             Self::Linear { from, to } => (value - from) / (to - from),
-            Self::Log { from, to } => {
-                (value.max(from) / from).log10() / (to / from).log10()
-            }
+            Self::Log { from, to } => (value.max(from) / from).log10() / (to / from).log10(),
         };
         place.clamp(0.0, 1.0)
     }
@@ -58,14 +56,22 @@ impl Axis {
         let most = if most > from { most } else { from + 1.0 };
         let step = round_step((most - from) / count.max(1) as f64);
         let to = (most / step - 1e-9).ceil() * step;
-        Self { scale: Scale::Linear { from, to }, ticks: multiples(from, to, step), unit: unit.to_owned() }
+        Self {
+            scale: Scale::Linear { from, to },
+            ticks: multiples(from, to, step),
+            unit: unit.to_owned(),
+        }
     }
 
     /// Exactly from one value to another: time, whose end is where the run ended.
     pub fn exact(from: f64, to: f64, count: usize, unit: &str) -> Self {
         let to = if to > from { to } else { from + 1.0 };
         let step = round_step((to - from) / count.max(1) as f64);
-        Self { scale: Scale::Linear { from, to }, ticks: multiples(from, to, step), unit: unit.to_owned() }
+        Self {
+            scale: Scale::Linear { from, to },
+            ticks: multiples(from, to, step),
+            unit: unit.to_owned(),
+        }
     }
 
     /// From a round value below `least` to one above `most`, with a tick at every power of
@@ -133,10 +139,16 @@ mod tests {
     #[test]
     fn ticks_are_round_values() {
         assert_eq!(written(&Axis::linear(0.0, 17.0, 4, "")), ["0", "5", "10", "15", "20"]);
-        assert_eq!(written(&Axis::linear(0.0, 20_000.0, 4, "")), ["0", "5000", "10k", "15k", "20k"]);
+        assert_eq!(
+            written(&Axis::linear(0.0, 20_000.0, 4, "")),
+            ["0", "5000", "10k", "15k", "20k"]
+        );
         assert_eq!(written(&Axis::linear(0.0, 0.0, 4, "")), ["0", "0.5", "1"]);
         assert_eq!(written(&Axis::exact(0.0, 33.0, 5, "s")), ["0", "10", "20", "30"]);
-        assert_eq!(written(&Axis::log(0.3, 40.0, "ms")), ["0.2", "0.5", "1", "2", "5", "10", "20", "50"]);
+        assert_eq!(
+            written(&Axis::log(0.3, 40.0, "ms")),
+            ["0.2", "0.5", "1", "2", "5", "10", "20", "50"]
+        );
         assert_eq!(written(&Axis::log(0.02, 4_000.0, "ms")), ["0.1", "1", "10", "100", "1000"]);
         assert_eq!(written(&Axis::percentiles(3.2)), ["0", "50", "90", "99", "99.9"]);
     }
@@ -144,7 +156,10 @@ mod tests {
     #[test]
     fn values_lie_where_they_belong() {
         let linear = Scale::Linear { from: 0.0, to: 10.0 };
-        assert_eq!([0.0, 5.0, 10.0, 11.0, -1.0].map(|v| linear.place(v)), [0.0, 0.5, 1.0, 1.0, 0.0]);
+        assert_eq!(
+            [0.0, 5.0, 10.0, 11.0, -1.0].map(|v| linear.place(v)),
+            [0.0, 0.5, 1.0, 1.0, 0.0]
+        );
         let log = Scale::Log { from: 1.0, to: 100.0 };
         assert_eq!([0.0, 1.0, 10.0, 100.0].map(|v| log.place(v)), [0.0, 0.0, 0.5, 1.0]);
         assert!((nines(0.999) - 3.0).abs() < 1e-9);

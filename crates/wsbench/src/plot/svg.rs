@@ -206,7 +206,13 @@ fn steps(svg: &mut String, frame: &Frame<'_>, layer: &Layer) {
         put!(path, "L{:.1} {y:.1}L{:.1} {y:.1}", frame.x(from), frame.x(to), y = frame.y(height));
     }
     let last = layer.points.last().map_or(0.0, |(x, _)| *x);
-    put!(svg, r#"<path class="steps s{}" d="{path}L{:.1} {:.1}Z"/>"#, layer.colour, frame.x(last), frame.bottom);
+    put!(
+        svg,
+        r#"<path class="steps s{}" d="{path}L{:.1} {:.1}Z"/>"#,
+        layer.colour,
+        frame.x(last),
+        frame.bottom
+    );
 }
 
 fn text(svg: &mut String, class: &str, x: f64, y: f64, anchor: &str, words: &Words) {
@@ -305,7 +311,8 @@ mod tests {
     #[test]
     fn values_for_the_pointer_are_aligned() {
         let mut plot = plot(Mark::Line, vec![(0.0, 1.0), (2.0, 3.0)]);
-        plot.layers.push(Layer { points: vec![(1.0, 7.0), (2.0, f64::NAN)], ..plot.layers[0].clone() });
+        plot.layers
+            .push(Layer { points: vec![(1.0, 7.0), (2.0, f64::NAN)], ..plot.layers[0].clone() });
         let values: serde_json::Value = serde_json::from_str(&values(&plot)).unwrap();
         assert_eq!(values["x"], serde_json::json!([0.0, 1.0, 2.0]));
         assert_eq!(values["layers"][0]["y"], serde_json::json!(["1", null, "3"]));

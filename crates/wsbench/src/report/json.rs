@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_list_has_a_line_for_each_element() {
-        let value = serde_json::json!({ "a": { "b": [[1, 2], { "c": [3], "d": {} }], "e": [] }, "f": 1 });
+        let value =
+            serde_json::json!({ "a": { "b": [[1, 2], { "c": [3], "d": {} }], "e": [] }, "f": 1 });
         let mut text = Vec::new();
         let form = Lines { pretty: PrettyFormatter::new(), compact: CompactFormatter, depth: 0 };
         value.serialize(&mut Serializer::with_formatter(&mut text, form)).unwrap();

@@ -53,7 +53,10 @@ pub(super) fn write(report: &Report) -> String {
         };
     }
     let [summary, _] = plan_in_words(&report.plan);
-    text + &format!("    <system-out>{}</system-out>\n  </testsuite>\n</testsuites>\n", escape(&summary))
+    text + &format!(
+        "    <system-out>{}</system-out>\n  </testsuite>\n</testsuites>\n",
+        escape(&summary)
+    )
 }
 
 fn cases(report: &Report) -> Vec<Case> {

@@ -86,11 +86,7 @@ fn figures(page: &mut Page, report: &Report) {
     let when = |is: bool, text: String| if is { text } else { "–".to_owned() };
     let talks = counters.messages_due > 0;
     page.row(&[
-        &format!(
-            "{:.2} % ({})",
-            rates.connected_percent,
-            grouped(counters.connects_ok)
-        ),
+        &format!("{:.2} % ({})", rates.connected_percent, grouped(counters.connects_ok)),
         &when(talks, rate(rates.sent_per_second)),
         &when(talks, rate(rates.delivered_per_second)),
         &when(counters.pings_sent > 0, format!("{:.2} %", rates.pong_percent)),
@@ -130,8 +126,10 @@ fn ledger(page: &mut Page, report: &Report) {
         (tally.not_entitled, ["not entitled", "无权接收"]),
         (tally.unconfirmed, ["unconfirmed", "未确认"]),
     ];
-    let parts: Vec<_> =
-        parts.iter().map(|(count, name)| format!("{} {}", grouped(*count), page.say(*name))).collect();
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(count, name)| format!("{} {}", grouped(*count), page.say(*name)))
+        .collect();
     let expected = page.say(["expected", "应达"]);
     page.line(&format!("**{} {expected}** = {}\n", grouped(tally.expected), parts.join(" + ")));
     let faults = [
@@ -141,8 +139,10 @@ fn ledger(page: &mut Page, report: &Report) {
         (tally.wrong_recipient, ["wrong recipient", "错投"]),
         (tally.corrupt, ["corrupt", "损坏"]),
     ];
-    let faults: Vec<_> =
-        faults.iter().map(|(count, name)| format!("{} {}", grouped(*count), page.say(*name))).collect();
+    let faults: Vec<_> = faults
+        .iter()
+        .map(|(count, name)| format!("{} {}", grouped(*count), page.say(*name)))
+        .collect();
     page.line(&format!("{}\n", faults.join(", ")));
 }
 
@@ -150,7 +150,8 @@ fn requirements(page: &mut Page, report: &Report) {
     if report.verdict.requirements.is_empty() {
         return;
     }
-    let titles = [["requirement", "要求"], ["wanted", "目标"], ["measured", "实测"]].map(|words| page.say(words));
+    let titles = [["requirement", "要求"], ["wanted", "目标"], ["measured", "实测"]]
+        .map(|words| page.say(words));
     page.row(&["", titles[0], titles[1], titles[2]]);
     page.row(&[":---:", ":---", "---:", "---:"]);
     for requirement in &report.verdict.requirements {
@@ -168,8 +169,8 @@ fn errors(page: &mut Page, report: &Report) {
     if report.errors.is_empty() {
         return;
     }
-    let titles =
-        [["error", "错误"], ["count", "数量"], ["cause", "原因"], ["cure", "解决"]].map(|words| page.say(words));
+    let titles = [["error", "错误"], ["count", "数量"], ["cause", "原因"], ["cure", "解决"]]
+        .map(|words| page.say(words));
     page.row(&titles);
     page.row(&[":---", "---:", ":---", ":---"]);
     for error in &report.errors {

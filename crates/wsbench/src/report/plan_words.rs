@@ -28,13 +28,19 @@ fn connections(plan: &Plan) -> [String; 2] {
     let (ramp, hold) = (plan.ramp, plan.hold());
     if ramp == Span::default() {
         return [
-            format!("{conns} connections to {targets} (adapter {adapter}), opened at once, held for {hold}."),
+            format!(
+                "{conns} connections to {targets} (adapter {adapter}), opened at once, held for {hold}."
+            ),
             format!("与 {targets}（适配器 {adapter}）同时建立 {conns} 个连接，保持 {hold}。"),
         ];
     }
     [
-        format!("{conns} connections to {targets} (adapter {adapter}), opened over {ramp}, held for {hold}."),
-        format!("与 {targets}（适配器 {adapter}）建立 {conns} 个连接，{ramp} 内建完，保持 {hold}。"),
+        format!(
+            "{conns} connections to {targets} (adapter {adapter}), opened over {ramp}, held for {hold}."
+        ),
+        format!(
+            "与 {targets}（适配器 {adapter}）建立 {conns} 个连接，{ramp} 内建完，保持 {hold}。"
+        ),
     ]
 }
 
@@ -113,7 +119,9 @@ fn disturbance(plan: &Plan) -> Option<[String; 2]> {
         let (slow, deaf) = (plan.slow_percent, plan.no_read_percent);
         let delay = plan.slow_delay;
         [
-            format!("{slow} % of the recipients take {delay} for each message, {deaf} % read nothing."),
+            format!(
+                "{slow} % of the recipients take {delay} for each message, {deaf} % read nothing."
+            ),
             format!("{slow}% 的接收者每条消息耗时 {delay}，{deaf}% 完全不读。"),
         ]
     });
@@ -123,15 +131,22 @@ fn disturbance(plan: &Plan) -> Option<[String; 2]> {
             format!("建连完成 {at} 后全部断开，离线 {away}。"),
         ]),
         Disruption::Flap { .. } => Some([
-            format!("Every {}, {} % of them break and come back.", plan.flap_interval, plan.flap_percent),
+            format!(
+                "Every {}, {} % of them break and come back.",
+                plan.flap_interval, plan.flap_percent
+            ),
             format!("每 {} 有 {}% 的连接断开并重连。", plan.flap_interval, plan.flap_percent),
         ]),
         Disruption::Absence { messages } => Some([
-            format!("Recipients are away while {messages} messages are sent to each, then come back."),
+            format!(
+                "Recipients are away while {messages} messages are sent to each, then come back."
+            ),
             format!("接收者离线期间各有 {messages} 条消息，之后上线补拉。"),
         ]),
         Disruption::Ladder { from, factor, step } => Some([
-            format!("Connections are opened at {from}/s, then {factor} times as fast every {step}."),
+            format!(
+                "Connections are opened at {from}/s, then {factor} times as fast every {step}."
+            ),
             format!("建连速率从 {from}/秒 开始，每 {step} 提高到 {factor} 倍。"),
         ]),
         _ => slow,

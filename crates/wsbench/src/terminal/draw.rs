@@ -49,13 +49,10 @@ pub(super) fn soft(view: &View<'_>) -> Style {
 
 /// A frame with a title.
 pub(super) fn block<'a>(view: &View<'_>, title: &str) -> Block<'a> {
-    Block::bordered()
-        .border_type(BorderType::Rounded)
-        .border_style(soft(view))
-        .title(Span::styled(
-            format!(" {title} "),
-            Style::default().add_modifier(Modifier::BOLD).fg(Color::Reset),
-        ))
+    Block::bordered().border_type(BorderType::Rounded).border_style(soft(view)).title(Span::styled(
+        format!(" {title} "),
+        Style::default().add_modifier(Modifier::BOLD).fg(Color::Reset),
+    ))
 }
 
 /// Draws everything.
@@ -113,7 +110,8 @@ fn heading(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let whole = view.plan.ramp.as_secs_f64() + view.plan.hold().as_secs_f64();
     let time = format!(" {} / {} ", clock(view.elapsed_seconds), clock(whole));
     let [left, right] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(time.len() as u16)]).areas(line);
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(time.len() as u16)])
+            .areas(line);
     let target = view.plan.targets.first().map(ToString::to_string).unwrap_or_default();
     let more = view.plan.targets.len().saturating_sub(1);
     let more = if more > 0 { format!(" +{more}") } else { String::new() };
@@ -136,7 +134,8 @@ fn heading(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     });
     let phases: Line<'_> = phases.into_iter().flatten().chain([Span::raw(" ")]).collect();
     let [left, right] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(phases.width() as u16)]).areas(bar);
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(phases.width() as u16)])
+            .areas(bar);
     let width = usize::from(left.width.saturating_sub(2));
     let full = (view.progress() * width as f64).round() as usize;
     frame.render_widget(
@@ -180,7 +179,10 @@ fn connections(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         )),
         Line::from(vec![
             Span::raw(format!("{} {:>6}/s ", view.say(["opened", "新建"]), grouped(opened))),
-            Span::styled(sparkline(view.recent(room), |row| row.connected), tone(view, Tone::Accent)),
+            Span::styled(
+                sparkline(view.recent(room), |row| row.connected),
+                tone(view, Tone::Accent),
+            ),
         ]),
     ];
     frame.render_widget(Paragraph::new(lines), inner);

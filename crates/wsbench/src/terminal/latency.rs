@@ -10,7 +10,6 @@ use ratatui::widgets::{Axis, Cell, Chart, Dataset, GraphType, Row, Table};
 use super::View;
 use super::draw::{self, Tone};
 use crate::metrics::Timing;
-use crate::plot::numbers::milliseconds;
 use crate::seconds::SecondTimes;
 
 /// Kinds of times, as many as there is room for.
@@ -32,20 +31,24 @@ pub(super) fn table(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let rows = KINDS.iter().filter_map(|(timing, name)| {
         let overall = view.seconds.overall().get(timing).filter(|times| !times.is_empty())?;
         let recent = now.and_then(|row| row.times_ms.get(timing.key()));
-        Some(row(view, view.say(*name), recent, &SecondTimes::of(overall), milliseconds(
-            overall.value_at_quantile(0.999) as f64 / 1000.0,
-        )))
+        let p999 = overall.value_at_quantile(0.999) as f64 / 1000.0;
+        Some(row(view, view.say(*name), recent, &SecondTimes::of(overall), p999))
     });
     let rows: Vec<_> = rows.collect();
-    let titles = ["", "p50", "p90", "p99", "max", "", "p50", "p90", "p99", "p99.9", "max"];
-    let header = titles.iter().enumerate().map(|(place, title)| {
-        let title = match place {
-            1 => format!("{} {title}", view.say(["now", "当前"])),
-            6 => format!("{} {title}", view.say(["all", "全程"])),
-            _ => (*title).to_owned(),
-        };
-        Cell::from(Line::from(title).right_aligned())
-    });
+    let titles = [
+        view.say(["now", "当前"]),
+        "p50",
+        "p90",
+        "p99",
+        "max",
+        view.say(["all", "全程"]),
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+    ];
+    let header = titles.map(|title| Cell::from(Line::from(title).right_aligned()));
     let header = Row::new(header).style(draw::soft(view));
     let figure = Constraint::Fill(1);
     let widths = [
@@ -54,7 +57,7 @@ pub(super) fn table(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         figure,
         figure,
         figure,
-        Constraint::Length(1),
+        Constraint::Length(4),
         figure,
         figure,
         figure,
@@ -69,7 +72,10 @@ pub(super) fn table(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         );
         return;
     }
-    frame.render_widget(Table::new(rows, widths).header(header).column_spacing(1).block(block), area);
+    frame.render_widget(
+        Table::new(rows, widths).header(header).column_spacing(1).block(block),
+        area,
+    );
 }
 
 fn row<'a>(
@@ -77,17 +83,20 @@ fn row<'a>(
     name: &'a str,
     now: Option<&SecondTimes>,
     all: &SecondTimes,
-    p999: String,
+    p999: f64,
 ) -> Row<'a> {
     let figure = |value: f64| short(value);
     let now = match now {
         Some(now) => [now.p50, now.p90, now.p99, now.max].map(figure),
         None => ["–"; 4].map(str::to_owned),
     };
-    let cells = now
-        .into_iter()
-        .chain([String::new()])
-        .chain([figure(all.p50), figure(all.p90), figure(all.p99), p999, figure(all.max)]);
+    let cells = now.into_iter().chain([String::new()]).chain([
+        figure(all.p50),
+        figure(all.p90),
+        figure(all.p99),
+        figure(p999),
+        figure(all.max),
+    ]);
     let cells = cells.enumerate().map(|(place, text)| {
         let style = if place == 2 || place == 7 {
             Style::default().add_modifier(Modifier::BOLD)
@@ -114,7 +123,8 @@ fn short(ms: f64) -> String {
 pub(super) fn chart(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let rows = view.recent(usize::from(area.width).saturating_sub(10).max(10) * 2);
     let kinds = KINDS.iter().map(|(timing, name)| (timing.key(), *name));
-    let kind = kinds.into_iter().find(|(key, _)| rows.iter().any(|row| row.times_ms.contains_key(*key)));
+    let kind =
+        kinds.into_iter().find(|(key, _)| rows.iter().any(|row| row.times_ms.contains_key(*key)));
     let Some((kind, name)) = kind else { return };
     let points = |value: fn(&SecondTimes) -> f64| -> Vec<(f64, f64)> {
         let values = rows.iter().filter_map(|row| {
@@ -146,7 +156,10 @@ pub(super) fn chart(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
                 .style(draw::soft(view)),
         )
         .y_axis(
-            Axis::default().bounds([low, high]).labels(labels.collect::<Vec<_>>()).style(draw::soft(view)),
+            Axis::default()
+                .bounds([low, high])
+                .labels(labels.collect::<Vec<_>>())
+                .style(draw::soft(view)),
         );
     frame.render_widget(chart, area);
 }

@@ -1,6 +1,7 @@
 //! The real `wsbench` against real servers.
 
 mod commands;
+mod faces;
 mod group_honesty;
 mod groups;
 mod honesty;
@@ -9,5 +10,6 @@ mod reports;
 mod server_metrics;
 mod sink;
 mod support;
+mod terminal;
 mod tls;
 mod trial;

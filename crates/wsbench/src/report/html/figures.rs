@@ -40,7 +40,10 @@ pub(super) fn write(report: &Report) -> String {
         return String::new();
     }
     let figures: String = figures.iter().map(one).collect();
-    format!("<h2>{}</h2>\n<div class=\"figures\">\n{figures}</div>\n", both(["How it went", "运行过程"]))
+    format!(
+        "<h2>{}</h2>\n<div class=\"figures\">\n{figures}</div>\n",
+        both(["How it went", "运行过程"])
+    )
 }
 
 fn one(figure: &Figure) -> String {
@@ -90,9 +93,9 @@ fn shows(layers: &[Layer]) -> bool {
 /// The smallest (above 0) and the largest value of some layers.
 fn extent(layers: &[Layer]) -> (f64, f64) {
     let values = layers.iter().flat_map(|layer| layer.points.iter().map(|(_, y)| *y));
-    values.filter(|y| y.is_finite() && *y > 0.0).fold((f64::INFINITY, 0.0), |(least, most), y| {
-        (least.min(y), most.max(y))
-    })
+    values
+        .filter(|y| y.is_finite() && *y > 0.0)
+        .fold((f64::INFINITY, 0.0), |(least, most), y| (least.min(y), most.max(y)))
 }
 
 /// The kind of times that users of the scenario wait for: messages, else pings, else

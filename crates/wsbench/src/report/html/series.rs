@@ -54,7 +54,8 @@ impl Column<'_> {
 
 /// A kind of times of a second. Reports of an earlier form have fewer percentiles.
 fn times_of(row: &Row, kind: &str) -> Option<SecondTimes> {
-    let some = |[p50, p99]: [f64; 2], max: f64| SecondTimes { count: 1, p50, p90: f64::NAN, p99, max };
+    let some =
+        |[p50, p99]: [f64; 2], max: f64| SecondTimes { count: 1, p50, p90: f64::NAN, p99, max };
     row.times_ms.get(kind).copied().or_else(|| match kind {
         "connect" => row.connect_ms.map(|two| some(two, f64::NAN)),
         "ping" => row.ping_ms.map(|two| some(two, f64::NAN)),

@@ -49,9 +49,15 @@ fn head(report: &Report) -> String {
     let tone = tone(verdict.outcome);
     // The badge's form says it as well as its colour.
     let sign = match tone {
-        "good" => r#"<path d="M5 10.5l3.2 3.2L15 7" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/>"#,
-        "poor" => r#"<path d="M10 5.5v5.5M10 14.2v.1" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"/>"#,
-        _ => r#"<path d="M6.5 6.5l7 7M13.5 6.5l-7 7" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round"/>"#,
+        "good" => {
+            r#"<path d="M5 10.5l3.2 3.2L15 7" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/>"#
+        }
+        "poor" => {
+            r#"<path d="M10 5.5v5.5M10 14.2v.1" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"/>"#
+        }
+        _ => {
+            r#"<path d="M6.5 6.5l7 7M13.5 6.5l-7 7" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round"/>"#
+        }
     };
     let mut reasons: Vec<String> = Vec::new();
     reasons.extend(verdict.broken.iter().map(|reason| escape(reason)));
@@ -128,7 +134,9 @@ impl Tile {
                 rating_tone(rating),
                 both(rating.words())
             ),
-            (None, Some(note)) => format!(r#"<div class="soft small">{}</div>"#, both(note.each_ref())),
+            (None, Some(note)) => {
+                format!(r#"<div class="soft small">{}</div>"#, both(note.each_ref()))
+            }
             (None, None) => String::new(),
         };
         let unit = match self.unit {
@@ -162,12 +170,18 @@ fn tiles(report: &Report) -> String {
     if let Some((kind, name)) = main_kind(report)
         && let Some(times) = report.times(kind)
     {
-        let named = |suffix: &str| [format!("{} {suffix}", name[0]), format!("{} {suffix}", name[1])];
-        let tile = |suffix, value| Tile { name: named(suffix), ..Tile::new(["", ""], milliseconds(value), "ms") };
+        let named =
+            |suffix: &str| [format!("{} {suffix}", name[0]), format!("{} {suffix}", name[1])];
+        let tile = |suffix, value| Tile {
+            name: named(suffix),
+            ..Tile::new(["", ""], milliseconds(value), "ms")
+        };
         tiles.push(tile("p50", times.p50).rated(Rating::of_p50(times.p50)));
         tiles.push(tile("p99", times.p99).rated(Rating::of_p99(times.p99)));
         let most = milliseconds(times.max);
-        tiles.push(tile("p99.9", times.p999).noted([format!("max {most} ms"), format!("最大 {most} ms")]));
+        tiles.push(
+            tile("p99.9", times.p999).noted([format!("max {most} ms"), format!("最大 {most} ms")]),
+        );
     }
     if counters.pings_sent > 0 {
         tiles.push(
@@ -208,8 +222,12 @@ fn tiles(report: &Report) -> String {
     if let Some(server) = &report.server {
         if let Some(per_connection) = server.memory_per_connection {
             tiles.push(
-                Tile::new(["Server memory per connection", "服务端每连接内存"], bytes(per_connection), "")
-                    .noted(["resident, without the kernel's", "常驻内存，不含内核"]),
+                Tile::new(
+                    ["Server memory per connection", "服务端每连接内存"],
+                    bytes(per_connection),
+                    "",
+                )
+                .noted(["resident, without the kernel's", "常驻内存，不含内核"]),
             );
         }
         if let Some(cores) = server.cores_used {
@@ -255,11 +273,15 @@ fn ledger(report: &Report) -> String {
     let mut share = String::new();
     for (place, (count, name, colour, is_fault)) in parts.into_iter().enumerate() {
         // Writing to a string can't fail.
-        let _ = write!(equation, r#"<span class="sign">{}</span>"#, if place == 0 { "=" } else { "+" });
+        let _ =
+            write!(equation, r#"<span class="sign">{}</span>"#, if place == 0 { "=" } else { "+" });
         equation += &term(count, name, is_fault && count > 0);
         if count > 0 {
             let width = 100.0 * count as f64 / tally.expected.max(1) as f64;
-            let _ = write!(share, r#"<i class="{colour}" style="width:{width:.4}%;background:var(--c)"></i>"#);
+            let _ = write!(
+                share,
+                r#"<i class="{colour}" style="width:{width:.4}%;background:var(--c)"></i>"#
+            );
         }
     }
     let faults = [

@@ -35,8 +35,15 @@ pub(super) fn write(report: &Report) -> String {
     format!(
         "<h2>{}</h2>\n<div class=\"tables\">\n{}</div>\n<h2>{}</h2>\n<div class=\"tables\">\n{}</div>\n",
         both(["The figures", "详细数据"]),
-        [latencies(report), requirements(report), errors(report), connections(report), steps(report), lost(report)]
-            .concat(),
+        [
+            latencies(report),
+            requirements(report),
+            errors(report),
+            connections(report),
+            steps(report),
+            lost(report)
+        ]
+        .concat(),
         both(["Under which conditions", "测试条件"]),
         [generator(report), server(report), metrics(report), command(report)].concat(),
     )
@@ -55,7 +62,11 @@ macro_rules! put {
 fn pairs(rows: &[([&str; 2], String)]) -> String {
     let mut table = "<table>".to_owned();
     for (name, value) in rows {
-        put!(table, "<tr><td>{}</td><td class=\"text\" style=\"text-align:right\">{value}</td></tr>", both(*name));
+        put!(
+            table,
+            "<tr><td>{}</td><td class=\"text\" style=\"text-align:right\">{value}</td></tr>",
+            both(*name)
+        );
     }
     table + "</table>"
 }
@@ -247,7 +258,10 @@ fn generator(report: &Report) -> String {
     rows.push((["Busiest worker", "最忙单元"], format!("{:.1} %", generator.busy_percent)));
     rows.push((["Waiting for a CPU", "等待 CPU"], format!("{:.1} %", generator.starved_percent)));
     rows.push((["Left late", "迟发"], format!("{:.3} %", generator.late_percent)));
-    rows.push((["Longest turn", "最长循环"], format!("{} ms", milliseconds(generator.longest_turn_ms))));
+    rows.push((
+        ["Longest turn", "最长循环"],
+        format!("{} ms", milliseconds(generator.longest_turn_ms)),
+    ));
     if let Some(us) = generator.cpu_us_per_frame {
         rows.push((["CPU per frame", "每帧 CPU"], format!("{us:.2} µs")));
     }
@@ -315,7 +329,11 @@ fn server(report: &Report) -> String {
     if let Some(url) = &server.metrics_url {
         rows.push((["Metrics page", "指标页面"], format!("<code>{}</code>", escape(url))));
     }
-    if rows.is_empty() { String::new() } else { card(["The server", "服务端"], "", &pairs(&rows)) }
+    if rows.is_empty() {
+        String::new()
+    } else {
+        card(["The server", "服务端"], "", &pairs(&rows))
+    }
 }
 
 /// What the server's own metrics page said.
@@ -329,7 +347,11 @@ fn metrics(report: &Report) -> String {
     }
     let changed = server.metrics.iter().filter(|(_, [first, last])| first != last);
     for (name, [first, last]) in changed.take(METRICS_MAX) {
-        put!(table, "<tr><td class=\"mono text\">{}</td><td>{first} → {last}</td></tr>", escape(name));
+        put!(
+            table,
+            "<tr><td class=\"mono text\">{}</td><td>{first} → {last}</td></tr>",
+            escape(name)
+        );
     }
     format!(
         "<details class=\"card wide\"><summary>{}</summary>{table}</table></details>\n",

@@ -22,7 +22,12 @@ pub(super) fn connections(report: &Report) -> Option<Figure> {
     live.insert(0, (0.0, 0.0));
     let mut layers = vec![
         layer(["open", "已建立"], Mark::Area, 0, live),
-        layer(["opened per second", "每秒新建"], Mark::Dashed, 1, points(&|column| column.rate(|row| row.connected))),
+        layer(
+            ["opened per second", "每秒新建"],
+            Mark::Dashed,
+            1,
+            points(&|column| column.rate(|row| row.connected)),
+        ),
     ];
     if report.seconds.iter().any(|row| row.disconnects > 0) {
         let lost = points(&|column| column.rate(|row| row.disconnects));
@@ -53,7 +58,10 @@ pub(super) fn rates(report: &Report) -> Option<Figure> {
     let (title, caption) = if report.counters.messages_due > 0 {
         (
             ["Messages per second", "每秒消息数"],
-            ["A message counts as delivered once at each recipient.", "每个接收者的每条消息计一次送达。"],
+            [
+                "A message counts as delivered once at each recipient.",
+                "每个接收者的每条消息计一次送达。",
+            ],
         )
     } else {
         (["Pongs per second", "每秒 Pong 数"], ["Pings that were answered.", "得到应答的 Ping。"])
@@ -86,7 +94,12 @@ fn percentiles(report: &Report, kind: &str) -> Vec<Layer> {
         layer([name, name], mark, colour, points.collect())
     };
     let layers = vec![
-        layer(["max", "最大"], Mark::Dashed, 5, series("", Mark::Line, 0, |times| times.max).points),
+        layer(
+            ["max", "最大"],
+            Mark::Dashed,
+            5,
+            series("", Mark::Line, 0, |times| times.max).points,
+        ),
         series("p99", Mark::Line, 3, |times| times.p99),
         series("p90", Mark::Line, 2, |times| times.p90),
         series("p50", Mark::Line, 0, |times| times.p50),
@@ -181,10 +194,8 @@ pub(super) fn memory(report: &Report) -> Option<Figure> {
 
 pub(super) fn processors(report: &Report) -> Option<Figure> {
     let samples = &report.server.as_ref()?.samples;
-    let points: Vec<_> = samples
-        .iter()
-        .filter_map(|sample| Some((sample.at_seconds, sample.cores?)))
-        .collect();
+    let points: Vec<_> =
+        samples.iter().filter_map(|sample| Some((sample.at_seconds, sample.cores?))).collect();
     let layers = vec![layer(["processors", "CPU"], Mark::Area, 1, points)];
     let y = Axis::linear(0.0, extent(&layers).1, 4, "cores");
     let caption = ["Processors that the server kept busy.", "服务端占用的处理器数。"];
@@ -194,7 +205,11 @@ pub(super) fn processors(report: &Report) -> Option<Figure> {
 /// An axis for milliseconds, logarithmic if the values are far apart.
 pub(super) fn milliseconds(layers: &[Layer]) -> Axis {
     let (least, most) = extent(layers);
-    if most > LOG_FROM * least { Axis::log(least, most, "ms") } else { Axis::linear(0.0, most, 4, "ms") }
+    if most > LOG_FROM * least {
+        Axis::log(least, most, "ms")
+    } else {
+        Axis::linear(0.0, most, 4, "ms")
+    }
 }
 
 /// An axis for bars that stand on each other; none if there is no bar.

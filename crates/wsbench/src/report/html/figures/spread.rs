@@ -60,14 +60,24 @@ pub(super) fn fast_and_slow(report: &Report) -> Option<Figure> {
     )
 }
 
-fn curves(title: [&'static str; 2], caption: [&'static str; 2], layers: Vec<Layer>) -> Option<Figure> {
+fn curves(
+    title: [&'static str; 2],
+    caption: [&'static str; 2],
+    layers: Vec<Layer>,
+) -> Option<Figure> {
     let most = layers.iter().filter_map(|layer| layer.points.last()).map(|(x, _)| *x);
     let most = most.fold(0.0, f64::max);
     let y = milliseconds(&layers);
     (most > 0.0).then(|| Figure {
         title,
         caption,
-        plot: Plot { title: words(title), x: Axis::percentiles(most), y, shades: Vec::new(), layers },
+        plot: Plot {
+            title: words(title),
+            x: Axis::percentiles(most),
+            y,
+            shades: Vec::new(),
+            layers,
+        },
     })
 }
 
@@ -116,12 +126,20 @@ pub(super) fn histogram(report: &Report) -> Option<Figure> {
     let layers = vec![layer(["share", "占比"], Mark::Steps, 0, points)];
     let y = Axis::linear(0.0, extent(&layers).1, 4, "%");
     let title = ["How latency spreads", "延迟分布"];
-    let caption =
-        ["Share of each range of latency; ranges grow by equal factors.", "各延迟区间的占比；区间等比增长。"];
+    let caption = [
+        "Share of each range of latency; ranges grow by equal factors.",
+        "各延迟区间的占比；区间等比增长。",
+    ];
     Some(Figure {
         title,
         caption,
-        plot: Plot { title: joined(name, ["histogram", "直方图"]), x, y, shades: Vec::new(), layers },
+        plot: Plot {
+            title: joined(name, ["histogram", "直方图"]),
+            x,
+            y,
+            shades: Vec::new(),
+            layers,
+        },
     })
 }
 
@@ -165,7 +183,10 @@ mod tests {
             let x = nines(quantile);
             points.iter().min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs())).unwrap().1
         };
-        assert_eq!([0.5, 0.85, 0.95, 0.985, 0.995, 0.998].map(at), [1.0, 1.0, 10.0, 10.0, 100.0, 100.0]);
+        assert_eq!(
+            [0.5, 0.85, 0.95, 0.985, 0.995, 0.998].map(at),
+            [1.0, 1.0, 10.0, 10.0, 100.0, 100.0]
+        );
         assert!((points.last().unwrap().0 - 3.0).abs() < 1e-9);
         assert!(curve(&[]).is_empty());
     }
