@@ -168,7 +168,8 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         ClientFrame::Reauth(_)
         | ClientFrame::Sync(_)
         | ClientFrame::Pull(_)
-        | ClientFrame::Conversation(_) => reads(1),
+        | ClientFrame::Conversation(_)
+        | ClientFrame::Contacts(_) => reads(1),
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
         ClientFrame::MessageRevoke(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
@@ -185,7 +186,8 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::GroupLeave(_)
         | ClientFrame::GroupRole(_)
         | ClientFrame::GroupTitle(_)
-        | ClientFrame::GroupDissolve(_) => sends(1),
+        | ClientFrame::GroupDissolve(_)
+        | ClientFrame::Contact(_) => sends(1),
     }
 }
 

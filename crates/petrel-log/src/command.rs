@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use petrel_protocol::frame::{History, Role};
+use petrel_protocol::frame::{ContactAction, History, Role};
 use petrel_types::{
     ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
 };
@@ -88,6 +88,10 @@ pub enum Destination {
     Conversation(ConversationId),
     /// A group that begins with this command.
     NewGroup,
+    /// What the actor and a user are to each other.
+    Pair(UserId),
+    /// The actor's own personal timeline.
+    Own,
 }
 
 /// What a user puts into a timeline.
@@ -133,6 +137,20 @@ pub enum Content {
     SetTitle(String),
     /// The end of the group.
     Dissolve,
+    /// A change of what two users are to each other.
+    Contact {
+        /// Which.
+        action: ContactAction,
+        /// The message of an application, or a remark.
+        text: Option<String>,
+    },
+    /// What a user decides about himself or herself. What is missing stays as it is.
+    Settings {
+        /// Whether others find the user by the user name.
+        findable: Option<bool>,
+        /// Another friend code, made up by who asks.
+        friend_code: Option<String>,
+    },
 }
 
 /// Which cursor.
@@ -165,10 +183,10 @@ impl Command {
     pub fn slot(&self) -> Slot {
         match &self.request {
             Request::Send(send) => match send.to {
-                Destination::User(to) => Slot::of_pair(self.actor, to),
+                Destination::User(to) | Destination::Pair(to) => Slot::of_pair(self.actor, to),
                 Destination::Conversation(conversation) => conversation.slot(),
                 // Beside its founder's personal timeline, where a retry is recognised.
-                Destination::NewGroup => Slot::of_pair(self.actor, self.actor),
+                Destination::NewGroup | Destination::Own => Slot::of_pair(self.actor, self.actor),
             },
             Request::AdvanceCursor { conversation, .. } | Request::Trim { conversation, .. } => {
                 conversation.slot()

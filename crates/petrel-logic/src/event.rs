@@ -4,7 +4,7 @@
 //! Payloads are JSON, so that a data directory can be read with ordinary tools.
 
 use bytes::Bytes;
-use petrel_protocol::frame::{Change, MessageType};
+use petrel_protocol::frame::{Change, ContactAction, MessageType};
 use petrel_types::Seq;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub(crate) enum EventBody {
     Message(MessageBody),
     /// Something else.
     Change(Change),
+    /// In the timeline of a pair, which nobody is shown: what one of the two did.
+    Contact(ContactAction),
 }
 
 /// A message as it stands after all changes that were applied to it.
@@ -39,6 +41,15 @@ pub(crate) struct MessageBody {
 /// How a message's payload begins, which no change's does.
 const MESSAGE_MARK: &[u8] = br#"{"kind":"message""#;
 
+/// How the payload of what happens in a pair begins.
+const CONTACT_MARK: &[u8] = br#"{"kind":"contact""#;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename = "contact")]
+struct MarkedContact {
+    action: ContactAction,
+}
+
 #[derive(Serialize)]
 #[serde(tag = "kind", rename = "message")]
 struct MarkedMessage<'a> {
@@ -59,6 +70,7 @@ impl EventBody {
         match self {
             Self::Message(message) => serde_json::to_vec(&MarkedMessage { message }),
             Self::Change(change) => serde_json::to_vec(change),
+            Self::Contact(action) => serde_json::to_vec(&MarkedContact { action: *action }),
         }
         .expect("event bodies hold only strings and numbers")
         .into()
@@ -68,6 +80,9 @@ impl EventBody {
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
         if payload.starts_with(MESSAGE_MARK) {
             serde_json::from_slice(payload).map(Self::Message)
+        } else if payload.starts_with(CONTACT_MARK) {
+            serde_json::from_slice(payload)
+                .map(|marked: MarkedContact| Self::Contact(marked.action))
         } else {
             serde_json::from_slice(payload).map(Self::Change)
         }
@@ -89,6 +104,7 @@ mod tests {
             EventBody::Message(MessageBody::text("hello".to_owned())),
             EventBody::Message(edited),
             EventBody::Change(Change::MemberLeft),
+            EventBody::Contact(ContactAction::Block),
             EventBody::Change(Change::Recalled { target_seq: Seq::new(3) }),
         ] {
             assert_eq!(EventBody::decode(&body.encode()).unwrap(), body);

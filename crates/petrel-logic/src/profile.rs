@@ -47,11 +47,11 @@ impl Attributes {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Bytes {
-    serde_json::to_vec(value).expect("profiles hold only strings").into()
+pub(crate) fn encode<T: Serialize>(value: &T) -> Bytes {
+    serde_json::to_vec(value).expect("profiles hold only strings and numbers").into()
 }
 
-fn decode<T: Default + DeserializeOwned>(stored: &[u8]) -> Result<T, StoreError> {
+pub(crate) fn decode<T: Default + DeserializeOwned>(stored: &[u8]) -> Result<T, StoreError> {
     if stored.is_empty() {
         return Ok(T::default());
     }

@@ -6,8 +6,8 @@
 use petrel_log::{Content, Destination, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
-    GroupTitle, SingleChat,
+    ContactAction, ContactChange, GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave,
+    GroupRemove, GroupRole, GroupTitle, SingleChat,
 };
 use petrel_types::limits::{BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX};
 use petrel_types::{ClientMessageId, ConversationId};
@@ -94,6 +94,22 @@ group_changes! {
     GroupRole => |GroupRole { user, role, .. }| Content::SetRole { user, role },
     GroupTitle => |GroupTitle { title, .. }| Content::SetTitle(title),
     GroupDissolve => |GroupDissolve { .. }| Content::Dissolve,
+}
+
+impl IntoSend for ContactChange {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        let Self { client_msg_id, user, action, message, remark } = self;
+        let text = match action {
+            ContactAction::Apply => message,
+            ContactAction::Remark => remark,
+            _ => None,
+        };
+        Ok(change(Destination::Pair(user), client_msg_id, Content::Contact { action, text }))
+    }
 }
 
 /// A change to a message, once it is known which one.

@@ -89,6 +89,38 @@ pub struct RefreshRequest {
     pub refresh_token: Option<String>,
 }
 
+/// `POST /api/invites`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewInvite {
+    /// How many people may register with it. One, if missing.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub uses: u32,
+    /// How long it lasts, in days. A week, if missing.
+    #[serde(default = "week")]
+    #[schemars(range(min = 1, max = 366))]
+    pub days: u32,
+}
+
+/// The answer to making an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Invite {
+    /// What those who register give as `invite`. It is stored nowhere.
+    pub code: String,
+    /// When it ends.
+    pub expires_ts: TimestampMs,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn week() -> u32 {
+    7
+}
+
 /// One log-in of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -241,6 +273,50 @@ pub struct Receipt {
     pub ack_type: ClientAckType,
     /// Everything up to and including this.
     pub msg_seq: Seq,
+}
+
+/// `POST /api/contacts/{userId}/apply`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApplication {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What to say to the other: at most 256 UTF-16 code units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// `PUT /api/contacts/{userId}/remark`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemarkChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What to call the friend, at most 64 UTF-16 code units; missing to have no remark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// `GET /api/users/search`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundUser {
+    /// The user.
+    pub user_id: UserId,
+    /// The name the user logs in with; none for users of an external issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// `PATCH /api/users/me/settings`. What is missing stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// Whether others find you by your user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findable: Option<bool>,
 }
 
 /// The answer to what has nothing to say but that it is done.

@@ -175,6 +175,10 @@ counters! {
     gaps_announced,
     /// Errors that the server answered with.
     server_errors,
+    /// Receipts that were written: one for each message and kind, or one for many.
+    receipts_sent,
+    /// Receipts of recipients that reached a sender.
+    receipts_received,
 }
 
 /// Everything that one worker has counted and timed so far.

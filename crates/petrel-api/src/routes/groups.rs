@@ -19,6 +19,8 @@ use crate::route::Route;
 /// What a change to a group may be refused for.
 const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::NotAllowed,
+    ErrorReason::NotReachable,
+    ErrorReason::BlockedByYou,
     ErrorReason::ConversationNotFound,
     ErrorReason::UserNotFound,
     ErrorReason::NothingToChange,

@@ -21,6 +21,9 @@ const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::MissingBody,
     ErrorReason::BodyTooLong,
     ErrorReason::NotAllowed,
+    ErrorReason::NotReachable,
+    ErrorReason::BlockedByYou,
+    ErrorReason::NotFriends,
     ErrorReason::TooLate,
     ErrorReason::ConversationNotFound,
     ErrorReason::MessageNotFound,
@@ -38,6 +41,9 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::MissingBody,
                 ErrorReason::BodyTooLong,
                 ErrorReason::CannotSendToSelf,
+                ErrorReason::NotReachable,
+                ErrorReason::BlockedByYou,
+                ErrorReason::NotFriends,
                 ErrorReason::ConversationNotFound,
                 ErrorReason::UserNotFound,
                 ErrorReason::RetryTooOld,
@@ -92,7 +98,7 @@ async fn edit(
     JsonBody(MessageChange { client_msg_id, body }): JsonBody<MessageChange>,
 ) -> Answer<SavedAck> {
     check_body(&body)?;
-    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Edit { target, body });
     answer(api.calls.send(user, send).await)
 }
@@ -103,7 +109,7 @@ async fn revoke(
     PathOf(row): PathOf<RowId>,
     JsonBody(NamedChange { client_msg_id }): JsonBody<NamedChange>,
 ) -> Answer<SavedAck> {
-    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Recall { target });
     answer(api.calls.send(user, send).await)
 }

@@ -6,6 +6,7 @@ use petrel_store::ConversationKind;
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{ConversationId, UserId};
 
+use super::content::pair_of;
 use super::draft::Draft;
 use super::recent::MessageKey;
 use crate::Refusal;
@@ -50,7 +51,17 @@ impl Draft<'_> {
                 Ok(known.copied())
             }
             Destination::Conversation(conversation) => Ok(Some(conversation)),
-            Destination::NewGroup => {
+            Destination::Pair(to) if to == actor => Err(Refusal::new(
+                ErrorReason::CannotSendToSelf,
+                "that takes another user: `user` is yourself",
+            )),
+            Destination::Pair(to) => {
+                if self.lookups.unknown_users.contains(&to) {
+                    return Err(self.unknown_user(to));
+                }
+                Ok(self.memory.by_kind.get(&pair_of(actor, to)).copied())
+            }
+            Destination::NewGroup | Destination::Own => {
                 let kind = ConversationKind::Personal { user: actor };
                 Ok(self.memory.by_kind.get(&kind).copied())
             }
@@ -82,7 +93,11 @@ impl Draft<'_> {
             return self.say_again(command, &group, body_hash);
         }
         let body_differs = differs(earlier.body_hash);
-        self.decisions.duplicate(command.origin, key.clone(), earlier, body_differs);
+        let model = self.memory.conversations.peek(&key.conversation);
+        let is_private = model
+            .is_some_and(|model| matches!(model.conversation.kind, ConversationKind::Pair { .. }));
+        let key = key.clone();
+        self.decisions.duplicate(command.origin, key, earlier, body_differs, is_private);
         true
     }
 

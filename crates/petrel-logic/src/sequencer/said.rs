@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use petrel_log::Origin;
 use petrel_protocol::frame::{
-    Durability, ReceiptAck, ReceiptKind, SavedAck, ServerAck, ServerFrame,
+    DoneAck, Durability, ReceiptAck, ReceiptKind, SavedAck, ServerAck, ServerFrame,
 };
 use petrel_types::{ConversationId, RowId, Seq, SessionId, TimestampMs, UserId};
 
@@ -34,6 +34,8 @@ pub(super) struct Appended {
     /// What tells whether a retry says the same.
     pub(super) body_hash: Option<u64>,
     pub(super) founded: Option<ConversationId>,
+    /// It stands in a timeline that nobody is shown, so nobody is told its place.
+    pub(super) is_private: bool,
     /// Where it is in the batch.
     pub(super) event_index: u64,
     /// How it is shown, but for its row.
@@ -45,10 +47,25 @@ pub(super) struct Appended {
 
 /// One thing to say. Events are named by their place in `appended`.
 enum Said {
-    Saved { origin: Origin, event: usize },
-    Told { event: usize },
-    DuplicateInBatch { origin: Origin, event: usize, body_differs: bool },
-    Duplicate { origin: Origin, key: MessageKey, earlier: Remembered, body_differs: bool },
+    Saved {
+        origin: Origin,
+        event: usize,
+    },
+    Told {
+        event: usize,
+    },
+    DuplicateInBatch {
+        origin: Origin,
+        event: usize,
+        body_differs: bool,
+    },
+    Duplicate {
+        origin: Origin,
+        key: MessageKey,
+        earlier: Remembered,
+        body_differs: bool,
+        is_private: bool,
+    },
     Final(Effect),
 }
 
@@ -88,8 +105,9 @@ impl Decisions {
         key: MessageKey,
         earlier: Remembered,
         body_differs: bool,
+        is_private: bool,
     ) {
-        self.said.push(Said::Duplicate { origin, key, earlier, body_differs });
+        self.said.push(Said::Duplicate { origin, key, earlier, body_differs, is_private });
     }
 
     /// Something that needs no row.
@@ -137,32 +155,36 @@ impl Decisions {
         let mut effects = Vec::with_capacity(self.said.len() * 2 + self.receipts.len());
         let mut events: Vec<_> = self.appended.into_iter().map(Some).collect();
         // Acks to duplicates need an event after its delivery has taken its frame away.
-        let mut acks: HashMap<usize, SavedAck> = HashMap::new();
+        let mut acks: HashMap<usize, (SavedAck, bool)> = HashMap::new();
         for said in &self.said {
             if let Said::DuplicateInBatch { event, .. } = said
                 && let Some(appended) = &events[*event]
             {
-                acks.insert(*event, appended.ack(row(appended)));
+                acks.insert(*event, (appended.ack(row(appended)), appended.is_private));
             }
         }
         for said in self.said {
             match said {
                 Said::Saved { origin, event } => {
                     let event = events[event].take().expect("an event is said once");
-                    effects.push(answer(origin, event.ack(row(&event))));
-                    effects.push(event.delivery());
+                    effects.push(answer(origin, event.ack(row(&event)), event.is_private));
+                    if !event.is_private {
+                        effects.push(event.delivery());
+                    }
                 }
                 Said::Told { event } => {
                     let event = events[event].take().expect("an event is said once");
                     effects.push(event.delivery());
                 }
                 Said::DuplicateInBatch { origin, event, body_differs } => {
-                    let ack = acks[&event].clone();
-                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
+                    let (ack, is_private) = acks[&event].clone();
+                    let ack = SavedAck { duplicate: true, body_differs, ..ack };
+                    effects.push(answer(origin, ack, is_private));
                 }
-                Said::Duplicate { origin, key, earlier, body_differs } => {
+                Said::Duplicate { origin, key, earlier, body_differs, is_private } => {
                     let ack = saved(&key, earlier.row, earlier.seq, earlier.timestamp);
-                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
+                    let ack = SavedAck { duplicate: true, body_differs, ..ack };
+                    effects.push(answer(origin, ack, is_private));
                 }
                 Said::Final(effect) => effects.push(effect),
             }
@@ -226,6 +248,12 @@ fn saved(key: &MessageKey, row: RowId, seq: Seq, timestamp: TimestampMs) -> Save
     }
 }
 
-fn answer(origin: Origin, ack: SavedAck) -> Effect {
-    Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) }
+fn answer(origin: Origin, ack: SavedAck, is_private: bool) -> Effect {
+    let ack = if is_private {
+        let SavedAck { client_msg_id, ts, duplicate, .. } = ack;
+        ServerAck::Done(DoneAck { ack_type: Default::default(), client_msg_id, ts, duplicate })
+    } else {
+        ServerAck::Saved(ack)
+    };
+    Effect::Answer { origin, frame: Some(ServerFrame::Ack(ack)) }
 }

@@ -3,7 +3,6 @@
 //! Reads only, each authorised by membership.
 
 mod pages;
-mod token;
 
 use std::sync::Arc;
 
@@ -12,11 +11,11 @@ use petrel_protocol::frame::{
     Conversation as ConversationRequest, ConversationState, Events, Pull, ServerFrame, StateMember,
     Sync, SyncConversation, SyncState,
 };
+use petrel_protocol::token::{SyncPass, SyncToken};
 use petrel_store::{Conversation, ConversationKind, Member, Store, StoreError, SyncEntry};
 use petrel_types::limits::{PULL_EVENTS_MAX, STATE_MEMBERS_MAX, SYNC_CONVERSATIONS_MAX};
 use petrel_types::{ConversationId, RowId, Seq, UserId};
 
-use self::token::{Pass, SyncToken};
 use crate::Refusal;
 use crate::access::Access;
 use crate::profile::{Attributes, Profile};
@@ -44,7 +43,7 @@ impl Catchup {
     /// is under way is pushed now and told again by the next sync.
     pub async fn sync(&self, user: UserId, request: &Sync) -> Result<SyncState, Refusal> {
         let epoch = self.store.epoch();
-        let given = request.token.as_deref().map(SyncToken::decode).transpose()?;
+        let given = request.token.as_deref().map(read_token).transpose()?;
         let resync = given.is_some_and(|token| token.epoch != epoch);
         let start = SyncToken { epoch, since: RowId::new(0), pass: None };
         let token = given.filter(|token| token.epoch == epoch).unwrap_or(start);
@@ -57,7 +56,7 @@ impl Catchup {
         let until = token.pass.map_or(page.last_row, |pass| pass.until);
         let next = match page.entries.last() {
             Some(last) if page.more => {
-                SyncToken { pass: Some(Pass { until, before: last.stamp }), ..token }
+                SyncToken { pass: Some(SyncPass { until, before: last.stamp }), ..token }
             }
             _ => SyncToken { epoch, since: until, pass: None },
         };
@@ -261,6 +260,15 @@ impl Catchup {
     }
 }
 
+fn read_token(text: &str) -> Result<SyncToken, Refusal> {
+    SyncToken::decode(text).ok_or_else(|| {
+        Refusal::new(
+            ErrorReason::BadSyncToken,
+            "this sync token was not made by this system; sync without one",
+        )
+    })
+}
+
 fn of_store(error: StoreError) -> Refusal {
     Refusal::of_store(&error)
 }
@@ -293,7 +301,9 @@ fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Ref
 fn group_profile(conversation: &Conversation, stored: &[u8]) -> Result<Option<Profile>, Refusal> {
     match conversation.kind {
         ConversationKind::Group => Profile::decode(stored).map(Some).map_err(of_store),
-        ConversationKind::Single { .. } | ConversationKind::Personal { .. } => Ok(None),
+        ConversationKind::Single { .. }
+        | ConversationKind::Personal { .. }
+        | ConversationKind::Pair { .. } => Ok(None),
     }
 }
 

@@ -106,6 +106,7 @@ impl World {
             self.devices[index].catch_up(&catchup).await?;
         }
         self.devices[index].fetch_states(&catchup).await?;
+        self.compare_contacts(index).await?;
         self.note(|| format!("device {index} is compared"));
         let device = &self.devices[index];
         let user = device.user;

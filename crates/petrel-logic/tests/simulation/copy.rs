@@ -23,6 +23,8 @@ pub(crate) struct Copy {
     pub(crate) group: Group,
     /// Whether it is a group at all, which only an event, or a sync, tells.
     pub(crate) is_group: bool,
+    /// Whether it is the user's own timeline, which only an event, or a sync, tells.
+    pub(crate) is_personal: bool,
     /// Whether the user is a member now, as far as the device knows.
     pub(crate) present: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Copy {
             wanted: 0,
             group: Group::Unknown,
             is_group: false,
+            is_personal: false,
             present: true,
         }
     }
@@ -93,6 +96,15 @@ impl Copy {
     }
 
     fn change_group(&mut self, user: UserId, seq: u64, from: UserId, change: &Change) {
+        if matches!(
+            change,
+            Change::ConversationAdded { .. }
+                | Change::ConversationRemoved { .. }
+                | Change::ContactChanged { .. }
+                | Change::SettingsChanged { .. }
+        ) {
+            self.is_personal = true;
+        }
         let joins = joins(user, from, change);
         if joins {
             (self.is_group, self.present) = (true, true);

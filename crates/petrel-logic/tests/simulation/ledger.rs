@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::Content;
-use petrel_protocol::frame::{Change, History, Role, SavedAck};
+use petrel_protocol::frame::{Change, DoneAck, History, Role, SavedAck, UserSettings};
 use petrel_store::{Batch, ConversationKind, NewEvent};
 use petrel_types::{ConversationId, RowId, UserId};
 
 use crate::Tally;
 use crate::held::{Held, Message, What};
+use crate::pairs::Pairs;
 use crate::rules;
 
 /// What can happen in a timeline, or to it.
@@ -31,6 +32,17 @@ pub(crate) const KINDS: &[&str] = &[
     "groupDissolved",
     "conversationAdded",
     "conversationRemoved",
+    "contactChanged",
+    "settingsChanged",
+    "applied",
+    "appliedMutually",
+    "accepted",
+    "rejected",
+    "withdrawn",
+    "removed",
+    "remarked",
+    "blocked",
+    "unblocked",
     "trimmed",
     "rejoined",
 ];
@@ -45,6 +57,10 @@ pub(crate) struct Ledger {
     stored: HashMap<(UserId, String), Place>,
     /// What each user is to be told of each group, and has been.
     notices: BTreeMap<(UserId, ConversationId), Notices>,
+    pub(crate) pairs: Pairs,
+    /// As they were before the batch.
+    pairs_before: Pairs,
+    settings: BTreeMap<UserId, UserSettings>,
     batches: u64,
     last_row: u64,
 }
@@ -107,6 +123,7 @@ impl Ledger {
     /// A batch was stored.
     pub(crate) fn store(&mut self, first_row: RowId, batch: &Batch) -> Result<()> {
         self.batches += 1;
+        self.pairs_before = self.pairs.clone();
         for new in &batch.conversations {
             let known = self.timelines.insert(new.id, Timeline::begin(new.kind));
             ensure!(known.is_none(), "a conversation begins twice: {}", new.id);
@@ -133,12 +150,40 @@ impl Ledger {
         let stored: serde_json::Value = serde_json::from_slice(&event.payload)?;
         let is_message = stored["kind"] == "message";
         let is_personal = matches!(timeline.kind, ConversationKind::Personal { .. });
+        let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
+        let mut counted = None;
         let what = if is_personal {
-            What::Change(serde_json::from_value(stored)?)
+            let change = serde_json::from_value(stored)?;
+            if matches!(change, Change::SettingsChanged { .. }) {
+                let key = (event.sender, name.clone().context("settings without a name")?);
+                let content = self.asked.get(&key).context("stored what nobody asked for")?;
+                let settings = self.settings.entry(event.sender).or_default();
+                rules::change_settings(settings, content, &change)?;
+                let place = Place { conversation: id, seq, row, batch: self.batches };
+                let first = self.stored.insert(key, place);
+                ensure!(first.is_none(), "a command is stored twice: at {first:?} and {place:?}");
+            }
+            What::Change(change)
+        } else if let ConversationKind::Pair { low, high } = timeline.kind {
+            let key = (event.sender, name.clone().context("an event of a pair without a name")?);
+            let content = self.asked.get(&key).context("stored what nobody asked for")?;
+            let Content::Contact { action, text } = content else {
+                bail!("not of a pair: {content:?}");
+            };
+            ensure!([low, high].contains(&event.sender), "a stranger in a pair");
+            let other = if event.sender == low { high } else { low };
+            let what = (*action, text.as_deref());
+            counted = Some(self.pairs.happen(event.sender, other, what, event.timestamp)?);
+            let place = Place { conversation: id, seq, row, batch: self.batches };
+            if let Some(first) = self.stored.insert(key, place) {
+                bail!("a command is stored twice: at {first:?} and at {place:?}");
+            }
+            What::Change(Change::Unknown)
         } else {
             let name = name.clone().context("an event without a name: in no personal timeline")?;
             let key = (event.sender, name);
             let content = self.asked.get(&key).context("stored what nobody asked for")?;
+            rules::check_reach(timeline, event.sender, content, &self.pairs, &self.pairs_before)?;
             let what = rules::outcome(timeline, event.sender, content, event.timestamp)
                 .with_context(|| {
                     format!("stored what the rules forbid: {content:?} by {}", event.sender)
@@ -165,6 +210,10 @@ impl Ledger {
         ensure!(event.message_number.get() == number, "a message number is wrong: {event:?}");
         // The founder's own notice is found by its name, which is shown to nobody.
         let name = name.filter(|_| !is_personal);
+        if let Some(what) = counted {
+            self.count(what);
+        }
+        ensure!(!(is_pair && is_message), "a message in the timeline of a pair");
         let held = Held { row, from: event.sender, name, ts: event.timestamp, what: what.clone() };
         self.take(id, held, number)
     }
@@ -174,7 +223,7 @@ impl Ledger {
         let before: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
         let rejoined = timeline.take(&held);
         let after: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
-        let told = held.what.clone();
+        let (told, from) = (held.what.clone(), held.from);
         let kind = timeline.kind;
         let audience = before.union(&after).copied().collect();
         timeline.entries.push(Entry { held, told: told.clone(), audience, number, edit: None });
@@ -183,6 +232,15 @@ impl Ledger {
         }
         match (&told, kind) {
             (What::Message(_), _) => self.count("message"),
+            (
+                What::Change(Change::ContactChanged { contact, action }),
+                ConversationKind::Personal { user },
+            ) => {
+                self.pairs.tell(user, from, contact, *action)?;
+                self.count("contactChanged");
+            }
+            (What::Change(Change::SettingsChanged { .. }), _) => self.count("settingsChanged"),
+            (_, ConversationKind::Pair { .. }) => {}
             (What::Change(change), ConversationKind::Personal { user }) => {
                 let (which, group) = match change {
                     Change::ConversationAdded { conversation_id } => (0, *conversation_id),
@@ -230,6 +288,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// A change between two users was acked: it is stored.
+    pub(crate) fn check_done(&self, user: UserId, ack: &DoneAck) -> Result<()> {
+        let key = (user, ack.client_msg_id.as_str().to_owned());
+        let place = self.stored.get(&key).with_context(|| format!("acked, not stored: {ack:?}"))?;
+        let timeline = &self.timelines[&place.conversation];
+        let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
+        let entry = timeline.entry(place.seq).context("stored nowhere")?;
+        ensure!(is_pair && entry.held.ts == ack.ts, "an ack of something else: {ack:?}");
+        Ok(())
+    }
+
     /// A command was refused for good: it is not stored.
     pub(crate) fn check_refusal(&self, user: UserId, name: &str) -> Result<()> {
         if let Some(place) = self.stored.get(&(user, name.to_owned())) {
@@ -241,6 +310,7 @@ impl Ledger {
 
     /// Everything that was owed has been told.
     pub(crate) fn check_notices(&self) -> Result<()> {
+        self.pairs.check_told()?;
         for (about, notices) in &self.notices {
             ensure!(notices.owed == notices.told, "a notice is missing: {about:?} {notices:?}");
         }
@@ -265,7 +335,7 @@ impl Timeline {
         let users = match kind {
             ConversationKind::Single { low, high } => vec![low, high],
             ConversationKind::Personal { user } => vec![user],
-            ConversationKind::Group => Vec::new(),
+            ConversationKind::Group | ConversationKind::Pair { .. } => Vec::new(),
         };
         Self {
             kind,
@@ -344,6 +414,8 @@ impl Timeline {
             Change::TitleChanged { title } => self.title.clone_from(title),
             Change::ConversationAdded { .. }
             | Change::ConversationRemoved { .. }
+            | Change::ContactChanged { .. }
+            | Change::SettingsChanged { .. }
             | Change::Unknown => {}
         }
         false
@@ -399,6 +471,8 @@ fn kind_of(change: &Change) -> &'static str {
         Change::GroupDissolved => "groupDissolved",
         Change::ConversationAdded { .. } => "conversationAdded",
         Change::ConversationRemoved { .. } => "conversationRemoved",
+        Change::ContactChanged { .. } => "contactChanged",
+        Change::SettingsChanged { .. } => "settingsChanged",
         Change::Unknown => "unknown",
     }
 }

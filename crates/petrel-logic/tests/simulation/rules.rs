@@ -3,14 +3,56 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use petrel_log::Content;
-use petrel_protocol::frame::{Change, Role};
+use petrel_protocol::frame::{Change, Role, UserSettings};
+use petrel_store::ConversationKind;
 use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
 use petrel_types::{Seq, TimestampMs, UserId};
 
 use crate::held::{Held, Message, What};
 use crate::ledger::Timeline;
+use crate::pairs::Pairs;
+
+/// Nothing that is said or written anew comes across a block, and nobody brings one who has
+/// blocked into a group; there what was committed before counts.
+pub(crate) fn check_reach(
+    timeline: &Timeline,
+    actor: UserId,
+    content: &Content,
+    now: &Pairs,
+    before: &Pairs,
+) -> Result<()> {
+    if let ConversationKind::Single { low, high } = timeline.kind
+        && matches!(content, Content::Text(_) | Content::Edit { .. })
+    {
+        ensure!(now.reaches(low, high), "said across a block");
+    }
+    if let Content::AddMembers(users) | Content::CreateGroup { members: users, .. } = content {
+        let is_new = |user: &&UserId| **user != actor && !timeline.roles.contains_key(*user);
+        for user in users.iter().filter(is_new) {
+            ensure!(before.reaches(actor, *user), "brought {user} in across a block");
+        }
+    }
+    Ok(())
+}
+
+/// What a user has decided, once it is stored.
+pub(crate) fn change_settings(
+    settings: &mut UserSettings,
+    content: &Content,
+    change: &Change,
+) -> Result<()> {
+    let Content::Settings { findable, friend_code } = content else {
+        bail!("no settings: {content:?}");
+    };
+    let before = settings.clone();
+    settings.findable = findable.unwrap_or(settings.findable);
+    settings.friend_code = friend_code.clone().or(settings.friend_code.take());
+    ensure!(*settings != before, "nothing changes");
+    ensure!(*change == Change::SettingsChanged { settings: settings.clone() }, "{change:?}");
+    Ok(())
+}
 
 /// The event that a command must have become, at the end of a timeline; an error if it
 /// should have been refused.
@@ -88,6 +130,7 @@ pub(crate) fn outcome(
             Change::GroupDissolved
         }
         Content::CreateGroup { .. } => unreachable!("handled above"),
+        Content::Contact { .. } | Content::Settings { .. } => bail!("not of this timeline"),
     };
     Ok(What::Change(change))
 }

@@ -89,7 +89,7 @@ impl World {
     }
 
     /// A device that is connected asks for something new.
-    fn ask(&mut self, index: usize, to: Destination, content: Content) {
+    pub(crate) fn ask(&mut self, index: usize, to: Destination, content: Content) {
         let device = &mut self.devices[index];
         let name = match &content {
             Content::Text(text) => text.trim_matches('~').to_owned(),
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    fn somebody_else(&mut self, index: usize) -> UserId {
+    pub(crate) fn somebody_else(&mut self, index: usize) -> UserId {
         let user = self.devices[index].user.get();
         UserId::new(1 + (user - 1 + self.random.u64(1..USERS)) % USERS)
     }

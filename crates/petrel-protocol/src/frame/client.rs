@@ -6,6 +6,7 @@ use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, Use
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::contact::{ContactChange, ContactsRequest};
 use super::decode::null_as_default;
 use super::frames;
 use super::group::{
@@ -43,6 +44,11 @@ frames! {
         "GROUP_TITLE" => GroupTitle(GroupTitle),
         /// Ends a group for everybody. Answered by `ACK saved` or `ERROR`.
         "GROUP_DISSOLVE" => GroupDissolve(GroupDissolve),
+        /// Changes what you and another user are to each other. Answered by `ACK done` or
+        /// `ERROR`.
+        "CONTACT" => Contact(ContactChange),
+        /// Who are your contacts? Answered by `CONTACT_STATE`.
+        "CONTACTS" => Contacts(ContactsRequest),
         /// How far this device has received or read. Not answered, unless wrong.
         "ACK" => Ack(Ack),
         /// What has changed since a token? Answered by `SYNC_STATE`.

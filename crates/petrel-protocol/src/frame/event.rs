@@ -6,6 +6,7 @@
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::contact::{Contact, ContactAction, UserSettings};
 use super::{History, MessageType, Role};
 
 /// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
@@ -168,6 +169,18 @@ pub enum Change {
     ConversationRemoved {
         /// Which.
         conversation_id: ConversationId,
+    },
+    /// In a personal timeline: another user is something else to the user now.
+    ContactChanged {
+        /// What the other is now.
+        contact: Contact,
+        /// What `from` did.
+        action: ContactAction,
+    },
+    /// In a personal timeline: the user has decided something about himself or herself.
+    SettingsChanged {
+        /// How it is now.
+        settings: UserSettings,
     },
     /// A kind that is newer than this program: show the fallback. It is only ever read;
     /// nothing of that name is on the wire, and so it is not in the schema.

@@ -6,6 +6,7 @@ use petrel_types::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::{History, Role, frames};
 use crate::ErrorReason;
@@ -39,6 +40,8 @@ frames! {
         "EVENTS" => Events(Events),
         /// The answer to `CONVERSATION`.
         "CONVERSATION_STATE" => ConversationState(ConversationState),
+        /// The answer to `CONTACTS`.
+        "CONTACT_STATE" => ContactState(ContactState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
@@ -187,6 +190,8 @@ pub struct Pong {
 pub enum ServerAck {
     /// Your message is on disk.
     Saved(SavedAck),
+    /// What you asked for is done and on disk.
+    Done(DoneAck),
     /// A member has received or read up to a message.
     Receipt(ReceiptAck),
 }
@@ -215,6 +220,32 @@ pub struct SavedAck {
     /// The earlier message under this `clientMsgId` has another body.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub body_differs: bool,
+}
+
+/// `ACK done`: the change is on disk. What follows from it comes as events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoneAck {
+    /// Always `done`.
+    pub ack_type: DoneTag,
+    /// The sender's own name for the change.
+    pub client_msg_id: ClientMessageId,
+    /// When the server decided it.
+    pub ts: TimestampMs,
+    /// The change had been stored before; nothing was stored now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// The one value of `ackType` in a [`DoneAck`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum DoneTag {
+    /// On disk.
+    #[default]
+    Done,
 }
 
 /// The one value of `ackType` in a [`SavedAck`].
@@ -278,11 +309,10 @@ pub enum ReceiptKind {
 impl<'de> Deserialize<'de> for ServerAck {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
-        let saved = value.get("ackType").is_some_and(|kind| kind == "saved");
-        let ack = if saved {
-            SavedAck::deserialize(value).map(Self::Saved)
-        } else {
-            ReceiptAck::deserialize(value).map(Self::Receipt)
+        let ack = match value.get("ackType").and_then(serde_json::Value::as_str) {
+            Some("saved") => SavedAck::deserialize(value).map(Self::Saved),
+            Some("done") => DoneAck::deserialize(value).map(Self::Done),
+            _ => ReceiptAck::deserialize(value).map(Self::Receipt),
         };
         ack.map_err(serde::de::Error::custom)
     }

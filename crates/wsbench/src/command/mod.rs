@@ -3,10 +3,13 @@
 mod compare;
 mod go_style;
 mod keep;
+mod open;
+mod presets;
 mod progress;
 mod render;
 mod run;
 mod scorecard;
+mod searching;
 mod told;
 
 use std::ffi::OsString;
@@ -22,6 +25,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::conductor::{self, Signals};
+use crate::scenario::Help;
 use crate::settings::Settings;
 use crate::sink::Sink;
 use crate::verdict::Outcome;
@@ -74,6 +78,19 @@ enum Subcommands {
         #[command(flatten)]
         settings: Box<Settings>,
     },
+    /// Look for the largest load that still meets the criteria (see `wsbench help capacity`)
+    Capacity(searching::CapacityOptions),
+    /// Try the behaviours of an IM server, one by one (see `wsbench help smoke`)
+    Smoke(searching::SmokeOptions),
+    /// List the drills of the reference systems, or set their figures beside ours
+    Presets(presets::PresetsOptions),
+    /// The load test of xzll-im: USERS RAMP DURATION MSG_MS HEARTBEAT_MS
+    ///
+    /// Users come evenly over RAMP seconds, stay DURATION seconds, send a message every
+    /// MSG_MS (0: none) and a heartbeat every HEARTBEAT_MS. The variable MACHINE_ID, or
+    /// --machine-id, gives each of several machines users of its own. Passes with 95 % up to
+    /// 1,000 users, with 90 % beyond.
+    Gatling(presets::GatlingOptions),
     /// Look at what limits a load generator here, and measure what it can do
     Doctor {
         /// How many connections are planned
@@ -135,6 +152,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Subcommands::Check { plan, dry_run, settings }) => {
             run::check(&plan, *settings, dry_run, &signals)
         }
+        Some(Subcommands::Capacity(options)) => searching::capacity(options, &signals),
+        Some(Subcommands::Smoke(options)) => searching::smoke(options),
+        Some(Subcommands::Presets(options)) => presets::presets(&options),
+        Some(Subcommands::Gatling(options)) => presets::gatling(options, &signals),
         Some(Subcommands::Scenarios) => print(&scenarios()),
         Some(Subcommands::Help { scenario: None }) => {
             print(&CommandLine::command().render_long_help().to_string())
@@ -206,18 +227,32 @@ fn worker(signals: &Signals) -> ExitCode {
     }
 }
 
+/// What is no scenario of one run, and is listed with them.
+const COMMANDS: [(&str, &str, Help); 2] = [
+    ("capacity", crate::capacity::SUMMARY, crate::capacity::HELP),
+    ("smoke", crate::smoke::SUMMARY, crate::smoke::HELP),
+];
+
 fn scenarios() -> String {
+    let scenarios = scenario::all().iter().map(|scenario| (scenario.name(), scenario.summary()));
+    let commands = COMMANDS.iter().map(|(name, summary, _)| (*name, *summary));
     let mut text = String::new();
-    for scenario in scenario::all() {
-        text += &format!("{:<16} {}\n", scenario.name(), scenario.summary());
+    for (name, summary) in scenarios.chain(commands) {
+        text += &format!("{name:<18} {summary}\n");
     }
     text + "\nwsbench help <scenario> says what each does, measures and requires to pass.\n"
 }
 
 fn explain(name: &str) -> Result<String, String> {
-    let scenario = scenario::find(name).map_err(|error| error.to_string())?;
-    let help = scenario.help();
-    let mut text = format!("{}: {}\n", scenario.name(), scenario.summary());
+    let command = COMMANDS.iter().find(|(known, ..)| *known == name);
+    let (name, summary, help) = match command {
+        Some((name, summary, help)) => (*name, *summary, *help),
+        None => {
+            let scenario = scenario::find(name).map_err(|error| error.to_string())?;
+            (scenario.name(), scenario.summary(), scenario.help())
+        }
+    };
+    let mut text = format!("{name}: {summary}\n");
     for (title, body) in [
         ("What it does", help.does),
         ("What it measures", help.measures),

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use super::{code, fail, keep, print, run};
+use super::{code, fail, keep, open, print, run};
 use crate::plan::{Language, Output};
 use crate::report::Report;
 use crate::verdict::Outcome;
@@ -62,8 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return fail(Outcome::Error, &error);
         }
         run::say(&format!("the HTML report is {}", page.display()));
-        if arguments.open && !open(&page) {
-            run::say("no program shows it here: open it in a browser");
+        if arguments.open {
+            open::file(&page);
         }
     }
     code(Outcome::Ok)
@@ -111,19 +111,5 @@ fn read(path: &Path) -> Result<Report, String> {
         .map_err(|error| format!("can't read {}: {error}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| {
         format!("{} is no report of wsbench that this version reads: {error}", path.display())
-    })
-}
-
-/// Shows a file in a browser, if this machine has a way to.
-fn open(page: &Path) -> bool {
-    let programs: &[&str] = if cfg!(target_os = "macos") { &["open"] } else { &["xdg-open"] };
-    programs.iter().any(|program| {
-        let started = Command::new(program)
-            .arg(page)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        started.is_ok_and(|status| status.success())
     })
 }

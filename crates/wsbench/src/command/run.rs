@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use petrel_types::{Clock, SystemClock};
-use serde::Deserialize;
 
 use super::keep::{self, keep};
 use super::progress::Progress;
 use super::told::command_line;
-use super::{code, fail, print};
+use super::{code, fail, open, print};
 use crate::calendar;
 use crate::conductor::{self, Conducted, Failure, Signals};
 use crate::doctor;
 use crate::export::{Destination, Exporter};
-use crate::plan::{Language, Output, Plan};
+use crate::plan::{Language, Output, Plan, PlanFile, PresetOf, Run};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::terminal::{self, Live};
@@ -28,23 +27,6 @@ const CEILING_SECONDS: f64 = 2.0;
 /// Runs that are shorter than this are not worth it, in seconds.
 const CEILING_RUN_MIN: f64 = 20.0;
 
-/// A plan in TOML: one run, or several that share what stands above them.
-#[derive(Debug, Deserialize)]
-struct PlanFile {
-    scenario: Option<String>,
-    #[serde(default)]
-    run: Vec<PlanRun>,
-    #[serde(flatten)]
-    settings: toml::Table,
-}
-
-#[derive(Debug, Deserialize)]
-struct PlanRun {
-    scenario: Option<String>,
-    #[serde(flatten)]
-    settings: toml::Table,
-}
-
 /// What concerns the report and not the run.
 struct Presentation {
     output: Output,
@@ -54,6 +36,7 @@ struct Presentation {
     metrics_url: Option<String>,
     server_pid: Option<u32>,
     ceiling: bool,
+    open: bool,
     verbose: bool,
     plain: bool,
     prometheus: Option<SocketAddr>,
@@ -63,7 +46,20 @@ struct Presentation {
 
 /// Runs a scenario of the command line.
 pub(super) fn once(scenario: Option<&str>, settings: Settings, signals: &Signals) -> ExitCode {
-    code(run_all(vec![(scenario.map(str::to_owned), settings)], signals))
+    let Some(name) = settings.preset.clone() else {
+        let scenario = scenario.map(str::to_owned);
+        return code(run_all(vec![Run { scenario, settings, ..Run::default() }], None, signals));
+    };
+    if let Some(scenario) = scenario {
+        return fail(
+            Outcome::Usage,
+            &format!("the scenario {scenario}, or the preset {name}? give one"),
+        );
+    }
+    match preset(&name, settings) {
+        Ok((preset, runs)) => code(run_all(runs, Some(&preset), signals)),
+        Err(error) => fail(Outcome::Usage, &error),
+    }
 }
 
 /// Runs a plan file.
@@ -73,13 +69,14 @@ pub(super) fn check(path: &Path, over: Settings, dry_run: bool, signals: &Signal
         Err(error) => return fail(Outcome::Usage, &format!("{}: {error}", path.display())),
     };
     if !dry_run {
-        return code(run_all(runs, signals));
+        return code(run_all(runs, None, signals));
     }
     let mut text = String::new();
-    for (scenario, settings) in runs {
+    for Run { scenario, settings, .. } in runs {
         match Plan::resolve(scenario.as_deref(), settings) {
             Ok(plan) => {
-                text += &serde_json::to_string_pretty(&plan).expect("a plan has no odd keys");
+                text += &serde_json::to_string_pretty(&plan.without_secrets())
+                    .expect("a plan has no odd keys");
                 text.push('\n');
             }
             Err(error) => return fail(Outcome::Usage, &error.to_string()),
@@ -88,29 +85,27 @@ pub(super) fn check(path: &Path, over: Settings, dry_run: bool, signals: &Signal
     print(&text)
 }
 
-fn read_plan(path: &Path, over: &Settings) -> Result<Vec<(Option<String>, Settings)>, String> {
+fn read_plan(path: &Path, over: &Settings) -> Result<Vec<Run>, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let file: PlanFile = toml::from_str(&text).map_err(|error| error.to_string())?;
-    let settings = |table: toml::Table| -> Result<Settings, String> {
-        Settings::deserialize(table).map_err(|error| error.to_string())
-    };
-    let shared = settings(file.settings)?;
-    if file.run.is_empty() {
-        return Ok(vec![(file.scenario, over.clone().or(shared))]);
-    }
-    file.run
-        .into_iter()
-        .map(|run| {
-            let own = settings(run.settings)?;
-            let scenario = run.scenario.or_else(|| file.scenario.clone());
-            Ok((scenario, over.clone().or(own).or(shared.clone())))
-        })
-        .collect()
+    PlanFile::parse(&text)?.runs(over)
 }
 
-fn run_all(runs: Vec<(Option<String>, Settings)>, signals: &Signals) -> Outcome {
+/// The runs of a preset, or why it says nothing as it is.
+fn preset(name: &str, over: Settings) -> Result<(PresetOf, Vec<Run>), String> {
+    let file = crate::preset::find(name)?;
+    if let Some(wants) = file.wants.as_ref().filter(|_| over.run_at.is_none()) {
+        return Err(format!("the preset {name} wants {wants}"));
+    }
+    if let Some(hint) = &file.hint {
+        say(&format!("{name}: {hint}"));
+    }
+    let system = file.system.clone().unwrap_or_default();
+    Ok((PresetOf { name: name.to_owned(), system, reference: Vec::new() }, file.runs(&over)?))
+}
+
+fn run_all(runs: Vec<Run>, preset: Option<&PresetOf>, signals: &Signals) -> Outcome {
     let mut worst = Outcome::Ok;
-    for (scenario, settings) in runs {
+    for Run { scenario, settings, reference } in runs {
         let presentation = match Presentation::of(&settings) {
             Ok(presentation) => presentation,
             Err(error) => {
@@ -118,13 +113,14 @@ fn run_all(runs: Vec<(Option<String>, Settings)>, signals: &Signals) -> Outcome 
                 return Outcome::Usage;
             }
         };
-        let plan = match Plan::resolve(scenario.as_deref(), settings) {
+        let mut plan = match Plan::resolve(scenario.as_deref(), settings) {
             Ok(plan) => plan,
             Err(error) => {
                 fail(Outcome::Usage, &error.to_string());
                 return Outcome::Usage;
             }
         };
+        plan.preset = preset.map(|preset| PresetOf { reference, ..preset.clone() });
         for _ in 0..presentation.repeat {
             let outcome = match run(&plan, &presentation, signals) {
                 Ok((outcome, interrupted)) => {
@@ -150,12 +146,19 @@ fn run_all(runs: Vec<(Option<String>, Settings)>, signals: &Signals) -> Outcome 
     worst
 }
 
+/// The language of a report: as asked for, else of the locale.
+pub(super) fn language(settings: &Settings) -> Language {
+    settings.lang.unwrap_or_else(language_of_locale)
+}
+
 impl Presentation {
     fn of(settings: &Settings) -> Result<Self, String> {
+        let open = settings.open.unwrap_or(false);
         Ok(Self {
             output: settings.output.unwrap_or(Output::Text),
-            language: settings.lang.unwrap_or_else(language_of_locale),
-            out_dir: settings.out_dir.clone(),
+            language: language(settings),
+            out_dir: settings.out_dir.clone().or_else(|| open.then(|| "results".into())),
+            open,
             html: settings.html.clone(),
             metrics_url: settings.server_metrics.clone(),
             server_pid: settings.server_pid,
@@ -244,12 +247,15 @@ fn run(
         .map_err(Failure::Broken)?;
     let started_at_ms = SystemClock.now().get();
     let conducted = conduct(plan, presentation, signals, &mut watch, started_at_ms);
-    let command = command_line(&std::env::args_os().collect::<Vec<_>>());
-    let report = Report::new(plan, conducted?, started_at_ms, ceiling, Some(command));
+    let mut report = Report::new(plan, conducted?, started_at_ms, ceiling);
+    report.command = Some(command_line(&std::env::args_os().collect::<Vec<_>>()));
     if let Some(parent) = &presentation.out_dir {
         let folder =
             keep(&report, parent, &watch, presentation.language).map_err(Failure::Broken)?;
         say(&format!("results are in {}", folder.display()));
+        if presentation.open {
+            open::report(&folder);
+        }
     }
     if let Some(path) = &presentation.html {
         keep::write(path, &report.print(Output::Html, presentation.language))
@@ -283,9 +289,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(runs.len(), 2);
-        assert_eq!(runs[0].0.as_deref(), Some("ping"));
-        assert_eq!(runs[0].1.conns, Some(7));
-        assert_eq!(runs[1].1.ramp, Some("2s".parse().unwrap()));
+        assert_eq!(runs[0].scenario.as_deref(), Some("ping"));
+        assert_eq!(runs[0].settings.conns, Some(7));
+        assert_eq!(runs[1].settings.ramp, Some("2s".parse().unwrap()));
         assert!(read("conss = 5").unwrap_err().contains("conss"));
         assert!(read("ramp = '5'").unwrap_err().contains("duration"));
     }

@@ -8,16 +8,41 @@ const SECRET_HEADERS: [&str; 5] =
     ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
 /// Parts of a query that are tokens.
 const SECRET_QUERIES: [&str; 5] = ["token", "accesstoken", "access_token", "key", "secret"];
+/// Options whose values are.
+const SECRET_OPTIONS: [&str; 2] = ["--jwt-secret", "--token"];
 /// What stands where a secret stood.
 const HIDDEN: &str = "***";
 
 /// The program's name and its arguments, as they were given.
 pub(super) fn command_line(arguments: &[OsString]) -> String {
-    let words = arguments.iter().skip(1).map(|argument| {
+    let words = arguments.iter().enumerate().skip(1).map(|(place, argument)| {
         let argument = argument.to_string_lossy();
-        quoted(&without_secrets(&argument))
+        let before = arguments[place - 1].to_string_lossy();
+        if SECRET_OPTIONS.contains(&option(&before).as_str()) {
+            return HIDDEN.to_owned();
+        }
+        match argument.split_once('=') {
+            Some((name, _)) if SECRET_OPTIONS.contains(&option(name).as_str()) => {
+                format!("{name}={HIDDEN}")
+            }
+            _ => quoted(&without_secrets(&argument)),
+        }
     });
     std::iter::once("wsbench".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// `-JwtSecret`, `-jwt-secret` and `--jwt-secret` are the same option.
+fn option(word: &str) -> String {
+    let Some(name) = word.strip_prefix('-') else { return String::new() };
+    let name = name.strip_prefix('-').unwrap_or(name);
+    let mut long = "--".to_owned();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !long.ends_with('-') {
+            long.push('-');
+        }
+        long.push(if letter == '_' { '-' } else { letter.to_ascii_lowercase() });
+    }
+    long
 }
 
 fn without_secrets(argument: &str) -> String {
@@ -98,6 +123,10 @@ mod tests {
             "https://user:s3cret@host/api/push",
             "-H",
             "X-Room: 7",
+            "--jwt-secret",
+            "s3cret",
+            "-JwtSecret=s3cret",
+            "--token=s3cret",
         ]);
         assert!(!line.contains("s3cret"), "{line}");
         for kept in ["Authorization: ***", "room=1", "https://user:***@host/api/push", "X-Room: 7"]

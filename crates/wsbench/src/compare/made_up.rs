@@ -55,10 +55,11 @@ pub(crate) fn empty() -> Report {
         run: 1,
         interrupted: false,
         elapsed_seconds: 40.0,
+        actions: Vec::new(),
         workers: (1, false),
         ramped_at_seconds: Some(0.0),
     };
-    Report::new(&PLAN, conducted, 0, None, None)
+    Report::new(&PLAN, conducted, 0, None)
 }
 
 /// From a normal distribution (Box and Muller).

@@ -74,6 +74,9 @@ pub struct Ledger {
     /// By place, what the recipient has read in its history and not been pushed: a push
     /// that was under way at that time is no second delivery.
     read_early: BTreeMap<usize, Ranges>,
+    /// By place, the highest that a recipient had when it came back: what a server that
+    /// delivers at least once may deliver again.
+    had: BTreeMap<usize, u32>,
     holes: u64,
     tally: Tally,
 }
@@ -94,6 +97,7 @@ impl Ledger {
             windows,
             not_entitled: BTreeMap::new(),
             read_early: BTreeMap::new(),
+            had: BTreeMap::new(),
             holes: 0,
             tally: Tally::default(),
         }
@@ -167,6 +171,10 @@ impl Ledger {
             {
                 return Arrival::Known;
             }
+            (Seen::Again, How::Live) if self.had.get(&place).is_some_and(|had| seq <= *had) => {
+                self.tally.repeats += 1;
+                return Arrival::Known;
+            }
             #[cfg(feature = "mutants")]
             (Seen::Again, How::Live) if crate::mutants::is("bench-misses-duplicates") => {
                 return Arrival::Known;
@@ -218,6 +226,16 @@ impl Ledger {
             let Some(stream) = self.streams[sender as usize].as_deref() else { continue };
             for missing in self.windows[place].missing(stream.sent) {
                 self.not_entitled.entry(place).or_default().add(missing);
+            }
+        }
+    }
+
+    /// A recipient came back to a server that delivers again what it does not know to have
+    /// arrived: what it has so far is no fault when it comes once more.
+    pub fn came_back(&mut self, recipient: u32) {
+        for sender in self.cast.senders(recipient) {
+            if let Some(place) = self.cast.place(sender, recipient) {
+                self.had.insert(place, self.windows[place].highest());
             }
         }
     }

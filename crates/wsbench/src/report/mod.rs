@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::causes;
-use crate::conductor::Conducted;
+use crate::conductor::{Conducted, Done};
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
 use crate::machine::{self, Machine};
@@ -28,7 +28,7 @@ use crate::seconds::Row;
 use crate::slices::Slice;
 use crate::trend::trend;
 use crate::verdict::Verdict;
-use crate::worker::{Step, Trend, Watched};
+use crate::worker::{Plateau, Step, Trend, Watched};
 
 pub use parts::{ErrorClass, Generator, Limit, Phases, Rates, Stop, TimesSummary};
 pub use plan_words::plan_in_words;
@@ -90,6 +90,12 @@ pub struct Report {
     pub errors: Vec<ErrorClass>,
     /// The steps of the connection rate.
     pub steps: Vec<Step>,
+    /// The steps of a rising load.
+    #[serde(default)]
+    pub plateaus: Vec<Plateau>,
+    /// Commands that were run meanwhile.
+    #[serde(default)]
+    pub actions: Vec<Done>,
     /// How the generator itself fared.
     pub generator: Generator,
     /// What was seen of the server.
@@ -108,7 +114,6 @@ impl Report {
         conducted: Conducted,
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
-        command: Option<String>,
     ) -> Self {
         let Conducted {
             merged,
@@ -116,6 +121,7 @@ impl Report {
             run,
             interrupted,
             elapsed_seconds,
+            actions,
             workers,
             ramped_at_seconds,
         } = conducted;
@@ -179,10 +185,10 @@ impl Report {
             measured_seconds,
             interrupted,
             run,
-            command,
+            command: None,
             machine: Some(machine::describe()),
             phases: Phases::of(plan, ramped_at_seconds, measured_seconds),
-            plan: plan.clone(),
+            plan: plan.without_secrets(),
             verdict,
             rates,
             times_ms,
@@ -195,6 +201,8 @@ impl Report {
             deliveries: merged.tally.clone(),
             errors,
             steps: merged.steps.clone(),
+            plateaus: merged.plateaus.clone(),
+            actions,
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),

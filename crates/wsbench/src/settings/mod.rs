@@ -7,7 +7,7 @@ mod given;
 use std::path::PathBuf;
 
 use crate::adapter::AdapterKind;
-use crate::plan::{Arrival, Language, LoginBy, Output, Stage};
+use crate::plan::{Action, Arrival, Language, LoginBy, Output, Stage};
 use crate::span::Span;
 use crate::verdict::Threshold;
 
@@ -15,6 +15,10 @@ settings! {
     /// The scenario, as an option: connect-only, messaging, … (see `wsbench scenarios`)
     #[arg(long, value_name = "SCENARIO", help_heading = "What")]
     mode: String,
+
+    /// A drill of a reference system, with its numbers (see `wsbench presets`); other options override it
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    preset: String,
 
     /// Where to connect; repeatable, or several separated by commas or semicolons [default: ws://localhost:8084/ws]
     #[arg(long, value_name = "URL", value_delimiter = ',', alias = "ws-urls", alias = "url", help_heading = "What")]
@@ -96,6 +100,10 @@ settings! {
     #[arg(long, value_name = "TIME", help_heading = "When")]
     late_after: Span,
 
+    /// So long after the ramp, run a command: what is done to the server while it is measured; repeatable
+    #[arg(long, value_name = "TIME:COMMAND", help_heading = "When")]
+    run_at: Vec<Action>,
+
     /// Run so many times, and report each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "When")]
     repeat: u32,
@@ -123,6 +131,26 @@ settings! {
     /// The data directory of the server, where that key is looked for [default: petrel-data]
     #[arg(long, value_name = "DIR", env = "PETREL_DATA_DIR", help_heading = "Users")]
     data_dir: PathBuf,
+
+    /// Which of several load generators this is: each has users of its own, 10,000,000 apart [default: 0]
+    #[arg(long, value_name = "N", env = "MACHINE_ID", help_heading = "Users")]
+    machine_id: u64,
+
+    /// mini-im: the secret that its tokens are signed with [default: the one it has if nobody configures it]
+    #[arg(long, value_name = "SECRET", env = "WSBENCH_JWT_SECRET", hide_env_values = true, help_heading = "Users")]
+    jwt_secret: String,
+
+    /// mini-im: who signs its tokens [default: mini-im]
+    #[arg(long, value_name = "NAME", help_heading = "Users")]
+    jwt_issuer: String,
+
+    /// xzll: what goes into the header `token` [default: STRESS_TEST_BYPASS_TOKEN]
+    #[arg(long, value_name = "TOKEN", env = "TEST_TOKEN", hide_env_values = true, help_heading = "Users")]
+    token: String,
+
+    /// ethanqc: where the HTTP gateway is [default: port 8080 of the target's host]
+    #[arg(long, value_name = "URL", help_heading = "What")]
+    http_base: String,
 
     /// Where the token goes [default: header]
     #[arg(long, value_enum, help_heading = "Users")]
@@ -224,7 +252,7 @@ settings! {
     /// reconnect-storm: when all connections break, after the ramp [default: a third of the time]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     storm_at: Span,
-    /// reconnect-storm: for how long they stay away [default: 0]
+    /// reconnect-storm, flap, presence-churn: for how long they stay away [default: 0, 0, 1s]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     away: Span,
     /// reconnect-storm, flap: the longest random wait before a connection comes back [default: 200ms]
@@ -248,19 +276,25 @@ settings! {
     /// offline-pull: messages for each absent recipient [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Scenarios")]
     offline_messages: u32,
-    /// connect-rate: the first rate, in connections a second [default: 500]
+    /// presence-churn: how many of the connections come and go, in percent [default: 50]
+    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    churn_percent: f64,
+    /// step: how many connections each plateau has [default: 100,1000,10000,50000]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4_000_000), help_heading = "Scenarios")]
+    sizes: Vec<u32>,
+    /// connect-rate: the first rate, in connections a second [default: 500]; backpressure-ramp: in messages a second [default: 1000]
     #[arg(long, value_name = "N", help_heading = "Scenarios")]
     rate_from: u32,
-    /// connect-rate: how much faster each step is [default: 2]
+    /// connect-rate, backpressure-ramp: how much faster each step is [default: 2, 1.5]
     #[arg(long, value_name = "FACTOR", help_heading = "Scenarios")]
     rate_factor: f64,
-    /// connect-rate: how long each step lasts [default: 5s]
+    /// connect-rate, backpressure-ramp, step: how long each step lasts [default: 5s, 5s, 15s]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     step: Span,
     /// group-fanout: members of a group [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000), help_heading = "Scenarios")]
     group_size: u32,
-    /// group-fanout: how many of them speak [default: a tenth]
+    /// group-fanout, broadcast: how many of them speak [default: a tenth, 1]
     #[arg(long, value_name = "N", help_heading = "Scenarios")]
     group_senders: u32,
 
@@ -297,6 +331,9 @@ settings! {
     /// Progress in plain lines, also on a terminal
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     plain: bool,
+    /// Open the report when the run is over; it is kept in --out-dir, or results
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
+    open: bool,
     /// Say more on standard error
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     verbose: bool,

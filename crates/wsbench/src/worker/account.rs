@@ -70,6 +70,7 @@ impl Engine {
         for pacer in pacers.into_iter().flatten() {
             pacer.shift(gap);
         }
+        self.stairs.shift(self.now, gap);
         for session in &mut self.sessions {
             session.last_heard = self.now;
             if let Some(dialing) = &mut session.dialing {
@@ -115,6 +116,7 @@ impl Engine {
             errors: std::mem::take(&mut self.metrics.errors),
             tally: self.ledger.settle(self.first),
             steps: std::mem::take(&mut self.steps),
+            stairs: std::mem::take(&mut self.stairs).finish(self.origin),
             usage: std::mem::take(&mut self.usage),
         }
     }
@@ -146,6 +148,7 @@ impl Engine {
         }
         let before = self.now.saturating_sub(write_timeout.max(SECOND) * 3);
         self.metrics.counters.answer_timeouts += self.ledger.expire(before);
+        self.sweep_calls();
         self.top_up();
     }
 }

@@ -15,6 +15,9 @@ impl Engine {
     /// Dials a connection for the first time.
     pub(super) fn first_dial(&mut self, index: u32, due: Nanos) {
         self.metrics.counters.connects_attempted += 1;
+        if let Some(stair) = self.stairs.at(due) {
+            stair.result.attempted += 1;
+        }
         self.sessions[index as usize].since = due;
         self.dial(index);
     }
@@ -191,6 +194,10 @@ impl Engine {
             self.back_again(index);
         } else {
             self.metrics.counters.connects_ok += 1;
+            if let Some(stair) = self.stairs.at(since) {
+                stair.result.connected += 1;
+                stair.time(Timing::Connect, since, self.now);
+            }
             self.decided();
         }
         self.ask_for_group_again(index);
@@ -202,6 +209,9 @@ impl Engine {
     fn back_again(&mut self, index: u32) {
         if !self.behaviour.cast.receives(index) {
             return;
+        }
+        if self.abilities.repeats {
+            self.ledger.came_back(index);
         }
         if !self.abilities.history {
             self.ledger.excuse_absence(index);

@@ -8,10 +8,12 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use mio::{Poll, Token, Waker};
 
 use super::alarm::{Chores, Timer};
+use super::calls::Calls;
 use super::disrupt::Ladder;
 use super::founding::Founding;
 use super::session::Session;
 use super::socket::Dialer;
+use super::stairs::Stairs;
 use super::{Assignment, Command, StepResult, Update, Usage};
 use crate::adapter::{Abilities, Adapter, Seat};
 use crate::clock::{self, MILLISECOND, Nanos, SECOND};
@@ -78,6 +80,7 @@ pub(super) struct Engine {
     pub(super) random: fastrand::Rng,
     pub(super) chores: Chores,
     pub(super) founding: Founding,
+    pub(super) calls: Calls,
     /// Why the run can't begin, if it can't.
     pub(super) not_set_up: Option<String>,
     pub(super) dials: Option<Pacer>,
@@ -87,10 +90,13 @@ pub(super) struct Engine {
     pub(super) senders: Vec<u32>,
     pub(super) pings: Option<Pacer>,
     pub(super) flaps: Option<Pacer>,
+    /// Connections that flap.
+    pub(super) flapping: Vec<u32>,
     pub(super) storm: Option<Nanos>,
     pub(super) absent: bool,
     pub(super) ladder: Option<Ladder>,
     pub(super) steps: Vec<StepResult>,
+    pub(super) stairs: Stairs,
     pub(super) dirty: Vec<u32>,
     pub(super) receipts: Vec<u32>,
     /// Sockets with more to read than fits into one turn.
@@ -141,13 +147,17 @@ pub(crate) fn poll() -> std::io::Result<(Poll, Waker)> {
 
 impl Engine {
     fn new(assignment: Assignment, poll: Poll, link: Link) -> Result<Self, String> {
-        let Assignment { plan, run, origin, first, count } = assignment;
+        let Assignment { plan, run, origin, first, count, accounts } = assignment;
         let memory_before = crate::machine::own_memory();
         let behaviour = plan.scenario().behaviour(&plan);
         let abilities = plan.abilities();
         let addresses =
             plan.targets.iter().map(|target| target.resolve()).collect::<Result<_, _>>()?;
-        let adapter = crate::adapter::make(&plan)?;
+        let adapter = crate::adapter::make(&plan, &accounts)?;
+        let calls = match accounts.is_empty() {
+            true => Calls::default(),
+            false => Calls::to(plan.http_base()?),
+        };
         let timer =
             Timer::new(poll.registry(), TIMER).map_err(|error| format!("timer: {error}"))?;
         let mut sessions = Vec::new();
@@ -175,6 +185,7 @@ impl Engine {
             random: fastrand::Rng::with_seed(seed),
             chores: Chores::default(),
             founding: Founding::default(),
+            calls,
             not_set_up: None,
             dials: None,
             dialled: 0,
@@ -183,10 +194,12 @@ impl Engine {
             senders,
             pings: None,
             flaps: None,
+            flapping: Vec::new(),
             storm: None,
             absent: false,
             ladder: None,
             steps: Vec::new(),
+            stairs: Stairs::default(),
             dirty: Vec::new(),
             receipts: Vec::new(),
             unread: Vec::new(),
@@ -224,7 +237,8 @@ impl Engine {
 
     fn begin_ramp(&mut self, seed: u64) {
         let count = self.sessions.len() as u32;
-        if matches!(self.behaviour.disruption, Disruption::Ladder { .. }) {
+        let by_itself = self.behaviour.disruption;
+        if matches!(by_itself, Disruption::Ladder { .. } | Disruption::RisingConnections { .. }) {
             self.undecided = 0;
             return;
         }
@@ -243,9 +257,12 @@ impl Engine {
 
     /// Counts something that was due, and whether this generator was late with it.
     pub(super) fn scheduled(&mut self, due: Nanos) {
+        let late = u64::from(self.now.saturating_sub(due) > self.plan.late_after.nanos());
         self.metrics.counters.scheduled += 1;
-        if self.now.saturating_sub(due) > self.plan.late_after.nanos() {
-            self.metrics.counters.late += 1;
+        self.metrics.counters.late += late;
+        if let Some(stair) = self.stairs.at(due) {
+            stair.result.scheduled += 1;
+            stair.result.late += late;
         }
     }
 

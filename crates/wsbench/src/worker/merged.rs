@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{StepResult, Usage, WorkerResult};
+use super::plateau::{Plateau, together};
+use super::{StairResult, StepResult, Usage, WorkerResult};
 use crate::clock::SECOND;
 use crate::ledger::Tally;
 use crate::metrics::{Counters, Times, Timing, no_times};
@@ -21,6 +22,8 @@ pub struct Merged {
     pub tally: Tally,
     /// The steps of a ladder.
     pub steps: Vec<Step>,
+    /// The steps of a rising load.
+    pub plateaus: Vec<Plateau>,
     /// How each worker fared.
     pub usage: Vec<Usage>,
     /// What was seen of the server.
@@ -143,6 +146,20 @@ impl Merged {
     /// Replaces everything that was timed.
     pub fn set_times(&mut self, times: BTreeMap<Timing, Times>) {
         self.times = times;
+    }
+
+    /// Adds the steps of a rising load, with the server's memory at the end of each:
+    /// `memory` says what it was so many seconds after the beginning.
+    pub fn add_plateaus(
+        &mut self,
+        workers: &[Vec<StairResult>],
+        per_message: u32,
+        memory: impl Fn(f64) -> Option<u64>,
+    ) {
+        self.plateaus = together(workers, per_message);
+        for plateau in &mut self.plateaus {
+            plateau.server_memory = memory(plateau.until_seconds);
+        }
     }
 
     /// Times of one kind; none, if nothing was timed.

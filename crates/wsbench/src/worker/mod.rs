@@ -6,6 +6,7 @@
 
 mod account;
 mod alarm;
+mod calls;
 mod dial;
 mod disrupt;
 mod engine;
@@ -14,9 +15,11 @@ mod hear;
 mod lose;
 mod merged;
 mod phases;
+mod plateau;
 mod read;
 mod session;
 mod socket;
+mod stairs;
 mod talk;
 mod turn;
 
@@ -24,6 +27,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use engine::{Link, poll, run};
 pub use merged::{Merged, Step, Trend, Watched, WatchedSample};
+pub use plateau::{BeyondKnee, Plateau, beyond_knee, knee};
+pub(crate) use socket::tls_config_for;
+pub use stairs::StairResult;
 
 use crate::clock::Nanos;
 use crate::ledger::Tally;
@@ -34,7 +40,7 @@ use crate::plan::Plan;
 /// addresses. Every worker needs all of it, and to hear of it before a run is better.
 pub fn check(plan: &Plan) -> Result<(), String> {
     plan.targets.iter().try_for_each(|target| target.resolve().map(drop))?;
-    crate::adapter::make(plan)?;
+    crate::adapter::make(plan, &[])?;
     socket::Dialer::new(plan)?;
     Ok(())
 }
@@ -52,6 +58,8 @@ pub struct Assignment {
     pub first: u32,
     /// How many connections it has.
     pub count: u32,
+    /// The accounts of their users, if the server has to know them.
+    pub accounts: Vec<crate::adapter::Account>,
 }
 
 /// What a worker is told.
@@ -110,6 +118,8 @@ pub struct WorkerResult {
     pub tally: Tally,
     /// The steps of a ladder.
     pub steps: Vec<StepResult>,
+    /// The steps of a rising load.
+    pub stairs: Vec<StairResult>,
     /// How the worker itself fared.
     pub usage: Usage,
 }

@@ -60,11 +60,12 @@ impl Engine {
 
     pub(super) fn begin_run(&mut self, at: Nanos) {
         let until = at + self.plan.hold().nanos();
+        self.begin_stairs(at, until);
         // A warm-up that would leave nothing is left out.
         let warm = at + self.plan.warmup.nanos().min(self.plan.hold().nanos() / 2);
         self.measured = (warm, until);
         self.phase = Phase::Run(until);
-        self.begin_sending(at);
+        self.begin_sending(at, until);
         self.begin_disruption(at, until);
     }
 
@@ -75,6 +76,9 @@ impl Engine {
                 !self.absent && self.sends.is_none() && self.ledger.is_complete()
             }
             Disruption::Ladder { .. } => self.ladder.is_none(),
+            Disruption::RisingConnections { .. } | Disruption::RisingRate { .. } => {
+                self.stairs.end().is_some_and(|end| end <= self.now)
+            }
             _ => false,
         }
     }
@@ -96,7 +100,7 @@ impl Engine {
         let pings =
             self.sessions.iter().any(|session| session.is_live() && session.ping.0 > session.pong);
         let busy = self.sessions.iter().any(|session| session.reads_history);
-        !pings && !busy && self.ledger.is_complete()
+        !pings && !busy && !self.calls.are_open() && self.ledger.is_complete()
     }
 
     /// After the drain every recipient that misses something reads its history.

@@ -4,6 +4,7 @@
 use petrel_websocket::Opcode;
 
 use super::engine::{Engine, Phase};
+use super::stairs::{rates, staircase};
 use crate::adapter::{FrameWriter, HistoryFrom, MessageName};
 use crate::clock::{MICROSECOND, Nanos};
 use crate::pacer::Pacer;
@@ -15,7 +16,7 @@ const HELD_BACK_MAX: usize = 10_000;
 
 impl Engine {
     /// The run begins: from here on messages are due.
-    pub(super) fn begin_sending(&mut self, at: Nanos) {
+    pub(super) fn begin_sending(&mut self, at: Nanos, until: Nanos) {
         let senders = self.senders.len() as u32;
         if senders == 0 {
             return;
@@ -25,13 +26,17 @@ impl Engine {
             return self.top_up();
         }
         let share = f64::from(senders) / self.all_senders();
-        let rate = match self.plan.total_rate {
-            Some(rate) => rate * share,
-            None => self.plan.sender_rate * f64::from(senders),
+        let (rate, stages) = match (self.behaviour.disruption, self.plan.total_rate) {
+            (Disruption::RisingRate { from, factor, step }, _) => {
+                let rates = rates(f64::from(from), factor, step.nanos(), until - at);
+                (f64::from(from) * share, staircase(&rates, step.nanos()))
+            }
+            (_, Some(rate)) => (rate * share, self.plan.stages.clone()),
+            (_, None) => (self.plan.sender_rate * f64::from(senders), self.plan.stages.clone()),
         };
         if rate > 0.0 {
-            let (stages, arrival) = (&self.plan.stages, self.plan.arrival);
-            self.sends = Some(Pacer::new(at, rate, stages, arrival, senders, seed));
+            let arrival = self.plan.arrival;
+            self.sends = Some(Pacer::new(at, rate, &stages, arrival, senders, seed));
         }
     }
 
@@ -66,6 +71,9 @@ impl Engine {
     }
 
     fn message_due(&mut self, index: u32, due: Nanos) {
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.due += 1;
+        }
         let counters = &mut self.metrics.counters;
         counters.messages_due += 1;
         let measured = self.is_measured(due);
@@ -102,6 +110,9 @@ impl Engine {
         let seq = self.ledger.stream_or_new(index).send(due, self.now);
         let counters = &mut self.metrics.counters;
         counters.messages_sent += 1;
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.sent += 1;
+        }
         let measured = self.is_measured(self.now);
         self.metrics.counters.messages_sent_measured += u64::from(measured);
         self.write_message(index, seq, due, self.now, false);
@@ -205,10 +216,15 @@ impl Engine {
         }
         session.ping = (token, since_origin(crate::clock::now()));
         self.metrics.counters.pings_sent += 1;
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.pings += 1;
+        }
         let protocol = self.behaviour.protocol_pings && self.abilities.pings;
+        let seat = self.seat(index);
+        let session = &mut self.sessions[index as usize];
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
         match &mut self.adapter {
-            Some(adapter) if protocol => adapter.ping(token, &mut writer),
+            Some(adapter) if protocol => adapter.ping(seat, token, &mut writer),
             _ => writer.frame(Opcode::Ping, &token.to_be_bytes()),
         }
         self.mark_dirty(index);
@@ -217,19 +233,24 @@ impl Engine {
     /// Sends the receipts that are owed.
     pub(super) fn send_receipts(&mut self) {
         for index in std::mem::take(&mut self.receipts) {
-            let seat = self.seat(index);
-            let session = &mut self.sessions[index as usize];
-            session.owes_receipt = false;
-            if !session.is_live() {
-                continue;
-            }
-            if let Some(adapter) = &mut self.adapter {
-                let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
-                adapter.receipt(seat, &mut writer);
-            }
-            if !session.out.is_empty() {
-                self.mark_dirty(index);
-            }
+            self.send_receipt(index);
+        }
+    }
+
+    /// Sends the receipts that one connection owes.
+    pub(super) fn send_receipt(&mut self, index: u32) {
+        let seat = self.seat(index);
+        let session = &mut self.sessions[index as usize];
+        if !std::mem::take(&mut session.owes_receipt) || !session.is_live() {
+            return;
+        }
+        if let Some(adapter) = &mut self.adapter {
+            let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
+            let receipts = adapter.receipt(seat, &mut writer);
+            self.metrics.counters.receipts_sent += u64::from(receipts);
+        }
+        if !session.out.is_empty() {
+            self.mark_dirty(index);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mio::{Events, Token};
 
 use super::alarm::Chore;
+use super::calls::FIRST_LINE;
 use super::disrupt::Ladder;
 use super::engine::{COMMANDS, Engine, Phase, SWEEP, TIMER};
 use super::{Command, Update, WorkerResult};
@@ -53,11 +54,13 @@ impl Engine {
             for event in &events {
                 match event.token() {
                     TIMER | COMMANDS => {}
+                    Token(token) if token >= FIRST_LINE => self.line_event(token - FIRST_LINE),
                     Token(index) => self.socket_event(index as u32, event),
                 }
             }
             let turn = clock::now() - self.now;
             self.usage.longest_turn_nanos = self.usage.longest_turn_nanos.max(turn);
+            self.make_calls();
             self.flush_dirty();
         }
         Ok(self.result())
@@ -74,6 +77,7 @@ impl Engine {
         self.ping_due();
         self.send_due();
         self.disrupt_due();
+        self.make_calls();
         if self.now >= self.next_receipts {
             self.send_receipts();
             let in_groups = self.behaviour.cast.audience() > 1;
@@ -94,8 +98,15 @@ impl Engine {
         let paced = [&self.dials, &self.pings, &self.sends, &self.flaps];
         let paced = paced.into_iter().flatten().filter_map(Pacer::due);
         let ladder = self.ladder.as_ref().and_then(Ladder::due);
+        let growth = self.stairs.next_dial().map(|(at, _)| at);
         let waiting = (!self.receipts.is_empty()).then_some(self.next_receipts);
-        paced.chain(self.chores.due()).chain(self.storm).chain(ladder).chain(waiting).min()
+        paced
+            .chain(self.chores.due())
+            .chain(self.storm)
+            .chain(ladder)
+            .chain(growth)
+            .chain(waiting)
+            .min()
     }
 
     fn obey(&mut self) {

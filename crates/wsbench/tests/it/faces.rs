@@ -160,7 +160,8 @@ fn prometheus_reads_the_run_while_it_goes_on_over_all_processes() -> Result<()> 
     // The seconds go by; each page is as of the last one.
     let page = loop {
         let page = get(&address, "/metrics")?;
-        if value(&page, "im_recv_unique_total") > 0.0 && value(&page, "ws_pong_rtt_ms_count") > 0.0
+        if value(&page, "im_e2e_latency_ms_count") > 0.0
+            && value(&page, "ws_pong_rtt_ms_count") > 0.0
         {
             break page;
         }

@@ -39,6 +39,7 @@ impl Draft<'_> {
         check_title(title)?;
         check_count(members)?;
         self.check_users(members)?;
+        self.check_invitable(actor, members)?;
         let others: BTreeSet<_> = members.iter().copied().filter(|user| *user != actor).collect();
 
         let profile = Profile { title: title.clone(), history: *history };
@@ -88,6 +89,7 @@ impl Draft<'_> {
         if joining.is_empty() {
             return Err(nothing_to_change("they are all members already"));
         }
+        let joiners: Vec<_> = joining.iter().copied().collect();
         if model.member_count() + joining.len() > GROUP_MEMBERS_MAX {
             return Err(Refusal::new(
                 ErrorReason::GroupFull,
@@ -95,7 +97,8 @@ impl Draft<'_> {
             ));
         }
 
-        let first = model.head.seq.next();
+        self.check_invitable(command.actor, &joiners)?;
+        let first = self.group(group)?.head.seq.next();
         for user in &joining {
             self.take_in(group, *user, first, Role::Member);
         }

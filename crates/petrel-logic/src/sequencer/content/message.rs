@@ -12,6 +12,7 @@ use crate::Refusal;
 use crate::event::{EventBody, MessageBody};
 use crate::refusal::not_a_member;
 use crate::sequencer::draft::Draft;
+use crate::view::peer_of;
 
 impl Draft<'_> {
     pub(super) fn say_to_user(
@@ -23,6 +24,7 @@ impl Draft<'_> {
         let Content::Text(body) = &send.content else {
             return Err(misdirected());
         };
+        self.check_reach(command.actor, to)?;
         let (low, high) = (command.actor.min(to), command.actor.max(to));
         let conversation = self.find_or_begin(ConversationKind::Single { low, high });
         self.say(command, send, conversation, body);
@@ -115,6 +117,11 @@ impl Draft<'_> {
             return Err(Refusal::new(ErrorReason::TooLate, "the message was recalled"));
         }
         self.check_window(sent, EDIT_WINDOW_MS, "edited")?;
+        // What somebody must not send must not come as an edit of what was sent before.
+        let about = self.model(conversation).map(|model| model.conversation);
+        if let Some(peer) = about.and_then(|about| peer_of(&about, command.actor)) {
+            self.check_reach(command.actor, peer)?;
+        }
         if message.body == body {
             return Err(nothing_to_change("the message says so already"));
         }

@@ -3,6 +3,7 @@
 //! A new kind of change is a variant of [`Content`] and a function here. Each checks
 //! everything before it writes anything.
 
+mod contact;
 mod group;
 mod message;
 
@@ -13,6 +14,7 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Change;
 use petrel_types::{ConversationId, UserId};
 
+pub(super) use self::contact::pair_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
 use crate::Refusal;
@@ -30,6 +32,8 @@ impl Draft<'_> {
             Destination::Conversation(conversation) => conversation,
             Destination::User(to) => return self.say_to_user(command, send, to),
             Destination::NewGroup => return self.create_group(command, send),
+            Destination::Pair(other) => return self.change_contact(command, send, other),
+            Destination::Own => return self.change_settings(command, send),
         };
         match &send.content {
             Content::Text(body) => self.say_in_group(command, send, conversation, body),
@@ -45,7 +49,9 @@ impl Draft<'_> {
             }
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
-            Content::CreateGroup { .. } => Err(misdirected()),
+            Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
+                Err(misdirected())
+            }
         }
     }
 

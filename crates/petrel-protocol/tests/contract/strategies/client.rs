@@ -7,7 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{
-    client_msg_id, conversation, history, role, row, seq, text, texts, timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, history, role, row, seq, text,
+    texts, timestamp, user, users,
 };
 
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
@@ -19,6 +20,14 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         group_chat().prop_map(ClientFrame::GroupChat),
         change_of_message(),
         change_of_group(),
+        contact_change().prop_map(ClientFrame::Contact),
+        (contact_list(), option::of(user()), option::of(any::<u32>())).prop_map(
+            |(list, users_after, limit)| ClientFrame::Contacts(ContactsRequest {
+                list,
+                users_after,
+                limit
+            })
+        ),
         ack().prop_map(ClientFrame::Ack),
         (option::of(text()), option::of(any::<u32>()))
             .prop_map(|(token, limit)| ClientFrame::Sync(Sync { token, limit })),
@@ -127,6 +136,18 @@ fn change_of_group() -> impl Strategy<Value = ClientFrame> {
             ClientFrame::GroupDissolve(GroupDissolve { client_msg_id, group_id })
         }),
     ]
+}
+
+fn contact_change() -> impl Strategy<Value = ContactChange> {
+    (client_msg_id(), user(), contact_action(), option::of(text()), option::of(text())).prop_map(
+        |(client_msg_id, user, action, message, remark)| ContactChange {
+            client_msg_id,
+            user,
+            action,
+            message,
+            remark,
+        },
+    )
 }
 
 fn ack_item() -> impl Strategy<Value = AckItem> {

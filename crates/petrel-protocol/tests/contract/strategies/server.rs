@@ -10,8 +10,8 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, conversation, counter, history, id, reason, role, row, seq, text, texts,
-    timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, counter, history, id, reason, role,
+    row, seq, text, texts, timestamp, user, users,
 };
 
 /// Whatever a server may say, and what it never says of itself but a client may read:
@@ -34,6 +34,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             conversation_id,
             head_seq,
         })),
+        contact_state().prop_map(ServerFrame::ContactState),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         error().prop_map(ServerFrame::Error),
@@ -196,6 +197,11 @@ fn change() -> impl Strategy<Value = Change> {
         Just(Change::GroupDissolved),
         conversation().prop_map(|conversation_id| Change::ConversationAdded { conversation_id }),
         conversation().prop_map(|conversation_id| Change::ConversationRemoved { conversation_id }),
+        (contact(), contact_action())
+            .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
+        (any::<bool>(), option::of(text())).prop_map(|(findable, friend_code)| {
+            Change::SettingsChanged { settings: UserSettings { findable, friend_code } }
+        }),
         Just(Change::Unknown),
     ]
 }
@@ -227,7 +233,40 @@ fn server_ack() -> impl Strategy<Value = ServerAck> {
             ts,
         },
     );
-    prop_oneof![saved.prop_map(ServerAck::Saved), receipt.prop_map(ServerAck::Receipt)]
+    let done =
+        (client_msg_id(), timestamp(), any::<bool>()).prop_map(|(client_msg_id, ts, duplicate)| {
+            DoneAck { ack_type: DoneTag::Done, client_msg_id, ts, duplicate }
+        });
+    let done = done.prop_map(ServerAck::Done);
+    prop_oneof![saved.prop_map(ServerAck::Saved), done, receipt.prop_map(ServerAck::Receipt)]
+}
+
+fn contact() -> impl Strategy<Value = Contact> {
+    let direction = select(&[Direction::Incoming, Direction::Outgoing][..]);
+    let application = (direction, option::of(text()), timestamp(), timestamp()).prop_map(
+        |(direction, message, ts, expires_ts)| Application { direction, message, ts, expires_ts },
+    );
+    (user(), option::of(timestamp()), option::of(text()), any::<bool>(), option::of(application))
+        .prop_map(|(user, friend_since_ts, remark, blocked, application)| Contact {
+            user,
+            friend_since_ts,
+            remark,
+            blocked,
+            application,
+        })
+}
+
+fn contact_state() -> impl Strategy<Value = ContactState> {
+    let contacts = vec(contact(), 0..4);
+    (contact_list(), option::of(conversation()), seq(), contacts, any::<bool>()).prop_map(
+        |(list, conversation_id, as_of_seq, contacts, more)| ContactState {
+            list,
+            conversation_id,
+            as_of_seq,
+            contacts,
+            more,
+        },
+    )
 }
 
 fn conversation_kind() -> impl Strategy<Value = ConversationKind> {

@@ -124,6 +124,19 @@ pub(super) fn messages(page: &mut Page, report: &Report) {
         ["Conditions", "条件"],
         format!("{} B, {} conns, {loop_kind}", plan.payload_size, plan.conns),
     );
+    if counters.receipts_sent > 0 {
+        let per_second = counters.receipts_sent as f64 / report.measured_seconds.max(1e-9);
+        page.value(
+            ["Receipts", "回执"],
+            format!(
+                "{} {} ({per_second:.1}/s), {} {}",
+                page.say(["sent", "发送"]),
+                counters.receipts_sent,
+                page.say(["relayed", "转发"]),
+                counters.receipts_received
+            ),
+        );
+    }
     if counters.messages_held_back + counters.messages_skipped > 0 {
         let (held, skipped) = (counters.messages_held_back, counters.messages_skipped);
         page.value(["Held back / skipped", "延后 / 放弃"], format!("{held} / {skipped}"));
