@@ -145,7 +145,7 @@ pub(super) fn chart(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             .style(draw::tone(view, tone))
             .data(points)
     };
-    let labels = (low as i32..=high as i32).map(|power| milliseconds_of(power));
+    let labels = (low as i32..=high as i32).map(milliseconds_of);
     let title = format!("{} p50, p99 (ms)", view.say(name));
     let chart = Chart::new(vec![set("p50", &p50, Tone::Accent), set("p99", &p99, Tone::Warn)])
         .block(draw::block(view, &title))

@@ -234,11 +234,12 @@ struct Sample {
     timestamp: i64,
 }
 
+/// The head of a request, and what it held if it was accepted.
+type Received = (String, Option<WriteRequest>);
+
 /// A receiver of remote write: answers the requests with these statuses, then with 204.
 /// What it accepted comes out of the channel, with the heads of all requests.
-fn receiver(
-    statuses: Vec<u16>,
-) -> Result<(SocketAddr, mpsc::Receiver<(String, Option<WriteRequest>)>)> {
+fn receiver(statuses: Vec<u16>) -> Result<(SocketAddr, mpsc::Receiver<Received>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let (sender, requests) = mpsc::sync_channel(1000);
@@ -256,7 +257,7 @@ fn receiver(
 fn receive(
     mut socket: TcpStream,
     status: &mut dyn FnMut() -> u16,
-    sender: &mpsc::SyncSender<(String, Option<WriteRequest>)>,
+    sender: &mpsc::SyncSender<Received>,
 ) -> Result<()> {
     let mut data = Vec::new();
     let mut part = [0; 4096];
