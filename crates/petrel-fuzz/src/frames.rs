@@ -98,6 +98,9 @@ pub(crate) fn http_body(bytes: &[u8]) {
     body::<http::RoleChange>(text);
     body::<http::TitleChange>(text);
     body::<http::Receipt>(text);
+    body::<http::NewApplication>(text);
+    body::<http::RemarkChange>(text);
+    body::<http::SettingsChange>(text);
 }
 
 fn body<T: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) {

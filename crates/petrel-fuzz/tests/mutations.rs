@@ -25,10 +25,10 @@ fn fuzz_directory() -> PathBuf {
 fn seeds(target: &Target) -> Vec<Vec<u8>> {
     let directory = fuzz_directory().join("corpus").join(target.name);
     let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     // In an order that is the same everywhere.
     paths.sort();
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+    paths.iter().map(|path| fs::read(path).expect("a seed can be read")).collect()
 }
 
 fn try_on(target: &Target, input: &[u8]) -> Result<(), String> {

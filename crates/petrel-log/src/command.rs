@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use petrel_protocol::frame::{ContactAction, History, Role};
+use petrel_protocol::frame::{ContactAction, History, Joining, Role};
 use petrel_types::{
     ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
 };
@@ -99,6 +99,15 @@ pub enum Destination {
 pub enum Content {
     /// A text.
     Text(String),
+    /// A text that names members of a group.
+    Mention {
+        /// The text.
+        body: String,
+        /// Whom it names.
+        users: Vec<UserId>,
+        /// Whether it names everybody.
+        everybody: bool,
+    },
     /// The end of a message's text.
     Recall {
         /// The message.
@@ -137,6 +146,32 @@ pub enum Content {
     SetTitle(String),
     /// The end of the group.
     Dissolve,
+    /// What a group is, beside its title and members. What is missing stays as it is.
+    ChangeGroup(GroupChange),
+    /// What a member is called, and for how long one may not speak. What is missing stays
+    /// as it is.
+    ChangeMember {
+        /// Which member.
+        user: UserId,
+        /// The name; an empty one for none.
+        nickname: Option<String>,
+        /// For how long, in milliseconds from now.
+        mute_ms: Option<u64>,
+    },
+    /// To be a member, by the code of the group.
+    Join {
+        /// The code.
+        code: String,
+        /// What to say to those who decide.
+        message: Option<String>,
+    },
+    /// An answer to one who has asked to join.
+    AnswerJoin {
+        /// Who.
+        user: UserId,
+        /// Whether the user is let in.
+        accept: bool,
+    },
     /// A change of what two users are to each other.
     Contact {
         /// Which.
@@ -153,6 +188,27 @@ pub enum Content {
     },
 }
 
+/// What is to change about a group. An empty text is for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupChange {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where its picture is.
+    pub avatar: Option<String>,
+    /// What everybody should know.
+    pub announcement: Option<String>,
+    /// Who may join by the code.
+    pub joining: Option<Joining>,
+    /// The most members.
+    pub member_limit: Option<u64>,
+    /// Whether only the owner and admins may speak.
+    pub muted: Option<bool>,
+    /// Another code is wanted.
+    pub renew_code: bool,
+    /// A code made up by who asks, for when one is needed.
+    pub new_code: String,
+}
+
 /// Which cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReceiptKind {
@@ -160,6 +216,13 @@ pub enum ReceiptKind {
     Delivered,
     /// Seen by the user; implies received.
     Read,
+}
+
+impl Content {
+    /// Whether it is a message, which counts for unread.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Mention { .. })
+    }
 }
 
 impl Origin {

@@ -75,6 +75,23 @@ impl Calls {
         }
     }
 
+    /// As [`send`](Self::send), for what may have no place to be told; then `None`.
+    pub async fn send_or_wait(
+        &self,
+        actor: UserId,
+        send: SendRequest,
+    ) -> Result<Option<SavedAck>, Refusal> {
+        match self.ask(actor, Request::Send(send)).await? {
+            Some(ServerFrame::Ack(ServerAck::Saved(ack))) => Ok(Some(ack)),
+            Some(ServerFrame::Ack(ServerAck::Done(_))) => Ok(None),
+            Some(ServerFrame::Error(error)) => Err(refusal_of(error)),
+            other => {
+                tracing::error!(?other, "a request was answered with neither ack nor error");
+                Err(Refusal::new(ErrorReason::InternalError, "the server failed to answer"))
+            }
+        }
+    }
+
     /// Asks for something that has no answer but a refusal, and waits for it.
     pub async fn tell(&self, actor: UserId, request: Request) -> Result<(), Refusal> {
         match self.ask(actor, request).await? {

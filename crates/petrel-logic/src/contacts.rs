@@ -20,6 +20,7 @@ use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 use crate::Refusal;
 use crate::lists::{ListedContact, list_of};
 use crate::own::Own;
+use crate::refusal::not_a_member;
 
 /// How many contacts a client gets that does not say how many.
 const DEFAULT_LIMIT: u32 = 50;
@@ -112,6 +113,21 @@ impl Contacts {
         };
         let known = self.store.user(user).await.map_err(of_store)?;
         Ok(FoundUser { user_id: user, username: known.map(|user| user.username) })
+    }
+
+    /// The group to which a code leads. To who asks, a code that leads nowhere and a group
+    /// that can't be joined are the same.
+    pub async fn find_group(
+        &self,
+        asker: UserId,
+        code: &str,
+    ) -> Result<(ConversationId, String), Refusal> {
+        self.count_search(asker)?;
+        let Some(code) = plain_code(code) else { return Err(not_a_member()) };
+        match self.holder_of(&code).await? {
+            Some((group, ConversationKind::Group)) => Ok((group, code)),
+            _ => Err(not_a_member()),
+        }
     }
 
     /// The user's own settings.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use petrel_protocol::frame::{Change, ContactAction, MessageType};
-use petrel_types::Seq;
+use petrel_types::{Seq, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What happened, apart from where and by whom.
@@ -33,6 +33,12 @@ pub(crate) struct MessageBody {
     /// The edit that the text comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) edit: Option<Seq>,
+    /// Members whom it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mentions: Vec<UserId>,
+    /// It names everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) mention_all: bool,
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) recalled: bool,
@@ -65,6 +71,11 @@ impl MessageBody {
 }
 
 impl EventBody {
+    /// Whether who caused it is not told where it is, not being one of those who see it.
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(self, Self::Contact(_) | Self::Change(Change::JoinRequested))
+    }
+
     /// The payload to store.
     pub(crate) fn encode(&self) -> Bytes {
         match self {

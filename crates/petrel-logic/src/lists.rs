@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use petrel_protocol::frame::{Contact, ContactList, Direction};
 use petrel_store::{StoreError, StoreErrorKind};
+use petrel_types::TimestampMs;
 use serde::{Deserialize, Serialize};
 
 /// Of a personal timeline, by user: everybody about whom there was ever anything to tell,
@@ -17,6 +18,30 @@ pub(crate) fn list_of(list: ContactList) -> u8 {
         ContactList::Incoming => 2,
         ContactList::Outgoing => 3,
         ContactList::Blocked => 4,
+    }
+}
+
+/// Of a group, by user: who waits to be let in.
+pub(crate) const JOIN_REQUESTS: u8 = 5;
+
+/// Somebody who waits to be let in, as it stands in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedRequest {
+    /// What the user says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// Since when.
+    pub(crate) ts: TimestampMs,
+}
+
+impl ListedRequest {
+    pub(crate) fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).expect("requests hold only strings and numbers").into()
+    }
+
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(stored).map_err(unreadable)
     }
 }
 
@@ -47,9 +72,10 @@ impl ListedContact {
     }
 
     pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
-        serde_json::from_slice(stored).map_err(|error| {
-            StoreError::new(StoreErrorKind::Corrupt, "a stored contact can't be read")
-                .with_source(error)
-        })
+        serde_json::from_slice(stored).map_err(unreadable)
     }
+}
+
+fn unreadable(error: serde_json::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, "an entry of a list can't be read").with_source(error)
 }

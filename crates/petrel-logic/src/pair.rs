@@ -293,7 +293,11 @@ fn nothing_to_change(message: &str) -> Refusal {
 }
 
 /// A text that may be missing; a blank one counts as missing.
-fn checked(name: &str, text: Option<&str>, units_max: usize) -> Result<Option<String>, Refusal> {
+pub(crate) fn checked(
+    name: &str,
+    text: Option<&str>,
+    units_max: usize,
+) -> Result<Option<String>, Refusal> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };

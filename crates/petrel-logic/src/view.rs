@@ -95,7 +95,7 @@ fn message_frame(
     let client_msg_id = client_message_id
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
-    let MessageBody { msg_type, body, rev, recalled, .. } = message;
+    let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -121,6 +121,8 @@ fn message_frame(
             msg_seq: seq,
             msg_type,
             body,
+            mentions,
+            mention_all,
             ts: timestamp,
             rev,
             edited,
@@ -147,6 +149,17 @@ fn fallback(from: UserId, change: &Change) -> String {
             format!("{from} made {user} an ordinary member")
         }
         Change::TitleChanged { title } => format!("{from} named the group {title}"),
+        Change::GroupChanged { .. } => format!("{from} changed the group"),
+        Change::MemberChanged { user, muted_until_ts: Some(_), .. } => {
+            format!("{user} may not speak for a while")
+        }
+        Change::MemberChanged { user, nickname: Some(name), .. } => {
+            format!("{user} is called {name} here")
+        }
+        Change::MemberChanged { user, .. } => format!("{user} may speak"),
+        Change::JoinRequested => format!("{from} would like to join the group"),
+        Change::JoinRefused { user } => format!("{from} did not let {user} in"),
+        Change::ConversationRefused { .. } => "you were not let into a group".to_owned(),
         Change::GroupDissolved => format!("{from} dissolved the group"),
         Change::ConversationAdded { .. } => format!("{from} added you to a conversation"),
         Change::ConversationRemoved { .. } => "you are no longer in a conversation".to_owned(),

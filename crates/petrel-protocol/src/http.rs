@@ -4,7 +4,7 @@ use petrel_types::{ClientMessageId, ConversationId, LoginId, Seq, TimestampMs, U
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorReason;
-use crate::frame::{ClientAckType, History, Role};
+use crate::frame::{ClientAckType, History, Joining, Role};
 
 /// The body of every successful answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +193,12 @@ pub struct NewMessage {
     pub group_id: Option<ConversationId>,
     /// The text: not blank, at most 4,096 UTF-16 code units and 16,384 bytes.
     pub body: String,
+    /// In a group: members whom it names, at most 50.
+    #[serde(default)]
+    pub mentions: Vec<UserId>,
+    /// In a group: it names everybody. For the owner and admins.
+    #[serde(default)]
+    pub mention_all: bool,
     /// True when this has been sent before and its outcome is unknown.
     #[serde(default)]
     pub retry: bool,
@@ -263,6 +269,81 @@ pub struct TitleChange {
     pub client_msg_id: ClientMessageId,
     /// What the group is called from now on.
     pub title: String,
+}
+
+/// `PATCH /api/groups/{groupId}`. What is missing stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupSettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What the group is for; empty to have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where its picture is; empty to have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// What everybody should know; empty to have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<String>,
+    /// Who may join by the group's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joining: Option<Joining>,
+    /// The most members it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_limit: Option<u64>,
+    /// True to let only the owner and admins speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
+    /// True to have another code.
+    #[serde(default)]
+    pub renew_code: bool,
+}
+
+/// `PATCH /api/groups/{groupId}/members/{userId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What the member is called here; empty to have no name of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// For how long the member may not speak, in milliseconds; 0 to end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mute_ms: Option<u64>,
+}
+
+/// `POST /api/groups/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewJoin {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The code of the group. Case, spaces and hyphens don't matter.
+    pub code: String,
+    /// What to say to those who decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The answer to joining.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Joined {
+    /// The group, if you are a member now; missing while you wait to be let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<ConversationId>,
+}
+
+/// `POST /api/groups/{groupId}/requests/{userId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinAnswer {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// Whether the user is let in.
+    pub accept: bool,
 }
 
 /// `POST /api/conversations/{conversationId}/receipts`.

@@ -76,6 +76,7 @@ reasons! {
     NotReachable "not_reachable" 403 40306 "The other user does not take this from you.";
     BlockedByYou "blocked_by_you" 403 40307 "You have blocked the other user; unblock the user first.";
     NotFriends "not_friends" 403 40308 "Here that is for friends only: apply to the other user first.";
+    Muted "muted" 403 40309 "You may not speak in this group at present.";
     NotFound "not_found" 404 40400 "There is nothing at this path.";
     ConversationNotFound "conversation_not_found" 404 40401 "There is no such conversation, or you are not a member of it.";
     UserNotFound "user_not_found" 404 40402 "There is no such user, or the user is no member of the group.";

@@ -46,6 +46,24 @@ pub const GROUP_TITLE_UTF16_UNITS_MAX: usize = 64;
 /// The most members one `CONVERSATION_STATE` frame carries.
 pub const STATE_MEMBERS_MAX: u32 = 500;
 
+/// The most members that one message names.
+pub const MENTIONS_MAX: usize = 50;
+
+/// The longest description, and the longest announcement, of a group, in UTF-16 code units.
+pub const GROUP_TEXT_UTF16_UNITS_MAX: usize = 1024;
+
+/// The longest address of a group's picture, in UTF-16 code units.
+pub const GROUP_AVATAR_UTF16_UNITS_MAX: usize = 512;
+
+/// The longest nickname in a group, in UTF-16 code units.
+pub const NICKNAME_UTF16_UNITS_MAX: usize = 32;
+
+/// The longest time for which a member of a group may be muted, in milliseconds.
+pub const MUTE_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
+
+/// The most users who wait to be let into one group.
+pub const JOIN_REQUESTS_MAX: u64 = 1_000;
+
 /// The most contacts one `CONTACT_STATE` frame carries.
 pub const CONTACTS_MAX: u32 = 200;
 

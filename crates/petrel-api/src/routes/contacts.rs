@@ -155,7 +155,8 @@ async fn list(
     QueryOf(ListQuery { list, users_after, limit }): QueryOf<ListQuery>,
 ) -> Answer<ContactState> {
     let list = list.unwrap_or(ContactList::Friends);
-    answer(api.contacts.list(user, &ContactsRequest { list, users_after, limit }).await)
+    let request = ContactsRequest { list, users_after, limit };
+    answer(api.admission.read(api.contacts.list(user, &request)).await)
 }
 
 async fn search(
@@ -164,14 +165,14 @@ async fn search(
     QueryOf(query): QueryOf<SearchQuery>,
 ) -> Answer<FoundUser> {
     answer(match (query.username, query.code) {
-        (Some(name), None) => api.contacts.find_by_name(user, &name).await,
-        (None, Some(code)) => api.contacts.find_by_code(user, &code).await,
+        (Some(name), None) => api.admission.read(api.contacts.find_by_name(user, &name)).await,
+        (None, Some(code)) => api.admission.read(api.contacts.find_by_code(user, &code)).await,
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `username` or `code`")),
     })
 }
 
 async fn settings(State(api): State<Api>, Bearer(user): Bearer) -> Answer<UserSettings> {
-    answer(api.contacts.settings(user).await)
+    answer(api.admission.read(api.contacts.settings(user)).await)
 }
 
 async fn change_settings(

@@ -24,6 +24,7 @@ const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::NotReachable,
     ErrorReason::BlockedByYou,
     ErrorReason::NotFriends,
+    ErrorReason::Muted,
     ErrorReason::TooLate,
     ErrorReason::ConversationNotFound,
     ErrorReason::MessageNotFound,
@@ -44,6 +45,8 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::NotReachable,
                 ErrorReason::BlockedByYou,
                 ErrorReason::NotFriends,
+                ErrorReason::NotAllowed,
+                ErrorReason::Muted,
                 ErrorReason::ConversationNotFound,
                 ErrorReason::UserNotFound,
                 ErrorReason::RetryTooOld,
@@ -77,14 +80,25 @@ async fn send(
     Bearer(user): Bearer,
     JsonBody(message): JsonBody<NewMessage>,
 ) -> Answer<SavedAck> {
-    let NewMessage { client_msg_id, to, group_id, body, retry, first_sent_ts } = message;
+    let NewMessage { client_msg_id, to, group_id, body, retry, first_sent_ts, .. } = message;
+    let NewMessage { mentions, mention_all, .. } = message;
     let msg_type = Default::default();
     let send = match (to, group_id) {
         (Some(to), None) => {
             SingleChat { client_msg_id, to, msg_type, body, retry, first_sent_ts }.into_send()
         }
         (None, Some(group_id)) => {
-            GroupChat { client_msg_id, group_id, msg_type, body, retry, first_sent_ts }.into_send()
+            let frame = GroupChat {
+                client_msg_id,
+                group_id,
+                msg_type,
+                body,
+                mentions,
+                mention_all,
+                retry,
+                first_sent_ts,
+            };
+            frame.into_send()
         }
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `to` or `groupId`")),
     };

@@ -3,12 +3,12 @@
 use petrel_log::{AppendError, Command, Content, Origin, ReceiptKind, Request, SendRequest};
 use petrel_logic::Refusal;
 use petrel_logic::refusal::RETRY_AFTER_MS;
-use petrel_logic::requests::{IntoSend, change_message, check_body};
+use petrel_logic::requests::{IntoSend, change_message, check_body, join_group};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
-    Ack, ClientAckType, ContactAction, ContactChange, MessageEdit, MessageRevoke, RequestId,
-    ServerFrame,
+    Ack, ClientAckType, ContactAction, ContactChange, GroupJoin, MessageEdit, MessageRevoke,
+    RequestId, ServerFrame,
 };
 use petrel_types::limits::ACK_ITEMS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq};
@@ -47,6 +47,19 @@ where
         let client_message_id = frame.client_msg_id.clone();
         let send = counted.and_then(|()| frame.into_send());
         self.begin_or_refuse(send, client_message_id, id).await
+    }
+
+    pub(super) async fn join(
+        &mut self,
+        frame: GroupJoin,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let GroupJoin { client_msg_id, code, message } = frame;
+        let contacts = &self.gateway.shared.dependencies.contacts;
+        let read = contacts.find_group(self.user(), &code);
+        let found = self.gateway.shared.admission().read(read).await;
+        let send = found.map(|found| join_group(found, client_msg_id.clone(), message));
+        self.begin_or_refuse(send, client_msg_id, id).await
     }
 
     pub(super) async fn revoke(

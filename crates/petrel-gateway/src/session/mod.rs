@@ -267,10 +267,21 @@ where
             ClientFrame::GroupRole(frame) => self.send(frame, id).await,
             ClientFrame::GroupTitle(frame) => self.send(frame, id).await,
             ClientFrame::GroupDissolve(frame) => self.send(frame, id).await,
+            ClientFrame::GroupSettings(frame) => self.send(frame, id).await,
+            ClientFrame::GroupMember(frame) => self.send(frame, id).await,
+            ClientFrame::GroupAnswer(frame) => self.send(frame, id).await,
+            ClientFrame::GroupJoin(frame) => self.join(frame, id).await,
+            ClientFrame::GroupRequests(request) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let read = catchup.requests(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::GroupRequestState), id).await
+            }
             ClientFrame::Contact(frame) => self.change_contact(frame, id).await,
             ClientFrame::Contacts(request) => {
                 let contacts = &self.gateway.shared.dependencies.contacts;
-                let answer = in_turn(self.gateway, contacts.list(self.user(), &request)).await;
+                let read = contacts.list(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::ContactState), id).await
             }
             ClientFrame::Ack(ack) => {

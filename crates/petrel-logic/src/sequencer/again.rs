@@ -93,11 +93,7 @@ impl Draft<'_> {
             return self.say_again(command, &group, body_hash);
         }
         let body_differs = differs(earlier.body_hash);
-        let model = self.memory.conversations.peek(&key.conversation);
-        let is_private = model
-            .is_some_and(|model| matches!(model.conversation.kind, ConversationKind::Pair { .. }));
-        let key = key.clone();
-        self.decisions.duplicate(command.origin, key, earlier, body_differs, is_private);
+        self.decisions.duplicate(command.origin, key.clone(), earlier, body_differs);
         true
     }
 

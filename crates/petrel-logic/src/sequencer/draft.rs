@@ -211,6 +211,7 @@ impl<'a> Draft<'a> {
             EventBody::Change(_) | EventBody::Contact(_) => None,
         };
         let is_message = body_hash.is_some();
+        let is_private = body.is_private();
         let payload = body.encode();
         let model = self.model(conversation).expect("decisions are about loaded conversations");
         model.head = Head {
@@ -249,7 +250,7 @@ impl<'a> Draft<'a> {
             timestamp: now,
             body_hash,
             founded,
-            is_private: matches!(about.kind, ConversationKind::Pair { .. }),
+            is_private,
             event_index: self.batch.events.len() as u64 - 1,
             frame: frame(&about, envelope, body),
             recipients,

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use petrel_log::{Command, Content, Destination, LoggedCommand, Request, SendRequest};
+use petrel_log::{Command, Content, Destination, GroupChange, LoggedCommand, Request, SendRequest};
 use petrel_protocol::frame::Change;
 use petrel_store::{ConversationKind, DerivationId, StoreError, StoredEvent};
 use petrel_types::{ConversationId, Seq, UserId};
@@ -15,7 +15,7 @@ use super::model::{Membership, Model};
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
 use crate::event::EventBody;
-use crate::lists::KNOWN;
+use crate::lists::{JOIN_REQUESTS, KNOWN};
 use crate::notice::Notice;
 use crate::pair::Pair;
 use crate::view::peer_of;
@@ -121,7 +121,7 @@ impl Sequencer {
         if let Some(conversation) = conversation {
             // Only messages are sent so often that the store is spared; everything else
             // is recognised as a retry whether it says so or not.
-            let is_message = matches!(send.content, Content::Text(_));
+            let is_message = send.content.is_message();
             if send.retry || !is_message || earlier == Earlier::OfAll {
                 self.load_earlier(conversation, command.actor, send, lookups).await?;
             }
@@ -134,10 +134,10 @@ impl Sequencer {
                     self.load_foreign_pair(command.actor, *user, lookups).await?;
                 }
             }
-            Content::Settings { friend_code: Some(code), .. } => {
-                if self.store.code_holder(code).await?.is_some() {
-                    lookups.taken_codes.insert(code.clone());
-                }
+            Content::Settings { friend_code: Some(code), .. }
+            | Content::ChangeGroup(GroupChange { new_code: code, .. }) => {
+                let holder = self.store.code_holder(code).await?;
+                lookups.taken_codes.extend(holder.map(|_| code.clone()));
             }
             _ => {}
         }
@@ -165,8 +165,17 @@ impl Sequencer {
                     self.load_user(*user, lookups).await?;
                     self.load_former(conversation, *user, lookups).await?;
                     self.load_foreign_pair(actor, *user, lookups).await?;
+                    self.load_entry(conversation, JOIN_REQUESTS, *user, lookups).await?;
                 }
                 Ok(())
+            }
+            Content::Join { .. } => {
+                self.load_former(conversation, actor, lookups).await?;
+                self.load_entry(conversation, JOIN_REQUESTS, actor, lookups).await
+            }
+            Content::AnswerJoin { user, .. } => {
+                self.load_former(conversation, *user, lookups).await?;
+                self.load_entry(conversation, JOIN_REQUESTS, *user, lookups).await
             }
             _ => Ok(()),
         }
@@ -241,10 +250,21 @@ impl Sequencer {
         if let Ok(Notice { change: Change::ContactChanged { contact, .. }, .. }) =
             Notice::decode(notice)
         {
-            let place = (timeline, KNOWN, contact.user.get());
-            let known = self.store.entry(timeline, KNOWN, contact.user.get()).await?;
-            lookups.entries.extend(known.map(|known| (place, known)));
+            self.load_entry(timeline, KNOWN, contact.user, lookups).await?;
         }
+        Ok(())
+    }
+
+    async fn load_entry(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        user: UserId,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let key = user.get();
+        let known = self.store.entry(conversation, list, key).await?;
+        lookups.entries.extend(known.map(|known| ((conversation, list, key), known)));
         Ok(())
     }
 

@@ -34,7 +34,7 @@ pub(super) struct Appended {
     /// What tells whether a retry says the same.
     pub(super) body_hash: Option<u64>,
     pub(super) founded: Option<ConversationId>,
-    /// It stands in a timeline that nobody is shown, so nobody is told its place.
+    /// Who asked is not one of those who see it, and is not told its place.
     pub(super) is_private: bool,
     /// Where it is in the batch.
     pub(super) event_index: u64,
@@ -47,25 +47,10 @@ pub(super) struct Appended {
 
 /// One thing to say. Events are named by their place in `appended`.
 enum Said {
-    Saved {
-        origin: Origin,
-        event: usize,
-    },
-    Told {
-        event: usize,
-    },
-    DuplicateInBatch {
-        origin: Origin,
-        event: usize,
-        body_differs: bool,
-    },
-    Duplicate {
-        origin: Origin,
-        key: MessageKey,
-        earlier: Remembered,
-        body_differs: bool,
-        is_private: bool,
-    },
+    Saved { origin: Origin, event: usize },
+    Told { event: usize },
+    DuplicateInBatch { origin: Origin, event: usize, body_differs: bool },
+    Duplicate { origin: Origin, key: MessageKey, earlier: Remembered, body_differs: bool },
     Final(Effect),
 }
 
@@ -105,9 +90,8 @@ impl Decisions {
         key: MessageKey,
         earlier: Remembered,
         body_differs: bool,
-        is_private: bool,
     ) {
-        self.said.push(Said::Duplicate { origin, key, earlier, body_differs, is_private });
+        self.said.push(Said::Duplicate { origin, key, earlier, body_differs });
     }
 
     /// Something that needs no row.
@@ -168,7 +152,7 @@ impl Decisions {
                 Said::Saved { origin, event } => {
                     let event = events[event].take().expect("an event is said once");
                     effects.push(answer(origin, event.ack(row(&event)), event.is_private));
-                    if !event.is_private {
+                    if !event.recipients.is_empty() {
                         effects.push(event.delivery());
                     }
                 }
@@ -181,10 +165,10 @@ impl Decisions {
                     let ack = SavedAck { duplicate: true, body_differs, ..ack };
                     effects.push(answer(origin, ack, is_private));
                 }
-                Said::Duplicate { origin, key, earlier, body_differs, is_private } => {
+                Said::Duplicate { origin, key, earlier, body_differs } => {
                     let ack = saved(&key, earlier.row, earlier.seq, earlier.timestamp);
                     let ack = SavedAck { duplicate: true, body_differs, ..ack };
-                    effects.push(answer(origin, ack, is_private));
+                    effects.push(answer(origin, ack, earlier.is_private));
                 }
                 Said::Final(effect) => effects.push(effect),
             }
@@ -203,6 +187,7 @@ impl Appended {
             timestamp: self.timestamp,
             body_hash: self.body_hash,
             founded: self.founded,
+            is_private: self.is_private,
         }
     }
 

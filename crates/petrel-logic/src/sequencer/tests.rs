@@ -2,6 +2,7 @@
 
 mod contact;
 mod group;
+mod group_settings;
 mod message;
 mod order;
 

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::Content;
-use petrel_protocol::frame::{Change, DoneAck, History, Role, SavedAck, UserSettings};
+use petrel_protocol::frame::{Change, DoneAck, GroupInfo, History, Role, SavedAck, UserSettings};
 use petrel_store::{Batch, ConversationKind, NewEvent};
-use petrel_types::{ConversationId, RowId, UserId};
+use petrel_types::{ConversationId, RowId, TimestampMs, UserId};
 
 use crate::Tally;
 use crate::held::{Held, Message, What};
@@ -43,6 +43,13 @@ pub(crate) const KINDS: &[&str] = &[
     "remarked",
     "blocked",
     "unblocked",
+    "mention",
+    "groupChanged",
+    "memberChanged",
+    "joinedByCode",
+    "joinRequested",
+    "joinRefused",
+    "conversationRefused",
     "trimmed",
     "rejoined",
 ];
@@ -74,11 +81,11 @@ struct Place {
     batch: u64,
 }
 
-/// Of joinings and of leavings.
+/// Of joinings, of leavings, and of not being let in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Notices {
-    owed: [u64; 2],
-    told: [u64; 2],
+    owed: [u64; 3],
+    told: [u64; 3],
 }
 
 /// A timeline from its beginning, also where it is trimmed.
@@ -90,6 +97,12 @@ pub(crate) struct Timeline {
     pub(crate) history: History,
     /// Who is in it now.
     pub(crate) roles: BTreeMap<UserId, Role>,
+    /// What it is beside that.
+    pub(crate) info: GroupInfo,
+    /// What each member is called, and until when each may not speak; also of former ones.
+    pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
+    /// Who waits to be let in, with what to say, and since when.
+    pub(crate) waiting: BTreeMap<UserId, (Option<String>, TimestampMs)>,
     /// What everybody who ever was in it may read.
     stints: BTreeMap<UserId, Vec<Stint>>,
 }
@@ -143,7 +156,7 @@ impl Ledger {
 
     fn append(&mut self, row: RowId, event: &NewEvent) -> Result<()> {
         let id = event.conversation;
-        let timeline = self.timelines.get(&id).context("an event of no conversation")?;
+        let timeline = self.timelines.get_mut(&id).context("an event of no conversation")?;
         let seq = timeline.head() + 1;
         ensure!(event.seq.get() == seq, "a timeline has a hole: {} of {id}", event.seq);
         let name = event.client_message_id.as_ref().map(|name| name.as_str().to_owned());
@@ -188,6 +201,15 @@ impl Ledger {
                 .with_context(|| {
                     format!("stored what the rules forbid: {content:?} by {}", event.sender)
                 })?;
+            if let Content::Join { message, .. } = content {
+                let said = (message.clone(), event.timestamp);
+                match what {
+                    What::Change(Change::JoinRequested) => {
+                        timeline.waiting.insert(event.sender, said);
+                    }
+                    _ => counted = Some("joinedByCode"),
+                }
+            }
             let place = Place { conversation: id, seq, row, batch: self.batches };
             if let Some(first) = self.stored.insert(key, place) {
                 bail!("a command is stored twice: at {first:?} and at {place:?}");
@@ -231,7 +253,12 @@ impl Ledger {
             self.count("rejoined");
         }
         match (&told, kind) {
-            (What::Message(_), _) => self.count("message"),
+            (What::Message(message), _) => {
+                if message.mention_all || !message.mentions.is_empty() {
+                    self.count("mention");
+                }
+                self.count("message");
+            }
             (
                 What::Change(Change::ContactChanged { contact, action }),
                 ConversationKind::Personal { user },
@@ -245,6 +272,7 @@ impl Ledger {
                 let (which, group) = match change {
                     Change::ConversationAdded { conversation_id } => (0, *conversation_id),
                     Change::ConversationRemoved { conversation_id } => (1, *conversation_id),
+                    Change::ConversationRefused { conversation_id } => (2, *conversation_id),
                     other => bail!("a strange notice: {other:?}"),
                 };
                 let notices = self.notices.entry((user, group)).or_default();
@@ -258,6 +286,9 @@ impl Ledger {
             (What::Change(change), _) => {
                 for user in after.difference(&before) {
                     self.notices.entry((*user, id)).or_default().owed[0] += 1;
+                }
+                if let Change::JoinRefused { user } = change {
+                    self.notices.entry((*user, id)).or_default().owed[2] += 1;
                 }
                 for user in before.difference(&after) {
                     self.notices.entry((*user, id)).or_default().owed[1] += 1;
@@ -295,7 +326,8 @@ impl Ledger {
         let timeline = &self.timelines[&place.conversation];
         let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
         let entry = timeline.entry(place.seq).context("stored nowhere")?;
-        ensure!(is_pair && entry.held.ts == ack.ts, "an ack of something else: {ack:?}");
+        let asks = entry.held.what == What::Change(Change::JoinRequested);
+        ensure!((is_pair || asks) && entry.held.ts == ack.ts, "an ack of something else: {ack:?}");
         Ok(())
     }
 
@@ -343,6 +375,9 @@ impl Timeline {
             trimmed_before: 1,
             title: String::new(),
             history: History::Joined,
+            info: GroupInfo::default(),
+            attributes: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             roles: users.iter().map(|user| (*user, Role::Member)).collect(),
             stints: users
                 .into_iter()
@@ -412,7 +447,16 @@ impl Timeline {
                 self.roles.insert(*user, *role);
             }
             Change::TitleChanged { title } => self.title.clone_from(title),
-            Change::ConversationAdded { .. }
+            Change::GroupChanged { group } => self.info = group.clone(),
+            Change::MemberChanged { user, nickname, muted_until_ts } => {
+                self.attributes.insert(*user, (nickname.clone(), *muted_until_ts));
+            }
+            Change::JoinRefused { user } => {
+                self.waiting.remove(user);
+            }
+            Change::JoinRequested
+            | Change::ConversationRefused { .. }
+            | Change::ConversationAdded { .. }
             | Change::ConversationRemoved { .. }
             | Change::ContactChanged { .. }
             | Change::SettingsChanged { .. }
@@ -439,6 +483,8 @@ impl Timeline {
     /// Returns whether the user was there before.
     fn join(&mut self, user: UserId, role: Role, seq: u64) -> bool {
         self.roles.insert(user, role);
+        self.attributes.remove(&user);
+        self.waiting.remove(&user);
         let stints = self.stints.entry(user).or_default();
         let rejoined = !stints.is_empty();
         if self.history == History::All {
@@ -471,6 +517,11 @@ fn kind_of(change: &Change) -> &'static str {
         Change::GroupDissolved => "groupDissolved",
         Change::ConversationAdded { .. } => "conversationAdded",
         Change::ConversationRemoved { .. } => "conversationRemoved",
+        Change::GroupChanged { .. } => "groupChanged",
+        Change::MemberChanged { .. } => "memberChanged",
+        Change::JoinRequested => "joinRequested",
+        Change::JoinRefused { .. } => "joinRefused",
+        Change::ConversationRefused { .. } => "conversationRefused",
         Change::ContactChanged { .. } => "contactChanged",
         Change::SettingsChanged { .. } => "settingsChanged",
         Change::Unknown => "unknown",

@@ -105,7 +105,8 @@ impl World {
             187..190 => self.trim(),
             190..196 => self.probe().await?,
             196..200 => self.compare_some(index).await?,
-            200..224 if is_online => self.change_contact(index),
+            200..210 if is_online => self.change_contact(index),
+            210..224 if is_online => self.change_group(index),
             224..227 if is_online => self.change_settings(index),
             227..230 => self.fetch_contacts(index).await?,
             _ => {}

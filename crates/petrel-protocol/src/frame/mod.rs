@@ -25,8 +25,9 @@ pub use contact::{
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
 pub use group::{
-    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
-    GroupTitle, History, Role,
+    GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupInfo, GroupJoin, GroupLeave,
+    GroupMember, GroupRemove, GroupRequestState, GroupRequests, GroupRole, GroupSettings,
+    GroupTitle, History, JoinRequest, Joining, Role,
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;

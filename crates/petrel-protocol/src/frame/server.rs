@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
-use super::{History, Role, frames};
+use super::{GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
 
 frames! {
@@ -42,6 +42,8 @@ frames! {
         "CONVERSATION_STATE" => ConversationState(ConversationState),
         /// The answer to `CONTACTS`.
         "CONTACT_STATE" => ContactState(ContactState),
+        /// The answer to `GROUP_REQUESTS`.
+        "GROUP_REQUEST_STATE" => GroupRequestState(GroupRequestState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
@@ -372,8 +374,15 @@ pub struct SyncConversation {
     pub peer_delivered_seq: Option<Seq>,
     /// Messages after `readSeq`.
     pub unread: u64,
+    /// How many of them name you or everybody, counted up to 100.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread_mentions: u64,
     /// When the last event was numbered.
     pub ts: TimestampMs,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a conversation is.
@@ -412,6 +421,9 @@ pub struct ConversationState {
     /// What those may read who join a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
+    /// What a group is beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupInfo>,
     /// How many members there are.
     pub member_count: u64,
     /// A page of the members, by user id.
@@ -421,13 +433,19 @@ pub struct ConversationState {
 }
 
 /// A member in `CONVERSATION_STATE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StateMember {
     /// Who.
     pub user: UserId,
     /// What the user may do.
     pub role: Role,
+    /// What the member is called here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// Until when the member may not speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until_ts: Option<TimestampMs>,
 }
 
 /// `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when

@@ -15,6 +15,7 @@ mod disk_and_clock;
 mod doctor;
 mod faults;
 mod foreign;
+mod group_settings;
 mod groups;
 mod identity;
 mod issuers;

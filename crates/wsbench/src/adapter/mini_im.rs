@@ -109,7 +109,7 @@ impl MiniIm {
             secret,
             issuer: plan.jwt_issuer.clone().unwrap_or_else(|| DEFAULT_ISSUER.to_owned()),
             receipts: plan.receipts,
-            each: plan.scenario().behaviour(plan).receipts == Receipts::EveryMessage,
+            each: plan.behaviour().receipts == Receipts::EveryMessage,
             devices: Vec::new(),
             scratch: Vec::new(),
         })
@@ -167,6 +167,14 @@ impl MiniIm {
     fn acknowledge(&mut self, owed: Owed, kind: &str, writer: &mut FrameWriter<'_>) {
         let Owed { from, server_msg_id, .. } = owed;
         self.scratch.clear();
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-receipts-name-nobody") {
+            let _ = write!(
+                self.scratch,
+                r#"{{"type":"ACK","ackType":"{kind}","serverMsgId":"{server_msg_id}"}}"#
+            );
+            return writer.text(&self.scratch);
+        }
         // Writing to a vector can't fail.
         let _ = write!(
             self.scratch,

@@ -43,7 +43,7 @@ use crate::{doctor, scenario};
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     subcommand_precedence_over_arg = true,
-    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected), 4 threshold \
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected, or nothing could), 4 threshold \
                   missed, 5 run invalid (the generator was the limit), 6 delivery broken, \
                   7 regression."
 )]

@@ -37,9 +37,11 @@ pub(super) struct GatlingOptions {
     #[arg(value_parser = clap::value_parser!(u32).range(2..=4_000_000))]
     users: u32,
     /// Over how many seconds they come
-    ramp: u64,
+    #[arg(value_name = "RAMP")]
+    ramp_seconds: u64,
     /// For how many seconds they stay after that
-    duration: u64,
+    #[arg(value_name = "DURATION")]
+    duration_seconds: u64,
     /// Milliseconds between two messages of a user; 0 for none
     msg_ms: u64,
     /// Milliseconds between two heartbeats of a user
@@ -92,7 +94,8 @@ fn reports(parent: &Path) -> Result<Vec<Report>, String> {
 
 /// Runs the load test of xzll-im by its positional arguments.
 pub(super) fn gatling(options: GatlingOptions, signals: &Signals) -> ExitCode {
-    let GatlingOptions { users, ramp, duration, msg_ms, heartbeat_ms, settings } = options;
+    let GatlingOptions { users, ramp_seconds, duration_seconds, msg_ms, heartbeat_ms, settings } =
+        options;
     let descriptors = machine::raise_descriptors();
     let wanted = u64::from(users) + SPARE_DESCRIPTORS;
     if descriptors < wanted {
@@ -101,10 +104,11 @@ pub(super) fn gatling(options: GatlingOptions, signals: &Signals) -> ExitCode {
              (ulimit -n {wanted} raises it, if you may); worker processes make up for it"
         ));
     }
-    let defaults = match gatling_settings(users, ramp, duration, msg_ms, heartbeat_ms) {
-        Ok(defaults) => defaults,
-        Err(error) => return fail(Outcome::Usage, &error),
-    };
+    let defaults =
+        match gatling_settings(users, ramp_seconds, duration_seconds, msg_ms, heartbeat_ms) {
+            Ok(defaults) => defaults,
+            Err(error) => return fail(Outcome::Usage, &error),
+        };
     let scenario = if msg_ms == 0 { "connect-only" } else { "messaging" };
     run::once(Some(scenario), settings.or(defaults), signals)
 }

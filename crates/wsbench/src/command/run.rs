@@ -238,7 +238,7 @@ fn run(
     presentation: &Presentation,
     signals: &Signals,
 ) -> Result<(Outcome, bool), Failure> {
-    crate::worker::check(plan).map_err(Failure::NotSetUp)?;
+    conductor::check(plan).map_err(Failure::NotSetUp)?;
     let mut watch = Watch::new(plan, presentation.server_pid, presentation.metrics_url.as_deref())
         .map_err(Failure::Broken)?;
     let ceiling = (presentation.ceiling && plan.duration.as_secs_f64() >= CEILING_RUN_MIN)

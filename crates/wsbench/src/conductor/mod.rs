@@ -102,6 +102,19 @@ pub struct Conducted {
     pub ramped_at_seconds: Option<f64>,
 }
 
+/// Finds out, before anything is measured, whether this machine has what the plan asks for:
+/// keys, certificates, addresses, descriptors for the largest group.
+pub fn check(plan: &Plan) -> Result<(), String> {
+    crate::worker::check(plan)?;
+    shares_of(plan).map(drop)
+}
+
+fn shares_of(plan: &Plan) -> Result<Shares, String> {
+    let descriptors = machine::raise_descriptors();
+    let unit = plan.behaviour().cast.unit();
+    share_out(plan, unit, descriptors, machine::cores())
+}
+
 /// Conducts a run to its end.
 pub fn conduct(
     plan: &Plan,
@@ -109,10 +122,8 @@ pub fn conduct(
     watch: &mut crate::watch::Watch,
     audience: &mut dyn Audience,
 ) -> Result<Conducted, Failure> {
-    let descriptors = machine::raise_descriptors();
-    let cast = plan.scenario().behaviour(plan).cast;
-    let shares =
-        share_out(plan, cast.unit(), descriptors, machine::cores()).map_err(Failure::NotSetUp)?;
+    let shares = shares_of(plan).map_err(Failure::NotSetUp)?;
+    let cast = plan.behaviour().cast;
     let accounts =
         crate::adapter::open_accounts(plan, &mut |done, of| audience.preparing(done, of))
             .map_err(Failure::NotSetUp)?;
@@ -252,6 +263,12 @@ impl Orchestra {
                     self.ramped_at = Some(clock::now());
                     watch.ramped(self.seconds.live());
                     audience.ramped(&self.seconds);
+                    // Where nothing stands, nothing will happen however long one waits.
+                    let attempted = self.seconds.counters().connects_attempted;
+                    if attempted > 0 && self.seconds.live() == 0 {
+                        self.tell_all(Command::Stop);
+                        return Ok(());
+                    }
                     self.actions.begin(&self.planned, self.began, clock::now());
                     self.tell_all(Command::Begin(clock::now() + BEGIN_AFTER));
                 }

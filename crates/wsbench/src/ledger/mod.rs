@@ -171,6 +171,11 @@ impl Ledger {
             {
                 return Arrival::Known;
             }
+            #[cfg(feature = "mutants")]
+            (Seen::Again, How::Live) if crate::mutants::is("bench-believes-any-second-copy") => {
+                self.tally.repeats += 1;
+                return Arrival::Known;
+            }
             (Seen::Again, How::Live) if self.had.get(&place).is_some_and(|had| seq <= *had) => {
                 self.tally.repeats += 1;
                 return Arrival::Known;
@@ -233,6 +238,10 @@ impl Ledger {
     /// A recipient came back to a server that delivers again what it does not know to have
     /// arrived: what it has so far is no fault when it comes once more.
     pub fn came_back(&mut self, recipient: u32) {
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-calls-repeats-duplicates") {
+            return;
+        }
         for sender in self.cast.senders(recipient) {
             if let Some(place) = self.cast.place(sender, recipient) {
                 self.had.insert(place, self.windows[place].highest());

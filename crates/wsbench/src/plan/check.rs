@@ -79,7 +79,7 @@ impl Plan {
             }
         }
         self.check_reference_systems(scenario)?;
-        let behaviour = scenario.behaviour(self);
+        let behaviour = scenario.behaviour(self).disturbed(self);
         if matches!(behaviour.disruption, Disruption::RisingRate { .. }) && self.in_flight.is_some()
         {
             return wrong(format!(

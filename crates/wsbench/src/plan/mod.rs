@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapter::{self, Abilities, AdapterKind, Templates};
 use crate::preset::Reference;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Behaviour, Scenario};
 use crate::span::Span;
 use crate::target::Target;
 use crate::verdict::Threshold;
@@ -218,6 +218,11 @@ impl Plan {
     /// The scenario.
     pub fn scenario(&self) -> &'static dyn Scenario {
         scenario::find(&self.scenario).expect("a plan is made for a scenario that exists")
+    }
+
+    /// What its users do: what the scenario says, with the disturbances that are asked for.
+    pub fn behaviour(&self) -> Behaviour {
+        self.scenario().behaviour(self).disturbed(self)
     }
 
     /// How long the run goes on after the ramp.

@@ -2,6 +2,7 @@
 //! conditions. One structure; [`text`], [`csv`](table), [`html`], [`markdown`], [`junit`]
 //! and JSON are forms of it.
 
+mod conditions;
 pub(crate) mod html;
 mod json;
 mod junit;
@@ -30,6 +31,7 @@ use crate::trend::trend;
 use crate::verdict::Verdict;
 use crate::worker::{Plateau, Step, Trend, Watched};
 
+pub use conditions::Conditions;
 pub use parts::{ErrorClass, Generator, Limit, Phases, Rates, Stop, TimesSummary};
 pub use plan_words::plan_in_words;
 pub use rating::Rating;
@@ -131,19 +133,21 @@ impl Report {
             if measured_seconds > 0.0 { count as f64 / measured_seconds } else { 0.0 }
         };
         let counters = merged.counters.clone();
-        let rates = Rates {
-            connected_percent: merged.connected_percent(),
-            pong_percent: merged.pong_percent(),
-            due_per_second: per_second(counters.messages_due_measured),
-            sent_per_second: per_second(counters.messages_sent_measured),
-            acked_per_second: per_second(counters.acks_measured),
-            delivered_per_second: per_second(counters.deliveries_measured),
-        };
         let times_ms = merged
             .all_times()
             .iter()
             .map(|(timing, times)| (timing.key().to_owned(), TimesSummary::of(times)))
             .collect();
+        let sent_per_second = per_second(counters.messages_sent_measured);
+        let rates = Rates {
+            connected_percent: merged.connected_percent(),
+            pong_percent: merged.pong_percent(),
+            due_per_second: per_second(counters.messages_due_measured),
+            sent_per_second,
+            acked_per_second: per_second(counters.acks_measured),
+            delivered_per_second: per_second(counters.deliveries_measured),
+            conditions: Conditions::of(plan, &merged, &times_ms, sent_per_second),
+        };
         let mut errors: Vec<_> = merged
             .errors
             .iter()

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Conditions;
 use crate::doctor::Ceiling;
 use crate::metrics::Times;
 use crate::plan::Plan;
@@ -23,6 +24,9 @@ pub struct Rates {
     pub acked_per_second: f64,
     /// Deliveries a second, in the measured time. Not to be added to messages sent.
     pub delivered_per_second: f64,
+    /// Under which conditions these were reached.
+    #[serde(default)]
+    pub conditions: Conditions,
 }
 
 /// Times of one kind, in milliseconds.

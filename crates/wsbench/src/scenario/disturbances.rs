@@ -136,19 +136,12 @@ impl Scenario for Flap {
         }
     }
 
+    fn defaults(&self) -> Settings {
+        Settings { flap_percent: Some(20.0), ..Settings::default() }
+    }
+
     fn behaviour(&self, plan: &Plan) -> Behaviour {
-        let share_per_second = plan.flap_percent / 100.0 / plan.flap_interval.as_secs_f64();
-        Behaviour {
-            cast: everybody(plan),
-            disruption: Disruption::Flap {
-                share_per_second,
-                of: 1.0,
-                away: plan.away,
-                goodbye: false,
-            },
-            reconnects: true,
-            ..Behaviour::IDLE
-        }
+        Behaviour { cast: everybody(plan), ..Behaviour::IDLE }
     }
 
     fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {
@@ -183,6 +176,7 @@ impl Scenario for PresenceChurn {
 
     fn defaults(&self) -> Settings {
         Settings {
+            flap_percent: Some(20.0),
             away: Some(Span::seconds(1)),
             ping_interval: Some(Span::seconds(1)),
             ..Settings::default()
@@ -237,16 +231,11 @@ impl Scenario for SlowConsumer {
     }
 
     fn defaults(&self) -> Settings {
-        Settings { msg_rate: Some(600.0), ..Settings::default() }
+        Settings { msg_rate: Some(600.0), slow_percent: Some(30.0), ..Settings::default() }
     }
 
     fn behaviour(&self, plan: &Plan) -> Behaviour {
-        Behaviour {
-            slow: plan.slow_percent / 100.0,
-            deaf: plan.no_read_percent / 100.0,
-            needs: &[Need::Relays],
-            ..SingleEndToEnd.behaviour(plan)
-        }
+        Behaviour { needs: &[Need::Relays], ..SingleEndToEnd.behaviour(plan) }
     }
 
     fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {

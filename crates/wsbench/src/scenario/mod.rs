@@ -125,6 +125,25 @@ impl Behaviour {
         needs: &[],
     };
 
+    /// The same, with the disturbances that a plan asks for: any scenario can have
+    /// connections that flap and recipients that read slowly.
+    #[must_use]
+    pub fn disturbed(self, plan: &Plan) -> Self {
+        let flaps = plan.flap_percent > 0.0 && self.disruption == Disruption::None;
+        let share_per_second = plan.flap_percent / 100.0 / plan.flap_interval.as_secs_f64();
+        Self {
+            disruption: if flaps {
+                Disruption::Flap { share_per_second, of: 1.0, away: plan.away, goodbye: false }
+            } else {
+                self.disruption
+            },
+            reconnects: self.reconnects || flaps,
+            slow: plan.slow_percent / 100.0,
+            deaf: plan.no_read_percent / 100.0,
+            ..self
+        }
+    }
+
     /// What the server lacks, in words.
     pub fn missing(&self, abilities: Abilities) -> Option<&'static str> {
         self.needs.iter().find_map(|need| match need {
@@ -185,7 +204,10 @@ pub fn all() -> &'static [&'static dyn Scenario] {
 
 /// The scenario of a name.
 pub fn find(name: &str) -> Result<&'static dyn Scenario, BadPlan> {
-    let wanted = name.to_ascii_lowercase().replace('_', "-");
+    let wanted = match name.to_ascii_lowercase().replace('_', "-") {
+        short if short == "connect" => "connect-only".to_owned(),
+        wanted => wanted,
+    };
     all().iter().copied().find(|scenario| scenario.name() == wanted).ok_or_else(|| {
         let names: Vec<_> = all().iter().map(|scenario| scenario.name()).collect();
         BadPlan(format!("there is no scenario {name:?}; there are {}", names.join(", ")))

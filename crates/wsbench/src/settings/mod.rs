@@ -21,7 +21,7 @@ settings! {
     preset: String,
 
     /// Where to connect; repeatable, or several separated by commas or semicolons [default: ws://localhost:8084/ws]
-    #[arg(long, value_name = "URL", value_delimiter = ',', alias = "ws-urls", alias = "url", help_heading = "What")]
+    #[arg(long, value_name = "URL", value_delimiter = ',', alias = "ws-urls", alias = "ws-url", alias = "url", help_heading = "What")]
     target: Vec<String>,
 
     /// Which protocol the server speaks [default: petrel if a key for load-test users is found, else echo]
@@ -29,7 +29,7 @@ settings! {
     adapter: AdapterKind,
 
     /// How many connections [default: 1000]
-    #[arg(long, value_name = "N", alias = "vus", value_parser = clap::value_parser!(u32).range(1..=4_000_000), help_heading = "How much")]
+    #[arg(long, value_name = "N", alias = "vus", alias = "clients", value_parser = clap::value_parser!(u32).range(1..=4_000_000), help_heading = "How much")]
     conns: u32,
 
     /// How long the run takes, ramp included [default: 5m]
@@ -69,7 +69,7 @@ settings! {
     rate: f64,
 
     /// Bytes of a message's text, at least 43 [default: 128]
-    #[arg(long, value_name = "BYTES", help_heading = "How much")]
+    #[arg(long, value_name = "BYTES", alias = "body-bytes", help_heading = "How much")]
     payload_size: u32,
 
     /// The rate over time, as factors of the rate: 30s:1,1m:4,30s:4 goes to each factor in a straight line
@@ -255,23 +255,23 @@ settings! {
     /// reconnect-storm, flap, presence-churn: for how long they stay away [default: 0, 0, 1s]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     away: Span,
-    /// reconnect-storm, flap: the longest random wait before a connection comes back [default: 200ms]
-    #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
+    /// The longest random wait before a connection that was dropped comes back [default: 200ms]
+    #[arg(long, value_name = "TIME", help_heading = "Disturbances")]
     reconnect_jitter: Span,
-    /// flap: how often connections are dropped [default: 2s]
-    #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
+    /// How often connections are dropped, with --flap-percent [default: 2s]
+    #[arg(long, value_name = "TIME", help_heading = "Disturbances")]
     flap_interval: Span,
-    /// flap: how many of the connections, each time, in percent [default: 20]
-    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    /// How many of the connections are dropped each time and come back, in percent [default: 20 in flap and presence-churn, else 0]
+    #[arg(long, value_name = "PERCENT", alias = "flap-pct", help_heading = "Disturbances")]
     flap_percent: f64,
-    /// slow-consumer: how many of the recipients read slowly, in percent [default: 30]
-    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    /// How many of the recipients read slowly, in percent; they are timed apart [default: 30 in slow-consumer, else 0]
+    #[arg(long, value_name = "PERCENT", alias = "slow-consumer-pct", help_heading = "Disturbances")]
     slow_percent: f64,
-    /// slow-consumer: how long they take for each message [default: 1s]
-    #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
+    /// How long they take for each message [default: 1s]
+    #[arg(long, value_name = "TIME", help_heading = "Disturbances")]
     slow_delay: Span,
-    /// slow-consumer: how many read nothing at all, in percent [default: 0]
-    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    /// How many of the recipients read nothing at all, in percent [default: 0]
+    #[arg(long, value_name = "PERCENT", help_heading = "Disturbances")]
     no_read_percent: f64,
     /// offline-pull: messages for each absent recipient [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Scenarios")]

@@ -183,7 +183,7 @@ impl Verdict {
 fn invalid(plan: &Plan, merged: &Merged) -> Vec<String> {
     let mut reasons = Vec::new();
     // Beyond the knee somebody is always at the limit. What counts is who was at the knee.
-    let rises = matches!(plan.scenario().behaviour(plan).disruption, Disruption::RisingRate { .. });
+    let rises = matches!(plan.behaviour().disruption, Disruption::RisingRate { .. });
     if rises && beyond_knee(&merged.plateaus) == BeyondKnee::GeneratorLimit {
         let carried = knee(&merged.plateaus).map_or(0.0, |step| step.load);
         reasons.push(format!(

@@ -19,7 +19,7 @@ impl Engine {
     /// The processor time of the measured time, and nothing else.
     pub(super) fn measure_usage(&mut self) {
         let (from, until) = self.measured;
-        let frames = self.metrics.counters.frames_received + self.metrics.counters.messages_sent;
+        let frames = self.metrics.counters.frames_received + self.metrics.counters.frames_sent;
         if self.usage_at.is_none() && self.now >= from {
             self.usage_at =
                 Some((self.now, clock::thread_cpu(), crate::machine::thread_wait(), frames));

@@ -157,6 +157,10 @@ impl Engine {
         }
         session.began = self.now;
         session.stage = Stage::LoggingIn;
+        // What comes again may come with the very first bytes.
+        if session.was_live && self.abilities.repeats && self.behaviour.cast.receives(index) {
+            self.ledger.came_back(index);
+        }
         if let Some(adapter) = &mut self.adapter {
             let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
             adapter.greet(seat, &mut writer);
@@ -209,9 +213,6 @@ impl Engine {
     fn back_again(&mut self, index: u32) {
         if !self.behaviour.cast.receives(index) {
             return;
-        }
-        if self.abilities.repeats {
-            self.ledger.came_back(index);
         }
         if !self.abilities.history {
             self.ledger.excuse_absence(index);

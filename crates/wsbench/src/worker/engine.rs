@@ -11,6 +11,7 @@ use super::alarm::{Chores, Timer};
 use super::calls::Calls;
 use super::disrupt::Ladder;
 use super::founding::Founding;
+use super::receipts::ReceiptWheel;
 use super::session::Session;
 use super::socket::Dialer;
 use super::stairs::Stairs;
@@ -29,6 +30,12 @@ pub(super) const TIMER: Token = Token(usize::MAX);
 pub(crate) const COMMANDS: Token = Token(usize::MAX - 1);
 /// How often deadlines are looked at.
 pub(super) const SWEEP: Nanos = 100 * MILLISECOND;
+
+/// How often a connection sends receipts at most: a device does not acknowledge every
+/// message by itself.
+const RECEIPTS: Nanos = 100 * MILLISECOND;
+/// The same in groups, where every message would bring one from each member.
+const GROUP_RECEIPTS: Nanos = SECOND;
 
 /// Where the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +101,13 @@ pub(super) struct Engine {
     pub(super) flapping: Vec<u32>,
     pub(super) storm: Option<Nanos>,
     pub(super) absent: bool,
+    /// When the senders of a closed loop begin, as long as they have not.
+    pub(super) top_up_at: Option<Nanos>,
     pub(super) ladder: Option<Ladder>,
     pub(super) steps: Vec<StepResult>,
     pub(super) stairs: Stairs,
     pub(super) dirty: Vec<u32>,
-    pub(super) receipts: Vec<u32>,
+    pub(super) receipts: ReceiptWheel,
     /// Sockets with more to read than fits into one turn.
     pub(super) unread: Vec<u32>,
     pub(super) live: u32,
@@ -111,7 +120,6 @@ pub(super) struct Engine {
     /// Messages sent before this are not timed: the process was stopped since.
     pub(super) untimed_before: Nanos,
     pub(super) next_sweep: Nanos,
-    pub(super) next_receipts: Nanos,
     pub(super) next_quiet: Nanos,
     pub(super) next_usage: Nanos,
     pub(super) next_second: Nanos,
@@ -149,7 +157,7 @@ impl Engine {
     fn new(assignment: Assignment, poll: Poll, link: Link) -> Result<Self, String> {
         let Assignment { plan, run, origin, first, count, accounts } = assignment;
         let memory_before = crate::machine::own_memory();
-        let behaviour = plan.scenario().behaviour(&plan);
+        let behaviour = plan.behaviour();
         let abilities = plan.abilities();
         let addresses =
             plan.targets.iter().map(|target| target.resolve()).collect::<Result<_, _>>()?;
@@ -166,6 +174,7 @@ impl Engine {
         let cast = behaviour.cast;
         let senders = (0..count).filter(|index| cast.sends(*index)).collect();
         let ledger = Ledger::new(cast, count, abilities.acks);
+        let receipt_interval = if cast.audience() > 1 { GROUP_RECEIPTS } else { RECEIPTS };
         let buffer = vec![0; (plan.read_buffer as usize).max(64 * 1024)];
         let mut engine = Self {
             behaviour,
@@ -197,11 +206,12 @@ impl Engine {
             flapping: Vec::new(),
             storm: None,
             absent: false,
+            top_up_at: None,
             ladder: None,
             steps: Vec::new(),
             stairs: Stairs::default(),
             dirty: Vec::new(),
-            receipts: Vec::new(),
+            receipts: ReceiptWheel::new(receipt_interval, count as usize, clock::now()),
             unread: Vec::new(),
             live: 0,
             now: clock::now(),
@@ -212,7 +222,6 @@ impl Engine {
             usage: Usage { process: std::process::id(), ..Usage::default() },
             untimed_before: 0,
             next_sweep: 0,
-            next_receipts: 0,
             next_quiet: 0,
             next_usage: 0,
             next_second: origin + SECOND,

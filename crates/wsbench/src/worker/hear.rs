@@ -46,6 +46,7 @@ impl Engine {
         let session = &mut self.sessions[index as usize];
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
         writer.frame(Opcode::Pong, payload);
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
     }
 
@@ -231,7 +232,7 @@ impl Engine {
         if !std::mem::replace(&mut session.owes_receipt, true)
             && self.behaviour.receipts == Receipts::Coalesced
         {
-            self.receipts.push(index);
+            self.receipts.owe(index);
         }
     }
 

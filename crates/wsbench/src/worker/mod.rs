@@ -17,6 +17,7 @@ mod merged;
 mod phases;
 mod plateau;
 mod read;
+mod receipts;
 mod session;
 mod socket;
 mod stairs;

@@ -1,4 +1,4 @@
-//! Sending: messages when they are due or when there is room, pings, receipts, requests
+//! Sending: messages when they are due or when there is room, pings, requests
 //! for history.
 
 use petrel_websocket::Opcode;
@@ -23,7 +23,8 @@ impl Engine {
         }
         let seed = self.random.u64(..);
         if self.plan.in_flight.is_some() {
-            return self.top_up();
+            self.top_up_at = Some(at);
+            return;
         }
         let share = f64::from(senders) / self.all_senders();
         let (rate, stages) = match (self.behaviour.disruption, self.plan.total_rate) {
@@ -136,6 +137,7 @@ impl Engine {
             let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
             adapter.send(seat, name, &self.payload, retry, &mut writer);
         }
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
     }
 
@@ -165,7 +167,7 @@ impl Engine {
         }
         while self.may_send(index) {
             if self.plan.in_flight.is_some() {
-                if !matches!(self.phase, Phase::Run(_)) {
+                if !matches!(self.phase, Phase::Run(_)) || self.top_up_at.is_some() {
                     return;
                 }
                 self.metrics.counters.messages_due += 1;
@@ -179,6 +181,14 @@ impl Engine {
                 };
                 self.send(index, due);
             }
+        }
+    }
+
+    /// A closed loop begins when the run does.
+    pub(super) fn begin_loop(&mut self) {
+        if self.top_up_at.is_some_and(|at| at <= self.now) {
+            self.top_up_at = None;
+            self.top_up();
         }
     }
 
@@ -216,6 +226,7 @@ impl Engine {
         }
         session.ping = (token, since_origin(crate::clock::now()));
         self.metrics.counters.pings_sent += 1;
+        self.metrics.counters.frames_sent += 1;
         if let Some(stair) = self.stairs.plateau(due) {
             stair.result.pings += 1;
         }
@@ -230,30 +241,6 @@ impl Engine {
         self.mark_dirty(index);
     }
 
-    /// Sends the receipts that are owed.
-    pub(super) fn send_receipts(&mut self) {
-        for index in std::mem::take(&mut self.receipts) {
-            self.send_receipt(index);
-        }
-    }
-
-    /// Sends the receipts that one connection owes.
-    pub(super) fn send_receipt(&mut self, index: u32) {
-        let seat = self.seat(index);
-        let session = &mut self.sessions[index as usize];
-        if !std::mem::take(&mut session.owes_receipt) || !session.is_live() {
-            return;
-        }
-        if let Some(adapter) = &mut self.adapter {
-            let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
-            let receipts = adapter.receipt(seat, &mut writer);
-            self.metrics.counters.receipts_sent += u64::from(receipts);
-        }
-        if !session.out.is_empty() {
-            self.mark_dirty(index);
-        }
-    }
-
     /// Asks for history. False if there is nothing to ask for.
     pub(super) fn read_history(&mut self, index: u32, from: HistoryFrom) -> bool {
         let seat = self.seat(index);
@@ -265,6 +252,7 @@ impl Engine {
         }
         session.reads_history = true;
         self.metrics.counters.history_requests += 1;
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
         true
     }

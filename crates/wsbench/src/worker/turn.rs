@@ -9,17 +9,13 @@ use super::calls::FIRST_LINE;
 use super::disrupt::Ladder;
 use super::engine::{COMMANDS, Engine, Phase, SWEEP, TIMER};
 use super::{Command, Update, WorkerResult};
-use crate::clock::{self, MILLISECOND, Nanos, SECOND};
+use crate::clock::{self, MILLISECOND, Nanos};
 use crate::pacer::Pacer;
 
 /// The longest turn of the loop, so that nothing waits for an event that never comes.
 const TURN_MAX: Nanos = 100 * MILLISECOND;
 /// Sends, pings and dials per turn, so that sockets are read in between.
 const EVENTS_PER_TURN: usize = 128;
-/// How often receipts are sent: a device does not acknowledge every message by itself.
-const RECEIPTS: Nanos = 100 * MILLISECOND;
-/// The same in groups, where every message would bring one from each member.
-const GROUP_RECEIPTS: Nanos = SECOND;
 
 impl Engine {
     /// Works to the end. An error is the last word of a worker that can't.
@@ -75,14 +71,11 @@ impl Engine {
         self.run_chores();
         self.dial_due();
         self.ping_due();
+        self.begin_loop();
         self.send_due();
         self.disrupt_due();
+        self.receipts_due();
         self.make_calls();
-        if self.now >= self.next_receipts {
-            self.send_receipts();
-            let in_groups = self.behaviour.cast.audience() > 1;
-            self.next_receipts = self.now + if in_groups { GROUP_RECEIPTS } else { RECEIPTS };
-        }
         self.flush_dirty();
         if self.now >= self.next_sweep {
             self.sweep();
@@ -99,13 +92,13 @@ impl Engine {
         let paced = paced.into_iter().flatten().filter_map(Pacer::due);
         let ladder = self.ladder.as_ref().and_then(Ladder::due);
         let growth = self.stairs.next_dial().map(|(at, _)| at);
-        let waiting = (!self.receipts.is_empty()).then_some(self.next_receipts);
         paced
             .chain(self.chores.due())
             .chain(self.storm)
+            .chain(self.top_up_at)
             .chain(ladder)
             .chain(growth)
-            .chain(waiting)
+            .chain(self.receipts.due())
             .min()
     }
 

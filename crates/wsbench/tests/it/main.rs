@@ -10,6 +10,7 @@ mod reference_commands;
 mod reports;
 mod rising;
 mod server_metrics;
+mod signals;
 mod sink;
 mod smoke;
 mod stand_ins;

@@ -89,7 +89,9 @@ async fn each_rate_has_its_step_and_each_size_its_plateau() -> Result<()> {
     for (due, wanted) in due.iter().zip([25u64, 50, 100]) {
         assert!(due.abs_diff(wanted) <= 1, "{due} {wanted}");
     }
-    assert_eq!((steps.len(), due.iter().sum::<u64>()), (3, report.deliveries.sent));
+    assert_eq!(steps.len(), 3);
+    // One may fall on the very end, which is no step's.
+    assert!(report.deliveries.sent - due.iter().sum::<u64>() <= 1, "{due:?}");
     assert!(steps.iter().all(|step| step.worked && step.delivered == step.due), "{steps:?}");
     assert_eq!(beyond_knee(steps), BeyondKnee::NotReached);
 

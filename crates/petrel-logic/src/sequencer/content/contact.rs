@@ -4,6 +4,7 @@
 //! What each of them sees of it is carried to the personal timelines of those for whom
 //! anything has changed (`derived`).
 
+use bytes::Bytes;
 use petrel_log::{Command, Content, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{Change, Contact, ContactAction};
@@ -124,32 +125,41 @@ impl Draft<'_> {
         contact: &Contact,
     ) -> bool {
         let key = contact.user.get();
-        let place = (timeline, KNOWN, key);
-        let known = match self.entries.get(&place) {
-            Some(index) => self.batch.entries[*index].value.clone(),
-            None => self.lookups.entries.get(&place).cloned(),
-        };
+        let known = self.entry_of_list(timeline, KNOWN, key);
         let known = known.and_then(|stored| ListedContact::decode(&stored).ok());
         if known.is_some_and(|known| known.rev >= rev.get()) {
             return false;
         }
         let listed = ListedContact { rev: rev.get(), contact: contact.clone() };
-        self.set_entry(timeline, KNOWN, key, Some(&listed));
+        self.set_entry(timeline, KNOWN, key, Some(listed.encode()));
         for list in petrel_protocol::frame::ContactList::ALL {
-            let value = listed.is_in(list).then_some(&listed);
+            let value = listed.is_in(list).then(|| listed.encode());
             self.set_entry(timeline, list_of(list), key, value);
         }
         true
     }
 
-    fn set_entry(
+    /// An entry of a list as it is after this batch so far.
+    pub(super) fn entry_of_list(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        key: u64,
+    ) -> Option<Bytes> {
+        let place = (conversation, list, key);
+        match self.entries.get(&place) {
+            Some(index) => self.batch.entries[*index].value.clone(),
+            None => self.lookups.entries.get(&place).cloned(),
+        }
+    }
+
+    pub(super) fn set_entry(
         &mut self,
         conversation: ConversationId,
         list: u8,
         key: u64,
-        value: Option<&ListedContact>,
+        value: Option<Bytes>,
     ) {
-        let value = value.map(ListedContact::encode);
         let update = EntryUpdate { conversation, list, key, value };
         match self.entries.get(&(conversation, list, key)) {
             Some(index) => self.batch.entries[*index] = update,
@@ -178,13 +188,7 @@ impl Draft<'_> {
             after.hidden = !findable;
         }
         if let Some(code) = friend_code {
-            let is_new = |update: &CodeUpdate| update.code == *code;
-            if self.lookups.taken_codes.contains(code) || self.batch.codes.iter().any(is_new) {
-                return Err(Refusal::new(
-                    ErrorReason::ServerBusy,
-                    "the code that was made up is taken; send it again",
-                ));
-            }
+            self.check_new_code(code)?;
             after.friend_code = Some(code.clone());
         }
         if after == before {
@@ -206,7 +210,19 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn set_code(&mut self, update: CodeUpdate) {
+    /// Refuses a code that leads somewhere already.
+    pub(super) fn check_new_code(&self, code: &str) -> Result<(), Refusal> {
+        let is_new = |update: &CodeUpdate| update.code == code && update.conversation.is_some();
+        if self.lookups.taken_codes.contains(code) || self.batch.codes.iter().any(is_new) {
+            return Err(Refusal::new(
+                ErrorReason::ServerBusy,
+                "the code that was made up is taken; send it again",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_code(&mut self, update: CodeUpdate) {
         let codes = &mut self.batch.codes;
         match codes.iter_mut().find(|known| known.code == update.code) {
             Some(known) => *known = update,

@@ -5,7 +5,7 @@ mod server;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    ClientFrame, ContactAction, ContactList, History, RequestId, Role, ServerFrame,
+    ClientFrame, ContactAction, ContactList, History, Joining, RequestId, Role, ServerFrame,
 };
 use petrel_types::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
@@ -40,6 +40,10 @@ pub(crate) fn request_id() -> impl Strategy<Value = RequestId> {
 
 pub(crate) fn timestamp() -> impl Strategy<Value = TimestampMs> {
     any::<u64>().prop_map(TimestampMs::new)
+}
+
+pub(crate) fn joining() -> impl Strategy<Value = Joining> {
+    select(&[Joining::Closed, Joining::Approval, Joining::Open][..])
 }
 
 pub(crate) fn contact_action() -> impl Strategy<Value = ContactAction> {
@@ -102,6 +106,8 @@ const WORDS: &[&str] = &[
     "group",
     "personal",
     "apply",
+    "approval",
+    "joinRequested",
     "friends",
     "done",
     "contactChanged",

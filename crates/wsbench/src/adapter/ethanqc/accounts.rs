@@ -64,7 +64,7 @@ pub(in crate::adapter) fn open_accounts(
     plan: &Plan,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Account>, String> {
-    let cast = plan.scenario().behaviour(plan).cast;
+    let cast = plan.behaviour().cast;
     if cast == Cast::Nobody {
         return Ok(Vec::new());
     }

@@ -60,7 +60,7 @@ pub(super) struct Petrel {
 
 impl Petrel {
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
-        let behaviour = plan.scenario().behaviour(plan);
+        let behaviour = plan.behaviour();
         let in_groups = matches!(behaviour.cast, Cast::Groups { .. });
         let each = behaviour.receipts == Receipts::EveryMessage;
         Ok(Self {

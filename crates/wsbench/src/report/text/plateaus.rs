@@ -10,7 +10,7 @@ const REASONS_SHOWN_MAX: usize = 3;
 
 pub(super) fn plateaus(page: &mut Page, report: &Report) {
     let steps = &report.plateaus;
-    match report.plan.scenario().behaviour(&report.plan).disruption {
+    match report.plan.behaviour().disruption {
         Disruption::RisingRate { .. } => {
             page.section(["Messages a second, step by step", "消息速率阶梯"]);
             steps.iter().for_each(|step| rate(page, step));
