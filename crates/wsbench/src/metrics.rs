@@ -34,6 +34,19 @@ macro_rules! timings {
     };
 }
 
+impl Timing {
+    /// Kinds that are told second by second; the others are told of the whole run only.
+    pub const SECOND_BY_SECOND: &[Self] = &[
+        Self::Connect,
+        Self::Ping,
+        Self::Ack,
+        Self::EndToEnd,
+        Self::SlowEndToEnd,
+        Self::FanoutLast,
+        Self::Reconnect,
+    ];
+}
+
 timings! {
     /// From the time a connection was due to the end of its upgrade.
     Connect => "connect",

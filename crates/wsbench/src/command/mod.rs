@@ -1,11 +1,16 @@
 //! The command line.
 
+mod compare;
 mod go_style;
+mod keep;
 mod open;
 mod presets;
 mod progress;
+mod render;
 mod run;
+mod scorecard;
 mod searching;
+mod told;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -101,6 +106,15 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
+    /// Write the report of a run that is over again, as an HTML page or in another form
+    #[command(after_help = render::AFTER_HELP)]
+    Report(render::Arguments),
+    /// Fill the scorecard of the reference systems' guide from folders of results
+    #[command(after_help = scorecard::AFTER_HELP)]
+    Scorecard(scorecard::Arguments),
+    /// Compare two runs, or two sets of repeats: is the second worse?
+    #[command(after_help = compare::AFTER_HELP)]
+    Compare(compare::Arguments),
     /// Serve a bare echo server, to see what any server costs at least on this machine
     ///
     /// One thread, no protocol but WebSocket's. Measure it as you measure your server, with
@@ -153,6 +167,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Subcommands::Doctor { conns, targets, sources, json }) => {
             run_doctor(conns, targets, sources, json, &signals)
         }
+        Some(Subcommands::Report(arguments)) => render::run(&arguments),
+        Some(Subcommands::Scorecard(arguments)) => scorecard::run(&arguments),
+        Some(Subcommands::Compare(arguments)) => compare::run(&arguments),
         Some(Subcommands::Sink { listen }) => serve_sink(listen, &signals),
         Some(Subcommands::Schema) => print(&crate::report::json_schema()),
         Some(Subcommands::Worker) => worker(&signals),

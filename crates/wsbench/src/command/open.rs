@@ -11,7 +11,13 @@ const FORMS: [&str; 2] = ["report.html", "report.txt"];
 /// Opens the report in a folder of results, or says why not.
 pub(super) fn report(folder: &Path) {
     let found = FORMS.iter().map(|name| folder.join(name)).find(|path| path.exists());
-    let Some(path) = found else { return };
+    if let Some(path) = found {
+        file(&path);
+    }
+}
+
+/// Opens a file, or says why not.
+pub(super) fn file(path: &Path) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let display =
         ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
@@ -19,7 +25,7 @@ pub(super) fn report(folder: &Path) {
         return say(&format!("there is no display to open {} on", path.display()));
     }
     let opened = Command::new(opener)
-        .arg(&path)
+        .arg(path)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

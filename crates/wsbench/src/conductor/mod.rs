@@ -47,6 +47,26 @@ pub trait Audience {
     fn second(&mut self, seconds: &Seconds);
     /// Every connection has been tried; the measured part begins.
     fn ramped(&mut self, seconds: &Seconds);
+    /// A moment has passed: called several times a second, and must return soon.
+    fn moment(&mut self, _seconds: &Seconds, _watch: &crate::watch::Watch) {}
+}
+
+/// Two who are told the same, one after the other.
+impl<A: Audience, B: Audience> Audience for (&mut A, &mut B) {
+    fn second(&mut self, seconds: &Seconds) {
+        self.0.second(seconds);
+        self.1.second(seconds);
+    }
+
+    fn ramped(&mut self, seconds: &Seconds) {
+        self.0.ramped(seconds);
+        self.1.ramped(seconds);
+    }
+
+    fn moment(&mut self, seconds: &Seconds, watch: &crate::watch::Watch) {
+        self.0.moment(seconds, watch);
+        self.1.moment(seconds, watch);
+    }
 }
 
 /// Why there is no report.
@@ -77,6 +97,9 @@ pub struct Conducted {
     pub actions: Vec<Done>,
     /// The workers, and whether they were processes.
     pub workers: (usize, bool),
+    /// When every connection had been tried, in seconds of the run; none if it did not
+    /// come to that.
+    pub ramped_at_seconds: Option<f64>,
 }
 
 /// Finds out, before anything is measured, whether this machine has what the plan asks for:
@@ -139,6 +162,7 @@ pub fn conduct(
         planned: plan.actions.clone(),
         began,
         ramped: 0,
+        ramped_at: None,
         done: 0,
         interrupts: 0,
     };
@@ -173,6 +197,7 @@ pub fn conduct(
         elapsed_seconds: (clock::now() - began) as f64 / 1e9,
         actions: orchestra.actions.finish(clock::now()),
         workers: (shares.shares.len(), shares.processes),
+        ramped_at_seconds: orchestra.ramped_at.map(|at| at.saturating_sub(origin) as f64 / 1e9),
     })
 }
 
@@ -188,6 +213,7 @@ struct Orchestra {
     planned: Vec<crate::plan::Action>,
     began: Nanos,
     ramped: usize,
+    ramped_at: Option<Nanos>,
     done: usize,
     interrupts: u32,
 }
@@ -217,6 +243,7 @@ impl Orchestra {
                 self.tell_all(Command::Stop);
             }
             watch.sample();
+            audience.moment(&self.seconds, watch);
             self.actions.look(clock::now());
         }
         Ok(())
@@ -233,6 +260,7 @@ impl Orchestra {
             Update::Ramped => {
                 self.ramped += 1;
                 if self.ramped == self.workers.len() {
+                    self.ramped_at = Some(clock::now());
                     watch.ramped(self.seconds.live());
                     audience.ramped(&self.seconds);
                     // Where nothing stands, nothing will happen however long one waits.

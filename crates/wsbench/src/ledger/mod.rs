@@ -274,6 +274,16 @@ impl Ledger {
         self.tally.foreign += 1;
     }
 
+    /// Deliveries so far of what the recipient already had.
+    pub fn duplicates(&self) -> u64 {
+        self.tally.duplicates
+    }
+
+    /// Deliveries so far that came after a later message of the same sender.
+    pub fn reordered(&self) -> u64 {
+        self.tally.reordered
+    }
+
     /// Whether there were more holes than are kept, so that the tally is not exact.
     pub fn has_overflowed(&self) -> bool {
         self.holes > HOLES_MAX

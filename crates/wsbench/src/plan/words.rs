@@ -40,6 +40,12 @@ pub enum Output {
     Json,
     /// `metric,value` lines.
     Csv,
+    /// One HTML page with plots, for browsers; needs no network.
+    Html,
+    /// GitHub-flavoured Markdown, for a job's summary.
+    Markdown,
+    /// JUnit XML, for CI.
+    Junit,
 }
 
 /// The language of the text report.

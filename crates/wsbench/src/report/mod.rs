@@ -1,8 +1,14 @@
 //! The report of a run: everything measured, what it comes to, and under which
-//! conditions. One structure; [`text`], [`csv`](table) and JSON are forms of it.
+//! conditions. One structure; [`text`], [`csv`](table), [`html`], [`markdown`], [`junit`]
+//! and JSON are forms of it.
 
 mod conditions;
+pub(crate) mod html;
+mod json;
+mod junit;
+mod markdown;
 mod parts;
+mod plan_words;
 mod rating;
 mod table;
 mod text;
@@ -16,16 +22,18 @@ use crate::causes;
 use crate::conductor::{Conducted, Done};
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
-use crate::machine;
+use crate::machine::{self, Machine};
 use crate::metrics::{Counters, Sparse};
 use crate::plan::{Language, Output, Plan};
 use crate::seconds::Row;
+use crate::slices::Slice;
 use crate::trend::trend;
 use crate::verdict::Verdict;
 use crate::worker::{Plateau, Step, Trend, Watched};
 
 pub use conditions::Conditions;
-pub use parts::{ErrorClass, Generator, Limit, Rates, Stop, TimesSummary};
+pub use parts::{ErrorClass, Generator, Limit, Phases, Rates, Stop, TimesSummary};
+pub use plan_words::plan_in_words;
 pub use rating::Rating;
 
 /// The version of the report's form. The second number rises when fields are added, the
@@ -53,6 +61,15 @@ pub struct Report {
     pub interrupted: bool,
     /// The run's random name, part of every message.
     pub run: u32,
+    /// The command line, without what is secret in it.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// The machine that the generator ran on.
+    #[serde(default)]
+    pub machine: Option<Machine>,
+    /// When what of the run was.
+    #[serde(default)]
+    pub phases: Phases,
     /// What was to be done.
     pub plan: Plan,
     /// What it comes to.
@@ -76,8 +93,10 @@ pub struct Report {
     /// The steps of the connection rate.
     pub steps: Vec<Step>,
     /// The steps of a rising load.
+    #[serde(default)]
     pub plateaus: Vec<Plateau>,
     /// Commands that were run meanwhile.
+    #[serde(default)]
     pub actions: Vec<Done>,
     /// How the generator itself fared.
     pub generator: Generator,
@@ -85,6 +104,9 @@ pub struct Report {
     pub server: Option<Watched>,
     /// Second by second.
     pub seconds: Vec<Row>,
+    /// The run in at most sixty slices, with histograms: what runs are compared by.
+    #[serde(default)]
+    pub slices: Vec<Slice>,
 }
 
 impl Report {
@@ -95,8 +117,16 @@ impl Report {
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
     ) -> Self {
-        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, actions, workers } =
-            conducted;
+        let Conducted {
+            merged,
+            mut seconds,
+            run,
+            interrupted,
+            elapsed_seconds,
+            actions,
+            workers,
+            ramped_at_seconds,
+        } = conducted;
         let verdict = Verdict::of(plan, &merged, interrupted);
         let measured_seconds = merged.measured_seconds();
         let per_second = |count: u64| {
@@ -159,6 +189,9 @@ impl Report {
             measured_seconds,
             interrupted,
             run,
+            command: None,
+            machine: Some(machine::describe()),
+            phases: Phases::of(plan, ramped_at_seconds, measured_seconds),
             plan: plan.without_secrets(),
             verdict,
             rates,
@@ -177,6 +210,7 @@ impl Report {
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),
+            slices: seconds.slices(),
             counters,
         }
     }
@@ -185,10 +219,11 @@ impl Report {
     pub fn print(&self, output: Output, language: Language) -> String {
         match output {
             Output::Text => text::write(self, language),
-            Output::Json => {
-                serde_json::to_string_pretty(self).expect("a report has no odd keys") + "\n"
-            }
+            Output::Json => json::write(self),
             Output::Csv => table::report(self),
+            Output::Html => html::write(self, language),
+            Output::Markdown => markdown::write(self, language),
+            Output::Junit => junit::write(self),
         }
     }
 

@@ -304,9 +304,12 @@ settings! {
     /// Its language [default: en, or zh if the locale is Chinese]
     #[arg(long, value_enum, help_heading = "Report")]
     lang: Language,
-    /// Where to put report.txt, report.json, report.csv, seconds.csv and server.csv; a folder with the date is made in it
+    /// Where to put the report in all its forms (report.html, report.json, report.md, junit.xml, …), the seconds and what was seen of the server; a folder with the date is made in it
     #[arg(long, value_name = "DIR", help_heading = "Report")]
     out_dir: PathBuf,
+    /// Where to write the report as one HTML page with plots; it needs no network and no other file
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    html: PathBuf,
     /// What must hold, such as e2e.p99<50ms; repeatable or separated by commas
     #[arg(long, value_name = "WHAT<VALUE", value_delimiter = ',', help_heading = "Report")]
     threshold: Vec<Threshold>,
@@ -319,6 +322,15 @@ settings! {
     /// Skip the two-second measurement of this generator's own ceiling before the run
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     no_ceiling: bool,
+    /// Serve the metrics of the run for Prometheus, at /metrics of this address, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS", help_heading = "Report")]
+    prometheus: std::net::SocketAddr,
+    /// Send the metrics of the run every second to a Prometheus that takes remote write; https://user:password@… logs in
+    #[arg(long, value_name = "URL", help_heading = "Report")]
+    prometheus_remote_write: String,
+    /// Progress in plain lines, also on a terminal
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
+    plain: bool,
     /// Open the report when the run is over; it is kept in --out-dir, or results
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     open: bool,

@@ -95,6 +95,9 @@ impl Engine {
             counters: self.metrics.counters.clone(),
             live: self.live,
             times: self.metrics.take_second(),
+            errors: self.metrics.errors.clone(),
+            duplicates: self.ledger.duplicates(),
+            reordered: self.ledger.reordered(),
         };
         self.tell(Update::Second(Box::new(second)));
     }

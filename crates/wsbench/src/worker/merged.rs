@@ -68,6 +68,9 @@ pub struct Watched {
     pub cores_used: Option<f64>,
     /// CPU time for each message sent, in microseconds.
     pub cpu_us_per_message: Option<f64>,
+    /// Its memory and CPU over time; of long runs every so many samples one.
+    #[serde(default)]
+    pub samples: Vec<WatchedSample>,
     /// How its memory changed during the measured time.
     pub memory_trend: Option<Trend>,
     /// The metrics page that was read, and how many values it had.
@@ -77,6 +80,18 @@ pub struct Watched {
     /// For each histogram of the metrics page, what 99 % of the values during the run did
     /// not exceed, in the unit of the page: the upper bound of a bucket.
     pub metrics_p99: BTreeMap<String, f64>,
+}
+
+/// The server's process at one moment of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchedSample {
+    /// Seconds since the beginning.
+    pub at_seconds: f64,
+    /// Resident memory, in bytes.
+    pub memory_bytes: u64,
+    /// Processors used since the sample before.
+    pub cores: Option<f64>,
 }
 
 /// A robust line through what should not grow (Theil-Sen).
@@ -126,6 +141,11 @@ impl Merged {
             let p50_ms = times.value_at_quantile(0.5) as f64 / 1000.0;
             self.steps.push(Step { offered, reached, attempted, ok, p50_ms, p99_ms, worked });
         }
+    }
+
+    /// Replaces everything that was timed.
+    pub fn set_times(&mut self, times: BTreeMap<Timing, Times>) {
+        self.times = times;
     }
 
     /// Adds the steps of a rising load, with the server's memory at the end of each:

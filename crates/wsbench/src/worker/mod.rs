@@ -27,7 +27,7 @@ mod turn;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use engine::{Link, poll, run};
-pub use merged::{Merged, Step, Trend, Watched};
+pub use merged::{Merged, Step, Trend, Watched, WatchedSample};
 pub use plateau::{BeyondKnee, Plateau, beyond_knee, knee};
 pub(crate) use socket::tls_config_for;
 pub use stairs::StairResult;
@@ -98,6 +98,12 @@ pub struct Second {
     pub live: u32,
     /// What was timed in it.
     pub times: Vec<(Timing, Sparse)>,
+    /// Errors by class so far.
+    pub errors: std::collections::BTreeMap<String, u64>,
+    /// Deliveries so far that were there before.
+    pub duplicates: u64,
+    /// Deliveries so far that came after a later message of the same sender.
+    pub reordered: u64,
 }
 
 /// Everything a worker has to say in the end.

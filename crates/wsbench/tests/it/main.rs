@@ -1,6 +1,7 @@
 //! The real `wsbench` against real servers.
 
 mod commands;
+mod faces;
 mod group_honesty;
 mod groups;
 mod honesty;
@@ -14,5 +15,6 @@ mod sink;
 mod smoke;
 mod stand_ins;
 mod support;
+mod terminal;
 mod tls;
 mod trial;
