@@ -6,6 +6,7 @@
 
 mod access;
 pub mod budget;
+pub mod call;
 pub mod calls;
 pub mod deriver;
 mod event;
