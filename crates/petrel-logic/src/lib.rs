@@ -7,6 +7,7 @@
 mod access;
 pub mod admission;
 pub mod budget;
+pub mod call;
 pub mod calls;
 pub mod contacts;
 pub mod deriver;
