@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web test-web wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants bench-store lint format deny docs schema clean
+.PHONY: help run build web test-web wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench-figures: build wsbench ## Measure what docs/benchmarks.md says of wsbench 
 bench-gateway: build wsbench ## Measure what a connection and a message cost the server (five minutes, idle machine)
 	python3 tests/gateway_figures.py $(ARGS)
 
+bench-presets: build wsbench ## Run the drills of the reference systems, print their figures beside ours (SCALE=0.1 in small, PRESETS="flap …")
+	tests/bench-presets.sh
+
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked
 
@@ -86,6 +89,11 @@ crash-test-power:
 
 mutants: ## Build faults in, one at a time, and make sure that a proof notices each
 	CARGO="$(CARGO)" tests/mutants.sh
+
+FUZZ_SECONDS ?= 60
+
+fuzz: ## Look for inputs that a decoder does not stand (FUZZ_SECONDS=60 for each target, FUZZ_TARGETS="client_frame …"; needs a C++ compiler)
+	CARGO="$(CARGO)" FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh
 
 bench-store: ## Measure durable commits (ARGS="--messages 10000000" grows one store)
 	$(CARGO) bench --locked --package petrel-store --bench commit -- $(ARGS)

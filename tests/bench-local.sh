@@ -15,19 +15,21 @@ wsbench=${WSBENCH:-target/release/wsbench}
 server=
 trap '[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; }; rm -rf "$data"' EXIT
 
-$petrel serve --bench-issuer --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 --admin off >"$log" 2>&1 &
+$petrel serve --bench-issuer --data-dir "$data" --http 127.0.0.1:0 --gateway 127.0.0.1:0 --admin 127.0.0.1:0 >"$log" 2>&1 &
 server=$!
 while ! grep -q Stop "$log"; do
     kill -0 "$server" || { cat "$log"; exit 1; }
     sleep 0.1
 done
 url=$(sed -n 's/ *WebSocket *//p' "$log")
+admin=$(sed -n 's/ *Admin *//p' "$log")
 
 worst=0
 bench() { # SCENARIO OPTIONS …
     echo "\$ wsbench $*" >&2
     status=0
-    $wsbench "$@" --target "$url" --data-dir "$data" --out-dir "$results" || status=$?
+    $wsbench "$@" --target "$url" --data-dir "$data" --out-dir "$results" \
+        --server-metrics "$admin/metrics" || status=$?
     [ "$status" -le "$worst" ] || worst=$status
 }
 
@@ -61,8 +63,9 @@ figures)
     ;;
 esac
 
-# One line for each run: what was asked, what came, what it means.
-printf '\n%-16s %7s %9s %11s %9s %9s %6s  %s\n' scenario conns sent/s delivered/s 'p50 ms' 'p99 ms' lost result
+# One line for each run: what was asked, what came, under which conditions, what it means.
+printf '\n%-16s %7s %6s %9s %9s %11s %9s %9s %9s %6s  %s\n' scenario conns bytes 'under way' sent/s \
+    delivered/s 'p50 ms' 'p99 ms' 'fsync p99' lost result
 for table in "$results"/*/report.csv; do
     awk -F, '
         { value[$1] = $2 }
@@ -71,10 +74,13 @@ for table in "$results"/*/report.csv; do
             if ("timesMs.ping.p99" in value) kind = "ping"
             if ("timesMs.e2e.p99" in value) kind = "e2e"
             if ("timesMs.fanoutLast.p99" in value) kind = "fanoutLast"
-            printf "%-16s %7d %9.0f %11.0f %9.2f %9.2f %6d  %s (%s)\n", value["plan.scenario"],
-                value["counters.connectsOk"], value["rates.sentPerSecond"],
+            at = "rates.conditions."
+            printf "%-16s %7d %6d %9.1f %9.0f %11.0f %9.2f %9.2f %9s %6d  %s (%s)\n",
+                value["plan.scenario"], value[at "connections"], value[at "payloadBytes"],
+                value[at "inFlightMean"], value["rates.sentPerSecond"],
                 value["rates.deliveredPerSecond"], value["timesMs." kind ".p50"],
-                value["timesMs." kind ".p99"], value["deliveries.lost"], value["verdict.outcome"], kind
+                value["timesMs." kind ".p99"], value[at "fsyncP99Ms"], value["deliveries.lost"],
+                value["verdict.outcome"], kind
         }' "$table"
 done
 exit "$worst"

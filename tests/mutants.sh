@@ -9,15 +9,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-PROOFS=${PROOFS:-simulation store power honesty}
+PROOFS=${PROOFS:-simulation store power honesty stand_ins}
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
 # Debug builds only: a release build with these features is refused by the compiler.
 run() { # PROOF FILTER
     case $1 in
-    honesty)
-        $CARGO test --quiet --locked --package wsbench --features mutants --test it "honesty::$2"
+    honesty | stand_ins)
+        $CARGO test --quiet --locked --package wsbench --features mutants --test it "$1::$2"
         ;;
     simulation)
         PETREL_SIMULATION_STEPS=${PETREL_SIMULATION_STEPS:-100000} \
@@ -48,8 +48,8 @@ survived=
 table=
 while read -r mutant notice; do
     # A proof may name the one test of it that must notice: honesty:twice
-    filter=$(printf '%s' "$notice" | sed -n 's/.*honesty:\([a-z_]*\).*/\1/p')
-    notice=$(printf '%s' "$notice" | sed 's/honesty:[a-z_]*/honesty/')
+    filter=$(printf '%s' "$notice" | sed -nE 's/.*(honesty|stand_ins):([a-z_]*).*/\2/p')
+    notice=$(printf '%s' "$notice" | sed -E 's/(honesty|stand_ins):[a-z_]*/\1/')
     for proof in $PROOFS; do
         case " $notice " in *" $proof "*) ;; *) continue ;; esac
         if PETREL_MUTANT=$mutant run "$proof" "$filter" >"$LOGS/log" 2>&1; then
@@ -87,6 +87,11 @@ bench-misses-disconnects honesty:a_reset
 bench-times-from-sending honesty:a_stall
 bench-cuts-the-tail honesty:one_delayed
 bench-times-too-short honesty:five_milliseconds
+bench-receipts-name-nobody stand_ins:mini_im_in_order
+bench-acknowledges-nothing stand_ins:xzll_in_order
+bench-calls-repeats-duplicates stand_ins:mini_im_delivers_again
+bench-reads-no-history-over-http stand_ins:ethanqc_with_two_replicas
+bench-believes-any-second-copy stand_ins:mini_im_pushes_twice
 MUTANTS
 
 printf '\n%-28s %-11s %-9s %s\n%s' fault proof result 'first words' "$table"

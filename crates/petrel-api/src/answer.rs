@@ -17,8 +17,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::{Extension, Router};
 use petrel_logic::Refusal;
-use petrel_protocol::ErrorReason;
 use petrel_protocol::http::{Failure, Success};
+use petrel_protocol::{ErrorReason, json};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tracing::Instrument;
@@ -144,18 +144,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let text = Json::<Box<RawValue>>::from_request(request, state).await;
-        let Json(text) = text.map_err(|rejection| Refused(refusal_of(&rejection)))?;
-        // Serde would also fill a structure from an array of its fields, in their order.
-        if !text.get().starts_with('{') {
-            let refusal = Refusal::new(ErrorReason::InvalidField, "the body must be a JSON object");
-            return Err(Refused(refusal));
-        }
-        match Json::<T>::from_bytes(text.get().as_bytes()) {
-            Ok(Json(body)) => Ok(Self(body)),
+        match Json::<Box<RawValue>>::from_request(request, state).await {
+            Ok(Json(text)) => read_object(text.get()).map(Self).map_err(Refused),
             Err(rejection) => Err(Refused(refusal_of(&rejection))),
         }
     }
+}
+
+/// Reads a text that is known to be JSON.
+fn read_object<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
+    if !text.starts_with('{') {
+        return Err(Refusal::new(ErrorReason::InvalidField, "the body must be a JSON object"));
+    }
+    json::from_str(text)
+        .map_err(|error| Refusal::new(ErrorReason::InvalidField, format!("the body: {error}")))
 }
 
 fn refusal_of(rejection: &JsonRejection) -> Refusal {

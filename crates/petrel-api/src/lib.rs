@@ -19,7 +19,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
+use petrel_logic::admission::Admission;
 use petrel_logic::calls::Calls;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
@@ -41,8 +43,12 @@ pub struct Api {
     pub identity: Arc<Identity>,
     /// Answers reads.
     pub catchup: Catchup,
+    /// Finds users and reads lists of contacts.
+    pub contacts: Arc<Contacts>,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
+    /// How many reads may be under way at once, those of sessions included.
+    pub admission: Arc<Admission>,
     /// How many requests somebody may make.
     pub limits: RequestLimits,
     /// Proxies whose word on where a request comes from is believed.

@@ -13,13 +13,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use petrel_logic::Refusal;
+use petrel_logic::admission::{Turn, bounded};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Auth;
 use petrel_websocket::handshake::accept as accept_key_of;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
-use crate::admission::Turn;
+use crate::metrics::Limit;
 use crate::session::Socket;
 use crate::{Gateway, session};
 
@@ -58,7 +59,7 @@ pub(crate) async fn upgrade(
 /// Waits for a turn. It lasts until AUTH_OK is out, if a token came with the request, and
 /// otherwise until the upgrade is done.
 async fn admit(gateway: &Gateway) -> Result<Turn, Refusal> {
-    let admission = &gateway.shared.admission;
+    let admission = gateway.shared.admission();
     admission
         .handshakes
         .enter()
@@ -79,7 +80,7 @@ async fn accept(
     let authenticated = match &auth {
         Some(auth) => {
             session::check_auth(auth)?;
-            Some(session::bounded(identity.authenticate(&auth.token)).await?)
+            Some(bounded(identity.authenticate(&auth.token)).await?)
         }
         None => None,
     };
@@ -87,6 +88,7 @@ async fn accept(
 
     let on_upgrade = hyper::upgrade::on(&mut request);
     let gateway = gateway.clone();
+    let draining = gateway.shared.draining.clone();
     let tracker = gateway.shared.sessions.clone();
     tracker.spawn(async move {
         let upgraded = match on_upgrade.await {
@@ -101,13 +103,13 @@ async fn accept(
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let stream = parts.io.into_inner();
-                let socket = Socket::new(stream, &parts.read_buf);
+                let socket = Socket::new(stream, &parts.read_buf, draining);
                 // It keeps all of the buffer that the request was read into.
                 drop(parts.read_buf);
                 session::run(gateway, socket, authenticated, turn).await;
             }
             Err(upgraded) => {
-                let socket = Socket::new(TokioIo::new(upgraded), &[]);
+                let socket = Socket::new(TokioIo::new(upgraded), &[], draining);
                 session::run(gateway, socket, authenticated, turn).await;
             }
         }
@@ -225,13 +227,14 @@ struct ConnectionGuard(Gateway);
 impl ConnectionGuard {
     fn enter(gateway: &Gateway) -> Result<Self, Refusal> {
         let shared = &gateway.shared;
-        let busy = |message| Err(shared.admission.refusal(message));
+        let busy = |message| Err(shared.admission().refusal(message));
         if shared.draining.is_cancelled() {
             return busy("this server is going down");
         }
         let before = shared.connections.fetch_add(1, Ordering::Relaxed);
         let guard = Self(gateway.clone());
         if before >= shared.config.connections_max {
+            shared.dependencies.metrics.met(Limit::Connections);
             return busy("this server has all the connections it can take");
         }
         Ok(guard)

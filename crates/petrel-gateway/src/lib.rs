@@ -7,8 +7,6 @@
 //! means is decided elsewhere: this crate turns frames into commands, and effects
 //! into frames.
 
-mod admission;
-mod counters;
 mod fanout;
 mod handshake;
 mod metrics;
@@ -20,6 +18,7 @@ mod session;
 mod throttle;
 mod unacked;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,7 +30,9 @@ use axum::routing::get;
 use petrel_directory::Directory;
 use petrel_log::CommandLog;
 use petrel_logic::Refusal;
+use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
@@ -41,9 +42,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use admission::Admission;
-use counters::Counters;
-pub use counters::LimitsMet;
 use fanout::Fanout;
 use handshake::refuse;
 pub use metrics::Metrics;
@@ -62,12 +60,16 @@ pub struct Dependencies {
     pub identity: Arc<Identity>,
     /// Answers SYNC and PULL.
     pub catchup: Catchup,
+    /// Reads lists of contacts, and counts applications.
+    pub contacts: Arc<Contacts>,
     /// Is told who is online.
     pub directory: Arc<dyn Directory>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// The store's epoch, for AUTH_OK.
     pub epoch: Epoch,
+    /// How much may be under way at once.
+    pub admission: Arc<Admission>,
     /// What each user may ask for, over all sessions.
     pub users: Arc<Budgets<UserId>>,
     /// Where it counts what it does.
@@ -93,6 +95,25 @@ pub struct GatewayConfig {
     pub session_policy: SessionPolicy,
     /// How long a session goes on after its token has expired.
     pub expiry_grace: Duration,
+    /// When a silent peer is asked whether it is there, and when it is given up.
+    pub heartbeat: Heartbeat,
+}
+
+/// How silent a peer may be. Any frame breaks the silence, a pong included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// After this long a silent peer is sent a ping, and again after each such time.
+    pub ping_interval: Duration,
+    /// After this long its session is closed with 4504. Must be longer than the interval.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Heartbeat {
+    /// Half a minute keeps the usual NATs and proxies from forgetting a connection (nginx:
+    /// 60 s), and a phone's radio mostly asleep; two lost pings are forgiven.
+    fn default() -> Self {
+        Self { ping_interval: Duration::from_secs(30), idle_timeout: Duration::from_secs(90) }
+    }
 }
 
 /// The sessions of one node. Cheap to clone.
@@ -106,8 +127,6 @@ struct Shared {
     config: GatewayConfig,
     registry: Registry,
     pace: Pace,
-    admission: Admission,
-    counters: Arc<Counters>,
     next_session: AtomicU64,
     connections: AtomicU64,
     draining: CancellationToken,
@@ -119,12 +138,8 @@ impl Gateway {
     pub fn new(dependencies: Dependencies, config: GatewayConfig) -> Self {
         let next_session = AtomicU64::new(config.first_session.get());
         let pace = Pace::new(Arc::clone(&dependencies.users), &config.limits);
-        let counters = Arc::new(Counters::default());
-        let admission = Admission::new(&config.limits, Arc::clone(&counters));
         let shared = Arc::new(Shared {
             pace,
-            admission,
-            counters,
             dependencies,
             config,
             registry: Registry::default(),
@@ -188,8 +203,7 @@ impl Gateway {
                 None if fanout.is_idle() => return,
                 None => {}
             }
-            let waiting = &self.shared.counters.fanout_waiting;
-            waiting.store(fanout.waiting(), Ordering::Relaxed);
+            metrics.fanout_waiting.set(i64::try_from(fanout.waiting()).unwrap_or(i64::MAX));
             if !fanout.is_idle() {
                 fanout.advance();
                 // Those who have something to write now come before the next step.
@@ -211,11 +225,6 @@ impl Gateway {
         }
     }
 
-    /// How often limits were met.
-    pub fn limits_met(&self) -> LimitsMet {
-        self.shared.counters.read()
-    }
-
     /// What waits to be written to sessions, in bytes, over all of them.
     pub fn outbox_bytes(&self) -> u64 {
         self.shared.registry.outbox_bytes()
@@ -230,6 +239,10 @@ impl Gateway {
 impl Shared {
     fn head_interval(&self) -> Duration {
         Duration::from_millis(self.config.limits.head_interval_ms.into())
+    }
+
+    fn admission(&self) -> &Admission {
+        &self.dependencies.admission
     }
 
     fn is_revoked(&self, login: LoginId) -> bool {
@@ -255,6 +268,6 @@ async fn stats(State(gateway): State<Gateway>) -> Json<serde_json::Value> {
         "total_connections": gateway.connections(),
         "users_online": dependencies.directory.users_online(),
         "commands_queued": dependencies.log.depth(),
-        "limits_met": gateway.limits_met(),
+        "limits_met": dependencies.metrics.limits_met().collect::<BTreeMap<_, _>>(),
     }))
 }

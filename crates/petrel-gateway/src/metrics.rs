@@ -25,8 +25,47 @@ pub struct Metrics {
     pub(crate) pushes_dropped: Counter,
     pub(crate) gaps: Counter,
     pub(crate) repeats: Counter,
+    pub(crate) fanout_waiting: Gauge,
     closes: Family<Close, Counter>,
     refusals: Family<Reason, Counter>,
+    limits_met: Family<LimitLabel, Counter>,
+}
+
+/// A bound of the gateway that sessions meet. Those that end a session are counted by its
+/// close code, those of admission by its gates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Limit {
+    /// A connection beyond the most.
+    Connections,
+    /// No AUTH in time.
+    AuthTime,
+    /// A session was told to slow down.
+    Rate,
+    /// A session is not read, because too many of its sends wait for their ack.
+    SendsInFlight,
+    /// The command queue had no room for a user's command.
+    Commands,
+}
+
+impl Limit {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Connections, Self::AuthTime, Self::Rate, Self::SendsInFlight, Self::Commands];
+
+    /// The word by which it is counted.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::AuthTime => "auth_time",
+            Self::Rate => "rate",
+            Self::SendsInFlight => "sends_in_flight",
+            Self::Commands => "commands",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -56,6 +95,9 @@ impl Metrics {
         for reason in ErrorReason::ALL {
             drop(metrics.refusals.get_or_create(&Reason { reason: reason.as_str() }));
         }
+        for limit in Limit::ALL {
+            drop(metrics.limits_met.get_or_create(&LimitLabel { limit: limit.name() }));
+        }
         let Self {
             sessions,
             frames_received,
@@ -67,8 +109,10 @@ impl Metrics {
             pushes_dropped,
             gaps,
             repeats,
+            fanout_waiting,
             closes,
             refusals,
+            limits_met,
         } = metrics.clone();
         registry.register("sessions", "Authenticated connections", sessions);
         registry.register("frames_received", "Text frames from clients", frames_received);
@@ -97,16 +141,38 @@ impl Metrics {
             repeats,
         );
         registry.register(
+            "fanout_waiting",
+            "Frames that go to many and are not told to all of them yet",
+            fanout_waiting,
+        );
+        registry.register(
             "closes",
-            "Ends of sessions, by reason; `slow` is a peer that did not read",
+            "Ends of sessions, by reason; `slow` is a peer that did not read, `idle` one that vanished",
             closes,
         );
         registry.register("refusals", "Requests refused in a session, by reason", refusals);
+        registry.register(
+            "limits_met",
+            "Times that a bound was met, by which one; `rate` counts each session that was told",
+            limits_met,
+        );
         metrics
     }
 
     pub(crate) fn closed(&self, reason: &'static str) {
         self.closes.get_or_create(&Close { reason }).inc();
+    }
+
+    pub(crate) fn met(&self, limit: Limit) {
+        self.limits_met.get_or_create(&LimitLabel { limit: limit.name() }).inc();
+    }
+
+    /// How often each limit was met.
+    pub(crate) fn limits_met(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Limit::ALL.into_iter().map(|limit| {
+            let label = LimitLabel { limit: limit.name() };
+            (limit.name(), self.limits_met.get_or_create(&label).get())
+        })
     }
 
     pub(crate) fn refused(&self, reason: ErrorReason) {
@@ -129,6 +195,8 @@ impl Default for Metrics {
             pushes_dropped: Counter::default(),
             gaps: Counter::default(),
             repeats: Counter::default(),
+            fanout_waiting: Gauge::default(),
+            limits_met: Family::default(),
             closes: Family::default(),
             refusals: Family::default(),
         }

@@ -47,7 +47,17 @@ impl Pending {
 pub(crate) struct Sends {
     last_tag: u64,
     pending: BTreeMap<u64, Pending>,
+    receipts: BTreeMap<u64, Receipt>,
     refused: HashMap<Destination, Refused>,
+}
+
+/// A receipt whose refusal has to say which one it was. They are as many as commands of
+/// the session wait in the queue, which is bounded and has a fair share for each user.
+#[derive(Debug)]
+struct Receipt {
+    id: RequestId,
+    /// How many of its commands have no answer yet.
+    unanswered: u32,
 }
 
 /// The first send to somewhere that was refused.
@@ -131,6 +141,24 @@ impl Sends {
         Some(pending)
     }
 
+    /// The commands of a receipt have entered the log, all under one tag.
+    pub(crate) fn receipt_began(&mut self, tag: u64, id: RequestId, commands: u32) {
+        if commands > 0 {
+            self.receipts.insert(tag, Receipt { id, unanswered: commands });
+        }
+    }
+
+    /// One command of a receipt is answered. Returns the `id` of the receipt; `None` if the
+    /// tag is that of something else.
+    pub(crate) fn receipt_answered(&mut self, tag: u64) -> Option<RequestId> {
+        let receipt = self.receipts.get_mut(&tag)?;
+        receipt.unanswered -= 1;
+        if receipt.unanswered > 0 {
+            return Some(receipt.id.clone());
+        }
+        self.receipts.remove(&tag).map(|receipt| receipt.id)
+    }
+
     /// Takes out the sends whose answer is overdue, oldest first.
     pub(crate) fn take_overdue(&mut self, now: Instant) -> Vec<Pending> {
         let mut overdue = Vec::new();
@@ -195,6 +223,22 @@ mod tests {
         sends.answered(1, Some(&full));
         assert!(sends.check_order(BOB, &name("b2")).is_err());
         assert!(sends.check_order(BOB, &name("b1")).is_ok());
+    }
+
+    #[test]
+    fn a_receipt_is_known_until_all_of_its_commands_are_answered() {
+        let mut sends = Sends::default();
+        let (first, second) = (RequestId::Number(1), RequestId::Text("two".into()));
+        sends.receipt_began(1, first.clone(), 2);
+        sends.receipt_began(2, second.clone(), 1);
+        sends.receipt_began(3, RequestId::Number(3), 0);
+        assert_eq!(sends.receipt_answered(1), Some(first.clone()));
+        assert_eq!(sends.receipt_answered(2), Some(second));
+        assert_eq!(sends.receipt_answered(1), Some(first));
+        for over in [1, 2, 3, UNTRACKED] {
+            assert_eq!(sends.receipt_answered(over), None);
+        }
+        assert!(sends.receipts.is_empty());
     }
 
     #[test]

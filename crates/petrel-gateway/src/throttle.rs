@@ -168,7 +168,11 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         ClientFrame::Reauth(_)
         | ClientFrame::Sync(_)
         | ClientFrame::Pull(_)
-        | ClientFrame::Conversation(_) => reads(1),
+        | ClientFrame::Conversation(_)
+        | ClientFrame::Contacts(_)
+        | ClientFrame::GroupRequests(_) => reads(1),
+        // The code has to be looked up.
+        ClientFrame::GroupJoin(_) => Costs { reads: 1, ..sends(1) },
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
         ClientFrame::MessageRevoke(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
@@ -185,7 +189,11 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::GroupLeave(_)
         | ClientFrame::GroupRole(_)
         | ClientFrame::GroupTitle(_)
-        | ClientFrame::GroupDissolve(_) => sends(1),
+        | ClientFrame::GroupDissolve(_)
+        | ClientFrame::GroupSettings(_)
+        | ClientFrame::GroupMember(_)
+        | ClientFrame::GroupAnswer(_)
+        | ClientFrame::Contact(_) => sends(1),
     }
 }
 

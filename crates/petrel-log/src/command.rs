@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use petrel_protocol::frame::{History, Role};
+use petrel_protocol::frame::{ContactAction, History, Joining, Role};
 use petrel_types::{
     ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
 };
@@ -88,6 +88,10 @@ pub enum Destination {
     Conversation(ConversationId),
     /// A group that begins with this command.
     NewGroup,
+    /// What the actor and a user are to each other.
+    Pair(UserId),
+    /// The actor's own personal timeline.
+    Own,
 }
 
 /// What a user puts into a timeline.
@@ -95,6 +99,15 @@ pub enum Destination {
 pub enum Content {
     /// A text.
     Text(String),
+    /// A text that names members of a group.
+    Mention {
+        /// The text.
+        body: String,
+        /// Whom it names.
+        users: Vec<UserId>,
+        /// Whether it names everybody.
+        everybody: bool,
+    },
     /// The end of a message's text.
     Recall {
         /// The message.
@@ -133,6 +146,67 @@ pub enum Content {
     SetTitle(String),
     /// The end of the group.
     Dissolve,
+    /// What a group is, beside its title and members. What is missing stays as it is.
+    ChangeGroup(GroupChange),
+    /// What a member is called, and for how long one may not speak. What is missing stays
+    /// as it is.
+    ChangeMember {
+        /// Which member.
+        user: UserId,
+        /// The name; an empty one for none.
+        nickname: Option<String>,
+        /// For how long, in milliseconds from now.
+        mute_ms: Option<u64>,
+    },
+    /// To be a member, by the code of the group.
+    Join {
+        /// The code.
+        code: String,
+        /// What to say to those who decide.
+        message: Option<String>,
+    },
+    /// An answer to one who has asked to join.
+    AnswerJoin {
+        /// Who.
+        user: UserId,
+        /// Whether the user is let in.
+        accept: bool,
+    },
+    /// A change of what two users are to each other.
+    Contact {
+        /// Which.
+        action: ContactAction,
+        /// The message of an application, or a remark.
+        text: Option<String>,
+    },
+    /// What a user decides about himself or herself. What is missing stays as it is.
+    Settings {
+        /// Whether others find the user by the user name.
+        findable: Option<bool>,
+        /// Another friend code, made up by who asks.
+        friend_code: Option<String>,
+    },
+}
+
+/// What is to change about a group. An empty text is for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupChange {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where its picture is.
+    pub avatar: Option<String>,
+    /// What everybody should know.
+    pub announcement: Option<String>,
+    /// Who may join by the code.
+    pub joining: Option<Joining>,
+    /// The most members.
+    pub member_limit: Option<u64>,
+    /// Whether only the owner and admins may speak.
+    pub muted: Option<bool>,
+    /// Another code is wanted.
+    pub renew_code: bool,
+    /// A code made up by who asks, for when one is needed.
+    pub new_code: String,
 }
 
 /// Which cursor.
@@ -142,6 +216,13 @@ pub enum ReceiptKind {
     Delivered,
     /// Seen by the user; implies received.
     Read,
+}
+
+impl Content {
+    /// Whether it is a message, which counts for unread.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Mention { .. })
+    }
 }
 
 impl Origin {
@@ -165,10 +246,10 @@ impl Command {
     pub fn slot(&self) -> Slot {
         match &self.request {
             Request::Send(send) => match send.to {
-                Destination::User(to) => Slot::of_pair(self.actor, to),
+                Destination::User(to) | Destination::Pair(to) => Slot::of_pair(self.actor, to),
                 Destination::Conversation(conversation) => conversation.slot(),
                 // Beside its founder's personal timeline, where a retry is recognised.
-                Destination::NewGroup => Slot::of_pair(self.actor, self.actor),
+                Destination::NewGroup | Destination::Own => Slot::of_pair(self.actor, self.actor),
             },
             Request::AdvanceCursor { conversation, .. } | Request::Trim { conversation, .. } => {
                 conversation.slot()

@@ -13,7 +13,9 @@ mod in_process;
 use async_trait::async_trait;
 use petrel_types::{LogPosition, Partition};
 
-pub use command::{Command, Content, Destination, Origin, ReceiptKind, Request, SendRequest};
+pub use command::{
+    Command, Content, Destination, GroupChange, Origin, ReceiptKind, Request, SendRequest,
+};
 pub use in_process::InProcessLog;
 
 /// The appending end.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use petrel_log::{AppendError, Command, CommandLog, Origin, Request, SendRequest};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{Error as ErrorFrame, SavedAck, ServerAck, ServerFrame};
+use petrel_protocol::frame::{DoneAck, Error as ErrorFrame, SavedAck, ServerAck, ServerFrame};
 use petrel_types::{NodeId, UserId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -57,6 +57,36 @@ impl Calls {
             Some(ServerFrame::Error(error)) => Err(refusal_of(error)),
             other => {
                 tracing::error!(?other, "a send was answered with neither ack nor error");
+                Err(Refusal::new(ErrorReason::InternalError, "the server failed to answer"))
+            }
+        }
+    }
+
+    /// Changes something that has no place to be told, and waits until it is on disk or
+    /// refused; otherwise as [`send`](Self::send).
+    pub async fn change(&self, actor: UserId, send: SendRequest) -> Result<DoneAck, Refusal> {
+        match self.ask(actor, Request::Send(send)).await? {
+            Some(ServerFrame::Ack(ServerAck::Done(ack))) => Ok(ack),
+            Some(ServerFrame::Error(error)) => Err(refusal_of(error)),
+            other => {
+                tracing::error!(?other, "a change was answered with neither ack nor error");
+                Err(Refusal::new(ErrorReason::InternalError, "the server failed to answer"))
+            }
+        }
+    }
+
+    /// As [`send`](Self::send), for what may have no place to be told; then `None`.
+    pub async fn send_or_wait(
+        &self,
+        actor: UserId,
+        send: SendRequest,
+    ) -> Result<Option<SavedAck>, Refusal> {
+        match self.ask(actor, Request::Send(send)).await? {
+            Some(ServerFrame::Ack(ServerAck::Saved(ack))) => Ok(Some(ack)),
+            Some(ServerFrame::Ack(ServerAck::Done(_))) => Ok(None),
+            Some(ServerFrame::Error(error)) => Err(refusal_of(error)),
+            other => {
+                tracing::error!(?other, "a request was answered with neither ack nor error");
                 Err(Refusal::new(ErrorReason::InternalError, "the server failed to answer"))
             }
         }

@@ -4,8 +4,8 @@
 //! Payloads are JSON, so that a data directory can be read with ordinary tools.
 
 use bytes::Bytes;
-use petrel_protocol::frame::{Change, MessageType};
-use petrel_types::Seq;
+use petrel_protocol::frame::{Change, ContactAction, MessageType};
+use petrel_types::{Seq, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What happened, apart from where and by whom.
@@ -15,6 +15,8 @@ pub(crate) enum EventBody {
     Message(MessageBody),
     /// Something else.
     Change(Change),
+    /// In the timeline of a pair, which nobody is shown: what one of the two did.
+    Contact(ContactAction),
 }
 
 /// A message as it stands after all changes that were applied to it.
@@ -31,6 +33,12 @@ pub(crate) struct MessageBody {
     /// The edit that the text comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) edit: Option<Seq>,
+    /// Members whom it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mentions: Vec<UserId>,
+    /// It names everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) mention_all: bool,
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) recalled: bool,
@@ -38,6 +46,15 @@ pub(crate) struct MessageBody {
 
 /// How a message's payload begins, which no change's does.
 const MESSAGE_MARK: &[u8] = br#"{"kind":"message""#;
+
+/// How the payload of what happens in a pair begins.
+const CONTACT_MARK: &[u8] = br#"{"kind":"contact""#;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename = "contact")]
+struct MarkedContact {
+    action: ContactAction,
+}
 
 #[derive(Serialize)]
 #[serde(tag = "kind", rename = "message")]
@@ -54,11 +71,17 @@ impl MessageBody {
 }
 
 impl EventBody {
+    /// Whether who caused it is not told where it is, not being one of those who see it.
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(self, Self::Contact(_) | Self::Change(Change::JoinRequested))
+    }
+
     /// The payload to store.
     pub(crate) fn encode(&self) -> Bytes {
         match self {
             Self::Message(message) => serde_json::to_vec(&MarkedMessage { message }),
             Self::Change(change) => serde_json::to_vec(change),
+            Self::Contact(action) => serde_json::to_vec(&MarkedContact { action: *action }),
         }
         .expect("event bodies hold only strings and numbers")
         .into()
@@ -68,6 +91,9 @@ impl EventBody {
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
         if payload.starts_with(MESSAGE_MARK) {
             serde_json::from_slice(payload).map(Self::Message)
+        } else if payload.starts_with(CONTACT_MARK) {
+            serde_json::from_slice(payload)
+                .map(|marked: MarkedContact| Self::Contact(marked.action))
         } else {
             serde_json::from_slice(payload).map(Self::Change)
         }
@@ -89,6 +115,7 @@ mod tests {
             EventBody::Message(MessageBody::text("hello".to_owned())),
             EventBody::Message(edited),
             EventBody::Change(Change::MemberLeft),
+            EventBody::Contact(ContactAction::Block),
             EventBody::Change(Change::Recalled { target_seq: Seq::new(3) }),
         ] {
             assert_eq!(EventBody::decode(&body.encode()).unwrap(), body);

@@ -5,12 +5,18 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod admission;
 pub mod budget;
+pub mod call;
 pub mod calls;
+pub mod contacts;
 pub mod deriver;
 mod event;
 pub mod identity;
+mod lists;
 mod notice;
+mod own;
+mod pair;
 mod profile;
 pub mod refusal;
 pub mod requests;

@@ -3,16 +3,17 @@
 //! Looks at what a frame says by itself (lengths, blanks); what it may do is decided by
 //! the sequencer.
 
-use petrel_log::{Content, Destination, SendRequest};
+use petrel_log::{Content, Destination, GroupChange, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
-    GroupTitle, SingleChat,
+    ContactAction, ContactChange, GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve,
+    GroupLeave, GroupMember, GroupRemove, GroupRole, GroupSettings, GroupTitle, SingleChat,
 };
 use petrel_types::limits::{BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX};
 use petrel_types::{ClientMessageId, ConversationId};
 
 use crate::Refusal;
+use crate::contacts::mint_code;
 
 /// A frame that asks for an event in a timeline.
 pub trait IntoSend {
@@ -50,7 +51,14 @@ impl IntoSend for GroupChat {
         Ok(SendRequest {
             to: Destination::Conversation(self.group_id),
             client_message_id: self.client_msg_id,
-            content: Content::Text(self.body),
+            content: match self.mentions.is_empty() && !self.mention_all {
+                true => Content::Text(self.body),
+                false => Content::Mention {
+                    body: self.body,
+                    users: self.mentions,
+                    everybody: self.mention_all,
+                },
+            },
             retry: self.retry,
             first_sent: self.first_sent_ts,
         })
@@ -94,6 +102,58 @@ group_changes! {
     GroupRole => |GroupRole { user, role, .. }| Content::SetRole { user, role },
     GroupTitle => |GroupTitle { title, .. }| Content::SetTitle(title),
     GroupDissolve => |GroupDissolve { .. }| Content::Dissolve,
+    GroupMember => |GroupMember { user, nickname, mute_ms, .. }| {
+        Content::ChangeMember { user, nickname, mute_ms }
+    },
+    GroupAnswer => |GroupAnswer { user, accept, .. }| Content::AnswerJoin { user, accept },
+}
+
+impl IntoSend for ContactChange {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        let Self { client_msg_id, user, action, message, remark } = self;
+        let text = match action {
+            ContactAction::Apply => message,
+            ContactAction::Remark => remark,
+            _ => None,
+        };
+        Ok(change(Destination::Pair(user), client_msg_id, Content::Contact { action, text }))
+    }
+}
+
+impl IntoSend for GroupSettings {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        let new_code = mint_code()?;
+        let Self { client_msg_id, group_id, description, avatar, announcement, .. } = self;
+        let Self { joining, member_limit, muted, renew_code, .. } = self;
+        let content = Content::ChangeGroup(GroupChange {
+            description,
+            avatar,
+            announcement,
+            joining,
+            member_limit,
+            muted,
+            renew_code,
+            new_code,
+        });
+        Ok(change(Destination::Conversation(group_id), client_msg_id, content))
+    }
+}
+
+/// Joining a group, once it is known to which one a code leads.
+pub fn join_group(
+    (group, code): (ConversationId, String),
+    client_message_id: ClientMessageId,
+    message: Option<String>,
+) -> SendRequest {
+    change(Destination::Conversation(group), client_message_id, Content::Join { code, message })
 }
 
 /// A change to a message, once it is known which one.

@@ -1,8 +1,8 @@
 //! Events as frames: the same form whether pushed or pulled.
 
 use petrel_protocol::frame::{
-    Change, ConversationKind as WireKind, EventPush, GroupChatPush, Role, ServerFrame,
-    SingleChatPush,
+    Change, Contact, ContactAction, ConversationKind as WireKind, Direction, EventPush,
+    GroupChatPush, Role, ServerFrame, SingleChatPush,
 };
 use petrel_store::{Conversation, ConversationKind, StoredEvent};
 use petrel_types::{ClientMessageId, RowId, Seq, TimestampMs, UserId};
@@ -22,7 +22,9 @@ pub(crate) struct Envelope {
 pub(crate) fn peer_of(conversation: &Conversation, user: UserId) -> Option<UserId> {
     match conversation.kind {
         ConversationKind::Single { low, high } => Some(if low == user { high } else { low }),
-        ConversationKind::Group | ConversationKind::Personal { .. } => None,
+        ConversationKind::Group
+        | ConversationKind::Personal { .. }
+        | ConversationKind::Pair { .. } => None,
     }
 }
 
@@ -36,6 +38,8 @@ pub(crate) fn kind_of(conversation: &Conversation) -> WireKind {
         ConversationKind::Single { .. } => WireKind::Single,
         ConversationKind::Group => WireKind::Group,
         ConversationKind::Personal { .. } => WireKind::Personal,
+        // Has no members, so it is shown to nobody.
+        ConversationKind::Pair { .. } => WireKind::Unknown,
     }
 }
 
@@ -65,6 +69,7 @@ pub(crate) fn frame(
 ) -> ServerFrame {
     match body {
         EventBody::Message(message) => message_frame(conversation, envelope, message),
+        EventBody::Contact(_) => frame(conversation, envelope, EventBody::Change(Change::Unknown)),
         EventBody::Change(change) => ServerFrame::Event(EventPush {
             from: envelope.from,
             // In a personal timeline a name belongs to the founding of a group, and only
@@ -90,7 +95,7 @@ fn message_frame(
     let client_msg_id = client_message_id
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
-    let MessageBody { msg_type, body, rev, recalled, .. } = message;
+    let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -116,6 +121,8 @@ fn message_frame(
             msg_seq: seq,
             msg_type,
             body,
+            mentions,
+            mention_all,
             ts: timestamp,
             rev,
             edited,
@@ -142,10 +149,45 @@ fn fallback(from: UserId, change: &Change) -> String {
             format!("{from} made {user} an ordinary member")
         }
         Change::TitleChanged { title } => format!("{from} named the group {title}"),
+        Change::GroupChanged { .. } => format!("{from} changed the group"),
+        Change::MemberChanged { user, muted_until_ts: Some(_), .. } => {
+            format!("{user} may not speak for a while")
+        }
+        Change::MemberChanged { user, nickname: Some(name), .. } => {
+            format!("{user} is called {name} here")
+        }
+        Change::MemberChanged { user, .. } => format!("{user} may speak"),
+        Change::JoinRequested => format!("{from} would like to join the group"),
+        Change::JoinRefused { user } => format!("{from} did not let {user} in"),
+        Change::ConversationRefused { .. } => "you were not let into a group".to_owned(),
         Change::GroupDissolved => format!("{from} dissolved the group"),
         Change::ConversationAdded { .. } => format!("{from} added you to a conversation"),
         Change::ConversationRemoved { .. } => "you are no longer in a conversation".to_owned(),
+        Change::ContactChanged { contact, action } => contact_fallback(from, contact, *action),
+        Change::SettingsChanged { .. } => "you have changed your settings".to_owned(),
         Change::Unknown => "something that this server does not know".to_owned(),
+    }
+}
+
+fn contact_fallback(from: UserId, contact: &Contact, action: ContactAction) -> String {
+    let user = contact.user;
+    let applies = contact.application.as_ref().map(|application| application.direction);
+    match (action, applies) {
+        (ContactAction::Apply, Some(Direction::Incoming)) => {
+            format!("{user} would like to be your friend")
+        }
+        (ContactAction::Apply, Some(Direction::Outgoing)) => {
+            format!("you would like to be a friend of {user}")
+        }
+        (ContactAction::Apply | ContactAction::Accept, _) => {
+            format!("you and {user} are friends now")
+        }
+        (ContactAction::Reject, _) => format!("{from} refused an application"),
+        (ContactAction::Withdraw, _) => format!("{from} took an application back"),
+        (ContactAction::Remove, _) => format!("you and {user} are no longer friends"),
+        (ContactAction::Remark, _) => format!("you call {user} something else now"),
+        (ContactAction::Block, _) => format!("you have blocked {user}"),
+        (ContactAction::Unblock, _) => format!("you have unblocked {user}"),
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
-use petrel_gateway::SessionPolicy;
+use petrel_gateway::{Heartbeat, SessionPolicy};
 use petrel_logic::identity::{IdentitySettings, Registration};
 use petrel_types::OperatingLimits;
 
@@ -58,6 +58,8 @@ pub struct NodeConfig {
     pub session_policy: SessionPolicy,
     /// How long a session goes on after its token has expired.
     pub expiry_grace: Duration,
+    /// When silent peers are asked whether they are there, and given up.
+    pub heartbeat: Heartbeat,
     /// Whether load-test users are let in.
     pub bench_issuer: BenchIssuer,
     /// Extra web origins whose pages may open a WebSocket.
@@ -66,6 +68,8 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// Whether only friends can send each other messages.
+    pub chats_need_friendship: bool,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -126,10 +130,12 @@ mod tests {
             proxies: Vec::new(),
             session_policy: SessionPolicy::Multi,
             expiry_grace: EXPIRY_GRACE,
+            heartbeat: Heartbeat::default(),
             bench_issuer: BenchIssuer::Off,
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            chats_need_friendship: false,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

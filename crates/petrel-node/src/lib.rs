@@ -23,8 +23,10 @@ use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
+use petrel_logic::contacts::Contacts;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
@@ -49,7 +51,7 @@ pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
 pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
 pub use petrel_api::Network;
-pub use petrel_gateway::SessionPolicy;
+pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
 };
@@ -62,10 +64,6 @@ const PARTITION: Partition = Partition::new(0);
 
 /// The embedded engine has one node.
 const NODE: NodeId = NodeId::new(1);
-
-/// How many commands may wait for the sequencer. At 100,000 a second, a third of a
-/// second of work; beyond it senders are told that the server is busy.
-const COMMANDS_QUEUED_MAX: usize = 32 * 1024;
 
 /// How many committed batches may wait for the fan-out before the sequencer waits.
 const BATCHES_QUEUED_MAX: usize = 16;
@@ -179,11 +177,13 @@ impl Node {
         let (metrics, tasks) = (Arc::clone(&admin.metrics), admin.tasks.clone());
         let (external_users, unstored_local_users) = issuers.external.unstored_users();
         let external_users = external_users || issuers.bench.is_some();
-        let rules = Rules { external_users, unstored_local_users };
+        let chats_need_friendship = config.chats_need_friendship;
+        let rules = Rules { external_users, unstored_local_users, chats_need_friendship };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
         let sequencer = sequencer.with_metrics(metrics.sequencer.clone());
-        let (log, mut streams) = InProcessLog::new(&[next_position], COMMANDS_QUEUED_MAX);
+        let commands_max = usize::try_from(config.limits.commands_queued).unwrap_or(usize::MAX);
+        let (log, mut streams) = InProcessLog::new(&[next_position], commands_max);
         let log: Arc<dyn CommandLog> = Arc::new(log);
         let (effects, batches) = mpsc::channel(BATCHES_QUEUED_MAX);
         let batches_queued = effects.clone().downgrade();
@@ -199,18 +199,22 @@ impl Node {
         // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
+        let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         // Users ask by sockets and by HTTP, and it counts together.
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
+        let admission = Arc::new(Admission::new(&config.limits, &metrics.admission));
         let directory: Arc<dyn Directory> = Arc::new(InProcessDirectory::new());
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
                 identity: Arc::clone(&identity),
                 catchup: catchup.clone(),
+                contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
+                admission: Arc::clone(&admission),
                 users: Arc::clone(&users),
                 metrics: metrics.gateway.clone(),
             },
@@ -222,6 +226,7 @@ impl Node {
                 limits: config.limits.clone(),
                 session_policy: config.session_policy,
                 expiry_grace: config.expiry_grace,
+                heartbeat: config.heartbeat,
             },
         );
         let derived = Arc::new(Notify::new());
@@ -254,7 +259,9 @@ impl Node {
         let api = petrel_api::routes(Api {
             identity,
             catchup,
+            contacts,
             calls,
+            admission,
             limits: limits.clone(),
             proxies,
             allowed_origins: config.allowed_origins.into(),

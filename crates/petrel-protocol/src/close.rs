@@ -20,6 +20,8 @@ pub enum CloseCode {
     Internal,
     /// The server is going down; others, or its successor, will take you.
     Drain,
+    /// Nothing was heard of the client for too long.
+    Idle,
     /// The client did not read fast enough.
     Slow,
     /// The server takes no more connections for now.
@@ -46,6 +48,7 @@ impl CloseCode {
         Self::Banned,
         Self::Internal,
         Self::Drain,
+        Self::Idle,
         Self::Slow,
         Self::Busy,
     ];
@@ -59,6 +62,7 @@ impl CloseCode {
             Self::Banned => 4429,
             Self::Internal => 4500,
             Self::Drain => 4503,
+            Self::Idle => 4504,
             Self::Slow => 4508,
             Self::Busy => 4513,
         }
@@ -73,6 +77,7 @@ impl CloseCode {
             Self::Banned => "banned",
             Self::Internal => "internal",
             Self::Drain => "drain",
+            Self::Idle => "idle",
             Self::Slow => "slow",
             Self::Busy => "busy",
         }
@@ -89,6 +94,7 @@ impl CloseCode {
             }
             Self::Internal => "The server failed.",
             Self::Drain => "The server is going down; others, or its successor, will take you.",
+            Self::Idle => "Nothing was heard of the client for too long, not even a pong.",
             Self::Slow => "The client did not read fast enough.",
             Self::Busy => "The server takes no more connections for now.",
         }

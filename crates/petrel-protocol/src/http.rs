@@ -4,7 +4,7 @@ use petrel_types::{ClientMessageId, ConversationId, LoginId, Seq, TimestampMs, U
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorReason;
-use crate::frame::{ClientAckType, History, Role};
+use crate::frame::{ClientAckType, History, Joining, Role};
 
 /// The body of every successful answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,38 @@ pub struct RefreshRequest {
     pub refresh_token: Option<String>,
 }
 
+/// `POST /api/invites`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewInvite {
+    /// How many people may register with it. One, if missing.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub uses: u32,
+    /// How long it lasts, in days. A week, if missing.
+    #[serde(default = "week")]
+    #[schemars(range(min = 1, max = 366))]
+    pub days: u32,
+}
+
+/// The answer to making an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Invite {
+    /// What those who register give as `invite`. It is stored nowhere.
+    pub code: String,
+    /// When it ends.
+    pub expires_ts: TimestampMs,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn week() -> u32 {
+    7
+}
+
 /// One log-in of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +193,12 @@ pub struct NewMessage {
     pub group_id: Option<ConversationId>,
     /// The text: not blank, at most 4,096 UTF-16 code units and 16,384 bytes.
     pub body: String,
+    /// In a group: members whom it names, at most 50.
+    #[serde(default)]
+    pub mentions: Vec<UserId>,
+    /// In a group: it names everybody. For the owner and admins.
+    #[serde(default)]
+    pub mention_all: bool,
     /// True when this has been sent before and its outcome is unknown.
     #[serde(default)]
     pub retry: bool,
@@ -233,6 +271,81 @@ pub struct TitleChange {
     pub title: String,
 }
 
+/// `PATCH /api/groups/{groupId}`. What is missing stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupSettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What the group is for; empty to have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where its picture is; empty to have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// What everybody should know; empty to have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<String>,
+    /// Who may join by the group's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joining: Option<Joining>,
+    /// The most members it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_limit: Option<u64>,
+    /// True to let only the owner and admins speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
+    /// True to have another code.
+    #[serde(default)]
+    pub renew_code: bool,
+}
+
+/// `PATCH /api/groups/{groupId}/members/{userId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What the member is called here; empty to have no name of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// For how long the member may not speak, in milliseconds; 0 to end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mute_ms: Option<u64>,
+}
+
+/// `POST /api/groups/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewJoin {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The code of the group. Case, spaces and hyphens don't matter.
+    pub code: String,
+    /// What to say to those who decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The answer to joining.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Joined {
+    /// The group, if you are a member now; missing while you wait to be let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<ConversationId>,
+}
+
+/// `POST /api/groups/{groupId}/requests/{userId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinAnswer {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// Whether the user is let in.
+    pub accept: bool,
+}
+
 /// `POST /api/conversations/{conversationId}/receipts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -241,6 +354,50 @@ pub struct Receipt {
     pub ack_type: ClientAckType,
     /// Everything up to and including this.
     pub msg_seq: Seq,
+}
+
+/// `POST /api/contacts/{userId}/apply`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApplication {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What to say to the other: at most 256 UTF-16 code units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// `PUT /api/contacts/{userId}/remark`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemarkChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What to call the friend, at most 64 UTF-16 code units; missing to have no remark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// `GET /api/users/search`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundUser {
+    /// The user.
+    pub user_id: UserId,
+    /// The name the user logs in with; none for users of an external issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// `PATCH /api/users/me/settings`. What is missing stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// Whether others find you by your user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findable: Option<bool>,
 }
 
 /// The answer to what has nothing to say but that it is done.

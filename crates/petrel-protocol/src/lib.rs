@@ -11,6 +11,7 @@
 pub mod close;
 pub mod frame;
 pub mod http;
+pub mod json;
 mod reason;
 pub mod token;
 

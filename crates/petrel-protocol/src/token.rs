@@ -1,9 +1,12 @@
-//! Access tokens: JWTs with the claims of DESIGN's client protocol.
+//! Tokens: access tokens, which are JWTs, and the texts of refresh and sync tokens, which
+//! clients only keep.
 //!
-//! This module makes and checks the cryptographic form. Which issuers are trusted,
-//! and for which users, is decided in `petrel-logic`.
+//! This module makes and checks the form. Which issuers are trusted, and for which users,
+//! is decided in `petrel-logic`.
 
 mod external;
+mod refresh;
+mod sync;
 mod verifying;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -11,6 +14,8 @@ use petrel_types::{LoginId, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
 pub use external::{ExternalClaims, UserClaim};
+pub use refresh::RefreshToken;
+pub use sync::{SyncPass, SyncToken};
 pub use verifying::{KeyAlgorithm, KeyError, VerifyingKey};
 
 /// The least length of a signing secret, in bytes: the block that HMAC-SHA-256

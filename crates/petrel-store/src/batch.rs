@@ -26,6 +26,12 @@ pub struct Batch {
     pub cursors: Vec<CursorUpdate>,
     /// Beginnings of timelines that go. At most one entry per conversation.
     pub trims: Vec<Trim>,
+    /// Entries of lists that changed. At most one per (conversation, list, key).
+    pub entries: Vec<EntryUpdate>,
+    /// Codes that end or begin to lead somewhere. At most one entry per code.
+    pub codes: Vec<CodeUpdate>,
+    /// Mentions that begin or end. At most one entry per (conversation, user, seq).
+    pub mentions: Vec<MentionUpdate>,
     /// What follows for other timelines, to be carried out later.
     pub derived: Vec<Derivation>,
     /// Derivations of earlier batches that this batch carries out. At most one entry each.
@@ -126,6 +132,44 @@ pub struct Trim {
     pub before: Seq,
 }
 
+/// Another value for an entry of one of the lists that belong to a conversation. What a
+/// list is, and what its keys mean, is the business of `petrel-logic`.
+#[derive(Clone, Debug)]
+pub struct EntryUpdate {
+    /// Whose list.
+    pub conversation: ConversationId,
+    /// Which of its lists.
+    pub list: u8,
+    /// Which entry. At most 63 bits.
+    pub key: u64,
+    /// What it holds from now on; `None` to remove it. To remove one that is not there
+    /// changes nothing.
+    pub value: Option<Bytes>,
+}
+
+/// A code by which a conversation is found. A code leads to one conversation at a time.
+#[derive(Clone, Debug)]
+pub struct CodeUpdate {
+    /// The code, compared byte by byte.
+    pub code: String,
+    /// Where it leads from now on; `None` if nowhere. It must lead nowhere before it can
+    /// lead to another conversation.
+    pub conversation: Option<ConversationId>,
+}
+
+/// A message that names a user, or that names one no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MentionUpdate {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The user; user 0 stands for everybody.
+    pub user: UserId,
+    /// The message, which must not be beyond the head.
+    pub seq: Seq,
+    /// Whether it does.
+    pub is_there: bool,
+}
+
 /// The name of a derivation: where it comes from, and which of those it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DerivationId {
@@ -138,11 +182,15 @@ pub struct DerivationId {
 impl Batch {
     /// Whether there is anything but conversations, events and cursors in it: what is rare.
     pub(crate) fn changes_in_place(&self) -> bool {
-        let Self { overwrites, profiles, members, trims, derived, settled, .. } = self;
+        let Self { overwrites, profiles, members, trims, entries, codes, .. } = self;
+        let Self { mentions, derived, settled, .. } = self;
         !(overwrites.is_empty()
             && profiles.is_empty()
             && members.is_empty()
             && trims.is_empty()
+            && entries.is_empty()
+            && codes.is_empty()
+            && mentions.is_empty()
             && derived.is_empty()
             && settled.is_empty())
     }

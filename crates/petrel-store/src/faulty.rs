@@ -1,9 +1,11 @@
 //! A store that fails when it is told to, and tells what it has really stored: the fault
 //! decorator of this port.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use petrel_types::{
     ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
     Seq, TimestampMs, UserId,
@@ -11,9 +13,9 @@ use petrel_types::{
 
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
-    EndedLogin, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage, NewLogin,
-    RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
-    WhichLogins,
+    EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
+    NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
+    User, WhichLogins,
 };
 
 /// What befalls a commit.
@@ -32,12 +34,18 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     next_commit: Mutex<Option<CommitFault>>,
     stored: Mutex<Vec<(RowId, Batch)>>,
+    pairs_asked: AtomicU64,
 }
 
 impl FaultyStore {
     /// No faults until some are ordered.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, next_commit: Mutex::new(None), stored: Mutex::default() }
+        Self {
+            inner,
+            next_commit: Mutex::new(None),
+            stored: Mutex::default(),
+            pairs_asked: AtomicU64::new(0),
+        }
     }
 
     /// Orders a fault for the next commit.
@@ -50,6 +58,11 @@ impl FaultyStore {
     /// somebody asks.
     pub fn take_stored(&self) -> Vec<(RowId, Batch)> {
         std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How often it was asked for a pair.
+    pub fn pairs_asked(&self) -> u64 {
+        self.pairs_asked.load(Ordering::Relaxed)
     }
 
     async fn store(
@@ -130,6 +143,34 @@ impl Store for FaultyStore {
 
     async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError> {
         self.inner.personal_timeline(user).await
+    }
+
+    async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
+        self.pairs_asked.fetch_add(1, Ordering::Relaxed);
+        self.inner.pair(one, other).await
+    }
+
+    async fn entry(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        key: u64,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.inner.entry(conversation, list, key).await
+    }
+
+    async fn entries_after(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<EntryPage, StoreError> {
+        self.inner.entries_after(conversation, list, after, limit).await
+    }
+
+    async fn code_holder(&self, code: &str) -> Result<Option<ConversationId>, StoreError> {
+        self.inner.code_holder(code).await
     }
 
     async fn unsettled(

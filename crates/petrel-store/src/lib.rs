@@ -27,14 +27,15 @@ pub mod sqlite;
 pub mod suite;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use petrel_types::{
     ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
     TimestampMs, UserId,
 };
 
 pub use batch::{
-    Batch, CursorUpdate, DerivationId, MemberUpdate, NewConversation, NewEvent, Overwrite,
-    ProfileUpdate, Trim,
+    Batch, CodeUpdate, CursorUpdate, DerivationId, EntryUpdate, MemberUpdate, MentionUpdate,
+    NewConversation, NewEvent, Overwrite, ProfileUpdate, Trim,
 };
 pub use error::{StoreError, StoreErrorKind};
 pub use identity::{
@@ -44,8 +45,13 @@ pub use identity::{
 pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
-    EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary, SyncEntry, SyncPage, User,
+    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary,
+    SyncEntry, SyncPage, User,
 };
+
+/// The most mentions of a user that are counted in one conversation: beyond, a number says
+/// nothing more.
+pub const MENTIONS_COUNTED_MAX: u64 = 100;
 
 /// Durable state. Cheap to share; every method may be called from any task.
 ///
@@ -71,7 +77,8 @@ pub trait Store: IdentityStore + Send + Sync + 'static {
     /// [`StoreErrorKind::Invalid`]. A stale `owner_epoch` is
     /// [`StoreErrorKind::Fenced`]; whatever else contradicts the stored state (an
     /// unknown conversation, member, row or derivation, a pair that has its chat already, a
-    /// client message id or a position that is taken, intervals that are not in order) is
+    /// client message id, a code or a position that is taken, intervals that are not in
+    /// order) is
     /// [`StoreErrorKind::Invalid`]. A backend may notice a client message id only among its
     /// latest tens of millions, and forgets it with the window. On any
     /// error but [`StoreErrorKind::Fatal`] nothing of the batch is stored. Dropping the
@@ -112,6 +119,30 @@ pub trait Store: IdentityStore + Send + Sync + 'static {
 
     /// The personal timeline of a user.
     async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError>;
+
+    /// The timeline of what two users are to each other, in either order.
+    async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError>;
+
+    /// One entry of a list of a conversation.
+    async fn entry(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        key: u64,
+    ) -> Result<Option<Bytes>, StoreError>;
+
+    /// Up to `limit` entries of a list with keys above `after`, by key, and the head as of
+    /// the same moment. An unknown conversation has none.
+    async fn entries_after(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<EntryPage, StoreError>;
+
+    /// The conversation that a code leads to.
+    async fn code_holder(&self, code: &str) -> Result<Option<ConversationId>, StoreError>;
 
     /// Up to `limit` derivations that no batch has settled, with ids above `after`, by id.
     async fn unsettled(

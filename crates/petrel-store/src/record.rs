@@ -53,6 +53,14 @@ pub enum ConversationKind {
         /// Whose.
         user: UserId,
     },
+    /// What two different users are to each other. It has no members, so nobody is shown
+    /// it: what is to be seen of it stands in their personal timelines.
+    Pair {
+        /// The user with the smaller id.
+        low: UserId,
+        /// The user with the larger id.
+        high: UserId,
+    },
 }
 
 /// The end of a timeline.
@@ -179,6 +187,26 @@ pub struct EventPage {
     pub trimmed_before: Seq,
 }
 
+/// An entry of a list of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name in the list.
+    pub key: u64,
+    /// What it holds, as it was given.
+    pub value: Bytes,
+}
+
+/// A page of a list of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPage {
+    /// The entries, by key.
+    pub entries: Vec<Entry>,
+    /// There are more.
+    pub more: bool,
+    /// The end of the conversation's timeline when the page was read.
+    pub head: Head,
+}
+
 /// One conversation of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncEntry {
@@ -198,6 +226,11 @@ pub struct SyncEntry {
     pub own: Cursors,
     /// The count of messages up to the user's read cursor.
     pub read_message_number: MessageNumber,
+    /// How many messages after the user's read cursor mention the user or everybody, among
+    /// those of the last interval that are kept; at most [`MENTIONS_COUNTED_MAX`].
+    ///
+    /// [`MENTIONS_COUNTED_MAX`]: crate::MENTIONS_COUNTED_MAX
+    pub mentions: u64,
     /// In a single chat the other user's cursors; in a chat with oneself one's own.
     pub peer: Option<Cursors>,
     /// What is known of the conversation as a whole, as it was given.

@@ -214,6 +214,22 @@ async fn finish(mut command: Command) -> Result<Exit> {
     })
 }
 
+/// Sends a signal to a process. Through the shell's own `kill`, which every POSIX system
+/// has: the standard library can send nothing but SIGKILL.
+pub async fn send_signal(pid: u32, signal: Signal) -> Result<()> {
+    let name = match signal {
+        Signal::Interrupt => "INT",
+        Signal::Terminate => "TERM",
+        Signal::Stop => "STOP",
+        Signal::Continue => "CONT",
+        Signal::Reload => "HUP",
+    };
+    let line = format!("kill -s {name} {pid}");
+    let exit = run("sh", &["-c", line.as_str()]).await?;
+    ensure!(exit.code == Some(0), "{line}: {}", exit.stderr);
+    Ok(())
+}
+
 /// A child with pipes, which the environment of the tests does not configure.
 fn command(binary: impl AsRef<OsStr>, arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(binary);
@@ -331,20 +347,9 @@ impl Server {
         self.wait().await
     }
 
-    /// Sends a signal. Through the shell's own `kill`, which every POSIX system has:
-    /// the standard library can send nothing but SIGKILL.
+    /// Sends a signal.
     pub async fn signal(&self, signal: Signal) -> Result<()> {
-        let name = match signal {
-            Signal::Interrupt => "INT",
-            Signal::Terminate => "TERM",
-            Signal::Stop => "STOP",
-            Signal::Continue => "CONT",
-            Signal::Reload => "HUP",
-        };
-        let line = format!("kill -s {name} {}", self.pid);
-        let exit = run("sh", &["-c", line.as_str()]).await?;
-        ensure!(exit.code == Some(0), "{line}: {}", exit.stderr);
-        Ok(())
+        send_signal(self.pid, signal).await
     }
 
     /// Waits for the end.

@@ -46,6 +46,39 @@ pub const GROUP_TITLE_UTF16_UNITS_MAX: usize = 64;
 /// The most members one `CONVERSATION_STATE` frame carries.
 pub const STATE_MEMBERS_MAX: u32 = 500;
 
+/// The most members that one message names.
+pub const MENTIONS_MAX: usize = 50;
+
+/// The longest description, and the longest announcement, of a group, in UTF-16 code units.
+pub const GROUP_TEXT_UTF16_UNITS_MAX: usize = 1024;
+
+/// The longest address of a group's picture, in UTF-16 code units.
+pub const GROUP_AVATAR_UTF16_UNITS_MAX: usize = 512;
+
+/// The longest nickname in a group, in UTF-16 code units.
+pub const NICKNAME_UTF16_UNITS_MAX: usize = 32;
+
+/// The longest time for which a member of a group may be muted, in milliseconds.
+pub const MUTE_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
+
+/// The most users who wait to be let into one group.
+pub const JOIN_REQUESTS_MAX: u64 = 1_000;
+
+/// The most contacts one `CONTACT_STATE` frame carries.
+pub const CONTACTS_MAX: u32 = 200;
+
+/// The longest message of an application, in UTF-16 code units.
+pub const APPLICATION_UTF16_UNITS_MAX: usize = 256;
+
+/// The longest remark on a friend, in UTF-16 code units.
+pub const REMARK_UTF16_UNITS_MAX: usize = 64;
+
+/// How long an application waits for an answer, in milliseconds.
+pub const APPLICATION_LIFETIME_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// How long who was refused waits before applying to the same user again, in milliseconds.
+pub const APPLICATION_AGAIN_AFTER_MS: u64 = 60 * 60 * 1000;
+
 /// How many conversations one session may have in focus.
 pub const FOCUS_CONVERSATIONS_MAX: usize = 32;
 
@@ -65,9 +98,3 @@ pub const RETRY_WINDOW_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Time to authenticate after the upgrade, in milliseconds.
 pub const AUTH_TIMEOUT_MS: u64 = 3_000;
-
-/// Idle time after which the server sends a WebSocket ping, in milliseconds.
-pub const PING_INTERVAL_MS: u64 = 30_000;
-
-/// Silence after which the server drops a connection, in milliseconds.
-pub const IDLE_TIMEOUT_MS: u64 = 90_000;

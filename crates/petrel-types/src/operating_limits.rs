@@ -58,6 +58,10 @@ pub struct OperatingLimits {
     /// How long a handshake or read waits for its turn, in milliseconds, before it is refused
     /// with `server_busy`.
     pub admission_wait_ms: u32,
+    /// How many commands (sends, changes and receipts) may wait for their turn to be decided and
+    /// stored. Beyond, they are refused with `server_busy`. At 100,000 a second the default is a
+    /// third of a second of work.
+    pub commands_queued: u32,
     /// A group with as many members is very large: devices that can (capability `head`) are
     /// told of its new head instead of each message, unless they have it in focus. 0 is never.
     pub head_members: u32,
@@ -86,6 +90,7 @@ impl Default for OperatingLimits {
             reads_at_once: 64,
             admission_queue: 32_768,
             admission_wait_ms: 5_000,
+            commands_queued: 32_768,
             head_members: 2_000,
             head_interval_ms: 1_000,
         }

@@ -85,13 +85,7 @@ pub fn accept(key: &str) -> String {
 pub fn read_answer(bytes: &[u8], key: &str) -> Result<Option<Answer>, HandshakeError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes).map_err(|_| HandshakeError::NotHttp)? {
-        httparse::Status::Complete(length) => length,
-        httparse::Status::Partial if bytes.len() > HEAD_BYTES_MAX => {
-            return Err(HandshakeError::TooLong);
-        }
-        httparse::Status::Partial => return Ok(None),
-    };
+    let Some(length) = within_bound(response.parse(bytes), bytes)? else { return Ok(None) };
     let status = response.code.unwrap_or_default();
     if status != 101 {
         let retry_after = value(response.headers, "retry-after").and_then(|text| text.parse().ok());
@@ -109,16 +103,10 @@ pub fn read_answer(bytes: &[u8], key: &str) -> Result<Option<Answer>, HandshakeE
 pub fn read_request(bytes: &[u8]) -> Result<Option<(String, usize)>, HandshakeError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
-    match request.parse(bytes).map_err(|_| HandshakeError::NotHttp)? {
-        httparse::Status::Complete(length) => {
-            let asked =
-                request.method == Some("GET") && has_token(request.headers, "upgrade", "websocket");
-            let key = value(request.headers, "sec-websocket-key").filter(|_| asked);
-            key.map(|key| Some((key.to_owned(), length))).ok_or(HandshakeError::Malformed)
-        }
-        httparse::Status::Partial if bytes.len() > HEAD_BYTES_MAX => Err(HandshakeError::TooLong),
-        httparse::Status::Partial => Ok(None),
-    }
+    let Some(length) = within_bound(request.parse(bytes), bytes)? else { return Ok(None) };
+    let asked = request.method == Some("GET") && has_token(request.headers, "upgrade", "websocket");
+    let key = value(request.headers, "sec-websocket-key").filter(|_| asked);
+    key.map(|key| Some((key.to_owned(), length))).ok_or(HandshakeError::Malformed)
 }
 
 /// Appends a server's consent to a request with this key.
@@ -132,6 +120,19 @@ pub fn write_consent(out: &mut Vec<u8>, key: &str) {
     }
 }
 
+/// The length of a head that is complete; none while it is not. However its bytes arrive,
+/// the same heads are too long.
+fn within_bound(
+    parsed: httparse::Result<usize>,
+    bytes: &[u8],
+) -> Result<Option<usize>, HandshakeError> {
+    let (length, so_far) = match parsed.map_err(|_| HandshakeError::NotHttp)? {
+        httparse::Status::Complete(length) => (Some(length), length),
+        httparse::Status::Partial => (None, bytes.len()),
+    };
+    if so_far > HEAD_BYTES_MAX { Err(HandshakeError::TooLong) } else { Ok(length) }
+}
+
 fn value<'a>(headers: &'a [httparse::Header<'_>], name: &str) -> Option<&'a str> {
     let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
     std::str::from_utf8(header.value).ok().map(str::trim)
@@ -140,4 +141,29 @@ fn value<'a>(headers: &'a [httparse::Header<'_>], name: &str) -> Option<&'a str>
 fn has_token(headers: &[httparse::Header<'_>], name: &str, token: &str) -> bool {
     value(headers, name)
         .is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request whose head has so many bytes.
+    fn request_of(length: usize) -> Vec<u8> {
+        let of = |padding: &str| {
+            let mut request = Vec::new();
+            write_request(&mut request, "h", "/", &key([1; 16]), [("A", padding)]);
+            request
+        };
+        of(&"x".repeat(length - of("").len()))
+    }
+
+    #[test]
+    fn a_head_is_too_long_or_not_however_it_arrives() {
+        let longest = request_of(HEAD_BYTES_MAX);
+        assert!(matches!(read_request(&longest), Ok(Some((_, HEAD_BYTES_MAX)))));
+        assert_eq!(read_request(&longest[..HEAD_BYTES_MAX - 1]), Ok(None));
+        let longer = request_of(HEAD_BYTES_MAX + 1);
+        assert_eq!(read_request(&longer), Err(HandshakeError::TooLong));
+        assert_eq!(read_request(&longer[..HEAD_BYTES_MAX]), Ok(None));
+    }
 }

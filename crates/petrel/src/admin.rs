@@ -1,7 +1,6 @@
 //! `petrel admin`.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -9,6 +8,7 @@ use petrel_node::AdminError;
 use tokio::runtime::Runtime;
 
 use crate::exit::Failure;
+use crate::settings::DataDirectory;
 
 /// The longest password line that is read, in bytes. A longer one is refused anyway.
 const PASSWORD_LINE_MAX: u64 = 1024;
@@ -42,7 +42,7 @@ pub(crate) struct CreateUser {
     admin: bool,
 
     #[command(flatten)]
-    data: Data,
+    data: DataDirectory,
 }
 
 /// Make a registered user an admin.
@@ -52,7 +52,7 @@ pub(crate) struct GrantAdmin {
     username: String,
 
     #[command(flatten)]
-    data: Data,
+    data: DataDirectory,
 }
 
 /// Print a code with which people can register at a server started with --registration invite.
@@ -70,14 +70,7 @@ pub(crate) struct Invite {
     days: u64,
 
     #[command(flatten)]
-    data: Data,
-}
-
-#[derive(Debug, Args)]
-struct Data {
-    /// The data directory; made if it doesn't exist
-    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
-    data_dir: PathBuf,
+    data: DataDirectory,
 }
 
 impl Admin {
@@ -90,9 +83,10 @@ impl Admin {
         let (Self::CreateUser(CreateUser { data, .. })
         | Self::GrantAdmin(GrantAdmin { data, .. })
         | Self::Invite(Invite { data, .. })) = &self;
+        let data = data.path()?;
         let runtime = Runtime::new().map_err(Failure::starting)?;
         let told = runtime.block_on(async {
-            let admin = petrel_node::Admin::open(&data.data_dir)?;
+            let admin = petrel_node::Admin::open(&data)?;
             let told = self.carry_out(&admin, &password).await;
             admin.close().await?;
             told

@@ -8,6 +8,7 @@ use clap::Args;
 use petrel_store::sqlite::{self, Progress};
 
 use crate::exit::Failure;
+use crate::settings::DataDirectory;
 
 /// What belongs to a data directory besides the database: the keys that sign tokens.
 const FOLDERS: [&str; 1] = ["secrets"];
@@ -24,9 +25,8 @@ const FOLDERS: [&str; 1] = ["secrets"];
 /// copy a large and busy one to a fast disk, or at a quiet time.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// The data directory to copy
-    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataDirectory,
 
     /// Where the copy is to be: a directory that is empty or does not exist
     #[arg(long, value_name = "DIR")]
@@ -34,6 +34,8 @@ pub(crate) struct Backup {
 }
 
 /// Make a data directory of a backup.
+///
+/// The data directory must be empty or not exist.
 ///
 /// The backup is copied and checked; only if nothing in it contradicts itself does the new
 /// data directory get its name. It begins a new epoch: devices that have seen messages
@@ -45,15 +47,15 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
 
-    /// The data directory to make: one that is empty or does not exist
-    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataDirectory,
 }
 
 impl Backup {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let begin = Instant::now();
-        sqlite::backup(&self.data_dir, &self.to, &FOLDERS, show).map_err(Failure::starting)?;
+        let data = self.data.path()?;
+        sqlite::backup(&data, &self.to, &FOLDERS, show).map_err(Failure::starting)?;
         let story = format!("The backup is in {}", self.to.display());
         tell(&story, begin).map_err(Failure::running)
     }
@@ -62,9 +64,10 @@ impl Backup {
 impl Restore {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let begin = Instant::now();
-        let epoch = sqlite::restore(&self.from, &self.data_dir, &FOLDERS, show)
-            .map_err(Failure::starting)?;
-        let story = format!("Restored {} in epoch {epoch}", self.data_dir.display());
+        let data = self.data.path()?;
+        let epoch =
+            sqlite::restore(&self.from, &data, &FOLDERS, show).map_err(Failure::starting)?;
+        let story = format!("Restored {} in epoch {epoch}", data.display());
         tell(&story, begin).map_err(Failure::running)
     }
 }

@@ -44,6 +44,7 @@ impl Serve {
 
 async fn serve(loaded: Loaded, log: LogControl) -> Result<(), Failure> {
     let config = loaded.config;
+    ignore_file_size_signal().map_err(Failure::starting)?;
     // Listen for signals before starting: a Ctrl-C during the start counts.
     let shutdown = shutdown_signal().map_err(Failure::starting)?;
     let node = Node::start(config.node(), log).await.map_err(Failure::starting)?;
@@ -55,6 +56,14 @@ async fn serve(loaded: Loaded, log: LogControl) -> Result<(), Failure> {
         service::stopping();
     };
     node.run_until(shutdown).await.map_err(Failure::running)
+}
+
+/// A file that may not grow any more (`ulimit -f`) is a full disk to us and no reason to be
+/// killed: with a handler of SIGXFSZ in place the write fails instead.
+fn ignore_file_size_signal() -> io::Result<()> {
+    const SIGXFSZ: i32 = 25;
+    // The handler stays when its listener is gone.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 /// Completes at the first SIGINT or SIGTERM; the second ends the process.

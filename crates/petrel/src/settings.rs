@@ -105,6 +105,28 @@ pub(crate) struct Settings {
     log_format: Option<String>,
 }
 
+/// Which data directory: as `petrel serve` finds it.
+#[derive(Debug, Args)]
+pub(crate) struct DataDirectory {
+    /// The data directory [default: server.data_dir of the configuration, else petrel-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// The configuration file that says where it is [default: petrel.toml, if it is there]
+    #[arg(long, value_name = "FILE", env = "PETREL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl DataDirectory {
+    /// Where it is. One that is named needs no configuration.
+    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+        match &self.data_dir {
+            Some(path) => Ok(path.clone()),
+            None => Ok(Settings::of_file(self.config.clone()).load()?.config.server.data_dir),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Registration {
     /// Anybody

@@ -1,7 +1,6 @@
 //! `petrel token`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::Args;
 use petrel_node::secrets::{self, Issuer};
@@ -9,11 +8,13 @@ use petrel_protocol::token::Claims;
 use petrel_types::{Clock, SystemClock, UserId};
 
 use crate::exit::Failure;
+use crate::settings::DataDirectory;
 
 /// The most tokens of one call.
 const COUNT_MAX: u64 = 1_000_000;
 
-/// Print access tokens, signed with the keys of a data directory.
+/// Print access tokens, signed with the keys of a data directory: of the server that is to
+/// accept them.
 ///
 /// Ids from 10000000001 on are registered users; smaller ones are load-test users,
 /// whom a server started with --bench-issuer lets in. The server need not be running.
@@ -32,9 +33,8 @@ pub(crate) struct Token {
     #[arg(long, value_name = "SECONDS", default_value_t = 12 * 60 * 60, value_parser = clap::value_parser!(u64).range(1..=366 * 24 * 60 * 60))]
     ttl: u64,
 
-    /// The data directory of the server that is to accept the tokens
-    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataDirectory,
 }
 
 impl Token {
@@ -47,7 +47,7 @@ impl Token {
                 "user ids start at 1, and load-test and registered users need calls of their own",
             ));
         };
-        let secret = secrets::load(&self.data_dir, issuer).map_err(Failure::starting)?;
+        let secret = secrets::load(&self.data.path()?, issuer).map_err(Failure::starting)?;
         let now = SystemClock.now();
         let mut out = io::BufWriter::new(io::stdout().lock());
         for user in first..=last {

@@ -1,13 +1,13 @@
 //! `petrel verify`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use petrel_store::sqlite::{Report, verify};
 
 use crate::exit::Failure;
+use crate::settings::DataDirectory;
 
 /// Check a data directory for contradictions.
 ///
@@ -17,15 +17,14 @@ use crate::exit::Failure;
 /// would. Nothing else is changed.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The data directory to check
-    #[arg(long, value_name = "DIR", default_value = "petrel-data", env = "PETREL_DATA_DIR")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataDirectory,
 }
 
 impl Verify {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let begin = Instant::now();
-        let report = verify(&self.data_dir).map_err(Failure::starting)?;
+        let report = verify(&self.data.path()?).map_err(Failure::starting)?;
         print(&report, begin).map_err(Failure::running)?;
         match report.problem_count {
             0 => Ok(()),

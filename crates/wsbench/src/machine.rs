@@ -4,6 +4,9 @@
 
 use std::fs;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that are not connections: standard streams, timers, pipes, files.
@@ -119,4 +122,47 @@ pub fn local_ports() -> Option<u64> {
 /// Processors that may be used.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// This machine's name in its network, for labels of metrics.
+pub fn name() -> Option<String> {
+    let uname = rustix::system::uname();
+    uname.nodename().to_str().ok().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// What a report says of the machine. Nothing that names it: reports are passed around.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Machine {
+    /// The operating system, and its version where that is known.
+    pub system: String,
+    /// The processor, as it calls itself.
+    pub processor: Option<String>,
+    /// Processors that may be used.
+    pub cores: usize,
+    /// Memory, in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Describes this machine.
+pub fn describe() -> Machine {
+    let release = sysctl("kernel.osrelease");
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let memory = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+    Machine {
+        system: [std::env::consts::OS, std::env::consts::ARCH]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(release)
+            .collect::<Vec<_>>()
+            .join(" "),
+        processor: field("/proc/cpuinfo", "model name"),
+        cores: cores(),
+        memory_bytes: memory.map(|kib| kib * 1024),
+    }
 }

@@ -34,6 +34,19 @@ macro_rules! timings {
     };
 }
 
+impl Timing {
+    /// Kinds that are told second by second; the others are told of the whole run only.
+    pub const SECOND_BY_SECOND: &[Self] = &[
+        Self::Connect,
+        Self::Ping,
+        Self::Ack,
+        Self::EndToEnd,
+        Self::SlowEndToEnd,
+        Self::FanoutLast,
+        Self::Reconnect,
+    ];
+}
+
 timings! {
     /// From the time a connection was due to the end of its upgrade.
     Connect => "connect",
@@ -150,6 +163,8 @@ counters! {
     frames_unrecognised,
     /// Frames of kinds that need no attention.
     frames_other,
+    /// Frames sent once connected: messages, receipts, pings, pongs, requests for history.
+    frames_sent,
     /// Frames received.
     frames_received,
     /// Bytes received.
@@ -162,6 +177,10 @@ counters! {
     gaps_announced,
     /// Errors that the server answered with.
     server_errors,
+    /// Receipts that were written: one for each message and kind, or one for many.
+    receipts_sent,
+    /// Receipts of recipients that reached a sender.
+    receipts_received,
 }
 
 /// Everything that one worker has counted and timed so far.
@@ -171,8 +190,9 @@ pub struct Metrics {
     pub counters: Counters,
     /// Errors by class.
     pub errors: BTreeMap<String, u64>,
+    /// What was timed up to the last [`Metrics::take_second`].
     times: BTreeMap<Timing, Times>,
-    /// The same since the last [`Metrics::take_second`].
+    /// What was timed since.
     recent: BTreeMap<Timing, Times>,
 }
 
@@ -187,7 +207,6 @@ impl Metrics {
             _ if us < 1_000_000 && crate::mutants::is("bench-times-too-short") => us / 2,
             _ => us,
         };
-        self.times.entry(timing).or_insert_with(no_times).saturating_record(us);
         self.recent.entry(timing).or_insert_with(no_times).saturating_record(us);
     }
 
@@ -200,7 +219,7 @@ impl Metrics {
         *self.errors.entry(class).or_default() += 1;
     }
 
-    /// Everything timed so far.
+    /// Everything timed up to the last [`Metrics::take_second`].
     pub fn times(&self) -> &BTreeMap<Timing, Times> {
         &self.times
     }
@@ -210,7 +229,9 @@ impl Metrics {
         let mut second = Vec::new();
         for (timing, times) in &mut self.recent {
             if !times.is_empty() {
-                second.push((*timing, Sparse::of(times)));
+                let recent = Sparse::of(times);
+                recent.add_to(self.times.entry(*timing).or_insert_with(no_times));
+                second.push((*timing, recent));
                 times.reset();
             }
         }

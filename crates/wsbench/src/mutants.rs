@@ -19,6 +19,11 @@ const ALL: &[&str] = &[
     "bench-times-from-sending",
     "bench-cuts-the-tail",
     "bench-times-too-short",
+    "bench-receipts-name-nobody",
+    "bench-acknowledges-nothing",
+    "bench-calls-repeats-duplicates",
+    "bench-reads-no-history-over-http",
+    "bench-believes-any-second-copy",
 ];
 
 /// Whether this is the fault that was chosen.

@@ -2,6 +2,7 @@
  * Catching up over one session: asks which conversations changed, and pulls until no copy is
  * behind. Few questions are under way at a time, and what the user looks at goes first.
  */
+import { LISTS } from './contacts'
 import type { Device } from './device'
 import type { Link } from './link'
 import type { Clock, Log } from './ports'
@@ -15,8 +16,19 @@ const PULLS_MAX = 4
 const FIRST_PAGE = 50
 /** Who has missed more than this begins anew at the end. */
 const MISSED_MAX = 2_000
+/** People in a page of requests or contacts; the server may give fewer. */
+const REQUESTS_PAGE = 500
+const CONTACTS_PAGE = 200
 /** How long to wait when a question is refused for now without saying it, in milliseconds. */
 const RETRY_AFTER_MS = 1_000
+
+/** What may be asked about a conversation. */
+type Question = 'events' | 'group' | 'requests' | 'contacts'
+
+interface Candidate {
+  question: Question
+  timeline: Timeline
+}
 
 export interface CatchupOptions {
   device: Device
@@ -35,7 +47,7 @@ export class Catchup {
   readonly #underWay = new Set<string>()
   /** Conversations that may be behind. */
   readonly #behind: Set<string>
-  /** Conversations that this session is not to ask about again. */
+  /** What this session is not to ask again, as question and conversation. */
   readonly #barred = new Set<string>()
   #sync: 'idle' | 'running' | 'again' = 'idle'
   #isSynced = false
@@ -86,7 +98,7 @@ export class Catchup {
     link.request({ type: 'PULL', conversationId, beforeSeq: from, limit }, (answer) => {
       this.#underWay.delete(key)
       if (answer.type === 'EVENTS') device.step((step) => timeline.older(step, answer))
-      else this.#refused(conversationId, answer)
+      else this.#refused(key, answer)
     })
   }
 
@@ -151,10 +163,9 @@ export class Catchup {
 
   #pump(): void {
     if (this.#isStopped) return
-    for (const timeline of this.#candidates()) {
+    for (const { question, timeline } of this.#candidates()) {
       if (this.#underWay.size >= PULLS_MAX) return
-      if (timeline.isBehind) this.#pull(timeline)
-      else this.#askState(timeline)
+      this.#put(question, timeline)
     }
     if (this.#isSynced && !this.#isCaughtUp && this.#underWay.size === 0) {
       this.#isCaughtUp = true
@@ -163,22 +174,47 @@ export class Catchup {
   }
 
   /** What is to be asked about, in the order in which the user cares. */
-  #candidates(): Timeline[] {
+  #candidates(): Candidate[] {
     const { device } = this.#options
-    const candidates: Timeline[] = []
+    const candidates: Candidate[] = []
     for (const id of this.#behind) {
       const timeline = device.timelines.get(id)
-      const open = device.open.has(id)
-      if (!timeline || !(timeline.isBehind || (open && timeline.wantsGroup))) {
-        this.#behind.delete(id)
-      } else if (!this.#underWay.has(id) && !this.#barred.has(id)) {
-        candidates.push(timeline)
-      }
+      const question = timeline && this.#questionOf(timeline)
+      if (!timeline || question === undefined) this.#behind.delete(id)
+      else if (!this.#underWay.has(id)) candidates.push({ question, timeline })
     }
-    const rank = (timeline: Timeline) => (device.open.has(timeline.id) ? Infinity : timeline.record.ts)
+    const rank = ({ timeline }: Candidate) => (device.open.has(timeline.id) ? Infinity : timeline.record.ts)
     return candidates.length > 1
       ? candidates.sort((one, other) => (rank(other) > rank(one) ? 1 : -1))
       : candidates
+  }
+
+  /** What is to be asked about a conversation next, and was not refused. */
+  #questionOf(timeline: Timeline): Question | undefined {
+    const open = this.#options.device.open.has(timeline.id)
+    const mayAsk = (question: Question) => !this.#barred.has(`${question} ${timeline.id}`)
+    // Without the events nothing that follows from them can be kept.
+    if (timeline.isBehind) return mayAsk('events') ? 'events' : undefined
+    if (timeline.wantsContacts && mayAsk('contacts')) return 'contacts'
+    if (open && timeline.wantsGroup && mayAsk('group')) return 'group'
+    if (open && timeline.wantsRequests && mayAsk('requests')) return 'requests'
+    return undefined
+  }
+
+  #put(question: Question, timeline: Timeline): void {
+    switch (question) {
+      case 'events':
+        this.#pull(timeline)
+        return
+      case 'group':
+        this.#askState(timeline)
+        return
+      case 'requests':
+        this.#askRequests(timeline)
+        return
+      case 'contacts':
+        this.#askContacts(timeline)
+    }
   }
 
   #pull(timeline: Timeline): void {
@@ -190,7 +226,7 @@ export class Catchup {
     }
     if (record.position === null) {
       const beforeSeq = Math.max(record.head, record.wanted) + 1
-      this.#ask(conversationId, { type: 'PULL', conversationId, beforeSeq, limit: FIRST_PAGE }, (answer) => {
+      this.#ask(timeline, 'events', { type: 'PULL', conversationId, beforeSeq, limit: FIRST_PAGE }, (answer) => {
         if (answer.type === 'EVENTS') device.step((step) => timeline.begin(step, answer))
       })
       return
@@ -198,7 +234,7 @@ export class Catchup {
     const asked = record.wanted
     const limit = limits.pullEvents
     const frame = { type: 'PULL' as const, conversationId, afterSeq: record.position, limit }
-    this.#ask(conversationId, frame, (answer) => {
+    this.#ask(timeline, 'events', frame, (answer) => {
       if (answer.type === 'EVENTS') device.step((step) => timeline.cover(step, answer, asked))
     })
   }
@@ -210,33 +246,60 @@ export class Catchup {
     const after = group.kind === 'fetching' ? group.after : undefined
     const limit = limits.stateMembers
     const page = after === undefined ? {} : { membersAfter: after }
-    this.#ask(conversationId, { type: 'CONVERSATION', conversationId, ...page, limit }, (answer) => {
+    this.#ask(timeline, 'group', { type: 'CONVERSATION', conversationId, ...page, limit }, (answer) => {
       if (answer.type === 'CONVERSATION_STATE') {
-        device.step((step) => timeline.takeState(step, answer, after))
+        device.step((step) => timeline.takeState(step, answer, group))
       }
     })
   }
 
-  #ask(id: string, frame: Parameters<Link['request']>[0], take: (answer: ServerFrame) => void): void {
+  #askRequests(timeline: Timeline): void {
+    const { requests } = timeline.record
+    const page = requests.kind === 'fetching' ? { usersAfter: requests.after } : {}
+    const frame = { type: 'GROUP_REQUESTS' as const, groupId: timeline.id, ...page, limit: REQUESTS_PAGE }
+    this.#ask(timeline, 'requests', frame, (answer) => {
+      if (answer.type === 'GROUP_REQUEST_STATE') {
+        this.#options.device.step((step) => timeline.takeRequests(step, answer, requests))
+      }
+    })
+  }
+
+  #askContacts(timeline: Timeline): void {
+    const { contacts } = timeline.record
+    const place = contacts.kind === 'fetching' ? contacts.after : { list: LISTS[0] }
+    const frame = { type: 'CONTACTS' as const, ...place, limit: CONTACTS_PAGE }
+    this.#ask(timeline, 'contacts', frame, (answer) => {
+      if (answer.type === 'CONTACT_STATE') {
+        this.#options.device.step((step) => timeline.takeContacts(step, answer, contacts))
+      }
+    })
+  }
+
+  #ask(
+    { id }: Timeline,
+    question: Question,
+    frame: Parameters<Link['request']>[0],
+    take: (answer: ServerFrame) => void,
+  ): void {
     this.#underWay.add(id)
     this.#options.link.request(frame, (answer) => {
       this.#underWay.delete(id)
-      if (answer.type === 'ERROR') this.#refused(id, answer)
+      if (answer.type === 'ERROR') this.#refused(`${question} ${id}`, answer)
       else take(answer)
       this.#behind.add(id)
       this.#pump()
     })
   }
 
-  #refused(id: string, answer: ServerFrame): void {
+  #refused(key: string, answer: ServerFrame): void {
     if (answer.type !== 'ERROR') return
     this.#options.log(`a question about a conversation was refused: ${answer.reason}`)
-    this.#barred.add(id)
+    this.#barred.add(key)
     const passes = answer.retryAfterMs !== undefined || answer.reason === 'timeout'
     if (!passes) return
     this.#retry(answer.retryAfterMs ?? RETRY_AFTER_MS, () => {
-      this.#barred.clear()
-      this.#pump()
+      this.#barred.delete(key)
+      this.look(this.#options.device.timelines.keys())
     })
   }
 

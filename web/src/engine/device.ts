@@ -16,7 +16,7 @@ import {
   type DeviceRecord,
 } from './storage/records'
 import { Timeline } from './timeline'
-import type { ConversationView, Patch, TimelinePatch } from './view'
+import type { ConversationView, Patch, PersonalView, TimelinePatch } from './view'
 
 /** How many events of each conversation are in memory at the start, and in a page from disk. */
 export const EVENTS_OF_EACH = 50
@@ -74,6 +74,7 @@ export class Device {
       durable: !this.#isVolatile,
       conversations: [...this.timelines.values()].filter(isShown).map(viewOf),
       timelines: [...this.open].flatMap((id) => this.#whole(id)),
+      ...personalOf([...this.timelines.values()]),
       outbox: this.outbox.entries,
     }
   }
@@ -179,7 +180,7 @@ export class Device {
 
   /** Whether an entry is for this conversation: the same name elsewhere is another message. */
   #goesTo({ lane, request }: OutboxEntry, conversationId: string): boolean {
-    if (request.type === 'GROUP_CREATE') return true
+    if (request.type === 'GROUP_CREATE' || request.type === 'GROUP_JOIN') return true
     return lane === this.laneOf(conversationId)
   }
 
@@ -213,6 +214,7 @@ export class Device {
     const patch: Patch = {}
     const touched = [...step.touched].flatMap((id) => this.timelines.get(id) ?? [])
     if (touched.length > 0) patch.conversations = touched.filter(isShown).map(viewOf)
+    Object.assign(patch, personalOf(touched))
     const timelines = touched.filter(({ id }) => this.open.has(id)).flatMap((timeline) => {
       if (step.redrawn.has(timeline.id)) return this.#whole(timeline.id)
       const events = step.shown.get(timeline.id) ?? []
@@ -240,6 +242,19 @@ function isShown({ record }: Timeline): boolean {
   return record.kind === 'single' || record.kind === 'group'
 }
 
+/** What the personal timeline says, if it is among these. */
+function personalOf(timelines: Timeline[]): { personal?: PersonalView } {
+  const record = timelines.find(({ record: { kind } }) => kind === 'personal')?.record
+  if (!record) return {}
+  const { contacts, settings } = record
+  return {
+    personal: {
+      ...(contacts.kind === 'known' ? { contacts: contacts.state.contacts } : {}),
+      ...(settings === undefined ? {} : { settings }),
+    },
+  }
+}
+
 function viewOf(timeline: Timeline): ConversationView {
   const { record } = timeline
   const last = timeline.events.at(-1)
@@ -251,11 +266,13 @@ function viewOf(timeline: Timeline): ConversationView {
     ...(record.memberCount === undefined ? {} : { memberCount: record.memberCount }),
     present: record.present,
     unread: record.unread,
+    unreadMentions: record.unreadMentions,
     hasNews: record.head > (record.position ?? 0),
     read: timeline.read,
     peerCursors: record.peerCursors,
     ...(last === undefined ? {} : { last }),
     ...(record.group.kind === 'known' ? { group: record.group.state } : {}),
+    ...(record.requests.kind === 'known' ? { requests: record.requests.state.waiting } : {}),
     ts: record.ts,
   }
 }

@@ -8,6 +8,7 @@ it.each([
   [4429, '{"reason":"banned"}', { kind: 'halt', reason: 'banned' }],
   [4499, '{"reason":"of a later version"}', { kind: 'halt', reason: 'refused' }],
   [4503, '{"reason":"drain","retryAfterMs":2317}', { kind: 'retry', retryAfterMs: 2317, reason: 'drain' }],
+  [4504, '{"reason":"idle"}', { kind: 'retry', retryAfterMs: 0, reason: 'idle' }],
   [4599, '{"reason":"later"}', { kind: 'retry', retryAfterMs: 0, reason: 'later' }],
   [1006, '', { kind: 'retry', retryAfterMs: 0, reason: 'lost' }],
 ])('a connection closed with %i %s', (code, text, ending) => {

@@ -314,6 +314,10 @@ export class Engine implements Commands {
         return `user:${request.to}`
       case 'GROUP_CREATE':
         return `new:${clientMsgId}`
+      case 'GROUP_JOIN':
+        return `join:${request.code}`
+      case 'CONTACT':
+        return `contact:${request.user}`
       case 'MESSAGE_REVOKE':
       case 'MESSAGE_EDIT':
         return this.#device.laneOf(request.conversationId ?? '')

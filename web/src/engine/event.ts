@@ -10,6 +10,9 @@ export interface Message {
   rev: number
   edited: boolean
   recalled: boolean
+  /** Whom it names; nobody any more once it was recalled. */
+  mentions?: string[]
+  mentionAll?: true
 }
 
 export interface ChangeEvent {
@@ -59,12 +62,31 @@ export function eventOf(frame: PlacedFrame): TimelineEvent {
       rev: frame.rev ?? 0,
       edited: frame.edited ?? false,
       recalled: frame.recalled ?? false,
+      ...(frame.type === 'GROUP_CHAT' ? mentionsOf(frame) : {}),
     },
+  }
+}
+
+/** Whom a group message names, in the form in which a device keeps it. */
+export function mentionsOf(named: {
+  mentions?: string[]
+  mentionAll?: boolean
+}): Pick<Message, 'mentions' | 'mentionAll'> {
+  const { mentions, mentionAll } = named
+  return {
+    ...(mentions === undefined || mentions.length === 0 ? {} : { mentions }),
+    ...(mentionAll === true ? { mentionAll: true } : {}),
   }
 }
 
 export function isMessage(event: TimelineEvent): boolean {
   return event.what.kind === 'message'
+}
+
+/** Whether it is a message that names the user or everybody. */
+export function isMention({ what }: TimelineEvent, user: string): boolean {
+  if (what.kind !== 'message' || what.recalled) return false
+  return what.mentionAll === true || what.mentions?.includes(user) === true
 }
 
 /** What an event says about one message, if it is about one. An edit made void says nothing. */
@@ -80,9 +102,10 @@ export function amendmentOf(seq: number, change: Change): Amendment | undefined 
 export function amended(event: TimelineEvent, amendment: Amendment): TimelineEvent {
   const message = event.what
   if (message.kind !== 'message' || amendment.seq <= message.rev) return event
-  const what: Message =
-    amendment.body === undefined
-      ? { ...message, body: '', recalled: true, rev: amendment.seq }
-      : { ...message, body: amendment.body, edited: true, rev: amendment.seq }
-  return { ...event, what }
+  if (amendment.body !== undefined) {
+    const what = { ...message, body: amendment.body, edited: true, rev: amendment.seq }
+    return { ...event, what }
+  }
+  const { mentions: _, mentionAll: __, ...rest } = message
+  return { ...event, what: { ...rest, body: '', recalled: true, rev: amendment.seq } }
 }

@@ -1,26 +1,34 @@
 /**
- * What a group is at some seq: title, members and roles, as the events say.
+ * What a group is at some seq: title, settings and members, as the events say.
  * The rules are those of docs/protocol.md, "A client that applies events to a state".
  */
+import type { Knowledge } from './knowledge'
 import type { Change } from './wire/change'
-import type { ConversationState } from './wire/protocol'
+import type { ConversationState, GroupInfo } from './wire/protocol'
 
 export type Role = 'member' | 'admin' | 'owner'
+
+export interface Member {
+  role: Role
+  /** What the member is called here. */
+  nickname?: string
+  /** Until when the member may not speak, by the server's clock; it may be over. */
+  mutedUntilTs?: number
+}
 
 export interface GroupState {
   /** Every event up to this one is in it. */
   asOfSeq: number
   title: string
   history: 'joined' | 'all'
-  /** Roles by user id. */
-  members: Record<string, Role>
+  /** What it is beside that. */
+  info: GroupInfo
+  /** By user id. */
+  members: Record<string, Member>
 }
 
-/** Nothing is known; some pages of members are here, up to `after`; or all is known. */
-export type GroupKnowledge =
-  | { kind: 'unknown' }
-  | { kind: 'fetching'; state: GroupState; after: string }
-  | { kind: 'known'; state: GroupState }
+/** The pages are of members, and `after` is the last of them. */
+export type GroupKnowledge = Knowledge<GroupState>
 
 /** The group after a change. A change that is in the state already changes nothing. */
 export function changed(state: GroupState, seq: number, from: string, change: Change): GroupState {
@@ -30,10 +38,10 @@ export function changed(state: GroupState, seq: number, from: string, change: Ch
     case 'groupCreated':
       next.title = change.title
       next.history = change.history
-      next.members = { ...roles(change.members), [from]: 'owner' }
+      next.members = { ...joined(change.members), [from]: { role: 'owner' } }
       return next
     case 'membersAdded':
-      next.members = { ...state.members, ...roles(change.members) }
+      next.members = { ...state.members, ...joined(change.members) }
       return next
     case 'membersRemoved':
       next.members = without(state.members, change.members)
@@ -43,12 +51,24 @@ export function changed(state: GroupState, seq: number, from: string, change: Ch
       return next
     case 'roleChanged':
       next.members = { ...state.members }
-      if (change.user in next.members) next.members[change.user] = change.role
-      if (change.role === 'owner' && from in next.members) next.members[from] = 'admin'
+      setRole(next.members, change.user, change.role)
+      if (change.role === 'owner') setRole(next.members, from, 'admin')
       return next
     case 'titleChanged':
       next.title = change.title
       return next
+    case 'groupChanged':
+      next.info = change.group
+      return next
+    case 'memberChanged': {
+      const { user, nickname, mutedUntilTs } = change
+      const member = state.members[user]
+      if (!member) return next
+      const named = nickname === undefined ? {} : { nickname }
+      const muted = mutedUntilTs === undefined ? {} : { mutedUntilTs }
+      next.members = { ...state.members, [user]: { role: member.role, ...named, ...muted } }
+      return next
+    }
     case 'groupDissolved':
       next.members = {}
       return next
@@ -57,9 +77,12 @@ export function changed(state: GroupState, seq: number, from: string, change: Ch
   }
 }
 
+/** What a group is at first. */
+const CLOSED: GroupInfo = { joining: 'closed' }
+
 /** A group of which the first event is here. */
 export function created(seq: number, from: string, change: Change): GroupState {
-  return changed({ asOfSeq: 0, title: '', history: 'joined', members: {} }, seq, from, change)
+  return changed({ asOfSeq: 0, title: '', history: 'joined', info: CLOSED, members: {} }, seq, from, change)
 }
 
 /** What is known after another page of members. */
@@ -72,10 +95,11 @@ export function withPage(known: GroupKnowledge, page: ConversationState): GroupK
           asOfSeq: page.asOfSeq,
           title: page.title ?? '',
           history: page.history ?? 'joined',
+          info: page.group ?? CLOSED,
           members: {},
         }
   const members = { ...before.members }
-  for (const { user, role } of page.members) members[user] = role
+  for (const { user, ...member } of page.members) members[user] = member
   const state = { ...before, members }
   const last = page.members.at(-1)
   return page.more && last !== undefined
@@ -105,14 +129,24 @@ export function isOfGroups(change: Change): boolean {
     change.kind === 'memberLeft' ||
     change.kind === 'roleChanged' ||
     change.kind === 'titleChanged' ||
+    change.kind === 'groupChanged' ||
+    change.kind === 'memberChanged' ||
+    change.kind === 'joinRequested' ||
+    change.kind === 'joinRefused' ||
     change.kind === 'groupDissolved'
   )
 }
 
-function roles(members: string[]): Record<string, Role> {
-  return Object.fromEntries(members.map((user) => [user, 'member' as const]))
+/** Who joins has no name of one's own, and may speak. */
+function joined(members: string[]): Record<string, Member> {
+  return Object.fromEntries(members.map((user) => [user, { role: 'member' as const }]))
 }
 
-function without(members: Record<string, Role>, gone: string[]): Record<string, Role> {
+function setRole(members: Record<string, Member>, user: string, role: Role): void {
+  const member = members[user]
+  if (member) members[user] = { ...member, role }
+}
+
+function without(members: Record<string, Member>, gone: string[]): Record<string, Member> {
   return Object.fromEntries(Object.entries(members).filter(([user]) => !gone.includes(user)))
 }

@@ -23,6 +23,7 @@ const DEVICES = [
 const KINDS = [
   'say', 'say', 'say', 'sayGroup', 'sayGroup', 'edit', 'recall', 'found', 'add', 'remove', 'leave',
   'role', 'title', 'flow', 'flow', 'flow', 'quiet', 'quiet', 'cut', 'crash', 'busy', 'timeout', 'drop',
+  'settings', 'member', 'ask', 'ask', 'answer', 'contact', 'contact', 'contact',
   'double', 'exchange', 'time', 'read', 'restore', 'scroll', 'trim',
 ] as const
 
@@ -57,7 +58,7 @@ function take(world: World, device: TestDevice, { kind, one, other }: Move): voi
       }
       return
     case 'sayGroup':
-      if (group?.present === true) device.send({ type: 'GROUP_CHAT', groupId, body: `g${device.sent.length}` }, groupId)
+      if (group?.present === true) device.send({ type: 'GROUP_CHAT', groupId, body: `g${device.sent.length}`, mentions: [user] }, groupId)
       return
     case 'edit':
     case 'recall': {
@@ -97,6 +98,31 @@ function take(world: World, device: TestDevice, { kind, one, other }: Move): voi
     case 'title':
       if (group) engine.send({ type: 'GROUP_TITLE', groupId, title: `t${other}` })
       return
+    case 'settings':
+      if (group) {
+        const joining = (['closed', 'approval', 'open'] as const)[other % 3]!
+        engine.send({ type: 'GROUP_SETTINGS', groupId, joining, announcement: `a${other}`, muted: false })
+      }
+      return
+    case 'member':
+      if (group) engine.send({ type: 'GROUP_MEMBER', groupId, user, nickname: `n${other}` })
+      return
+    case 'ask': {
+      const open = [...world.server.conversations.values()].flatMap(({ info }) => (info.code as string | undefined) ?? [])
+      const code = pick(open, one)
+      if (code !== undefined) engine.send({ type: 'GROUP_JOIN', code, message: `m${other}` })
+      return
+    }
+    case 'answer': {
+      const waiting = Object.keys(group?.requests ?? {})[0]
+      if (waiting !== undefined) engine.send({ type: 'GROUP_ANSWER', groupId, user: waiting, accept: other % 2 === 0 })
+      return
+    }
+    case 'contact': {
+      const action = (['apply', 'apply', 'accept', 'reject', 'withdraw', 'remove', 'remark', 'block', 'unblock'] as const)[one % 9]!
+      if (user !== device.user) engine.send({ type: 'CONTACT', user, action, ...(action === 'remark' ? { remark: `r${one}` } : {}) })
+      return
+    }
     case 'flow':
       for (let step = 0; step < 1 + (one % 12); step += 1) network.line?.forward(other & (1 << step % 10) ? 'up' : 'down')
       return settled()
@@ -206,9 +232,16 @@ function checkDevice(world: World, device: TestDevice): void {
     // Who holds unread messages that were trimmed since still counts them.
     const { read } = conversation.cursors.get(user)!
     if (conversation.trimmedBefore <= read + 1) expect(shown.unread, `unread of ${device.name} in ${conversation.id}`).toBe(world.server.unreadOf(conversation, user))
+    if (conversation.trimmedBefore <= read + 1) expect(shown.unreadMentions, `mentions of ${device.name} in ${conversation.id}`).toBe(world.server.mentionsOf(conversation, user))
     if (conversation.kind === 'group' && member) {
       expect(shown.title).toBe(conversation.title)
-      expect(shown.group?.members).toEqual(Object.fromEntries(conversation.roles))
+      const members = [...conversation.roles].map(([id, role]) => {
+        const nickname = conversation.nicknames.get(id)
+        return [id, { role, ...(nickname === undefined ? {} : { nickname }) }] as const
+      })
+      expect(shown.group?.members).toEqual(Object.fromEntries(members))
+      expect(shown.group?.info).toEqual(conversation.info)
+      if (conversation.roles.get(user) !== 'member') expect(shown.requests).toEqual(Object.fromEntries(conversation.waiting))
       expect(shown.memberCount).toBe(conversation.roles.size)
     }
     if (conversation.kind === 'single') {
@@ -217,6 +250,15 @@ function checkDevice(world: World, device: TestDevice): void {
       expect(shown.peerCursors.read).toBe(conversation.cursors.get(peer)!.read)
     }
   }
+}
+
+/** What others are to the user, beside those who are nothing. */
+function checkContacts(world: World, { name, user, view }: TestDevice): void {
+  const contacts = [...(world.server.contacts.get(user) ?? [])].filter(
+    ([, { friendSinceTs, blocked, application }]) => friendSinceTs ?? blocked ?? application,
+  )
+  const hasBegun = [...world.server.conversations.values()].some(({ kind, users }) => kind === 'personal' && users[0] === user)
+  expect(view.personal?.contacts, `contacts of ${name}`).toEqual(hasBegun ? Object.fromEntries(contacts) : undefined)
 }
 
 function checkSent(world: World, device: TestDevice): void {
@@ -265,12 +307,14 @@ async function play(seed: number, moves: Move[]): Promise<void> {
   await world.settle()
   for (const device of world.devices) {
     checkDevice(world, device)
+    checkContacts(world, device)
     checkSent(world, device)
   }
   // State fetched is old state and events.
   const fresh = await world.device('fresh', '9001')
   await world.settle()
   checkDevice(world, fresh)
+  checkContacts(world, fresh)
 }
 
 /** A few seconds of it; ENGINE_RUNS=300 is the long form. */

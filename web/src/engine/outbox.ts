@@ -7,13 +7,18 @@
  */
 import type { AnyError } from './wire/codec'
 import type {
+  ContactChange,
   GroupAdd,
+  GroupAnswer,
   GroupChat,
   GroupCreate,
   GroupDissolve,
+  GroupJoin,
   GroupLeave,
+  GroupMember,
   GroupRemove,
   GroupRole,
+  GroupSettings,
   GroupTitle,
   MessageEdit,
   MessageRevoke,
@@ -34,7 +39,12 @@ export type Request =
   | Sent<'GROUP_LEAVE', GroupLeave>
   | Sent<'GROUP_ROLE', GroupRole>
   | Sent<'GROUP_TITLE', GroupTitle>
+  | Sent<'GROUP_SETTINGS', GroupSettings>
+  | Sent<'GROUP_MEMBER', GroupMember>
+  | Sent<'GROUP_JOIN', GroupJoin>
+  | Sent<'GROUP_ANSWER', GroupAnswer>
   | Sent<'GROUP_DISSOLVE', GroupDissolve>
+  | Sent<'CONTACT', ContactChange>
 
 export interface OutboxEntry {
   clientMsgId: string
@@ -139,6 +149,11 @@ export class Outbox {
     if (!entry || entry.state === 'saved') return undefined
     const { error: _, ...rest } = entry
     return this.#replace({ ...rest, state: 'saved', saved })
+  }
+
+  /** It is done, and has no place to wait for. Returns whether the entry was here. */
+  finish(clientMsgId: string): boolean {
+    return this.#answered(clientMsgId) !== undefined && this.remove(clientMsgId)
   }
 
   /** The server did not take it. Returns the entry as it is now. */

@@ -1,10 +1,10 @@
 /** Sends what is in the outbox over one session, and takes what becomes of it. */
 import type { Device } from './device'
-import type { TimelineEvent } from './event'
+import { mentionsOf, type TimelineEvent } from './event'
 import type { Link } from './link'
 import { isChat, type OutboxEntry } from './outbox'
 import type { Clock } from './ports'
-import type { AnyError, SavedFrame } from './wire/codec'
+import type { AnyError, DoneFrame, SavedFrame } from './wire/codec'
 import type { ClientFrame, Limits } from './wire/protocol'
 
 /** Sends under way at once; the server allows more. */
@@ -82,6 +82,15 @@ export class Sender {
     this.flush()
   }
 
+  /** What follows from it comes as events. */
+  done({ clientMsgId }: DoneFrame): void {
+    const { device } = this.#options
+    device.step((step) => {
+      if (device.outbox.finish(clientMsgId)) step.removeEntry(clientMsgId)
+    })
+    this.flush()
+  }
+
   refused(error: AnyError): void {
     const { device, clock } = this.#options
     const { clientMsgId } = error
@@ -129,8 +138,9 @@ export class Sender {
     switch (request.type) {
       case 'SINGLE_CHAT':
       case 'GROUP_CHAT': {
-        const { body } = request
-        return { ...event, what: { kind: 'message', body, rev: 0, edited: false, recalled: false } }
+        const named = request.type === 'GROUP_CHAT' ? mentionsOf(request) : {}
+        const what = { body: request.body, rev: 0, edited: false, recalled: false, ...named }
+        return { ...event, what: { kind: 'message', ...what } }
       }
       case 'MESSAGE_REVOKE': {
         if (request.msgSeq === undefined) return undefined

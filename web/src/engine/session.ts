@@ -5,6 +5,7 @@
 import { Catchup } from './catchup'
 import type { Device } from './device'
 import { eventOf } from './event'
+import { isOfOneself } from './contacts'
 import { isOfGroups } from './group'
 import type { Link } from './link'
 import type { Clock, Log } from './ports'
@@ -126,12 +127,13 @@ export class Session {
     const added =
       frame.type === 'EVENT' &&
       frame.change.kind === 'conversationAdded' &&
-      !device.timelines.has(frame.change.conversationId)
+      device.timelines.get(frame.change.conversationId)?.record.title === undefined
     if ((isNew && !tellsAll) || added) this.#catchup.sync()
   }
 
   #ack(frame: Extract<ServerFrame, { type: 'ACK' }>): void {
     if (frame.ackType === 'saved') this.sender.saved(frame)
+    else if (frame.ackType === 'done') this.sender.done(frame)
     else this.#receipt(frame)
   }
 
@@ -169,6 +171,5 @@ export class Session {
 function kindOf(frame: PlacedFrame): ConversationKind {
   if (frame.type === 'SINGLE_CHAT') return 'single'
   if (frame.type === 'GROUP_CHAT' || isOfGroups(frame.change)) return 'group'
-  const { kind } = frame.change
-  return kind === 'conversationAdded' || kind === 'conversationRemoved' ? 'personal' : 'unknown'
+  return isOfOneself(frame.change) ? 'personal' : 'unknown'
 }

@@ -4,23 +4,34 @@
  * Everything here is a consequence of docs/protocol.md, "Catching up"; it does no I/O and
  * decides nothing about when to pull.
  */
-import { amended, amendmentOf, eventOf, isMessage, type Amendment, type TimelineEvent } from './event'
-import { changed, created, isOfGroups, joins, parts, withPage } from './group'
+import { contactsAfter, isOfOneself, NO_CONTACTS, withContacts, type ContactsKnowledge } from './contacts'
+import { amended, amendmentOf, eventOf, isMention, isMessage, type Amendment, type TimelineEvent } from './event'
+import { changed, created, isOfGroups, joins, parts, withPage, type GroupKnowledge } from './group'
+import type { Knowledge } from './knowledge'
+import { hasUntold, requestsAfter, withRequests, type RequestsKnowledge } from './requests'
 import type { Step } from './step'
 import type { ConversationKind, ConversationRecord, Cursors } from './storage/records'
 import { indexFrom } from './window'
 import type { Change } from './wire/change'
 import type { AnySyncConversation, EventsFrame } from './wire/codec'
-import type { ConversationState } from './wire/protocol'
+import type { ContactState, ConversationState, GroupRequestState } from './wire/protocol'
 
 /** The most changes that are kept for messages which may be on their way here. */
 const AMENDMENTS_MAX = 1_000
 
+/** Messages that are unread, and how many of them name the user or everybody. */
+interface Unread {
+  messages: number
+  mentions: number
+}
+
+const NONE: Unread = { messages: 0, mentions: 0 }
+
 export class Timeline {
   /** Changes of messages that are not in memory, for a page that was asked for before. */
   readonly #amendments = new Map<number, Amendment>()
-  /** Unread messages before the first event in memory. */
-  #unreadBefore: number
+  /** Those before the first event in memory. */
+  #unreadBefore: Unread
 
   constructor(
     readonly record: ConversationRecord,
@@ -28,7 +39,8 @@ export class Timeline {
     /** The last events of the copy, in order. There may be more on disk. */
     readonly events: TimelineEvent[] = [],
   ) {
-    this.#unreadBefore = Math.max(0, record.unread - this.#countAfter(this.read))
+    const { unread: messages, unreadMentions: mentions } = record
+    this.#unreadBefore = less({ messages, mentions }, this.#countAfter(this.read))
   }
 
   static begin(conversationId: string, user: string, kind: ConversationKind): Timeline {
@@ -54,6 +66,21 @@ export class Timeline {
   get wantsGroup(): boolean {
     const { kind, present, group } = this.record
     return kind === 'group' && present && group.kind !== 'known'
+  }
+
+  /** Whether those who wait to be let in should be asked for: they are told to those who decide. */
+  get wantsRequests(): boolean {
+    const { kind, present, group, requests } = this.record
+    if (kind !== 'group' || !present || group.kind !== 'known') return false
+    const role = group.state.members[this.user]?.role
+    if (role !== 'owner' && role !== 'admin') return false
+    return requests.kind !== 'known' || hasUntold(requests.state)
+  }
+
+  /** Whether the contacts should be asked for, because not all events that told them are here. */
+  get wantsContacts(): boolean {
+    const { kind, position, contacts } = this.record
+    return kind === 'personal' && position !== null && contacts.kind !== 'known'
   }
 
   /** The first seq that is in memory. */
@@ -94,8 +121,7 @@ export class Timeline {
     const { record } = this
     this.hear(step, event.seq)
     if (record.position === null && event.seq === 1) {
-      record.position = 0
-      record.from = 1
+      this.#base(1)
     }
     if (record.position !== null && event.seq === record.position + 1) this.#append(step, event)
     this.#count(step)
@@ -127,8 +153,7 @@ export class Timeline {
     if (record.position !== null) return
     this.hear(step, answer.headSeq, false)
     record.trimmedBefore = Math.max(record.trimmedBefore, answer.trimmedBefore)
-    record.from = answer.fromSeq
-    record.position = answer.fromSeq - 1
+    this.#base(answer.fromSeq)
     for (const frame of answer.events) this.#append(step, eventOf(frame))
     record.position = answer.toSeq
     // Where the answer ends is where the timeline ended when it was given.
@@ -178,34 +203,41 @@ export class Timeline {
       delivered: state.peerDeliveredSeq ?? 0,
       read: state.peerReadSeq ?? 0,
     })
-    record.anchor = { headSeq: state.headSeq, readSeq: state.readSeq, unread: state.unread }
+    const { headSeq, readSeq } = state
+    record.anchor = { headSeq, readSeq, unread: state.unread, unreadMentions: state.unreadMentions ?? 0 }
     this.#count(step)
   }
 
-  /** A page of the members, asked for with `after`. One that does not go on from here is useless. */
-  takeState(step: Step, page: ConversationState, after: string | undefined): void {
+  /**
+   * A page of the members, asked for when `asked` was known. If something else is known by
+   * now, the page may not follow on it.
+   */
+  takeState(step: Step, page: ConversationState, asked: GroupKnowledge): void {
     const { record } = this
-    const expected = record.group.kind === 'fetching' ? record.group.after : undefined
-    if (record.group.kind === 'known' || record.position === null || after !== expected) return
-    record.group = withPage(record.group, page)
+    if (record.group !== asked || record.position === null) return
+    record.group = this.#replayed(withPage(asked, page), (state, { seq, from }, change) =>
+      changed(state, seq, from, change),
+    )
     step.touch(this.id)
-    if (record.group.kind !== 'known') return
-    let { state } = record.group
-    // What happened since must be here, or the state has a hole before it begins.
-    if (record.position > state.asOfSeq && this.loadedFrom > state.asOfSeq + 1) {
-      record.group = { kind: 'unknown' }
-      return
-    }
-    for (const { seq, from, what } of this.events.slice(indexFrom(this.events, state.asOfSeq + 1))) {
-      if (what.kind !== 'change') continue
-      if (joins(this.user, from, what.change)) {
-        record.group = { kind: 'unknown' }
-        return
-      }
-      state = changed(state, seq, from, what.change)
-    }
-    record.group = { kind: 'known', state }
     this.#summarise()
+  }
+
+  /** A page of those who wait to be let in, as in {@link takeState}. */
+  takeRequests(step: Step, page: GroupRequestState, asked: RequestsKnowledge): void {
+    const { record } = this
+    if (record.requests !== asked || record.position === null) return
+    record.requests = this.#replayed(withRequests(asked, page), requestsAfter)
+    step.touch(this.id)
+  }
+
+  /** A page of the contacts, as in {@link takeState}. */
+  takeContacts(step: Step, page: ContactState, asked: ContactsKnowledge): void {
+    const { record } = this
+    if (record.contacts !== asked || record.position === null) return
+    record.contacts = this.#replayed(withContacts(asked, page), (state, { seq }, change) =>
+      contactsAfter(state, seq, change),
+    )
+    step.touch(this.id)
   }
 
   /** A cursor moved: the user's, or, in a single chat, the peer's. */
@@ -235,8 +267,43 @@ export class Timeline {
     this.#dropBefore(step, Infinity)
     record.position = null
     record.from = 1
-    record.group = { kind: 'unknown' }
+    this.#forgetStates()
     step.touch(this.id)
+  }
+
+  /** The copy begins here. From the first event on, the contacts follow from the events. */
+  #base(from: number): void {
+    const { record } = this
+    record.from = from
+    record.position = from - 1
+    if (from === 1) record.contacts = { kind: 'known', state: NO_CONTACTS }
+  }
+
+  /** A state that was just completed, with what happened since. */
+  #replayed<S extends { asOfSeq: number }, P>(
+    knowledge: Knowledge<S, P>,
+    apply: (state: S, event: TimelineEvent, change: Change) => S,
+  ): Knowledge<S, P> {
+    if (knowledge.kind !== 'known') return knowledge
+    let { state } = knowledge
+    // What happened since must be here, or the state has a hole before it begins.
+    const { asOfSeq } = state
+    if ((this.record.position ?? 0) > asOfSeq && this.loadedFrom > asOfSeq + 1) return { kind: 'unknown' }
+    for (const event of this.events.slice(indexFrom(this.events, asOfSeq + 1))) {
+      if (event.what.kind !== 'change') continue
+      if (joins(this.user, event.from, event.what.change)) return { kind: 'unknown' }
+      state = apply(state, event, event.what.change)
+    }
+    return { kind: 'known', state }
+  }
+
+  /** Events are missing that what was known would have to follow. */
+  #forgetStates(): void {
+    const { record } = this
+    record.group = { kind: 'unknown' }
+    record.requests = { kind: 'unknown' }
+    record.contacts = { kind: 'unknown' }
+    delete record.settings
   }
 
   /** Takes an event that its sender has the ack of. */
@@ -261,11 +328,25 @@ export class Timeline {
     else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)
   }
 
-  #change(step: Step, { seq, from }: TimelineEvent, change: Change): void {
-    const { record } = this
+  #change(step: Step, { seq, from, ts }: TimelineEvent, change: Change): void {
     const amendment = amendmentOf(seq, change)
     if (amendment) this.#amend(step, amendment)
-    if (!isOfGroups(change)) return
+    if (isOfOneself(change)) this.#changeOwn(seq, change)
+    if (isOfGroups(change)) this.#changeGroup(step, { seq, from, ts }, change)
+  }
+
+  /** Something that concerns the user alone. */
+  #changeOwn(seq: number, change: Change): void {
+    const { record } = this
+    record.kind = 'personal'
+    if (change.kind === 'settingsChanged') record.settings = change.settings
+    if (record.contacts.kind === 'known') {
+      record.contacts = { kind: 'known', state: contactsAfter(record.contacts.state, seq, change) }
+    }
+  }
+
+  #changeGroup(step: Step, { seq, from, ts }: Pick<TimelineEvent, 'seq' | 'from' | 'ts'>, change: Change): void {
+    const { record } = this
     const comes = joins(this.user, from, change)
     record.kind = 'group'
     if (comes) {
@@ -277,11 +358,18 @@ export class Timeline {
     }
     if (change.kind === 'groupCreated') {
       record.group = { kind: 'known', state: created(seq, from, change) }
+      record.requests = { kind: 'known', state: { asOfSeq: seq, waiting: {} } }
     } else if (record.group.kind === 'known') {
       record.group =
         comes && record.group.state.asOfSeq < seq
           ? { kind: 'unknown' }
           : { kind: 'known', state: changed(record.group.state, seq, from, change) }
+    }
+    if (record.requests.kind === 'known') {
+      record.requests =
+        comes && record.requests.state.asOfSeq < seq
+          ? { kind: 'unknown' }
+          : { kind: 'known', state: requestsAfter(record.requests.state, { seq, from, ts }, change) }
     }
     if (parts(this.user, from, change)) record.present = false
     if (seq > record.summarySeq) {
@@ -324,8 +412,8 @@ export class Timeline {
     })
     this.events.unshift(...current)
     for (const event of current) step.show(event)
-    const unread = current.filter((event) => isMessage(event) && event.seq > this.read).length
-    this.#unreadBefore = Math.max(0, this.#unreadBefore - unread)
+    const unread = current.filter(({ seq }) => seq > this.read)
+    this.#unreadBefore = less(this.#unreadBefore, this.#countOf(unread))
     return current
   }
 
@@ -335,46 +423,62 @@ export class Timeline {
     this.#dropBefore(step, seq)
     record.position = Math.max(record.position ?? 0, seq - 1)
     record.from = Math.max(record.from, seq)
-    record.group = { kind: 'unknown' }
+    this.#forgetStates()
   }
 
   #dropBefore(step: Step, seq: number): void {
     this.events.splice(0, indexFrom(this.events, seq))
     this.#hasMoreOnDisk = false
-    this.#unreadBefore = 0
+    this.#unreadBefore = NONE
     step.forgetBefore(this.id, seq)
     const shown = step.shown.get(this.id)
     if (shown) step.shown.set(this.id, shown.filter((event) => event.seq >= seq))
   }
 
-  #countAfter(seq: number, upTo = Infinity): number {
-    let messages = 0
-    for (let index = indexFrom(this.events, seq + 1); index < this.events.length; index += 1) {
-      const event = this.events[index]!
-      if (event.seq > upTo) break
-      if (isMessage(event)) messages += 1
-    }
-    return messages
+  #countAfter(seq: number, upTo = Infinity): Unread {
+    const end = upTo === Infinity ? this.events.length : indexFrom(this.events, upTo + 1)
+    return this.#countOf(this.events.slice(indexFrom(this.events, seq + 1), end))
   }
 
-  /** Brings `unread` up to date. */
+  #countOf(events: TimelineEvent[]): Unread {
+    return {
+      messages: events.filter(isMessage).length,
+      mentions: events.filter((event) => isMention(event, this.user)).length,
+    }
+  }
+
+  /**
+   * Brings the unread messages up to date. That a message before the first in memory no longer
+   * names the user, because it was recalled, is known when it is brought into memory, or read.
+   */
   #count(step: Step): void {
     const { record } = this
     const { anchor, position } = record
     if (anchor && this.read >= anchor.headSeq) {
       delete record.anchor
-      this.#unreadBefore = 0
+      this.#unreadBefore = NONE
     } else if (anchor && (position === null || position < anchor.headSeq)) {
       record.unread = anchor.unread
+      record.unreadMentions = anchor.unreadMentions
       return
     } else if (anchor) {
       delete record.anchor
       const held = this.#countAfter(anchor.readSeq, anchor.headSeq)
-      this.#unreadBefore = Math.max(0, anchor.unread - held)
+      const { unread: messages, unreadMentions: mentions } = anchor
+      this.#unreadBefore = less({ messages, mentions }, held)
     }
-    if (this.read >= this.loadedFrom - 1) this.#unreadBefore = 0
-    record.unread = this.#unreadBefore + this.#countAfter(this.read)
+    if (this.read >= this.loadedFrom - 1) this.#unreadBefore = NONE
+    const { messages, mentions } = this.#countAfter(this.read)
+    record.unread = this.#unreadBefore.messages + messages
+    record.unreadMentions = this.#unreadBefore.mentions + mentions
     step.touch(this.id)
+  }
+}
+
+function less(one: Unread, other: Unread): Unread {
+  return {
+    messages: Math.max(0, one.messages - other.messages),
+    mentions: Math.max(0, one.mentions - other.mentions),
   }
 }
 
@@ -400,7 +504,10 @@ function newRecord(conversationId: string, kind: ConversationKind): Conversation
     peerCursors: { delivered: 0, read: 0 },
     readHere: 0,
     unread: 0,
+    unreadMentions: 0,
     group: { kind: 'unknown' },
+    requests: { kind: 'unknown' },
+    contacts: { kind: 'unknown' },
     ts: 0,
   }
 }

@@ -3,8 +3,10 @@ import type { TimelineEvent } from './event'
 import type { GroupState } from './group'
 import type { Halt } from './ending'
 import type { OutboxEntry } from './outbox'
+import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
+import type { Contact, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -26,6 +28,8 @@ export interface ConversationView {
   memberCount?: number
   present: boolean
   unread: number
+  /** How many of them name the user or everybody; from 100 on it may be more. */
+  unreadMentions: number
   /** Whether there are events that this device has not pulled. */
   hasNews: boolean
   /** How far the user has read. */
@@ -34,7 +38,17 @@ export interface ConversationView {
   /** The last event that is here. */
   last?: TimelineEvent
   group?: GroupState
+  /** Who waits to be let in, by user id, for those who decide. */
+  requests?: Record<string, JoinRequest>
   ts: number
+}
+
+/** What concerns the user alone. */
+export interface PersonalView {
+  /** What others are to the user, by user id; absent until all of it is here. */
+  contacts?: Record<string, Contact>
+  /** Absent until they have changed once; then the server is asked over HTTP. */
+  settings?: UserSettings
 }
 
 export interface TimelineView {
@@ -46,6 +60,8 @@ export interface View {
   status: Status
   /** Whether what is shown is also on this device's disk. */
   durable: boolean
+  /** Absent while there is no personal timeline: there is nothing to know then. */
+  personal?: PersonalView
   conversations: Map<string, ConversationView>
   /** Only of conversations that are open. */
   timelines: Map<string, TimelineView>
@@ -67,6 +83,7 @@ export interface Patch {
   reset?: boolean
   status?: Status
   durable?: boolean
+  personal?: PersonalView
   conversations?: ConversationView[]
   timelines?: TimelinePatch[]
   /** Timelines that are no longer open. */
@@ -91,9 +108,11 @@ export function applyPatch(view: View, patch: Patch): void {
     view.conversations.clear()
     view.timelines.clear()
     view.outbox.clear()
+    delete view.personal
   }
   if (patch.status) view.status = patch.status
   if (patch.durable !== undefined) view.durable = patch.durable
+  if (patch.personal) view.personal = patch.personal
   for (const conversation of patch.conversations ?? []) {
     view.conversations.set(conversation.conversationId, conversation)
   }

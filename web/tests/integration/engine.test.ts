@@ -106,7 +106,7 @@ it('groups: founded, joined, renamed, left; whoever joins later sees what is the
   for (const person of [ada, bob, cem]) {
     await person.sees('the members', ({ conversations }) => {
       const { group: state, title } = conversations.get(groupId) ?? {}
-      return title === 'Harbour watch' && JSON.stringify(Object.entries(state?.members ?? {}).sort()) === JSON.stringify(Object.entries(members).sort())
+      return title === 'Harbour watch' && JSON.stringify(Object.entries(state?.members ?? {}).map(([user, { role }]) => [user, role]).sort()) === JSON.stringify(Object.entries(members).sort())
     })
   }
   bob.engine.send({ type: 'GROUP_LEAVE', groupId })

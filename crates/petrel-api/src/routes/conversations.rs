@@ -100,7 +100,7 @@ async fn list(
     Bearer(user): Bearer,
     QueryOf(ListQuery { token, limit }): QueryOf<ListQuery>,
 ) -> Answer<SyncState> {
-    answer(api.catchup.sync(user, &Sync { token, limit }).await)
+    answer(api.admission.read(api.catchup.sync(user, &Sync { token, limit })).await)
 }
 
 async fn state(
@@ -110,7 +110,7 @@ async fn state(
     QueryOf(MembersQuery { members_after, limit }): QueryOf<MembersQuery>,
 ) -> Answer<ConversationState> {
     let request = Conversation { conversation_id, members_after, limit };
-    answer(api.catchup.conversation(user, &request).await)
+    answer(api.admission.read(api.catchup.conversation(user, &request)).await)
 }
 
 async fn events(
@@ -120,7 +120,7 @@ async fn events(
     QueryOf(EventsQuery { after_seq, before_seq, limit }): QueryOf<EventsQuery>,
 ) -> Answer<Events> {
     let request = Pull { conversation_id, after_seq, before_seq, limit };
-    answer(api.catchup.pull(user, &request).await)
+    answer(api.admission.read(api.catchup.pull(user, &request)).await)
 }
 
 async fn receipt(

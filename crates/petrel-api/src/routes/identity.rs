@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
-use petrel_protocol::http::{Credentials, Done, LoggedIn, Profile, RefreshRequest, Success};
+use petrel_protocol::http::{
+    Credentials, Done, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Success,
+};
 
 use axum::response::Json;
 
@@ -15,7 +17,7 @@ use crate::cookie;
 use crate::route::Route;
 use crate::source::From;
 
-pub(super) fn routes() -> [Route; 5] {
+pub(super) fn routes() -> [Route; 6] {
     const TAG: &str = "Identity";
     [
         Route::new(Method::POST, "/api/auth/register", TAG, "Register and log in", register)
@@ -29,6 +31,7 @@ pub(super) fn routes() -> [Route; 5] {
                 ErrorReason::InvalidInvite,
                 ErrorReason::ForbiddenOrigin,
                 ErrorReason::UsernameTaken,
+                ErrorReason::TooManyRequests,
             ]),
         Route::new(Method::POST, "/api/auth/login", TAG, "Log in", login)
             .public()
@@ -63,6 +66,10 @@ pub(super) fn routes() -> [Route; 5] {
         Route::new(Method::GET, "/api/users/me", TAG, "Who you are", me)
             .data::<Profile>()
             .reasons(&[ErrorReason::UserNotFound]),
+        Route::new(Method::POST, "/api/invites", TAG, "Invite people to register", invite)
+            .body::<NewInvite>()
+            .data::<Invite>()
+            .reasons(&[ErrorReason::NotAllowed]),
     ]
 }
 
@@ -71,12 +78,13 @@ type CookieAnswer<T> = Result<(HeaderMap, Json<Success<T>>), Refused>;
 
 async fn register(
     State(api): State<Api>,
+    From(source): From,
     headers: HeaderMap,
     JsonBody(credentials): JsonBody<Credentials>,
 ) -> CookieAnswer<LoggedIn> {
     let by_cookie = credentials.cookie;
     check_origin(&api, &headers, by_cookie)?;
-    let logged_in = api.identity.register(credentials).await?;
+    let logged_in = api.identity.register(credentials, source).await?;
     Ok(hand_over(logged_in, by_cookie, &headers))
 }
 
@@ -137,6 +145,14 @@ async fn logout(
 
 async fn me(State(api): State<Api>, Bearer(user): Bearer) -> Answer<Profile> {
     answer(api.identity.profile(user).await)
+}
+
+async fn invite(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    JsonBody(invite): JsonBody<NewInvite>,
+) -> Answer<Invite> {
+    answer(api.identity.invite(user, invite).await)
 }
 
 fn check_origin(api: &Api, headers: &HeaderMap, by_cookie: bool) -> Result<(), Refusal> {

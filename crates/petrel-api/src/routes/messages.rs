@@ -21,6 +21,10 @@ const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::MissingBody,
     ErrorReason::BodyTooLong,
     ErrorReason::NotAllowed,
+    ErrorReason::NotReachable,
+    ErrorReason::BlockedByYou,
+    ErrorReason::NotFriends,
+    ErrorReason::Muted,
     ErrorReason::TooLate,
     ErrorReason::ConversationNotFound,
     ErrorReason::MessageNotFound,
@@ -38,6 +42,11 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::MissingBody,
                 ErrorReason::BodyTooLong,
                 ErrorReason::CannotSendToSelf,
+                ErrorReason::NotReachable,
+                ErrorReason::BlockedByYou,
+                ErrorReason::NotFriends,
+                ErrorReason::NotAllowed,
+                ErrorReason::Muted,
                 ErrorReason::ConversationNotFound,
                 ErrorReason::UserNotFound,
                 ErrorReason::RetryTooOld,
@@ -71,14 +80,25 @@ async fn send(
     Bearer(user): Bearer,
     JsonBody(message): JsonBody<NewMessage>,
 ) -> Answer<SavedAck> {
-    let NewMessage { client_msg_id, to, group_id, body, retry, first_sent_ts } = message;
+    let NewMessage { client_msg_id, to, group_id, body, retry, first_sent_ts, .. } = message;
+    let NewMessage { mentions, mention_all, .. } = message;
     let msg_type = Default::default();
     let send = match (to, group_id) {
         (Some(to), None) => {
             SingleChat { client_msg_id, to, msg_type, body, retry, first_sent_ts }.into_send()
         }
         (None, Some(group_id)) => {
-            GroupChat { client_msg_id, group_id, msg_type, body, retry, first_sent_ts }.into_send()
+            let frame = GroupChat {
+                client_msg_id,
+                group_id,
+                msg_type,
+                body,
+                mentions,
+                mention_all,
+                retry,
+                first_sent_ts,
+            };
+            frame.into_send()
         }
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `to` or `groupId`")),
     };
@@ -92,7 +112,7 @@ async fn edit(
     JsonBody(MessageChange { client_msg_id, body }): JsonBody<MessageChange>,
 ) -> Answer<SavedAck> {
     check_body(&body)?;
-    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Edit { target, body });
     answer(api.calls.send(user, send).await)
 }
@@ -103,7 +123,7 @@ async fn revoke(
     PathOf(row): PathOf<RowId>,
     JsonBody(NamedChange { client_msg_id }): JsonBody<NamedChange>,
 ) -> Answer<SavedAck> {
-    let (conversation, target) = api.catchup.place_of(user, row).await?;
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Recall { target });
     answer(api.calls.send(user, send).await)
 }

@@ -1,6 +1,7 @@
 //! The routes, by subject. Handlers translate: a request into a call of `petrel-logic`,
 //! its result into JSON. They decide nothing.
 
+mod contacts;
 mod conversations;
 mod devices;
 mod groups;
@@ -17,4 +18,5 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(conversations::routes())
         .chain(messages::routes())
         .chain(groups::routes())
+        .chain(contacts::routes())
 }

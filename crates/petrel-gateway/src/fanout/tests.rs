@@ -36,6 +36,8 @@ fn name() -> ClientMessageId {
 
 fn group_chat(group: ConversationId, seq: u64, recipients: &Arc<[UserId]>) -> Effect {
     let frame = ServerFrame::GroupChat(GroupChatPush {
+        mentions: Vec::new(),
+        mention_all: false,
         from: UserId::new(1),
         group_id: group,
         client_msg_id: name(),

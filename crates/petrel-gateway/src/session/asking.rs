@@ -3,11 +3,12 @@
 use petrel_log::{AppendError, Command, Content, Origin, ReceiptKind, Request, SendRequest};
 use petrel_logic::Refusal;
 use petrel_logic::refusal::RETRY_AFTER_MS;
-use petrel_logic::requests::{IntoSend, change_message, check_body};
+use petrel_logic::requests::{IntoSend, change_message, check_body, join_group};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
-    Ack, ClientAckType, MessageEdit, MessageRevoke, RequestId, ServerFrame,
+    Ack, ClientAckType, ContactAction, ContactChange, GroupJoin, MessageEdit, MessageRevoke,
+    RequestId, ServerFrame,
 };
 use petrel_types::limits::ACK_ITEMS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq};
@@ -15,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::Session;
-use super::pace::in_turn;
 use super::socket::End;
+use crate::metrics::Limit;
 use crate::sends::UNTRACKED;
 
 impl<S> Session<'_, S>
@@ -31,6 +32,34 @@ where
         let client_message_id = frame.client_message_id().clone();
         let send = frame.into_send();
         self.begin_or_refuse(send, client_message_id, id).await
+    }
+
+    pub(super) async fn change_contact(
+        &mut self,
+        frame: ContactChange,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let contacts = &self.gateway.shared.dependencies.contacts;
+        let counted = match frame.action {
+            ContactAction::Apply => contacts.count_application(self.user()),
+            _ => Ok(()),
+        };
+        let client_message_id = frame.client_msg_id.clone();
+        let send = counted.and_then(|()| frame.into_send());
+        self.begin_or_refuse(send, client_message_id, id).await
+    }
+
+    pub(super) async fn join(
+        &mut self,
+        frame: GroupJoin,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let GroupJoin { client_msg_id, code, message } = frame;
+        let contacts = &self.gateway.shared.dependencies.contacts;
+        let read = contacts.find_group(self.user(), &code);
+        let found = self.gateway.shared.admission().read(read).await;
+        let send = found.map(|found| join_group(found, client_msg_id.clone(), message));
+        self.begin_or_refuse(send, client_msg_id, id).await
     }
 
     pub(super) async fn revoke(
@@ -73,7 +102,7 @@ where
             (Some(conversation), Some(seq), _) => Ok((conversation, seq)),
             (_, _, Some(row)) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                in_turn(self.gateway, catchup.place_of(self.user(), row)).await
+                self.gateway.shared.admission().read(catchup.place_of(self.user(), row)).await
             }
             _ => Err(Refusal::new(
                 ErrorReason::InvalidField,
@@ -112,6 +141,9 @@ where
         match self.append(tag, Request::Send(send)) {
             Ok(()) => {
                 self.sends.began(tag, to, client_message_id, id, Instant::now());
+                if !self.sends.has_room() {
+                    self.metrics().met(Limit::SendsInFlight);
+                }
                 Ok(())
             }
             Err(refusal) => {
@@ -121,7 +153,29 @@ where
         }
     }
 
-    pub(super) async fn receipts(&mut self, ack: Ack) -> Result<(), Refusal> {
+    pub(super) async fn receipts(
+        &mut self,
+        ack: Ack,
+        id: Option<RequestId>,
+    ) -> Result<(), Refusal> {
+        // A receipt in order has no answer, so that only one with an `id`, which a refusal
+        // has to echo, is followed up.
+        let tag = if id.is_some() { self.sends.next_tag() } else { UNTRACKED };
+        let mut commands = 0;
+        let outcome = self.move_cursors(ack, tag, &mut commands).await;
+        if let Some(id) = id {
+            self.sends.receipt_began(tag, id, commands);
+        }
+        outcome
+    }
+
+    /// Asks for each position of a receipt. `commands` counts those that are on their way.
+    async fn move_cursors(
+        &mut self,
+        ack: Ack,
+        tag: u64,
+        commands: &mut u32,
+    ) -> Result<(), Refusal> {
         let kind = match ack.ack_type {
             ClientAckType::Delivered => ReceiptKind::Delivered,
             ClientAckType::Read => ReceiptKind::Read,
@@ -136,22 +190,25 @@ where
         if names_one || ack.items.is_empty() {
             let place = self.place(ack.conversation_id, ack.msg_seq, ack.server_msg_id).await;
             let (conversation, seq) = place?;
-            self.advance(conversation, kind, seq)?;
+            self.advance(tag, conversation, kind, seq)?;
+            *commands += 1;
         }
         for item in ack.items {
-            self.advance(item.conversation_id, kind, item.msg_seq)?;
+            self.advance(tag, item.conversation_id, kind, item.msg_seq)?;
+            *commands += 1;
         }
         Ok(())
     }
 
     fn advance(
         &mut self,
+        tag: u64,
         conversation: ConversationId,
         kind: ReceiptKind,
         seq: Seq,
     ) -> Result<(), Refusal> {
         self.unacked.acked(conversation, seq, Instant::now());
-        self.append(UNTRACKED, Request::AdvanceCursor { conversation, kind, seq })
+        self.append(tag, Request::AdvanceCursor { conversation, kind, seq })
     }
 
     fn origin(&self, tag: u64) -> Origin {
@@ -162,6 +219,9 @@ where
         let shared = &self.gateway.shared;
         let command = Command { origin: self.origin(tag), actor: self.user(), request };
         shared.dependencies.log.append(command).map_err(|error| {
+            if matches!(error, AppendError::Full) {
+                self.metrics().met(Limit::Commands);
+            }
             let message = match error {
                 AppendError::Full => "the server is busy; nothing was stored, send it again",
                 AppendError::Closed => "the server is going down; send it again elsewhere",

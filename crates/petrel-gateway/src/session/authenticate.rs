@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use petrel_logic::Refusal;
+use petrel_logic::admission::{Turn, bounded};
 use petrel_logic::identity::Authenticated;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
@@ -11,10 +12,9 @@ use petrel_types::limits::{AUTH_TIMEOUT_MS, DEVICE_TEXT_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::bounded;
 use super::socket::{End, Inbound, Socket, drain_end};
 use crate::Gateway;
-use crate::admission::Turn;
+use crate::metrics::Limit;
 
 const AUTH_TIMEOUT: Duration = Duration::from_millis(AUTH_TIMEOUT_MS);
 
@@ -36,12 +36,13 @@ where
     };
     let (refusal, id) = match first {
         Err(_) => {
+            gateway.shared.dependencies.metrics.met(Limit::AuthTime);
             let message = format!("no AUTH frame came within {AUTH_TIMEOUT_MS} ms");
             (Refusal::new(ErrorReason::AuthTimeout, message), None)
         }
         Ok(text) => match ClientFrame::decode(text?.as_str()) {
             Ok(Decoded { id, frame: ClientFrame::Auth(auth) }) => {
-                let admission = &gateway.shared.admission;
+                let admission = gateway.shared.admission();
                 let Ok(turn) = admission.handshakes.enter().await else {
                     let retry_after_ms = admission.retry_after_ms();
                     return Err(End::Close(CloseCode::Busy, Some(retry_after_ms)));

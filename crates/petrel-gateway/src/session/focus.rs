@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::Session;
-use super::pace::in_turn;
 use super::socket::End;
 use crate::Gateway;
 
@@ -109,7 +108,7 @@ async fn heads_of(
     let catchup = &gateway.shared.dependencies.catchup;
     let mut heads = Vec::with_capacity(conversations.len());
     for conversation_id in conversations.iter().copied() {
-        let head_seq = in_turn(gateway, catchup.head(user, conversation_id)).await?;
+        let head_seq = gateway.shared.admission().read(catchup.head(user, conversation_id)).await?;
         heads.push(Head { conversation_id, head_seq });
     }
     Ok(heads)

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use petrel_logic::Refusal;
+use petrel_logic::admission::{Turn, bounded};
 use petrel_logic::identity::Authenticated;
+use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
     Auth, AuthOk, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits, Outcome, Pong, Rates,
     RequestId, ServerFrame,
@@ -24,16 +26,14 @@ use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
 use petrel_types::limits::{
     ACK_INTERVAL_MS, ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS,
     FOCUS_CONVERSATIONS_MAX, FRAME_BYTES_MAX, GROUP_CHANGE_MEMBERS_MAX, GROUP_MEMBERS_MAX,
-    GROUP_TITLE_UTF16_UNITS_MAX, IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PULL_EVENTS_MAX,
-    RECALL_WINDOW_MS, RETRY_WINDOW_MS, SENDS_IN_FLIGHT_MAX, STATE_MEMBERS_MAX,
-    SYNC_CONVERSATIONS_MAX,
+    GROUP_TITLE_UTF16_UNITS_MAX, PULL_EVENTS_MAX, RECALL_WINDOW_MS, RETRY_WINDOW_MS,
+    SENDS_IN_FLIGHT_MAX, STATE_MEMBERS_MAX, SYNC_CONVERSATIONS_MAX,
 };
 use petrel_types::{OperatingLimits, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::Gateway;
-use crate::admission::Turn;
 use crate::fanout::place_of;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
@@ -44,16 +44,9 @@ use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
 use focus::Heads;
-use pace::in_turn;
 use renewal::{Renewal, jitter_of};
-use socket::{End, Inbound, drain_end};
+use socket::{End, IDLE, Inbound, drain_end};
 pub(crate) use socket::{Socket, Text};
-
-const PING_INTERVAL: Duration = Duration::from_millis(PING_INTERVAL_MS);
-const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS);
-
-/// How long the store may take to answer a SYNC or PULL.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most events and bytes of one repeat to a session that does not acknowledge.
 const REPEAT_EVENTS_MAX: u32 = 32;
@@ -132,7 +125,13 @@ pub(crate) async fn run<S>(
             Instant::now(),
         ),
     };
-    let end = running.serve(id, turn).await;
+    let end = match running.serve(id, turn).await {
+        // It was in the middle of a write when the node began to drain.
+        End::Close(CloseCode::Slow, _) if gateway.shared.draining.is_cancelled() => {
+            drain_end(session.get())
+        }
+        end => end,
+    };
 
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
@@ -188,7 +187,7 @@ where
             tokio::select! {
                 message = self.socket.next(), if readable => self.receive(message?).await?,
                 () = self.outbox.woken() => {}
-                () = sleep_until(wake_at) => Box::pin(self.tick()).await?,
+                () = sleep_until(wake_at) => Box::pin(self.tick(wake_at)).await?,
                 () = draining.cancelled() => {
                     return Err(drain_end(self.outbox.session().get()));
                 }
@@ -268,24 +267,43 @@ where
             ClientFrame::GroupRole(frame) => self.send(frame, id).await,
             ClientFrame::GroupTitle(frame) => self.send(frame, id).await,
             ClientFrame::GroupDissolve(frame) => self.send(frame, id).await,
+            ClientFrame::GroupSettings(frame) => self.send(frame, id).await,
+            ClientFrame::GroupMember(frame) => self.send(frame, id).await,
+            ClientFrame::GroupAnswer(frame) => self.send(frame, id).await,
+            ClientFrame::GroupJoin(frame) => self.join(frame, id).await,
+            ClientFrame::GroupRequests(request) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let read = catchup.requests(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::GroupRequestState), id).await
+            }
+            ClientFrame::Contact(frame) => self.change_contact(frame, id).await,
+            ClientFrame::Contacts(request) => {
+                let contacts = &self.gateway.shared.dependencies.contacts;
+                let read = contacts.list(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::ContactState), id).await
+            }
             ClientFrame::Ack(ack) => {
-                let outcome = self.receipts(ack).await;
+                let outcome = self.receipts(ack, id.clone()).await;
                 self.reply_if_refused(outcome, id).await
             }
             ClientFrame::Sync(sync) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                let answer = in_turn(self.gateway, catchup.sync(self.user(), &sync)).await;
+                let read = catchup.sync(self.user(), &sync);
+                let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::SyncState), id).await
             }
             ClientFrame::Pull(pull) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                let answer = in_turn(self.gateway, catchup.pull(self.user(), &pull)).await;
+                let read = catchup.pull(self.user(), &pull);
+                let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::Events), id).await
             }
             ClientFrame::Conversation(request) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
-                let answer =
-                    in_turn(self.gateway, catchup.conversation(self.user(), &request)).await;
+                let read = catchup.conversation(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
             }
             ClientFrame::Focus(focus) => {
@@ -318,8 +336,11 @@ where
                     if let Some(ServerFrame::Error(error)) = frame.as_deref() {
                         self.metrics().refused(error.reason);
                     }
+                    let id = match pending {
+                        Some(pending) => pending.id,
+                        None => self.sends.receipt_answered(tag),
+                    };
                     let Some(frame) = frame else { continue };
-                    let id = pending.and_then(|pending| pending.id);
                     frame.encode(id.as_ref()).into()
                 }
             };
@@ -329,9 +350,17 @@ where
         self.socket.flush().await
     }
 
-    /// What is due by time: overdue answers, pings, and giving up on a silent peer.
-    async fn tick(&mut self) -> Result<(), End> {
+    /// What is due by time: overdue answers, pings, and giving up on a silent peer. It was
+    /// to come at `due`.
+    async fn tick(&mut self, due: Instant) -> Result<(), End> {
         let now = Instant::now();
+        // A time in which this process did not run is no silence of the peer's; and what has
+        // arrived meanwhile breaks it.
+        let late = now - due;
+        if late >= self.gateway.shared.config.heartbeat.ping_interval {
+            self.last_inbound = (self.last_inbound + late).min(now);
+        }
+        self.receive_ready().await?;
         for pending in self.sends.take_overdue(now) {
             let mut frame = ErrorFrame::new(
                 ErrorReason::Timeout,
@@ -341,9 +370,7 @@ where
             frame.outcome = Some(Outcome::Unknown);
             self.reply(ServerFrame::Error(frame), pending.id).await?;
         }
-        if now >= self.last_inbound + IDLE_TIMEOUT {
-            return Err(End::Gone);
-        }
+        self.give_up_if_silent(now)?;
         if now >= self.renewal.due {
             self.look_after_token().await?;
         }
@@ -355,6 +382,18 @@ where
             self.socket.ping();
         }
         Ok(())
+    }
+
+    fn give_up_if_silent(&mut self, now: Instant) -> Result<(), End> {
+        if now < self.silent_from() {
+            return Ok(());
+        }
+        if !self.may_read() {
+            // Who is not listened to is not silent.
+            self.last_inbound = now;
+            return Ok(());
+        }
+        Err(IDLE)
     }
 
     /// Repeats what was not acknowledged, or says that there is something to pull.
@@ -401,7 +440,7 @@ where
     }
 
     fn next_wake(&self) -> Instant {
-        let life = self.next_ping().min(self.last_inbound + IDLE_TIMEOUT).min(self.renewal.due);
+        let life = self.next_ping().min(self.silent_from()).min(self.renewal.due);
         let heads = self.heads.as_ref().and_then(|heads| heads.next_due());
         let pause = self.throttle.paused_until();
         let due = [self.sends.next_deadline(), self.unacked.next_due(), heads, pause];
@@ -409,7 +448,12 @@ where
     }
 
     fn next_ping(&self) -> Instant {
-        self.last_inbound.max(self.last_ping) + PING_INTERVAL
+        self.last_inbound.max(self.last_ping) + self.gateway.shared.config.heartbeat.ping_interval
+    }
+
+    /// When the peer has been silent for too long, if it stays silent.
+    fn silent_from(&self) -> Instant {
+        self.last_inbound + self.gateway.shared.config.heartbeat.idle_timeout
     }
 
     fn user(&self) -> UserId {
@@ -443,8 +487,8 @@ where
                 recall_window_ms: RECALL_WINDOW_MS,
                 edit_window_ms: EDIT_WINDOW_MS,
                 retry_window_ms: RETRY_WINDOW_MS,
-                ping_interval_ms: PING_INTERVAL_MS,
-                idle_timeout_ms: IDLE_TIMEOUT_MS,
+                ping_interval_ms: milliseconds(shared.config.heartbeat.ping_interval),
+                idle_timeout_ms: milliseconds(shared.config.heartbeat.idle_timeout),
                 rates: rates(&shared.config.limits),
             },
         })
@@ -506,13 +550,8 @@ fn rates(limits: &OperatingLimits) -> Rates {
     }
 }
 
-/// Waits for a read of the store, but not for ever.
-pub(crate) async fn bounded<T>(
-    read: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
-    timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| {
-        Err(Refusal::new(ErrorReason::ServerBusy, "the store is slow; try again in a moment"))
-    })
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

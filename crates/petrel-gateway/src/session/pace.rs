@@ -1,6 +1,5 @@
 //! How fast a session is read, and what becomes of one that is too fast for too long.
 
-use petrel_logic::Refusal;
 use petrel_logic::budget::Costs;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
@@ -8,10 +7,9 @@ use petrel_protocol::frame::{Error as ErrorFrame, ServerFrame};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::Session;
 use super::socket::End;
-use super::{Session, bounded};
-use crate::Gateway;
-use crate::counters::Counters;
+use crate::metrics::Limit;
 use crate::throttle::Verdict;
 
 /// How long somebody should stay away who was sent away for abuse, in milliseconds.
@@ -45,7 +43,7 @@ where
         match verdict {
             Verdict::Fine | Verdict::Over { tell_retry_after_ms: None } => Ok(()),
             Verdict::Over { tell_retry_after_ms: Some(retry_after_ms) } => {
-                Counters::count(&self.gateway.shared.counters.over_rate);
+                self.metrics().met(Limit::Rate);
                 let message = "you send faster than limits.rates allows; nothing was lost, but it \
                                is read no faster";
                 let mut frame = ErrorFrame::new(ErrorReason::TooManyRequests, message);
@@ -58,7 +56,6 @@ where
                 self.reply(ServerFrame::Error(frame), None).await
             }
             Verdict::Abuse => {
-                Counters::count(&self.gateway.shared.counters.banned);
                 tracing::info!(
                     session = %self.outbox.session(),
                     user = %self.user(),
@@ -67,17 +64,5 @@ where
                 Err(End::Close(CloseCode::Banned, Some(BANNED_MS)))
             }
         }
-    }
-}
-
-/// Waits for a turn to read the store and then for the read, but not for ever.
-pub(super) async fn in_turn<T>(
-    gateway: &Gateway,
-    read: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
-    let admission = &gateway.shared.admission;
-    match admission.reads.enter().await {
-        Ok(_turn) => bounded(read).await,
-        Err(_) => Err(admission.refusal("too many devices read at once; try again later")),
     }
 }

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use petrel_logic::Refusal;
+use petrel_logic::admission::bounded;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
@@ -18,8 +19,8 @@ use petrel_types::{SessionId, TimestampMs};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::Session;
 use super::socket::End;
-use super::{Session, bounded};
 use crate::replacement::Ending;
 
 /// How long before its end a token's session is warned at the earliest. The latest is half

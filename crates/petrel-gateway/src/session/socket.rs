@@ -9,11 +9,12 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use petrel_logic::admission::RETURN_SPREAD_MS;
 use petrel_logic::refusal::RETRY_AFTER_MS;
 use petrel_protocol::close::CloseCode;
 use petrel_types::limits::FRAME_BYTES_MAX;
@@ -21,16 +22,22 @@ use petrel_websocket::{
     Decoder, Message, Opcode, ProtocolError, Role, close_payload, encode, encode_header,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::admission::RETURN_SPREAD_MS;
 use crate::metrics;
 
 /// How long a write may make no progress before the peer counts as too slow.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a write may make no progress once the node drains.
+const DRAIN_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// How long the peer may take to return our close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same for one that reads slowly: our close frame is behind all that it has not read.
+const SLOW_CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -92,6 +99,8 @@ pub(crate) struct Socket<S> {
     written: usize,
     /// Something was written that the stream may still hold, as TLS does.
     is_unflushed: bool,
+    /// Tells that the node drains. None once the socket says goodbye.
+    draining: Option<CancellationToken>,
 }
 
 thread_local! {
@@ -106,8 +115,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     /// The server's side of an upgraded connection. `early` is what the peer sent
-    /// without waiting for the answer to its upgrade.
-    pub(crate) fn new(stream: S, early: &[u8]) -> Self {
+    /// without waiting for the answer to its upgrade. Once `draining` is cancelled, a
+    /// blocked write is soon given up.
+    pub(crate) fn new(stream: S, early: &[u8], draining: CancellationToken) -> Self {
         let mut decoder = Decoder::new(Role::Server, FRAME_BYTES_MAX as u32);
         decoder.keep(early);
         Self {
@@ -117,6 +127,7 @@ where
             outgoing: Vec::new(),
             written: 0,
             is_unflushed: false,
+            draining: Some(draining),
         }
     }
 
@@ -221,14 +232,9 @@ where
         if !self.is_unflushed {
             return Ok(());
         }
-        match timeout(WRITE_TIMEOUT, self.stream.flush()).await {
-            Ok(Ok(())) => {
-                self.is_unflushed = false;
-                Ok(())
-            }
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(TOO_SLOW),
-        }
+        in_time(self.draining.as_ref(), self.stream.flush()).await?.map_err(|_| End::Gone)?;
+        self.is_unflushed = false;
+        Ok(())
     }
 
     /// Writes what is queued and then `more`, in as few system calls as it takes. What
@@ -238,13 +244,14 @@ where
             return Ok(());
         }
         while self.written < self.outgoing.len() || !more.is_empty() {
-            let write = poll_fn(|context| self.poll_write(context, more));
-            let count = match timeout(WRITE_TIMEOUT, write).await {
+            let (stream, queued) = (&mut self.stream, &self.outgoing[self.written..]);
+            let write = poll_fn(|context| poll_write(stream, queued, more, context));
+            let count = match in_time(self.draining.as_ref(), write).await {
                 Ok(Ok(count @ 1..)) => count,
                 Ok(_) => return Err(End::Gone),
-                Err(_) => {
+                Err(too_slow) => {
                     self.outgoing.extend_from_slice(more);
-                    return Err(TOO_SLOW);
+                    return Err(too_slow);
                 }
             };
             let queued = count.min(self.outgoing.len() - self.written);
@@ -259,23 +266,15 @@ where
         Ok(())
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>, more: &[u8]) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.stream);
-        let queued = &self.outgoing[self.written..];
-        if more.is_empty() {
-            stream.poll_write(context, queued)
-        } else {
-            let slices = [IoSlice::new(queued), IoSlice::new(more)];
-            stream.poll_write_vectored(
-                context,
-                if queued.is_empty() { &slices[1..] } else { &slices },
-            )
-        }
-    }
-
     /// Says goodbye, if there is somebody to say it to, and waits briefly for the peer's.
     pub(super) async fn close(&mut self, end: End) {
         let awaits_echo = matches!(end, End::Close(..));
+        let patience = match end {
+            End::Close(CloseCode::Slow, _) => SLOW_CLOSE_TIMEOUT,
+            _ => CLOSE_TIMEOUT,
+        };
+        // The goodbye of a drain has as much time as any other.
+        self.draining = None;
         match end {
             // What is queued completes the peer's closing handshake, if it began one.
             End::Gone => {}
@@ -302,7 +301,7 @@ where
             }
         };
         // Whoever doesn't answer is dropped.
-        let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+        let _ = timeout(patience, goodbye).await;
     }
 
     fn queue_close(&mut self, code: u16, reason: &str) {
@@ -324,6 +323,56 @@ where
 }
 
 const TOO_SLOW: End = End::Close(CloseCode::Slow, Some(RETRY_AFTER_MS));
+
+/// The end of a session of which nothing is heard.
+pub(super) const IDLE: End = End::Close(CloseCode::Idle, Some(RETRY_AFTER_MS));
+
+fn poll_write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    queued: &[u8],
+    more: &[u8],
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let stream = Pin::new(stream);
+    if more.is_empty() {
+        stream.poll_write(context, queued)
+    } else {
+        let slices = [IoSlice::new(queued), IoSlice::new(more)];
+        stream.poll_write_vectored(context, if queued.is_empty() { &slices[1..] } else { &slices })
+    }
+}
+
+/// Waits until a write makes progress, for as long as a peer may take.
+async fn in_time<T>(
+    draining: Option<&CancellationToken>,
+    write: impl Future<Output = T>,
+) -> Result<T, End> {
+    let mut write = pin!(write);
+    // Nearly always there is room; what it takes to wait is not part of every session.
+    match poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
+        Poll::Ready(written) => Ok(written),
+        Poll::Pending => Box::pin(patiently(draining, write)).await,
+    }
+}
+
+async fn patiently<T>(
+    draining: Option<&CancellationToken>,
+    write: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, End> {
+    let drained = async {
+        match draining {
+            Some(draining) => draining.cancelled().await,
+            None => std::future::pending().await,
+        }
+        sleep(DRAIN_WRITE_TIMEOUT).await;
+    };
+    tokio::select! {
+        biased;
+        written = write => Ok(written),
+        () = sleep(WRITE_TIMEOUT) => Err(TOO_SLOW),
+        () = drained => Err(TOO_SLOW),
+    }
+}
 
 /// The queue of a socket, with the thread's spare buffer if it has none of its own.
 fn outgoing(outgoing: &mut Vec<u8>) -> &mut Vec<u8> {
@@ -364,7 +413,7 @@ mod tests {
 
     fn pair(room: usize) -> (Socket<DuplexStream>, DuplexStream) {
         let (ours, peers) = duplex(room);
-        (Socket::new(ours, &[]), peers)
+        (Socket::new(ours, &[], CancellationToken::new()), peers)
     }
 
     fn text(next: Result<Inbound, End>) -> String {
@@ -379,7 +428,7 @@ mod tests {
         let (ours, mut peer) = duplex(1024);
         let first = frame(0x81, b"first");
         let (early, late) = first.split_at(4);
-        let mut socket = Socket::new(ours, early);
+        let mut socket = Socket::new(ours, early, CancellationToken::new());
         assert!(socket.try_next().is_none());
         peer.write_all(&[late, &frame(0x81, b"second")].concat()).await.unwrap();
         assert_eq!(text(socket.next().await), "first");
@@ -387,7 +436,8 @@ mod tests {
         assert!(socket.try_next().is_none());
 
         let (ours, _peer) = duplex(1024);
-        assert_eq!(text(Socket::new(ours, &first).next().await), "first");
+        let mut socket = Socket::new(ours, &first, CancellationToken::new());
+        assert_eq!(text(socket.next().await), "first");
     }
 
     #[tokio::test]
@@ -468,11 +518,44 @@ mod tests {
         assert_eq!(u16::from_be_bytes([goodbye[2], goodbye[3]]), CloseCode::Slow.get());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_is_noticed_while_a_write_is_blocked() {
+        let (ours, mut peer) = duplex(100);
+        let draining = CancellationToken::new();
+        let mut socket = Socket::new(ours, &[], draining.clone());
+        let large = "x".repeat(10 * LARGE_TEXT_BYTES);
+        let begin = tokio::time::Instant::now();
+        let (fed, ()) = tokio::join!(socket.feed(&large), async {
+            sleep(Duration::from_secs(1)).await;
+            draining.cancel();
+        });
+        assert!(matches!(fed, Err(End::Close(CloseCode::Slow, _))));
+        assert_eq!(begin.elapsed(), Duration::from_secs(1) + DRAIN_WRITE_TIMEOUT);
+
+        // A peer that reads after all is told why, behind what was under way.
+        let (_, said) = tokio::join!(
+            async {
+                socket.close(drain_end(7)).await;
+                drop(socket);
+            },
+            async {
+                sleep(2 * DRAIN_WRITE_TIMEOUT).await;
+                let mut said = Vec::new();
+                peer.read_to_end(&mut said).await.unwrap();
+                said
+            }
+        );
+        let goodbye = &said[4 + large.len()..];
+        assert_eq!(goodbye[0], 0x88);
+        assert_eq!(u16::from_be_bytes([goodbye[2], goodbye[3]]), CloseCode::Drain.get());
+    }
+
     #[tokio::test]
     async fn a_stream_that_holds_back_is_flushed_whatever_was_written() {
         for text in ["small".to_owned(), "x".repeat(LARGE_TEXT_BYTES)] {
             let (ours, mut peer) = duplex(1 << 20);
-            let mut socket = Socket::new(tokio::io::BufWriter::with_capacity(1 << 20, ours), &[]);
+            let buffered = tokio::io::BufWriter::with_capacity(1 << 20, ours);
+            let mut socket = Socket::new(buffered, &[], CancellationToken::new());
             socket.feed(&text).await.unwrap();
             socket.flush().await.unwrap();
             let mut first = [0];

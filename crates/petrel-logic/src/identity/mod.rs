@@ -19,11 +19,12 @@ mod settings;
 mod tests;
 mod throttle;
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use petrel_protocol::ErrorReason;
-use petrel_protocol::http::{Credentials, LoggedIn, Profile};
+use petrel_protocol::http::{Credentials, Invite, LoggedIn, NewInvite, Profile};
 use petrel_protocol::token::{
     BENCH_ISSUER, Claims, LOCAL_ISSUER, Secret, TokenError, claimed_issuer,
 };
@@ -53,6 +54,10 @@ pub struct Authenticated {
     /// by hand.
     pub login: Option<LoginId>,
 }
+
+/// How many people an invite may be for, and for how many days.
+const INVITE_USES: RangeInclusive<u32> = 1..=100_000;
+const INVITE_DAYS: RangeInclusive<u32> = 1..=366;
 
 /// Is told which log-ins are ended.
 type Listener = Box<dyn Fn(UserId, LoginId) + Send + Sync>;
@@ -92,8 +97,12 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Creates a user and logs them in.
-    pub async fn register(&self, credentials: Credentials) -> Result<LoggedIn, Refusal> {
+    /// Creates a user and logs them in. From one address only so many come in a row.
+    pub async fn register(
+        &self,
+        credentials: Credentials,
+        source: Source,
+    ) -> Result<LoggedIn, Refusal> {
         let invite = match self.settings.registration {
             Registration::Open => None,
             Registration::Invite => Some(invites::digest(&invite_of(&credentials)?)),
@@ -107,6 +116,8 @@ impl Identity {
         let device = device_of(&credentials)?;
         check_username(&credentials.username)?;
         check_password(&credentials.password)?;
+        let begun = self.throttle().begin_registration(source, self.clock.now());
+        begun.map_err(|wait| later(wait, "many users were registered from your address"))?;
         let Credentials { username, password, .. } = credentials;
         let hash = self.hashing.hash(password).await?;
         let now = self.clock.now();
@@ -137,7 +148,9 @@ impl Identity {
     ) -> Result<LoggedIn, Refusal> {
         let device = device_of(&credentials)?;
         let Credentials { username, password, .. } = credentials;
-        self.throttle().begin(source, &username, self.clock.now()).map_err(too_many_tries)?;
+        self.throttle()
+            .begin(source, &username, self.clock.now())
+            .map_err(|wait| later(wait, "too many wrong passwords from your address"))?;
         let user = self.store.user_by_name(&username).await.map_err(of_store)?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let verified = self.hashing.verify(password, hash).await?;
@@ -202,6 +215,31 @@ impl Identity {
         Ok(Profile { user_id: user, username: stored.map(|stored| stored.username), admin })
     }
 
+    /// Makes an invite, if an admin asks for it. Returns its code, which is stored nowhere,
+    /// and when it ends.
+    pub async fn invite(&self, user: UserId, invite: NewInvite) -> Result<Invite, Refusal> {
+        let NewInvite { uses, days } = invite;
+        let asks = self.store.user(user).await.map_err(of_store)?;
+        if !asks.is_some_and(|user| user.is_admin) {
+            let message = "only admins of the system invite; `petrel admin` makes one";
+            return Err(Refusal::new(ErrorReason::NotAllowed, message));
+        }
+        if !INVITE_USES.contains(&uses) || !INVITE_DAYS.contains(&days) {
+            let message = format!(
+                "`uses` is from {} to {}, `days` from {} to {}",
+                INVITE_USES.start(),
+                INVITE_USES.end(),
+                INVITE_DAYS.start(),
+                INVITE_DAYS.end()
+            );
+            return Err(Refusal::new(ErrorReason::InvalidField, message));
+        }
+        let lasts = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+        let made = admin::create_invite(&*self.store, &*self.clock, uses, lasts).await?;
+        tracing::info!(by = %user, uses, days, "an invite was made");
+        Ok(Invite { code: made.0, expires_ts: made.1 })
+    }
+
     fn verify(&self, secret: &Secret, token: &str, issuer: &str) -> Result<Claims, Refusal> {
         secret.verify(token, issuer, self.clock.now()).map_err(of_token)
     }
@@ -235,13 +273,10 @@ fn invite_of(credentials: &Credentials) -> Result<String, Refusal> {
     })
 }
 
-fn too_many_tries(wait: Duration) -> Refusal {
+fn later(wait: Duration, why: &str) -> Refusal {
     let seconds = wait.as_secs() + 1;
-    Refusal::new(
-        ErrorReason::TooManyRequests,
-        format!("too many wrong passwords from your address; try again in {seconds} s"),
-    )
-    .retry_after(millis(wait))
+    let message = format!("{why}; try again in {seconds} s");
+    Refusal::new(ErrorReason::TooManyRequests, message).retry_after(millis(wait))
 }
 
 fn taken(username: &str) -> Refusal {

@@ -1,4 +1,4 @@
-//! Refresh tokens: what they look like, and what presenting one means.
+//! Refresh tokens: what presenting one means.
 //!
 //! A token is the id of its log-in, a part that all tokens of the log-in share, and a
 //! secret. The store has digests of both parts only. The secret of a successor is
@@ -11,30 +11,18 @@
 //! the log-in ends (RFC 9700 §4.14.2). One whose shared part is wrong was made up, and
 //! ends nothing.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
+use petrel_protocol::token::RefreshToken as Text;
 use petrel_store::{Digest, Login, PreviousToken, RefreshTokens};
 use petrel_types::{LoginId, TimestampMs};
 use sha2::{Digest as _, Sha256};
 
-/// What a token begins with, so that people and secret scanners recognise one.
-const PREFIX: &str = "petrel_rt_";
-const ID_BYTES: usize = 8;
-const FAMILY_BYTES: usize = 16;
-const SECRET_BYTES: usize = 32;
-const TOKEN_BYTES: usize = ID_BYTES + FAMILY_BYTES + SECRET_BYTES;
-
 /// Random bytes for a new log-in.
-pub(super) type Seed = [u8; FAMILY_BYTES + SECRET_BYTES];
+pub(super) type Seed = [u8; Text::SEED_BYTES];
 
-/// A refresh token in the clear, as its holder has it.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct RefreshToken {
-    login: LoginId,
-    family: [u8; FAMILY_BYTES],
-    secret: [u8; SECRET_BYTES],
-}
+/// A refresh token in the clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RefreshToken(Text);
 
 /// What is to be done with a token that was presented.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,51 +43,39 @@ pub(super) enum Presented {
 impl RefreshToken {
     /// The first token of a log-in whose digests are those of [`first_tokens`].
     pub(super) fn first(login: LoginId, seed: &Seed) -> Self {
-        let (family, secret) = seed.split_at(FAMILY_BYTES);
-        Self {
-            login,
-            family: family.try_into().expect("split there"),
-            secret: secret.try_into().expect("split there"),
-        }
+        Self(Text::first(login, seed))
     }
 
     /// Reads what a client sent; `None` if it can't be one.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let encoded = text.strip_prefix(PREFIX)?;
-        let mut bytes = [0; TOKEN_BYTES];
-        let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes).ok()?;
-        let (id, seed) = bytes.split_at(ID_BYTES);
-        let login = LoginId::new(u64::from_be_bytes(id.try_into().ok()?));
-        (length == TOKEN_BYTES).then(|| Self::first(login, seed.try_into().expect("the rest")))
+        Text::parse(text).map(Self)
     }
 
     /// The text for the client.
     pub(super) fn to_text(&self) -> String {
-        let id = self.login.get().to_be_bytes();
-        let bytes = [&id[..], &self.family, &self.secret].concat();
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+        self.0.to_text()
     }
 
     pub(super) fn login(&self) -> LoginId {
-        self.login
+        self.0.login
     }
 
     /// The digest of its own part.
     pub(super) fn digest(&self) -> Digest {
-        Sha256::digest(self.secret).into()
+        Sha256::digest(self.0.secret).into()
     }
 
     /// The token that a nonce makes of this one.
     pub(super) fn successor(&self, nonce: &[u8; 32]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("any length will do");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0.secret).expect("any length will do");
         mac.update(nonce);
-        Self { secret: mac.finalize().into_bytes().into(), ..self.clone() }
+        Self(Text { secret: mac.finalize().into_bytes().into(), ..self.0.clone() })
     }
 
     /// The digests that the store holds once this token was traded for its successor.
     pub(super) fn replaced(&self, nonce: [u8; 32], now: TimestampMs) -> RefreshTokens {
         RefreshTokens {
-            family: Sha256::digest(self.family).into(),
+            family: Sha256::digest(self.0.family).into(),
             current: self.successor(&nonce).digest(),
             previous: Some(PreviousToken { digest: self.digest(), nonce, replaced: now }),
         }
@@ -107,7 +83,7 @@ impl RefreshToken {
 
     /// What presenting it means.
     pub(super) fn presented(&self, login: &Login, now: TimestampMs, grace_ms: u64) -> Presented {
-        let family: Digest = Sha256::digest(self.family).into();
+        let family: Digest = Sha256::digest(self.0.family).into();
         // Digests of random secrets: how long comparing takes tells nothing of use.
         if family != login.refresh.family || login.expires <= now {
             return Presented::Invalid;
@@ -132,14 +108,8 @@ impl RefreshToken {
 /// The digests of a new log-in.
 pub(super) fn first_tokens(seed: &Seed) -> RefreshTokens {
     let token = RefreshToken::first(LoginId::default(), seed);
-    let (family, current) = (Sha256::digest(token.family).into(), token.digest());
+    let (family, current) = (Sha256::digest(token.0.family).into(), token.digest());
     RefreshTokens { family, current, previous: None }
-}
-
-impl std::fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RefreshToken(of {})", self.login)
-    }
 }
 
 #[cfg(test)]
@@ -156,7 +126,7 @@ mod tests {
     }
 
     fn begin() -> (Login, RefreshToken) {
-        let seed = [7; FAMILY_BYTES + SECRET_BYTES];
+        let seed = [7; Text::SEED_BYTES];
         let login = Login {
             id: LoginId::new(5),
             user: UserId::new(9),
@@ -173,17 +143,6 @@ mod tests {
         assert_eq!(token.presented(login, at(now), GRACE_MS), Presented::Rotate);
         login.refresh = token.replaced([nonce; 32], at(now));
         token.successor(&[nonce; 32])
-    }
-
-    #[test]
-    fn a_token_comes_back_from_its_text() {
-        let (_, token) = begin();
-        let text = token.to_text();
-        assert_eq!(RefreshToken::parse(&text), Some(token));
-        for wrong in ["", "petrel_rt_", &text[1..], &text[..text.len() - 1], "a.b.c"] {
-            assert_eq!(RefreshToken::parse(wrong), None, "{wrong}");
-        }
-        assert_eq!(RefreshToken::parse(&format!("{text}AA")), None);
     }
 
     #[test]
@@ -219,7 +178,7 @@ mod tests {
     #[test]
     fn what_was_never_handed_out_ends_nothing() {
         let (login, token) = begin();
-        let made_up = RefreshToken { family: [0; FAMILY_BYTES], ..token.clone() };
+        let made_up = RefreshToken(Text { family: [0; 16], ..token.0.clone() });
         assert_eq!(made_up.presented(&login, at(1), GRACE_MS), Presented::Invalid);
         assert_eq!(token.presented(&login, at(1_000_000), GRACE_MS), Presented::Invalid);
     }

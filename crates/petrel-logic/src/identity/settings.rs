@@ -50,7 +50,10 @@ pub struct ThrottleSettings {
     pub longest_wait: Duration,
     /// Wrong passwords from one address for any accounts that cost nothing.
     pub free_failures_of_address: u32,
-    /// How long after the last wrong password an address starts anew.
+    /// Users that may be registered from one address in a row at no cost. The wait after
+    /// further ones is that after wrong passwords.
+    pub free_registrations: u32,
+    /// How long after the last wrong password, or registration, an address starts anew.
     pub forget_after: Duration,
     /// The most addresses, and pairs of address and account, that are remembered.
     pub remembered_max: usize,
@@ -79,6 +82,7 @@ impl Default for ThrottleSettings {
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(15 * 60),
             free_failures_of_address: 50,
+            free_registrations: 20,
             forget_after: Duration::from_secs(60 * 60),
             remembered_max: 50_000,
             includes_loopback: false,

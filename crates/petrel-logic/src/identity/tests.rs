@@ -9,6 +9,7 @@ use super::*;
 
 const NOW_MS: u64 = 1_800_000_000_000;
 const MINUTE_MS: u64 = 60_000;
+const HERE: Source = Source(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
 struct World {
     store: Arc<MemoryStore>,
@@ -43,7 +44,7 @@ impl World {
     }
 
     async fn register(&self, username: &str) -> LoggedIn {
-        self.identity.register(credentials(username)).await.unwrap()
+        self.identity.register(credentials(username), HERE).await.unwrap()
     }
 
     async fn login(&self, username: &str) -> LoggedIn {
@@ -264,7 +265,7 @@ async fn an_invite_opens_the_door_once() {
     let made = admin::create_invite(&*world.store, &*world.clock, 1, lasts).await.unwrap();
     let with = |invite: Option<&str>, name: &str| {
         let invite = invite.map(str::to_owned);
-        world.identity.register(Credentials { invite, ..credentials(name) })
+        world.identity.register(Credentials { invite, ..credentials(name) }, HERE)
     };
     for wrong in [None, Some("AAAAA-AAAAA-AAAAA-AAAAA")] {
         assert_eq!(with(wrong, "ann").await.unwrap_err().reason, ErrorReason::InvalidInvite);

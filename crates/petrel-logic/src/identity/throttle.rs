@@ -1,4 +1,4 @@
-//! How often somebody may try a password.
+//! How often somebody may try a password, or register.
 //!
 //! What is slowed down is an address, and an address together with an account; never an
 //! account by itself, or anybody could lock its owner out by failing on purpose. After
@@ -6,6 +6,9 @@
 //! wait is refused without looking at the password. A success clears the pair, so that an
 //! owner who mistyped is free again, but not the address, or an attacker could clear it
 //! with an account of their own.
+//!
+//! Registering is slowed down by address alone: some users in a row cost nothing, as when a
+//! class signs up, and then each further one doubles the wait.
 //!
 //! Memory is bounded: beyond the limit the entry used longest ago is forgotten. An IPv6
 //! address counts as its /64, which is what one customer gets.
@@ -40,12 +43,19 @@ pub(super) struct Throttle {
     settings: ThrottleSettings,
     pairs: LruCache<Pair, Failures>,
     addresses: LruCache<IpAddr, Failures>,
+    /// Not of failures, but of users who came from there.
+    registrations: LruCache<IpAddr, Failures>,
 }
 
 impl Throttle {
     pub(super) fn new(settings: ThrottleSettings) -> Self {
         let room = NonZeroUsize::new(settings.remembered_max).unwrap_or(NonZeroUsize::MIN);
-        Self { pairs: LruCache::new(room), addresses: LruCache::new(room), settings }
+        Self {
+            pairs: LruCache::new(room),
+            addresses: LruCache::new(room),
+            registrations: LruCache::new(room),
+            settings,
+        }
     }
 
     /// Begins a try, which counts as a failure until [`succeeded`](Self::succeeded): so
@@ -58,16 +68,25 @@ impl Throttle {
     ) -> Result<(), Duration> {
         let Some(address) = self.throttled(source) else { return Ok(()) };
         let pair = pair(address, account);
-        let known = [self.pairs.get(&pair), self.addresses.get(&address)];
-        let free_from = known.into_iter().flatten().map(|failures| failures.free_from).max();
-        if let Some(wait_ms) = free_from.and_then(|free| free.get().checked_sub(now.get()))
-            && wait_ms > 0
-        {
-            return Err(Duration::from_millis(wait_ms));
-        }
+        wait(self.pairs.get(&pair), now)?;
+        wait(self.addresses.get(&address), now)?;
         let settings = &self.settings;
         fail(&mut self.pairs, pair, settings.free_failures, settings, now);
         fail(&mut self.addresses, address, settings.free_failures_of_address, settings, now);
+        Ok(())
+    }
+
+    /// Begins to register somebody, which counts whatever comes of it. An error is how long
+    /// to wait.
+    pub(super) fn begin_registration(
+        &mut self,
+        source: Source,
+        now: TimestampMs,
+    ) -> Result<(), Duration> {
+        let Some(address) = self.throttled(source) else { return Ok(()) };
+        wait(self.registrations.get(&address), now)?;
+        let settings = &self.settings;
+        fail(&mut self.registrations, address, settings.free_registrations, settings, now);
         Ok(())
     }
 
@@ -88,6 +107,15 @@ impl Throttle {
         let address = address.to_canonical();
         let exempt = address.is_loopback() && !self.settings.includes_loopback;
         (!exempt).then(|| network_of(address))
+    }
+}
+
+/// Refuses until it is free.
+fn wait(failures: Option<&Failures>, now: TimestampMs) -> Result<(), Duration> {
+    let free_from = failures.map_or(TimestampMs::default(), |failures| failures.free_from);
+    match free_from.get().saturating_sub(now.get()) {
+        0 => Ok(()),
+        wait_ms => Err(Duration::from_millis(wait_ms)),
     }
 }
 
@@ -210,6 +238,24 @@ mod tests {
         assert!(throttle.begin(owner, "ben", at(0)).is_err());
         for _ in 0..6 {
             assert_eq!(throttle.begin(owner, "ben", at(3600)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn registering_is_slowed_down_by_address_and_nothing_else_is() {
+        let mut throttle = throttle();
+        let (school, other) = (source("192.0.2.1"), source("192.0.2.2"));
+        for _ in 0..=ThrottleSettings::default().free_registrations {
+            assert_eq!(throttle.begin_registration(school, at(0)), Ok(()));
+        }
+        assert_eq!(throttle.begin_registration(school, at(0)), Err(Duration::from_secs(1)));
+        assert_eq!(throttle.begin_registration(school, at(1)), Ok(()));
+        assert_eq!(throttle.begin_registration(school, at(1)), Err(Duration::from_secs(2)));
+        assert_eq!(throttle.begin_registration(other, at(1)), Ok(()));
+        assert_eq!(throttle.begin(school, "ann", at(1)), Ok(()));
+        // An hour later it begins anew.
+        for _ in 0..10 {
+            assert_eq!(throttle.begin_registration(school, at(3602)), Ok(()));
         }
     }
 

@@ -6,6 +6,7 @@ use petrel_store::ConversationKind;
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{ConversationId, UserId};
 
+use super::content::pair_of;
 use super::draft::Draft;
 use super::recent::MessageKey;
 use crate::Refusal;
@@ -50,7 +51,17 @@ impl Draft<'_> {
                 Ok(known.copied())
             }
             Destination::Conversation(conversation) => Ok(Some(conversation)),
-            Destination::NewGroup => {
+            Destination::Pair(to) if to == actor => Err(Refusal::new(
+                ErrorReason::CannotSendToSelf,
+                "that takes another user: `user` is yourself",
+            )),
+            Destination::Pair(to) => {
+                if self.lookups.unknown_users.contains(&to) {
+                    return Err(self.unknown_user(to));
+                }
+                Ok(self.memory.by_kind.get(&pair_of(actor, to)).copied())
+            }
+            Destination::NewGroup | Destination::Own => {
                 let kind = ConversationKind::Personal { user: actor };
                 Ok(self.memory.by_kind.get(&kind).copied())
             }

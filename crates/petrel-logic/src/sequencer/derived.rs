@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use petrel_protocol::frame::Change;
 use petrel_store::{ConversationKind, Derivation, DerivationId};
 use petrel_types::{ConversationId, Seq, UserId};
 
@@ -38,7 +39,15 @@ impl Draft<'_> {
         self.batch.settled.push(id);
         match Notice::decode(notice) {
             Ok(notice) => {
+                let contact = match &notice.change {
+                    Change::ContactChanged { contact, .. } => Some(contact),
+                    _ => None,
+                };
                 let timeline = self.find_or_begin(ConversationKind::Personal { user });
+                let rev = Seq::new(id.number >> DERIVATION_BITS);
+                if contact.is_some_and(|contact| !self.tell_contact(timeline, rev, contact)) {
+                    return;
+                }
                 self.tell(
                     timeline,
                     NewEntry {

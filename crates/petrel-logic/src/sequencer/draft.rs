@@ -11,6 +11,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use petrel_log::{Command, Request, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_store::{
@@ -28,6 +29,8 @@ use super::said::{Appended, Decisions};
 use super::{Memory, Rules, refuse};
 use crate::Refusal;
 use crate::event::EventBody;
+use crate::own::Own;
+use crate::pair::Pair;
 use crate::profile::Profile;
 use crate::view::{Envelope, frame};
 
@@ -44,6 +47,8 @@ pub(super) struct Draft<'a> {
     changed: HashMap<(ConversationId, UserId), usize>,
     /// Who went in this batch, and may come again.
     pub(super) departed: HashMap<(ConversationId, UserId), Membership>,
+    /// The entries of lists that changed, by where they are in `batch.entries`.
+    pub(super) entries: HashMap<(ConversationId, u8, u64), usize>,
     pub(super) settled: HashSet<DerivationId>,
     /// Commands of this batch by their senders' names, by where they are in `decisions`.
     pub(super) named: HashMap<MessageKey, usize>,
@@ -81,6 +86,7 @@ impl<'a> Draft<'a> {
             moved: HashMap::new(),
             changed: HashMap::new(),
             departed: HashMap::new(),
+            entries: HashMap::new(),
             settled: HashSet::new(),
             named: HashMap::new(),
             decisions: Decisions::default(),
@@ -138,6 +144,10 @@ impl<'a> Draft<'a> {
         let slot = match kind {
             ConversationKind::Single { low, high } => Slot::of_pair(low, high),
             ConversationKind::Personal { user } => Slot::of_pair(user, user),
+            ConversationKind::Pair { low, high } => {
+                self.memory.strangers.pop(&(low, high));
+                Slot::of_pair(low, high)
+            }
             ConversationKind::Group => unreachable!("groups are not found by their kind"),
         };
         let id = self.begin(slot, kind, Profile::default());
@@ -157,9 +167,9 @@ impl<'a> Draft<'a> {
         let stored = match kind {
             ConversationKind::Group => profile.encode(),
             // Nothing is known of it that its kind does not say.
-            ConversationKind::Single { .. } | ConversationKind::Personal { .. } => {
-                Default::default()
-            }
+            ConversationKind::Single { .. }
+            | ConversationKind::Personal { .. }
+            | ConversationKind::Pair { .. } => Default::default(),
         };
         self.batch.conversations.push(NewConversation { id, kind, profile: stored });
         self.memory.remember(Model::begin(id, kind, profile));
@@ -198,9 +208,10 @@ impl<'a> Draft<'a> {
         let now = self.now;
         let body_hash = match &body {
             EventBody::Message(message) => Some(hash_of(&message.body)),
-            EventBody::Change(_) => None,
+            EventBody::Change(_) | EventBody::Contact(_) => None,
         };
         let is_message = body_hash.is_some();
+        let is_private = body.is_private();
         let payload = body.encode();
         let model = self.model(conversation).expect("decisions are about loaded conversations");
         model.head = Head {
@@ -239,6 +250,7 @@ impl<'a> Draft<'a> {
             timestamp: now,
             body_hash,
             founded,
+            is_private,
             event_index: self.batch.events.len() as u64 - 1,
             frame: frame(&about, envelope, body),
             recipients,
@@ -325,10 +337,28 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn set_profile(&mut self, conversation: ConversationId, profile: Profile) {
-        let update = ProfileUpdate { conversation, profile: profile.encode() };
+        self.store_profile(conversation, profile.encode());
         if let Some(model) = self.model(conversation) {
             model.profile = profile;
         }
+    }
+
+    pub(super) fn set_pair(&mut self, conversation: ConversationId, pair: Pair) {
+        self.store_profile(conversation, pair.encode());
+        if let Some(model) = self.model(conversation) {
+            model.pair = Some(Box::new(pair));
+        }
+    }
+
+    pub(super) fn set_own(&mut self, conversation: ConversationId, own: Own) {
+        self.store_profile(conversation, own.encode());
+        if let Some(model) = self.model(conversation) {
+            model.own = Some(Box::new(own));
+        }
+    }
+
+    fn store_profile(&mut self, conversation: ConversationId, profile: Bytes) {
+        let update = ProfileUpdate { conversation, profile };
         let profiles = &mut self.batch.profiles;
         match profiles.iter_mut().find(|known| known.conversation == conversation) {
             Some(known) => *known = update,

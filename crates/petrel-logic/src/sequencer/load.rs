@@ -4,14 +4,21 @@
 
 use std::collections::{HashMap, HashSet};
 
-use petrel_log::{Command, Content, Destination, LoggedCommand, Request, SendRequest};
+use bytes::Bytes;
+use petrel_log::{Command, Content, Destination, GroupChange, LoggedCommand, Request, SendRequest};
+use petrel_protocol::frame::Change;
 use petrel_store::{ConversationKind, DerivationId, StoreError, StoredEvent};
 use petrel_types::{ConversationId, Seq, UserId};
 
+use super::content::pair_of;
 use super::model::{Membership, Model};
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
 use crate::event::EventBody;
+use crate::lists::{JOIN_REQUESTS, KNOWN};
+use crate::notice::Notice;
+use crate::pair::Pair;
+use crate::view::peer_of;
 
 /// What had to be looked up for one batch only.
 #[derive(Default)]
@@ -24,6 +31,13 @@ pub(super) struct Lookups {
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
     /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
+    /// What users are to each other, as the first of them who acts and the other, where that
+    /// is decided by another sequencer.
+    pub(super) pairs: HashMap<(UserId, UserId), Pair>,
+    /// Entries of lists, where there are any.
+    pub(super) entries: HashMap<(ConversationId, u8, u64), Bytes>,
+    /// Codes that lead somewhere already.
+    pub(super) taken_codes: HashSet<String>,
     /// Derivations that are still to be carried out.
     pub(super) unsettled: HashSet<DerivationId>,
     /// The fault `membership-outside-sequencer`: who was a member when the batch began.
@@ -50,11 +64,14 @@ impl Sequencer {
                 Request::Trim { conversation, .. } => {
                     self.load_conversation(*conversation).await?;
                 }
-                Request::Derived { home, number, user, .. } => {
+                Request::Derived { home, number, user, notice } => {
                     let id = DerivationId { home: *home, number: *number };
                     if self.store.is_unsettled(id).await? {
                         lookups.unsettled.insert(id);
-                        self.load_kind(ConversationKind::Personal { user: *user }).await?;
+                        let kind = ConversationKind::Personal { user: *user };
+                        if let Some(timeline) = self.load_kind(kind).await? {
+                            self.load_contact(timeline, notice, &mut lookups).await?;
+                        }
                     }
                 }
             }
@@ -76,6 +93,7 @@ impl Sequencer {
                 if found.is_none() {
                     self.load_user(to, lookups).await?;
                 }
+                self.load_pair(command.actor, to).await?;
                 found
             }
             Destination::Conversation(conversation) => {
@@ -89,43 +107,75 @@ impl Sequencer {
                 }
                 Some(conversation)
             }
-            Destination::NewGroup => {
+            Destination::Pair(to) => {
+                let found = self.load_pair(command.actor, to).await?;
+                if found.is_none() {
+                    self.load_user(to, lookups).await?;
+                }
+                found
+            }
+            Destination::NewGroup | Destination::Own => {
                 self.load_kind(ConversationKind::Personal { user: command.actor }).await?
             }
         };
         if let Some(conversation) = conversation {
             // Only messages are sent so often that the store is spared; everything else
             // is recognised as a retry whether it says so or not.
-            let is_message = matches!(send.content, Content::Text(_));
+            let is_message = send.content.is_message();
             if send.retry || !is_message || earlier == Earlier::OfAll {
                 self.load_earlier(conversation, command.actor, send, lookups).await?;
             }
-            self.load_for_content(conversation, &send.content, lookups).await?;
+            self.load_for_content(command.actor, conversation, &send.content, lookups).await?;
         }
-        if let Content::CreateGroup { members, .. } = &send.content {
-            for user in members {
-                self.load_user(*user, lookups).await?;
+        match &send.content {
+            Content::CreateGroup { members, .. } => {
+                for user in members {
+                    self.load_user(*user, lookups).await?;
+                    self.load_foreign_pair(command.actor, *user, lookups).await?;
+                }
             }
+            Content::Settings { friend_code: Some(code), .. }
+            | Content::ChangeGroup(GroupChange { new_code: code, .. }) => {
+                let holder = self.store.code_holder(code).await?;
+                lookups.taken_codes.extend(holder.map(|_| code.clone()));
+            }
+            _ => {}
         }
         Ok(())
     }
 
     async fn load_for_content(
         &mut self,
+        actor: UserId,
         conversation: ConversationId,
         content: &Content,
         lookups: &mut Lookups,
     ) -> Result<(), StoreError> {
         match content {
-            Content::Recall { target } | Content::Edit { target, .. } => {
+            Content::Recall { target } => self.load_target(conversation, *target, lookups).await,
+            Content::Edit { target, .. } => {
+                let model = self.memory.conversations.peek(&conversation);
+                if let Some(peer) = model.and_then(|it| peer_of(&it.conversation, actor)) {
+                    self.load_pair(actor, peer).await?;
+                }
                 self.load_target(conversation, *target, lookups).await
             }
             Content::AddMembers(users) => {
                 for user in users {
                     self.load_user(*user, lookups).await?;
                     self.load_former(conversation, *user, lookups).await?;
+                    self.load_foreign_pair(actor, *user, lookups).await?;
+                    self.load_entry(conversation, JOIN_REQUESTS, *user, lookups).await?;
                 }
                 Ok(())
+            }
+            Content::Join { .. } => {
+                self.load_former(conversation, actor, lookups).await?;
+                self.load_entry(conversation, JOIN_REQUESTS, actor, lookups).await
+            }
+            Content::AnswerJoin { user, .. } => {
+                self.load_former(conversation, *user, lookups).await?;
+                self.load_entry(conversation, JOIN_REQUESTS, *user, lookups).await
             }
             _ => Ok(()),
         }
@@ -144,6 +194,7 @@ impl Sequencer {
             (None, ConversationKind::Personal { user }) => {
                 self.store.personal_timeline(user).await?
             }
+            (None, ConversationKind::Pair { low, high }) => self.store.pair(low, high).await?,
             (None, ConversationKind::Group) => None,
         };
         if let Some(conversation) = known {
@@ -151,6 +202,70 @@ impl Sequencer {
             self.load_conversation(conversation).await?;
         }
         Ok(known)
+    }
+
+    /// Brings what two users are to each other into memory, where it stays: the store is
+    /// asked once for each pair that the memory has room for, also if it knows nothing.
+    async fn load_pair(
+        &mut self,
+        one: UserId,
+        other: UserId,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        let users = (one.min(other), one.max(other));
+        if one == other || self.memory.strangers.get(&users).is_some() {
+            return Ok(None);
+        }
+        let found = self.load_kind(pair_of(one, other)).await?;
+        if found.is_none() {
+            self.memory.strangers.put(users, ());
+        }
+        Ok(found)
+    }
+
+    /// Looks up what two users are to each other whose pair may be another sequencer's.
+    async fn load_foreign_pair(
+        &self,
+        actor: UserId,
+        other: UserId,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        if lookups.pairs.contains_key(&(actor, other)) {
+            return Ok(());
+        }
+        if let Some(pair) = self.store.pair(actor, other).await?
+            && let Some(summary) = self.store.summary(pair).await?
+        {
+            lookups.pairs.insert((actor, other), Pair::decode(&summary.profile)?);
+        }
+        Ok(())
+    }
+
+    /// Loads what a user was told last of another, if this is to tell of the other again.
+    async fn load_contact(
+        &self,
+        timeline: ConversationId,
+        notice: &[u8],
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        if let Ok(Notice { change: Change::ContactChanged { contact, .. }, .. }) =
+            Notice::decode(notice)
+        {
+            self.load_entry(timeline, KNOWN, contact.user, lookups).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_entry(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        user: UserId,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let key = user.get();
+        let known = self.store.entry(conversation, list, key).await?;
+        lookups.entries.extend(known.map(|known| ((conversation, list, key), known)));
+        Ok(())
     }
 
     async fn load_conversation(&mut self, conversation: ConversationId) -> Result<(), StoreError> {

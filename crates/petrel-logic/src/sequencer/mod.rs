@@ -65,6 +65,8 @@ pub struct Rules {
     /// Users from there on exist without being stored: registration is closed, and an
     /// external issuer's own ids are trusted as they are.
     pub unstored_local_users: bool,
+    /// Only friends can send each other messages.
+    pub chats_need_friendship: bool,
 }
 
 /// What became of a batch, to be told in this order.
@@ -114,6 +116,9 @@ pub struct Sequencer {
 /// store.
 struct Memory {
     conversations: LruCache<ConversationId, Model>,
+    /// Pairs of users, the smaller id first, whose timeline has not begun: they are nothing
+    /// to each other, and the store need not be asked again for each message.
+    strangers: LruCache<(UserId, UserId), ()>,
     /// The members of all of `conversations`.
     members: usize,
     /// Conversations that exist once for their users.
@@ -162,6 +167,7 @@ impl Sequencer {
             owner_epoch: claim.owner_epoch,
             memory: Memory {
                 conversations: LruCache::new(CONVERSATIONS_CACHED_MAX),
+                strangers: LruCache::new(CONVERSATIONS_CACHED_MAX),
                 members: 0,
                 by_kind: LruCache::new(CONVERSATIONS_CACHED_MAX),
                 recent,
@@ -329,6 +335,9 @@ fn trace(effect: &Effect) {
         ServerFrame::Ack(ServerAck::Saved(ack)) => tracing::debug!(
             request = %origin, conversation = %ack.conversation_id, seq = %ack.msg_seq, "stored"
         ),
+        ServerFrame::Ack(ServerAck::Done(ack)) => {
+            tracing::debug!(request = %origin, name = ack.client_msg_id.as_str(), "stored");
+        }
         ServerFrame::Error(error) => {
             tracing::debug!(request = %origin, reason = error.reason.as_str(), "refused");
         }

@@ -9,6 +9,8 @@ use petrel_store::{
 };
 use petrel_types::{ConversationId, Seq, UserId};
 
+use crate::own::Own;
+use crate::pair::Pair;
 use crate::profile::{Attributes, Profile};
 
 /// A conversation.
@@ -17,7 +19,12 @@ pub(super) struct Model {
     pub(super) conversation: Conversation,
     pub(super) head: Head,
     pub(super) trimmed_before: Seq,
+    /// Of a group.
     pub(super) profile: Profile,
+    /// Of a pair.
+    pub(super) pair: Option<Box<Pair>>,
+    /// Of a personal timeline.
+    pub(super) own: Option<Box<Own>>,
     /// Everybody who is in it, by user id.
     members: Vec<Membership>,
     /// The same, as the list that frames are delivered to; made when it is wanted.
@@ -42,7 +49,7 @@ impl Model {
             ConversationKind::Single { low: user, .. } | ConversationKind::Personal { user } => {
                 vec![user]
             }
-            ConversationKind::Group => Vec::new(),
+            ConversationKind::Group | ConversationKind::Pair { .. } => Vec::new(),
         };
         let member = |user| Membership {
             user,
@@ -55,6 +62,8 @@ impl Model {
             head: Head::default(),
             trimmed_before: Seq::new(1),
             profile,
+            pair: None,
+            own: None,
             members: users.into_iter().map(member).collect(),
             everybody: None,
         }
@@ -63,11 +72,21 @@ impl Model {
     /// As it is stored.
     pub(super) fn load(state: ConversationState) -> Result<Self, StoreError> {
         let ConversationState { summary, members } = state;
+        let stored = &summary.profile;
+        let (mut profile, mut pair, mut own) = (Profile::default(), None, None);
+        match summary.conversation.kind {
+            ConversationKind::Group => profile = Profile::decode(stored)?,
+            ConversationKind::Pair { .. } => pair = Some(Box::new(Pair::decode(stored)?)),
+            ConversationKind::Personal { .. } => own = Some(Box::new(Own::decode(stored)?)),
+            ConversationKind::Single { .. } => {}
+        }
         Ok(Self {
             conversation: summary.conversation,
             head: summary.head,
             trimmed_before: summary.trimmed_before,
-            profile: Profile::decode(&summary.profile)?,
+            profile,
+            pair,
+            own,
             members: members.into_iter().map(Membership::load).collect::<Result<_, _>>()?,
             everybody: None,
         })

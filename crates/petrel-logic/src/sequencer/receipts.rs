@@ -88,7 +88,9 @@ fn receipt_recipients(model: &Model, actor: UserId, kind: ReceiptKind) -> Arc<[U
         ConversationKind::Single { low, high } => {
             Some(if low == actor { high } else { low }).filter(|peer| *peer != actor)
         }
-        ConversationKind::Group | ConversationKind::Personal { .. } => None,
+        ConversationKind::Group
+        | ConversationKind::Personal { .. }
+        | ConversationKind::Pair { .. } => None,
     };
     own.into_iter().chain(peer).collect()
 }

@@ -36,6 +36,8 @@ pub(super) struct Remembered {
     pub(super) body_hash: Option<u64>,
     /// The group that it founded.
     pub(super) founded: Option<ConversationId>,
+    /// Who asked is not told where it is.
+    pub(super) is_private: bool,
 }
 
 /// Recent messages, bounded in bytes.
@@ -49,7 +51,9 @@ pub(super) struct RecentMessages {
 
 impl Remembered {
     pub(super) fn of(event: &StoredEvent) -> Self {
-        let (body_hash, founded) = match EventBody::decode(&event.payload) {
+        let body = EventBody::decode(&event.payload);
+        let is_private = body.as_ref().is_ok_and(EventBody::is_private);
+        let (body_hash, founded) = match body {
             Ok(EventBody::Message(message)) if message.rev.is_none() => {
                 (Some(hash_of(&message.body)), None)
             }
@@ -58,7 +62,8 @@ impl Remembered {
             }
             _ => (None, None),
         };
-        Self { row: event.row, seq: event.seq, timestamp: event.timestamp, body_hash, founded }
+        let StoredEvent { row, seq, timestamp, .. } = *event;
+        Self { row, seq, timestamp, body_hash, founded, is_private }
     }
 }
 
@@ -124,6 +129,7 @@ mod tests {
             timestamp: TimestampMs::new(1),
             body_hash: None,
             founded: None,
+            is_private: false,
         };
         for number in 0..1000 {
             recent.insert(key(number), message);

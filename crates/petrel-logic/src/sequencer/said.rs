@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use petrel_log::Origin;
 use petrel_protocol::frame::{
-    Durability, ReceiptAck, ReceiptKind, SavedAck, ServerAck, ServerFrame,
+    DoneAck, Durability, ReceiptAck, ReceiptKind, SavedAck, ServerAck, ServerFrame,
 };
 use petrel_types::{ConversationId, RowId, Seq, SessionId, TimestampMs, UserId};
 
@@ -34,6 +34,8 @@ pub(super) struct Appended {
     /// What tells whether a retry says the same.
     pub(super) body_hash: Option<u64>,
     pub(super) founded: Option<ConversationId>,
+    /// Who asked is not one of those who see it, and is not told its place.
+    pub(super) is_private: bool,
     /// Where it is in the batch.
     pub(super) event_index: u64,
     /// How it is shown, but for its row.
@@ -137,32 +139,36 @@ impl Decisions {
         let mut effects = Vec::with_capacity(self.said.len() * 2 + self.receipts.len());
         let mut events: Vec<_> = self.appended.into_iter().map(Some).collect();
         // Acks to duplicates need an event after its delivery has taken its frame away.
-        let mut acks: HashMap<usize, SavedAck> = HashMap::new();
+        let mut acks: HashMap<usize, (SavedAck, bool)> = HashMap::new();
         for said in &self.said {
             if let Said::DuplicateInBatch { event, .. } = said
                 && let Some(appended) = &events[*event]
             {
-                acks.insert(*event, appended.ack(row(appended)));
+                acks.insert(*event, (appended.ack(row(appended)), appended.is_private));
             }
         }
         for said in self.said {
             match said {
                 Said::Saved { origin, event } => {
                     let event = events[event].take().expect("an event is said once");
-                    effects.push(answer(origin, event.ack(row(&event))));
-                    effects.push(event.delivery());
+                    effects.push(answer(origin, event.ack(row(&event)), event.is_private));
+                    if !event.recipients.is_empty() {
+                        effects.push(event.delivery());
+                    }
                 }
                 Said::Told { event } => {
                     let event = events[event].take().expect("an event is said once");
                     effects.push(event.delivery());
                 }
                 Said::DuplicateInBatch { origin, event, body_differs } => {
-                    let ack = acks[&event].clone();
-                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
+                    let (ack, is_private) = acks[&event].clone();
+                    let ack = SavedAck { duplicate: true, body_differs, ..ack };
+                    effects.push(answer(origin, ack, is_private));
                 }
                 Said::Duplicate { origin, key, earlier, body_differs } => {
                     let ack = saved(&key, earlier.row, earlier.seq, earlier.timestamp);
-                    effects.push(answer(origin, SavedAck { duplicate: true, body_differs, ..ack }));
+                    let ack = SavedAck { duplicate: true, body_differs, ..ack };
+                    effects.push(answer(origin, ack, earlier.is_private));
                 }
                 Said::Final(effect) => effects.push(effect),
             }
@@ -181,6 +187,7 @@ impl Appended {
             timestamp: self.timestamp,
             body_hash: self.body_hash,
             founded: self.founded,
+            is_private: self.is_private,
         }
     }
 
@@ -226,6 +233,12 @@ fn saved(key: &MessageKey, row: RowId, seq: Seq, timestamp: TimestampMs) -> Save
     }
 }
 
-fn answer(origin: Origin, ack: SavedAck) -> Effect {
-    Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) }
+fn answer(origin: Origin, ack: SavedAck, is_private: bool) -> Effect {
+    let ack = if is_private {
+        let SavedAck { client_msg_id, ts, duplicate, .. } = ack;
+        ServerAck::Done(DoneAck { ack_type: Default::default(), client_msg_id, ts, duplicate })
+    } else {
+        ServerAck::Saved(ack)
+    };
+    Effect::Answer { origin, frame: Some(ServerFrame::Ack(ack)) }
 }

@@ -1,6 +1,8 @@
 //! The sequencer over a store in memory, without a network.
 
+mod contact;
 mod group;
+mod group_settings;
 mod message;
 mod order;
 
@@ -18,7 +20,8 @@ use super::*;
 const ALICE: UserId = UserId::new(1);
 const BOB: UserId = UserId::new(2);
 const MALLORY: UserId = UserId::new(3);
-const EXTERNAL: Rules = Rules { external_users: true, unstored_local_users: false };
+const EXTERNAL: Rules =
+    Rules { external_users: true, unstored_local_users: false, chats_need_friendship: false };
 
 struct Fixture {
     sequencer: Sequencer,

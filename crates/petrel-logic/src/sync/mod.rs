@@ -3,22 +3,23 @@
 //! Reads only, each authorised by membership.
 
 mod pages;
-mod token;
 
 use std::sync::Arc;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    Conversation as ConversationRequest, ConversationState, Events, Pull, ServerFrame, StateMember,
-    Sync, SyncConversation, SyncState,
+    Conversation as ConversationRequest, ConversationState, Events, GroupRequestState,
+    GroupRequests, JoinRequest, Pull, Role, ServerFrame, StateMember, Sync, SyncConversation,
+    SyncState,
 };
-use petrel_store::{Conversation, ConversationKind, Member, Store, StoreError, SyncEntry};
+use petrel_protocol::token::{SyncPass, SyncToken};
+use petrel_store::{Conversation, ConversationKind, Entry, Member, Store, StoreError, SyncEntry};
 use petrel_types::limits::{PULL_EVENTS_MAX, STATE_MEMBERS_MAX, SYNC_CONVERSATIONS_MAX};
 use petrel_types::{ConversationId, RowId, Seq, UserId};
 
-use self::token::{Pass, SyncToken};
 use crate::Refusal;
 use crate::access::Access;
+use crate::lists::{JOIN_REQUESTS, ListedRequest};
 use crate::profile::{Attributes, Profile};
 use crate::refusal::not_a_member;
 use crate::view::{frame_of, kind_of, peer_of};
@@ -44,7 +45,7 @@ impl Catchup {
     /// is under way is pushed now and told again by the next sync.
     pub async fn sync(&self, user: UserId, request: &Sync) -> Result<SyncState, Refusal> {
         let epoch = self.store.epoch();
-        let given = request.token.as_deref().map(SyncToken::decode).transpose()?;
+        let given = request.token.as_deref().map(read_token).transpose()?;
         let resync = given.is_some_and(|token| token.epoch != epoch);
         let start = SyncToken { epoch, since: RowId::new(0), pass: None };
         let token = given.filter(|token| token.epoch == epoch).unwrap_or(start);
@@ -57,7 +58,7 @@ impl Catchup {
         let until = token.pass.map_or(page.last_row, |pass| pass.until);
         let next = match page.entries.last() {
             Some(last) if page.more => {
-                SyncToken { pass: Some(Pass { until, before: last.stamp }), ..token }
+                SyncToken { pass: Some(SyncPass { until, before: last.stamp }), ..token }
             }
             _ => SyncToken { epoch, since: until, pass: None },
         };
@@ -105,8 +106,9 @@ impl Catchup {
         let summary = page.summary;
         let profile = group_profile(&summary.conversation, &summary.profile)?;
         let member = |member: &Member| {
-            let role = Attributes::decode(&member.attributes).map_err(of_store)?.role;
-            Ok(StateMember { user: member.user, role })
+            let attributes = Attributes::decode(&member.attributes).map_err(of_store)?;
+            let Attributes { role, nickname, muted_until: muted_until_ts } = attributes;
+            Ok(StateMember { user: member.user, role, nickname, muted_until_ts })
         };
         Ok(ConversationState {
             conversation_id: id,
@@ -114,9 +116,48 @@ impl Catchup {
             as_of_seq: summary.head.seq,
             trimmed_before: summary.trimmed_before,
             title: profile.as_ref().map(|profile| profile.title.clone()),
-            history: profile.map(|profile| profile.history),
+            history: profile.as_ref().map(|profile| profile.history),
+            group: profile.map(|profile| profile.info),
             member_count: summary.member_count,
             members: page.members.iter().map(member).collect::<Result<_, Refusal>>()?,
+            more: page.more,
+        })
+    }
+
+    /// A page of those who wait to be let into a group, for its owner and admins.
+    pub async fn requests(
+        &self,
+        user: UserId,
+        request: &GroupRequests,
+    ) -> Result<GroupRequestState, Refusal> {
+        let GroupRequests { group_id, users_after, limit } = *request;
+        let member = self.member(user, group_id).await?;
+        if !member.is_present() {
+            return Err(not_a_member());
+        }
+        if Attributes::decode(&member.attributes).map_err(of_store)?.role < Role::Admin {
+            return Err(Refusal::new(
+                ErrorReason::NotAllowed,
+                "only the owner and admins of the group may see who asks to join",
+            ));
+        }
+        let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, STATE_MEMBERS_MAX);
+        let after = users_after.map(UserId::get);
+        let page = self.store.entries_after(group_id, JOIN_REQUESTS, after, limit).await;
+        let page = page.map_err(of_store)?;
+        let request = |entry: &Entry| {
+            let ListedRequest { message, ts } = ListedRequest::decode(&entry.value)?;
+            Ok(JoinRequest { user: UserId::new(entry.key), message, ts })
+        };
+        Ok(GroupRequestState {
+            group_id,
+            as_of_seq: page.head.seq,
+            requests: page
+                .entries
+                .iter()
+                .map(request)
+                .collect::<Result<_, _>>()
+                .map_err(of_store)?,
             more: page.more,
         })
     }
@@ -261,6 +302,15 @@ impl Catchup {
     }
 }
 
+fn read_token(text: &str) -> Result<SyncToken, Refusal> {
+    SyncToken::decode(text).ok_or_else(|| {
+        Refusal::new(
+            ErrorReason::BadSyncToken,
+            "this sync token was not made by this system; sync without one",
+        )
+    })
+}
+
 fn of_store(error: StoreError) -> Refusal {
     Refusal::of_store(&error)
 }
@@ -286,6 +336,7 @@ fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Ref
         peer_read_seq: entry.peer.map(|peer| peer.read),
         peer_delivered_seq: entry.peer.map(|peer| peer.delivered),
         unread: total.saturating_sub(entry.read_message_number.get()),
+        unread_mentions: entry.mentions,
         ts: entry.timestamp,
     })
 }
@@ -293,7 +344,9 @@ fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Ref
 fn group_profile(conversation: &Conversation, stored: &[u8]) -> Result<Option<Profile>, Refusal> {
     match conversation.kind {
         ConversationKind::Group => Profile::decode(stored).map(Some).map_err(of_store),
-        ConversationKind::Single { .. } | ConversationKind::Personal { .. } => Ok(None),
+        ConversationKind::Single { .. }
+        | ConversationKind::Personal { .. }
+        | ConversationKind::Pair { .. } => Ok(None),
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    Change, Conversation, ConversationState, Events, Pull, Sync, SyncConversation,
+    Change, Conversation, ConversationState, Events, GroupRequests, Pull, Role, Sync,
+    SyncConversation,
 };
 use petrel_store::{Store, StoredEvent};
 use petrel_types::{ConversationId, Seq, UserId};
@@ -106,6 +107,7 @@ impl World {
             self.devices[index].catch_up(&catchup).await?;
         }
         self.devices[index].fetch_states(&catchup).await?;
+        self.compare_contacts(index).await?;
         self.note(|| format!("device {index} is compared"));
         let device = &self.devices[index];
         let user = device.user;
@@ -175,8 +177,25 @@ impl World {
         })
     }
 
+    /// Who waits to be let in is told to those who may let others in, and to nobody else.
+    async fn check_requests(&self, id: ConversationId, timeline: &Timeline) -> Result<()> {
+        for user in (1..=USERS).map(UserId::new) {
+            let request = GroupRequests { group_id: id, users_after: None, limit: Some(200) };
+            let answer = self.server.catchup.requests(user, &request).await;
+            let is_group = timeline.kind == petrel_store::ConversationKind::Group;
+            let is_steward = timeline.roles.get(&user) > Some(&Role::Member);
+            ensure!(answer.is_ok() == (is_group && is_steward), "requests of {id}: {answer:?}");
+            if let Ok(answer) = answer {
+                let told = answer.requests.into_iter().map(|it| (it.user, (it.message, it.ts)));
+                ensure!(told.eq(timeline.waiting.clone()), "who waits differs: {id}");
+            }
+        }
+        Ok(())
+    }
+
     /// What the store holds of a timeline is what the ledger says.
     async fn check_timeline(&self, id: ConversationId, timeline: &Timeline) -> Result<()> {
+        self.check_requests(id, timeline).await?;
         let page = self.server.memory.events_after(id, Seq::ZERO, u32::MAX).await?;
         let kept = timeline.trimmed_before..timeline.head() + 1;
         let seqs = page.events.iter().map(|event: &StoredEvent| event.seq.get());
@@ -245,6 +264,12 @@ fn compare_summary(
     if copy.from <= told.read_seq.get() + 1 {
         let unread = copy.unread(user, timeline.trimmed_before);
         ensure!(unread == told.unread, "unread differs: {unread} and {}", told.unread);
+        let named = copy.unread_mentions(user, timeline.trimmed_before).min(100);
+        ensure!(
+            told.left || named == told.unread_mentions,
+            "mentions differ: {named} and {}",
+            told.unread_mentions
+        );
     }
     let left = copy.is_group && !copy.present;
     ensure!(left == told.left, "left differs: {left} and {}", told.left);
@@ -257,6 +282,12 @@ fn compare_group(copy: &Copy, told: &SyncConversation, fetched: &ConversationSta
     };
     let members = fetched.members.iter().map(|member| (member.user, member.role)).collect();
     ensure!(state.members == members, "members differ: {state:?} and {fetched:?}");
+    for member in &fetched.members {
+        let known = state.attributes.get(&member.user).cloned().unwrap_or_default();
+        let fetched = (member.nickname.clone(), member.muted_until_ts);
+        ensure!(known == fetched, "a member differs: {known:?} and {fetched:?}");
+    }
+    ensure!(Some(&state.info) == fetched.group.as_ref(), "infos differ: {state:?}, {fetched:?}");
     let same = Some(&state.title) == fetched.title.as_ref()
         && told.title == fetched.title
         && Some(state.history) == fetched.history

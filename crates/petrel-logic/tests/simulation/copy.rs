@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use petrel_protocol::frame::{Change, ConversationState, History, Role};
-use petrel_types::UserId;
+use petrel_protocol::frame::{Change, ConversationState, GroupInfo, History, Role};
+use petrel_types::{TimestampMs, UserId};
 
 use crate::held::{Held, What};
 
@@ -23,6 +23,8 @@ pub(crate) struct Copy {
     pub(crate) group: Group,
     /// Whether it is a group at all, which only an event, or a sync, tells.
     pub(crate) is_group: bool,
+    /// Whether it is the user's own timeline, which only an event, or a sync, tells.
+    pub(crate) is_personal: bool,
     /// Whether the user is a member now, as far as the device knows.
     pub(crate) present: bool,
 }
@@ -44,6 +46,9 @@ pub(crate) struct State {
     pub(crate) title: String,
     pub(crate) history: History,
     pub(crate) members: BTreeMap<UserId, Role>,
+    pub(crate) info: GroupInfo,
+    /// What members are called, and until when they may not speak.
+    pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
 }
 
 impl Default for Copy {
@@ -56,6 +61,7 @@ impl Default for Copy {
             wanted: 0,
             group: Group::Unknown,
             is_group: false,
+            is_personal: false,
             present: true,
         }
     }
@@ -93,6 +99,15 @@ impl Copy {
     }
 
     fn change_group(&mut self, user: UserId, seq: u64, from: UserId, change: &Change) {
+        if matches!(
+            change,
+            Change::ConversationAdded { .. }
+                | Change::ConversationRemoved { .. }
+                | Change::ContactChanged { .. }
+                | Change::SettingsChanged { .. }
+        ) {
+            self.is_personal = true;
+        }
         let joins = joins(user, from, change);
         if joins {
             (self.is_group, self.present) = (true, true);
@@ -118,7 +133,12 @@ impl Copy {
     /// A page of the members arrives.
     pub(crate) fn take_state(&mut self, user: UserId, page: ConversationState) {
         let last = page.members.last().map(|member| member.user);
-        let members = page.members.iter().map(|member| (member.user, member.role));
+        let members: Vec<_> = page.members;
+        let attributes = members
+            .iter()
+            .map(|it| (it.user, (it.nickname.clone(), it.muted_until_ts)))
+            .collect::<Vec<_>>();
+        let members = members.iter().map(|member| (member.user, member.role));
         let mut state = match std::mem::replace(&mut self.group, Group::Unknown) {
             // The title and the seq of the first page; later events say what changed.
             Group::Fetching(state, _) => state,
@@ -127,9 +147,12 @@ impl Copy {
                 title: page.title.unwrap_or_default(),
                 history: page.history.unwrap_or_default(),
                 members: BTreeMap::new(),
+                info: page.group.unwrap_or_default(),
+                attributes: BTreeMap::new(),
             },
         };
         state.members.extend(members);
+        state.attributes.extend(attributes);
         if let Some(last) = last.filter(|_| page.more) {
             self.group = Group::Fetching(state, last);
             return;
@@ -164,6 +187,14 @@ impl Copy {
         let unread = self.events.range(trimmed_before.max(read + 1)..);
         unread.filter(|(_, held)| held.message().is_some()).count() as u64
     }
+
+    /// Those among them that name a user.
+    pub(crate) fn unread_mentions(&self, user: UserId, trimmed_before: u64) -> u64 {
+        let read = self.cursors.get(&user).map_or(0, |cursors| cursors.1);
+        let unread = self.events.range(trimmed_before.max(read + 1)..);
+        let names = |held: &Held| held.message().is_some_and(|message| message.names(user));
+        unread.filter(|(_, held)| names(held)).count() as u64
+    }
 }
 
 impl State {
@@ -173,6 +204,8 @@ impl State {
             title: String::new(),
             history: History::default(),
             members: BTreeMap::new(),
+            info: GroupInfo::default(),
+            attributes: BTreeMap::new(),
         }
     }
 
@@ -190,6 +223,9 @@ impl State {
             }
             Change::MembersAdded { members: users } => {
                 members.extend(users.iter().map(|user| (*user, Role::Member)));
+                for user in users {
+                    self.attributes.remove(user);
+                }
             }
             Change::MembersRemoved { members: users } => {
                 users.iter().for_each(|user| {
@@ -210,6 +246,10 @@ impl State {
                 }
             }
             Change::TitleChanged { title } => self.title.clone_from(title),
+            Change::GroupChanged { group } => self.info = group.clone(),
+            Change::MemberChanged { user, nickname, muted_until_ts } => {
+                self.attributes.insert(*user, (nickname.clone(), *muted_until_ts));
+            }
             Change::GroupDissolved => members.clear(),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! A device: what a client program does, as docs/protocol.md tells it to.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::{Content, Destination};
@@ -12,6 +12,7 @@ use petrel_protocol::frame::{
 };
 use petrel_types::{ConversationId, Seq, SessionId, TimestampMs, UserId};
 
+use crate::contacts::ContactBook;
 use crate::copy::{Copy, Group};
 use crate::held::{Held, Message, Placed, What};
 
@@ -43,6 +44,7 @@ pub(crate) struct Device {
     pub(crate) claims: VecDeque<(ConversationId, (u64, u64))>,
     /// A new device that begins with the last page instead of the first.
     pub(crate) begins_at_the_end: bool,
+    pub(crate) contacts: ContactBook,
     sync_token: Option<String>,
     next_name: u64,
 }
@@ -60,6 +62,7 @@ impl Device {
             copies: BTreeMap::new(),
             claims: VecDeque::new(),
             begins_at_the_end: false,
+            contacts: ContactBook::default(),
             sync_token: None,
             next_name: 0,
         }
@@ -91,6 +94,9 @@ impl Device {
         for frame in std::mem::take(&mut self.inbox) {
             match frame {
                 ServerFrame::Ack(ServerAck::Saved(ack)) => self.take_ack(&ack)?,
+                ServerFrame::Ack(ServerAck::Done(ack)) => {
+                    self.unsent.retain(|unsent| unsent.name != ack.client_msg_id.as_str());
+                }
                 ServerFrame::Ack(ServerAck::Receipt(receipt)) => self.take_receipt(&receipt),
                 ServerFrame::Error(error) => self.take_error(&error),
                 frame => match Placed::of(&frame) {
@@ -121,6 +127,7 @@ impl Device {
 
     /// Forgets everything but what was never acked: a new device of the same user.
     pub(crate) fn forget(&mut self) {
+        self.contacts = ContactBook::default();
         self.copies.clear();
         self.sync_token = None;
     }
@@ -261,6 +268,15 @@ impl Device {
             Content::Text(body) => {
                 What::Message(Message { body: body.clone(), ..Message::default() })
             }
+            Content::Mention { body, users, everybody } => {
+                let mentions: BTreeSet<_> = users.iter().copied().collect();
+                What::Message(Message {
+                    body: body.clone(),
+                    mentions: mentions.into_iter().collect(),
+                    mention_all: *everybody,
+                    ..Message::default()
+                })
+            }
             Content::Recall { target: seq } => {
                 What::Change(Change::Recalled { target_seq: target(seq) })
             }
@@ -332,6 +348,7 @@ impl Device {
         let copy = self.copies.entry(id).or_default();
         copy.wanted = copy.wanted.max(state.head_seq.get());
         copy.is_group = state.kind == ConversationKind::Group;
+        copy.is_personal = state.kind == ConversationKind::Personal;
         copy.present = !state.left;
         copy.move_cursors(user, (state.delivered_seq.get(), state.read_seq.get()));
         if let (Some(peer), Some(delivered), Some(read)) =

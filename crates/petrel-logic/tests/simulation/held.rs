@@ -27,6 +27,9 @@ pub(crate) struct Message {
     pub(crate) rev: u64,
     pub(crate) edited: bool,
     pub(crate) recalled: bool,
+    /// Whom it names, by user id.
+    pub(crate) mentions: Vec<UserId>,
+    pub(crate) mention_all: bool,
 }
 
 /// An event and its place.
@@ -61,6 +64,7 @@ impl Placed {
                     rev: push.rev.map_or(0, |rev| rev.get()),
                     edited: push.edited,
                     recalled: push.recalled,
+                    ..Message::default()
                 }),
             },
         }
@@ -81,6 +85,8 @@ impl Placed {
                     rev: push.rev.map_or(0, |rev| rev.get()),
                     edited: push.edited,
                     recalled: push.recalled,
+                    mentions: push.mentions.clone(),
+                    mention_all: push.mention_all,
                 }),
             },
         }
@@ -128,14 +134,20 @@ impl Held {
 }
 
 impl Message {
+    /// Whether it names a user.
+    pub(crate) fn names(&self, user: UserId) -> bool {
+        self.mention_all || self.mentions.contains(&user)
+    }
+
     /// Takes over what a later change says.
     pub(crate) fn change(&mut self, seq: u64, change: &Change) {
         match change {
             Change::Recalled { .. } => {
-                *self = Self { body: String::new(), rev: seq, edited: false, recalled: true };
+                *self = Self { rev: seq, recalled: true, ..Self::default() };
             }
             Change::Edited { body: Some(body), .. } => {
-                *self = Self { body: body.clone(), rev: seq, edited: true, recalled: false };
+                (self.body, self.rev) = (body.clone(), seq);
+                (self.edited, self.recalled) = (true, false);
             }
             // Made void by a later change, which comes, too.
             _ => {}

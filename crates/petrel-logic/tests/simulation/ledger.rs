@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::Content;
-use petrel_protocol::frame::{Change, History, Role, SavedAck};
+use petrel_protocol::frame::{Change, DoneAck, GroupInfo, History, Role, SavedAck, UserSettings};
 use petrel_store::{Batch, ConversationKind, NewEvent};
-use petrel_types::{ConversationId, RowId, UserId};
+use petrel_types::{ConversationId, RowId, TimestampMs, UserId};
 
 use crate::Tally;
 use crate::held::{Held, Message, What};
+use crate::pairs::Pairs;
 use crate::rules;
 
 /// What can happen in a timeline, or to it.
@@ -31,6 +32,24 @@ pub(crate) const KINDS: &[&str] = &[
     "groupDissolved",
     "conversationAdded",
     "conversationRemoved",
+    "contactChanged",
+    "settingsChanged",
+    "applied",
+    "appliedMutually",
+    "accepted",
+    "rejected",
+    "withdrawn",
+    "removed",
+    "remarked",
+    "blocked",
+    "unblocked",
+    "mention",
+    "groupChanged",
+    "memberChanged",
+    "joinedByCode",
+    "joinRequested",
+    "joinRefused",
+    "conversationRefused",
     "trimmed",
     "rejoined",
 ];
@@ -45,6 +64,10 @@ pub(crate) struct Ledger {
     stored: HashMap<(UserId, String), Place>,
     /// What each user is to be told of each group, and has been.
     notices: BTreeMap<(UserId, ConversationId), Notices>,
+    pub(crate) pairs: Pairs,
+    /// As they were before the batch.
+    pairs_before: Pairs,
+    settings: BTreeMap<UserId, UserSettings>,
     batches: u64,
     last_row: u64,
 }
@@ -58,11 +81,11 @@ struct Place {
     batch: u64,
 }
 
-/// Of joinings and of leavings.
+/// Of joinings, of leavings, and of not being let in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Notices {
-    owed: [u64; 2],
-    told: [u64; 2],
+    owed: [u64; 3],
+    told: [u64; 3],
 }
 
 /// A timeline from its beginning, also where it is trimmed.
@@ -74,6 +97,12 @@ pub(crate) struct Timeline {
     pub(crate) history: History,
     /// Who is in it now.
     pub(crate) roles: BTreeMap<UserId, Role>,
+    /// What it is beside that.
+    pub(crate) info: GroupInfo,
+    /// What each member is called, and until when each may not speak; also of former ones.
+    pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
+    /// Who waits to be let in, with what to say, and since when.
+    pub(crate) waiting: BTreeMap<UserId, (Option<String>, TimestampMs)>,
     /// What everybody who ever was in it may read.
     stints: BTreeMap<UserId, Vec<Stint>>,
 }
@@ -107,6 +136,7 @@ impl Ledger {
     /// A batch was stored.
     pub(crate) fn store(&mut self, first_row: RowId, batch: &Batch) -> Result<()> {
         self.batches += 1;
+        self.pairs_before = self.pairs.clone();
         for new in &batch.conversations {
             let known = self.timelines.insert(new.id, Timeline::begin(new.kind));
             ensure!(known.is_none(), "a conversation begins twice: {}", new.id);
@@ -126,23 +156,60 @@ impl Ledger {
 
     fn append(&mut self, row: RowId, event: &NewEvent) -> Result<()> {
         let id = event.conversation;
-        let timeline = self.timelines.get(&id).context("an event of no conversation")?;
+        let timeline = self.timelines.get_mut(&id).context("an event of no conversation")?;
         let seq = timeline.head() + 1;
         ensure!(event.seq.get() == seq, "a timeline has a hole: {} of {id}", event.seq);
         let name = event.client_message_id.as_ref().map(|name| name.as_str().to_owned());
         let stored: serde_json::Value = serde_json::from_slice(&event.payload)?;
         let is_message = stored["kind"] == "message";
         let is_personal = matches!(timeline.kind, ConversationKind::Personal { .. });
+        let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
+        let mut counted = None;
         let what = if is_personal {
-            What::Change(serde_json::from_value(stored)?)
+            let change = serde_json::from_value(stored)?;
+            if matches!(change, Change::SettingsChanged { .. }) {
+                let key = (event.sender, name.clone().context("settings without a name")?);
+                let content = self.asked.get(&key).context("stored what nobody asked for")?;
+                let settings = self.settings.entry(event.sender).or_default();
+                rules::change_settings(settings, content, &change)?;
+                let place = Place { conversation: id, seq, row, batch: self.batches };
+                let first = self.stored.insert(key, place);
+                ensure!(first.is_none(), "a command is stored twice: at {first:?} and {place:?}");
+            }
+            What::Change(change)
+        } else if let ConversationKind::Pair { low, high } = timeline.kind {
+            let key = (event.sender, name.clone().context("an event of a pair without a name")?);
+            let content = self.asked.get(&key).context("stored what nobody asked for")?;
+            let Content::Contact { action, text } = content else {
+                bail!("not of a pair: {content:?}");
+            };
+            ensure!([low, high].contains(&event.sender), "a stranger in a pair");
+            let other = if event.sender == low { high } else { low };
+            let what = (*action, text.as_deref());
+            counted = Some(self.pairs.happen(event.sender, other, what, event.timestamp)?);
+            let place = Place { conversation: id, seq, row, batch: self.batches };
+            if let Some(first) = self.stored.insert(key, place) {
+                bail!("a command is stored twice: at {first:?} and at {place:?}");
+            }
+            What::Change(Change::Unknown)
         } else {
             let name = name.clone().context("an event without a name: in no personal timeline")?;
             let key = (event.sender, name);
             let content = self.asked.get(&key).context("stored what nobody asked for")?;
+            rules::check_reach(timeline, event.sender, content, &self.pairs, &self.pairs_before)?;
             let what = rules::outcome(timeline, event.sender, content, event.timestamp)
                 .with_context(|| {
                     format!("stored what the rules forbid: {content:?} by {}", event.sender)
                 })?;
+            if let Content::Join { message, .. } = content {
+                let said = (message.clone(), event.timestamp);
+                match what {
+                    What::Change(Change::JoinRequested) => {
+                        timeline.waiting.insert(event.sender, said);
+                    }
+                    _ => counted = Some("joinedByCode"),
+                }
+            }
             let place = Place { conversation: id, seq, row, batch: self.batches };
             if let Some(first) = self.stored.insert(key, place) {
                 bail!("a command is stored twice: at {first:?} and at {place:?}");
@@ -165,6 +232,10 @@ impl Ledger {
         ensure!(event.message_number.get() == number, "a message number is wrong: {event:?}");
         // The founder's own notice is found by its name, which is shown to nobody.
         let name = name.filter(|_| !is_personal);
+        if let Some(what) = counted {
+            self.count(what);
+        }
+        ensure!(!(is_pair && is_message), "a message in the timeline of a pair");
         let held = Held { row, from: event.sender, name, ts: event.timestamp, what: what.clone() };
         self.take(id, held, number)
     }
@@ -174,7 +245,7 @@ impl Ledger {
         let before: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
         let rejoined = timeline.take(&held);
         let after: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
-        let told = held.what.clone();
+        let (told, from) = (held.what.clone(), held.from);
         let kind = timeline.kind;
         let audience = before.union(&after).copied().collect();
         timeline.entries.push(Entry { held, told: told.clone(), audience, number, edit: None });
@@ -182,11 +253,26 @@ impl Ledger {
             self.count("rejoined");
         }
         match (&told, kind) {
-            (What::Message(_), _) => self.count("message"),
+            (What::Message(message), _) => {
+                if message.mention_all || !message.mentions.is_empty() {
+                    self.count("mention");
+                }
+                self.count("message");
+            }
+            (
+                What::Change(Change::ContactChanged { contact, action }),
+                ConversationKind::Personal { user },
+            ) => {
+                self.pairs.tell(user, from, contact, *action)?;
+                self.count("contactChanged");
+            }
+            (What::Change(Change::SettingsChanged { .. }), _) => self.count("settingsChanged"),
+            (_, ConversationKind::Pair { .. }) => {}
             (What::Change(change), ConversationKind::Personal { user }) => {
                 let (which, group) = match change {
                     Change::ConversationAdded { conversation_id } => (0, *conversation_id),
                     Change::ConversationRemoved { conversation_id } => (1, *conversation_id),
+                    Change::ConversationRefused { conversation_id } => (2, *conversation_id),
                     other => bail!("a strange notice: {other:?}"),
                 };
                 let notices = self.notices.entry((user, group)).or_default();
@@ -200,6 +286,9 @@ impl Ledger {
             (What::Change(change), _) => {
                 for user in after.difference(&before) {
                     self.notices.entry((*user, id)).or_default().owed[0] += 1;
+                }
+                if let Change::JoinRefused { user } = change {
+                    self.notices.entry((*user, id)).or_default().owed[2] += 1;
                 }
                 for user in before.difference(&after) {
                     self.notices.entry((*user, id)).or_default().owed[1] += 1;
@@ -230,6 +319,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// A change between two users was acked: it is stored.
+    pub(crate) fn check_done(&self, user: UserId, ack: &DoneAck) -> Result<()> {
+        let key = (user, ack.client_msg_id.as_str().to_owned());
+        let place = self.stored.get(&key).with_context(|| format!("acked, not stored: {ack:?}"))?;
+        let timeline = &self.timelines[&place.conversation];
+        let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
+        let entry = timeline.entry(place.seq).context("stored nowhere")?;
+        let asks = entry.held.what == What::Change(Change::JoinRequested);
+        ensure!((is_pair || asks) && entry.held.ts == ack.ts, "an ack of something else: {ack:?}");
+        Ok(())
+    }
+
     /// A command was refused for good: it is not stored.
     pub(crate) fn check_refusal(&self, user: UserId, name: &str) -> Result<()> {
         if let Some(place) = self.stored.get(&(user, name.to_owned())) {
@@ -241,6 +342,7 @@ impl Ledger {
 
     /// Everything that was owed has been told.
     pub(crate) fn check_notices(&self) -> Result<()> {
+        self.pairs.check_told()?;
         for (about, notices) in &self.notices {
             ensure!(notices.owed == notices.told, "a notice is missing: {about:?} {notices:?}");
         }
@@ -265,7 +367,7 @@ impl Timeline {
         let users = match kind {
             ConversationKind::Single { low, high } => vec![low, high],
             ConversationKind::Personal { user } => vec![user],
-            ConversationKind::Group => Vec::new(),
+            ConversationKind::Group | ConversationKind::Pair { .. } => Vec::new(),
         };
         Self {
             kind,
@@ -273,6 +375,9 @@ impl Timeline {
             trimmed_before: 1,
             title: String::new(),
             history: History::Joined,
+            info: GroupInfo::default(),
+            attributes: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             roles: users.iter().map(|user| (*user, Role::Member)).collect(),
             stints: users
                 .into_iter()
@@ -342,8 +447,19 @@ impl Timeline {
                 self.roles.insert(*user, *role);
             }
             Change::TitleChanged { title } => self.title.clone_from(title),
-            Change::ConversationAdded { .. }
+            Change::GroupChanged { group } => self.info = group.clone(),
+            Change::MemberChanged { user, nickname, muted_until_ts } => {
+                self.attributes.insert(*user, (nickname.clone(), *muted_until_ts));
+            }
+            Change::JoinRefused { user } => {
+                self.waiting.remove(user);
+            }
+            Change::JoinRequested
+            | Change::ConversationRefused { .. }
+            | Change::ConversationAdded { .. }
             | Change::ConversationRemoved { .. }
+            | Change::ContactChanged { .. }
+            | Change::SettingsChanged { .. }
             | Change::Unknown => {}
         }
         false
@@ -367,6 +483,8 @@ impl Timeline {
     /// Returns whether the user was there before.
     fn join(&mut self, user: UserId, role: Role, seq: u64) -> bool {
         self.roles.insert(user, role);
+        self.attributes.remove(&user);
+        self.waiting.remove(&user);
         let stints = self.stints.entry(user).or_default();
         let rejoined = !stints.is_empty();
         if self.history == History::All {
@@ -399,6 +517,13 @@ fn kind_of(change: &Change) -> &'static str {
         Change::GroupDissolved => "groupDissolved",
         Change::ConversationAdded { .. } => "conversationAdded",
         Change::ConversationRemoved { .. } => "conversationRemoved",
+        Change::GroupChanged { .. } => "groupChanged",
+        Change::MemberChanged { .. } => "memberChanged",
+        Change::JoinRequested => "joinRequested",
+        Change::JoinRefused { .. } => "joinRefused",
+        Change::ConversationRefused { .. } => "conversationRefused",
+        Change::ContactChanged { .. } => "contactChanged",
+        Change::SettingsChanged { .. } => "settingsChanged",
         Change::Unknown => "unknown",
     }
 }

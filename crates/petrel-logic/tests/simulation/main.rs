@@ -2,7 +2,7 @@
 //! the faults and the clock under its control.
 //!
 //! A world has a few users with two devices each, who write to each other, found groups
-//! and change them, recall and edit, leave and return; pushes are lost, commits are
+//! and change them, become friends or block each other, recall and edit, leave and return; pushes are lost, commits are
 //! refused or fail after they took place, the process dies between a commit and its
 //! answers, what follows from changes is carried out late, twice or after a restart,
 //! timelines are trimmed, and the clock jumps. The checkers ask:
@@ -21,10 +21,12 @@
 #![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
 
 mod check;
+mod contacts;
 mod copy;
 mod device;
 mod held;
 mod ledger;
+mod pairs;
 mod rules;
 mod server;
 mod shrink;

@@ -3,14 +3,56 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
-use petrel_log::Content;
-use petrel_protocol::frame::{Change, Role};
+use anyhow::{Context, Result, bail, ensure};
+use petrel_log::{Content, GroupChange};
+use petrel_protocol::frame::{Change, GroupInfo, Joining, Role, UserSettings};
+use petrel_store::ConversationKind;
 use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
 use petrel_types::{Seq, TimestampMs, UserId};
 
 use crate::held::{Held, Message, What};
 use crate::ledger::Timeline;
+use crate::pairs::Pairs;
+
+/// Nothing that is said or written anew comes across a block, and nobody brings one who has
+/// blocked into a group; there what was committed before counts.
+pub(crate) fn check_reach(
+    timeline: &Timeline,
+    actor: UserId,
+    content: &Content,
+    now: &Pairs,
+    before: &Pairs,
+) -> Result<()> {
+    if let ConversationKind::Single { low, high } = timeline.kind
+        && matches!(content, Content::Text(_) | Content::Edit { .. })
+    {
+        ensure!(now.reaches(low, high), "said across a block");
+    }
+    if let Content::AddMembers(users) | Content::CreateGroup { members: users, .. } = content {
+        let is_new = |user: &&UserId| **user != actor && !timeline.roles.contains_key(*user);
+        for user in users.iter().filter(is_new) {
+            ensure!(before.reaches(actor, *user), "brought {user} in across a block");
+        }
+    }
+    Ok(())
+}
+
+/// What a user has decided, once it is stored.
+pub(crate) fn change_settings(
+    settings: &mut UserSettings,
+    content: &Content,
+    change: &Change,
+) -> Result<()> {
+    let Content::Settings { findable, friend_code } = content else {
+        bail!("no settings: {content:?}");
+    };
+    let before = settings.clone();
+    settings.findable = findable.unwrap_or(settings.findable);
+    settings.friend_code = friend_code.clone().or(settings.friend_code.take());
+    ensure!(*settings != before, "nothing changes");
+    ensure!(*change == Change::SettingsChanged { settings: settings.clone() }, "{change:?}");
+    Ok(())
+}
 
 /// The event that a command must have become, at the end of a timeline; an error if it
 /// should have been refused.
@@ -29,6 +71,9 @@ pub(crate) fn outcome(
             history: *history,
         }));
     }
+    if let Content::Join { code, .. } = content {
+        return join(timeline, actor, code, now);
+    }
     let role = *timeline.roles.get(&actor).context("not a member")?;
     let needs = |least: Role| {
         ensure!(role >= least, "a {role:?} may not do that");
@@ -36,7 +81,53 @@ pub(crate) fn outcome(
     };
     let change = match content {
         Content::Text(body) => {
+            may_speak(timeline, actor, now)?;
             return Ok(What::Message(Message { body: body.clone(), ..Message::default() }));
+        }
+        Content::Mention { body, users, everybody } => {
+            may_speak(timeline, actor, now)?;
+            ensure!(timeline.kind == ConversationKind::Group, "names somebody outside a group");
+            ensure!(!everybody || role >= Role::Admin, "a member names everybody");
+            ensure!(users.iter().all(|it| timeline.roles.contains_key(it)), "names a stranger");
+            let (mentions, mention_all) = (named(users, |_| true), *everybody);
+            let body = body.clone();
+            return Ok(What::Message(Message {
+                body,
+                mentions,
+                mention_all,
+                ..Message::default()
+            }));
+        }
+        Content::ChangeGroup(change) => {
+            needs(Role::Admin)?;
+            let info = changed_info(timeline, change);
+            ensure!(info != timeline.info, "the same group");
+            Change::GroupChanged { group: info }
+        }
+        Content::ChangeMember { user, nickname, mute_ms } => {
+            let theirs = *timeline.roles.get(user).context("a change of no member")?;
+            let is_above = role >= Role::Admin && theirs < role;
+            ensure!(is_above || mute_ms.is_none() && *user == actor, "not below the actor");
+            let before = timeline.attributes.get(user).cloned().unwrap_or_default();
+            let (mut name, mut until) = before.clone();
+            if let Some(nickname) = nickname {
+                name = Some(nickname.clone()).filter(|name| !name.is_empty());
+            }
+            if let Some(ms) = mute_ms {
+                until = Some(TimestampMs::new(now.get() + ms)).filter(|_| *ms > 0);
+            }
+            ensure!((&name, &until) != (&before.0, &before.1), "the same member");
+            Change::MemberChanged { user: *user, nickname: name, muted_until_ts: until }
+        }
+        Content::AnswerJoin { user, accept } => {
+            needs(Role::Admin)?;
+            ensure!(timeline.waiting.contains_key(user), "answered one who does not wait");
+            if *accept {
+                has_room(timeline, 1)?;
+                Change::MembersAdded { members: vec![*user] }
+            } else {
+                Change::JoinRefused { user: *user }
+            }
         }
         Content::Recall { target } => {
             let (held, message) = message(timeline, actor, *target)?;
@@ -48,6 +139,7 @@ pub(crate) fn outcome(
             Change::Recalled { target_seq: *target }
         }
         Content::Edit { target, body } => {
+            may_speak(timeline, actor, now)?;
             let (held, message) = message(timeline, actor, *target)?;
             ensure!(!message.recalled && message.body != *body, "nothing to edit");
             ensure!(held.from == actor, "the message of another");
@@ -58,6 +150,7 @@ pub(crate) fn outcome(
             needs(Role::Admin)?;
             let joining = named(users, |user| !timeline.roles.contains_key(&user));
             ensure!(!joining.is_empty(), "nobody joins");
+            has_room(timeline, joining.len())?;
             Change::MembersAdded { members: joining }
         }
         Content::RemoveMembers(users) => {
@@ -87,9 +180,62 @@ pub(crate) fn outcome(
             needs(Role::Owner)?;
             Change::GroupDissolved
         }
-        Content::CreateGroup { .. } => unreachable!("handled above"),
+        Content::CreateGroup { .. } | Content::Join { .. } => unreachable!("handled above"),
+        Content::Contact { .. } | Content::Settings { .. } => bail!("not of this timeline"),
     };
     Ok(What::Change(change))
+}
+
+fn join(timeline: &Timeline, actor: UserId, code: &str, now: TimestampMs) -> Result<What> {
+    ensure!(!timeline.roles.is_empty(), "joined a group that is over");
+    ensure!(timeline.info.code.as_deref() == Some(code), "joined by a wrong code");
+    ensure!(!timeline.roles.contains_key(&actor), "joined twice");
+    let until = timeline.attributes.get(&actor).and_then(|(_, until)| *until);
+    ensure!(until.is_none_or(|until| until <= now), "joined though muted");
+    has_room(timeline, 1)?;
+    Ok(What::Change(match timeline.info.joining {
+        Joining::Open => Change::MembersAdded { members: vec![actor] },
+        Joining::Approval => {
+            ensure!(!timeline.waiting.contains_key(&actor), "asked twice");
+            Change::JoinRequested
+        }
+        Joining::Closed => bail!("joined a closed group"),
+    }))
+}
+
+fn has_room(timeline: &Timeline, joining: usize) -> Result<()> {
+    let most = timeline.info.member_limit.unwrap_or(u64::MAX);
+    ensure!((timeline.roles.len() + joining) as u64 <= most, "more members than the limit");
+    Ok(())
+}
+
+fn may_speak(timeline: &Timeline, actor: UserId, now: TimestampMs) -> Result<()> {
+    let is_plain = timeline.roles.get(&actor) == Some(&Role::Member);
+    if timeline.kind == ConversationKind::Group && is_plain {
+        ensure!(!timeline.info.muted, "spoke in a muted group");
+        let until = timeline.attributes.get(&actor).and_then(|(_, until)| *until);
+        ensure!(until.is_none_or(|until| until <= now), "spoke though muted");
+    }
+    Ok(())
+}
+
+fn changed_info(timeline: &Timeline, change: &GroupChange) -> GroupInfo {
+    let text = |to: &Option<String>, before: &Option<String>| match to {
+        Some(to) => Some(to.clone()).filter(|to| !to.is_empty()),
+        None => before.clone(),
+    };
+    let before = &timeline.info;
+    let joining = change.joining.unwrap_or(before.joining);
+    let kept = before.code.clone().filter(|_| !change.renew_code);
+    GroupInfo {
+        description: text(&change.description, &before.description),
+        avatar: text(&change.avatar, &before.avatar),
+        announcement: text(&change.announcement, &before.announcement),
+        joining,
+        code: (joining != Joining::Closed).then(|| kept.unwrap_or(change.new_code.clone())),
+        member_limit: change.member_limit.or(before.member_limit).filter(|limit| *limit < 20_000),
+        muted: change.muted.unwrap_or(before.muted),
+    }
 }
 
 fn message(timeline: &Timeline, actor: UserId, target: Seq) -> Result<(&Held, &Message)> {

@@ -102,6 +102,6 @@ impl Server {
 
 async fn claim(store: &Arc<FaultyStore>, clock: &Arc<ManualClock>) -> (Sequencer, LogPosition) {
     let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
-    let rules = Rules { external_users: true, unstored_local_users: false };
+    let rules = Rules { external_users: true, ..Rules::default() };
     Sequencer::claim(store, clock, rules, PARTITION).await.unwrap()
 }

@@ -1,7 +1,7 @@
 //! What users want: commands of every kind, most of them allowed, some of them not.
 
-use petrel_log::{Content, Destination, ReceiptKind, Request, SendRequest};
-use petrel_protocol::frame::{History, Role};
+use petrel_log::{Content, Destination, GroupChange, ReceiptKind, Request, SendRequest};
+use petrel_protocol::frame::{History, Joining, Role};
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
 
@@ -25,7 +25,16 @@ impl World {
             None => Destination::User(self.somebody_else(index)),
         };
         let text = format!("~{}~", self.devices[index].next_name());
-        self.ask(index, to, Content::Text(text));
+        let content = match to {
+            Destination::Conversation(_) if self.random.u8(..3) == 0 => {
+                let mut users = self.some_users();
+                // Most of the time nobody is named who is no user.
+                users.retain(|user| user.get() <= USERS || self.random.u8(..10) == 0);
+                Content::Mention { body: text, users, everybody: self.random.u8(..3) == 0 }
+            }
+            _ => Content::Text(text),
+        };
+        self.ask(index, to, content);
     }
 
     /// Somebody takes a message back or edits it.
@@ -73,12 +82,15 @@ impl World {
             let content = Content::CreateGroup { title, members, history };
             return self.ask(index, Destination::NewGroup, content);
         };
+        if self.random.u8(..3) == 0 {
+            return self.change_settings_of(index, group);
+        }
         let content = match self.random.u8(..40) {
-            0..14 => Content::AddMembers(self.some_users()),
-            14..20 => Content::RemoveMembers(self.some_users()),
-            20..25 => Content::Leave,
-            25..28 => Content::SetRole { user: self.somebody(), role: Role::Owner },
-            28..33 => {
+            0..12 => Content::AddMembers(self.some_users()),
+            12..17 => Content::RemoveMembers(self.some_users()),
+            17..21 => Content::Leave,
+            21..27 => Content::SetRole { user: self.somebody(), role: Role::Owner },
+            27..33 => {
                 let role = if self.random.u8(..3) > 0 { Role::Admin } else { Role::Member };
                 Content::SetRole { user: self.somebody(), role }
             }
@@ -88,11 +100,68 @@ impl World {
         self.ask(index, Destination::Conversation(group), content);
     }
 
+    /// Somebody changes what a group or a member is, joins by a code, or answers who asks.
+    fn change_settings_of(&mut self, index: usize, group: ConversationId) {
+        let user = self.devices[index].user;
+        let timelines = &self.ledger.timelines;
+        let open = timelines.iter().filter(|(_, it)| !it.roles.contains_key(&user));
+        let open = open.filter_map(|(id, it)| Some((*id, it.info.code.clone()?)));
+        let open = self.random.choice(open.collect::<Vec<_>>());
+        let stewards = timelines.iter().filter(|(_, it)| it.roles.get(&user) > Some(&Role::Member));
+        let asked = stewards.flat_map(|(id, it)| it.waiting.keys().map(|user| (*id, *user)));
+        let asked = self.random.choice(asked.collect::<Vec<_>>());
+        let content = match self.random.u8(..20) {
+            0..5 => {
+                let joining =
+                    [Joining::Open, Joining::Approval, Joining::Approval, Joining::Closed];
+                let joining = self.random.choice(joining);
+                let text = Some(["", "calm", "storm"][self.random.usize(..3)].to_owned());
+                let number = self.random.u64(..);
+                Content::ChangeGroup(GroupChange {
+                    description: text.clone().filter(|_| self.random.bool()),
+                    announcement: text.filter(|_| self.random.bool()),
+                    joining: joining.filter(|_| self.random.bool()),
+                    member_limit: Some(self.random.u64(5..7)).filter(|_| self.random.u8(..4) == 0),
+                    muted: Some(self.random.u8(..4) == 0).filter(|_| self.random.bool()),
+                    renew_code: self.random.u8(..4) == 0,
+                    new_code: format!("CODE{number}"),
+                    ..GroupChange::default()
+                })
+            }
+            5..10 => Content::ChangeMember {
+                user: self.somebody(),
+                nickname: Some(format!("name {}", self.random.u8(..3)))
+                    .filter(|_| self.random.bool()),
+                mute_ms: Some(self.random.u64(..100_000) * self.random.u64(..2))
+                    .filter(|_| self.random.u8(..3) == 0),
+            },
+            10..15 => {
+                // Into another group, most of the time with the right code.
+                let (group, code) = open.unwrap_or((group, String::new()));
+                let code = if self.random.u8(..10) == 0 { "WRONG".to_owned() } else { code };
+                let message = Some("let me in".to_owned()).filter(|_| self.random.bool());
+                let content = Content::Join { code, message };
+                return self.ask(index, Destination::Conversation(group), content);
+            }
+            _ => {
+                let (group, user) = match asked {
+                    Some(asked) => asked,
+                    None => (group, self.somebody()),
+                };
+                let content = Content::AnswerJoin { user, accept: self.random.bool() };
+                return self.ask(index, Destination::Conversation(group), content);
+            }
+        };
+        self.ask(index, Destination::Conversation(group), content);
+    }
+
     /// A device that is connected asks for something new.
-    fn ask(&mut self, index: usize, to: Destination, content: Content) {
+    pub(crate) fn ask(&mut self, index: usize, to: Destination, content: Content) {
         let device = &mut self.devices[index];
         let name = match &content {
-            Content::Text(text) => text.trim_matches('~').to_owned(),
+            Content::Text(text) | Content::Mention { body: text, .. } => {
+                text.trim_matches('~').to_owned()
+            }
             _ => device.next_name(),
         };
         let first_sent = self.server.clock.now();
@@ -110,8 +179,7 @@ impl World {
         }
         let now = self.server.clock.now().get();
         let is_too_old = |unsent: &Unsent| {
-            !matches!(unsent.content, Content::Text(_))
-                && now - unsent.first_sent.get() > CHANGE_AGE_MAX_MS
+            !unsent.content.is_message() && now - unsent.first_sent.get() > CHANGE_AGE_MAX_MS
         };
         let before = self.devices[index].unsent.len();
         self.devices[index].unsent.retain(|unsent| !is_too_old(unsent));
@@ -190,7 +258,7 @@ impl World {
         }
     }
 
-    fn somebody_else(&mut self, index: usize) -> UserId {
+    pub(crate) fn somebody_else(&mut self, index: usize) -> UserId {
         let user = self.devices[index].user.get();
         UserId::new(1 + (user - 1 + self.random.u64(1..USERS)) % USERS)
     }

@@ -87,7 +87,7 @@ impl World {
     async fn step(&mut self) -> Result<()> {
         let index = self.random.usize(..self.devices.len());
         let is_online = self.devices[index].online;
-        match self.random.u32(..200) {
+        match self.random.u32(..230) {
             0..45 if is_online => self.say(index),
             45..65 if is_online => self.change_message(index),
             65..85 if is_online => self.change_group(index),
@@ -104,7 +104,11 @@ impl World {
             180..187 => self.derive().await?,
             187..190 => self.trim(),
             190..196 => self.probe().await?,
-            196.. => self.compare_some(index).await?,
+            196..200 => self.compare_some(index).await?,
+            200..210 if is_online => self.change_contact(index),
+            210..224 if is_online => self.change_group(index),
+            224..227 if is_online => self.change_settings(index),
+            227..230 => self.fetch_contacts(index).await?,
             _ => {}
         }
         Ok(())
@@ -193,6 +197,9 @@ impl World {
         match &frame {
             Some(ServerFrame::Ack(ServerAck::Saved(ack))) => {
                 self.ledger.check_ack(device.user, ack)?;
+            }
+            Some(ServerFrame::Ack(ServerAck::Done(ack))) => {
+                self.ledger.check_done(device.user, ack)?;
             }
             Some(ServerFrame::Error(error)) => {
                 let is_unknown = matches!(

@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     sampler: Sampler,
     pub(crate) gateway: petrel_gateway::Metrics,
+    pub(crate) admission: petrel_logic::admission::Metrics,
     pub(crate) http: petrel_api::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
@@ -59,6 +60,9 @@ impl Metrics {
         Self {
             gateway: petrel_gateway::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_gateway"),
+            ),
+            admission: petrel_logic::admission::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_admission"),
             ),
             http: petrel_api::Metrics::register(registry.sub_registry_with_prefix("petrel_http")),
             sequencer: petrel_logic::sequencer::Metrics::register(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::keys::Keys;
-use super::sources::{self, Given, Origin, Problem};
+use super::sources::{self, Found, Given, Origin};
 use super::tree::Config;
 
 /// The file that is read if it is there and no other was named.
@@ -53,20 +53,22 @@ impl Loaded {
         });
         let mut problems = Vec::new();
         let mut given = Vec::new();
-        let mut add = |found: Result<Vec<Given>, Vec<Problem>>| match found {
-            Ok(mut more) => given.append(&mut more),
-            Err(mut more) => problems.append(&mut more),
+        let mut add = |mut found: Found| {
+            given.append(&mut found.given);
+            problems.append(&mut found.problems);
         };
         if let Some(path) = &file {
             add(sources::of_file(&keys, path, &read(path)?));
         }
         add(sources::of_environment(&keys, sources.variables));
         for assignment in &sources.assignments {
-            add(sources::of_assignment(&keys, assignment)
-                .map(|one| vec![one])
-                .map_err(|one| vec![one]));
+            add(match sources::of_assignment(&keys, assignment) {
+                Ok(given) => Found { given: vec![given], ..Found::default() },
+                Err(problem) => Found { problems: vec![problem], ..Found::default() },
+            });
         }
-        add(Ok(sources.flags.into_iter().map(of_flag).collect()));
+        let given_by_flags = sources.flags.into_iter().map(of_flag).collect();
+        add(Found { given: given_by_flags, ..Found::default() });
         problems.extend(given.iter().filter_map(|given| sources::check(&keys, given).err()));
         if !problems.is_empty() {
             return Err(ConfigError(problems.iter().map(ToString::to_string).collect()));
@@ -216,6 +218,30 @@ mod tests {
     }
 
     #[test]
+    fn wrong_values_and_unknown_names_are_told_together() {
+        let (_directory, mut sources) =
+            with_file("[http]\nlissten = \"127.0.0.1:1\"\n[retention]\nkeep = 30\n[logg]\n");
+        sources.variables = vec![
+            variable("PETREL_HTTP__LISTN", "127.0.0.1:1"),
+            variable("PETREL_GATEWAY__CONNECTIONS_MAX", "many"),
+        ];
+        sources.assignments = vec!["log.format=xml".to_owned(), "log.formt=json".to_owned()];
+        let error = error_of(sources);
+        assert_eq!(error.lines().count(), 7, "{error}");
+        for told in [
+            "http.lissten",
+            "retention.keep",
+            "section logg",
+            "PETREL_HTTP__LISTN",
+            "gateway.connections_max",
+            "log.format",
+            "log.formt",
+        ] {
+            assert!(error.contains(told), "{told} is not told: {error}");
+        }
+    }
+
+    #[test]
     fn broken_syntax_and_missing_files_are_told() {
         let (_directory, sources) = with_file("[http]\nlisten = \n");
         assert!(error_of(sources).contains("petrel.toml:2: "));
@@ -232,6 +258,16 @@ mod tests {
         assert!(error_of(set(&["retention.keep=1d"])).contains("7d"));
         assert!(error_of(set(&["tls.mode=files"])).contains("tls.certificate"));
         assert!(error_of(set(&["tls.key=/k"])).contains("tls.mode"));
+        for wrong in [
+            ["gateway.ping_interval=1ms", "gateway.idle_timeout=1s"],
+            ["gateway.ping_interval=2h", "gateway.idle_timeout=3h"],
+        ] {
+            assert!(error_of(set(&wrong)).contains("gateway.ping_interval must"), "{wrong:?}");
+        }
+        for wrong in ["gateway.idle_timeout=30s", "gateway.idle_timeout=1000000years"] {
+            let error = error_of(set(&[wrong]));
+            assert!(error.contains("gateway.idle_timeout must be longer"), "{error}");
+        }
         assert!(error_of(set(&["gateway"])).contains("KEY=VALUE"));
         assert!(error_of(set(&["gateway.listn=1"])).contains("gateway.listen"));
         assert!(Loaded::read(set(&["retention.keep=7d"])).is_ok());

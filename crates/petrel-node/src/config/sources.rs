@@ -62,21 +62,31 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What a source gives, and what is wrong in it. What is right counts all the same, so that
+/// all that is wrong with it can be told at once.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) given: Vec<Given>,
+    pub(super) problems: Vec<Problem>,
+}
+
 /// Reads the text of a file.
-pub(super) fn of_file(keys: &Keys, path: &Path, text: &str) -> Result<Vec<Given>, Vec<Problem>> {
+pub(super) fn of_file(keys: &Keys, path: &Path, text: &str) -> Found {
     let file = File { keys, path, text };
-    let syntax = |error: &toml::de::Error| {
-        let begin = error.span().map_or(0, |span| span.start);
-        vec![file.problem(begin, error.message().to_owned())]
+    let read = DeTable::parse(text).and_then(|spanned| Ok((spanned, toml::from_str(text)?)));
+    let (spanned, values): (_, toml::Table) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            let begin = error.span().map_or(0, |span| span.start);
+            let problems = vec![file.problem(begin, error.message().to_owned())];
+            return Found { problems, ..Found::default() };
+        }
     };
-    let spanned = DeTable::parse(text).map_err(|error| syntax(&error))?;
-    let values: toml::Table = toml::from_str(text).map_err(|error| syntax(&error))?;
-    let mut given = Vec::new();
-    let mut problems = Vec::new();
+    let mut found = Found::default();
     for (section, entries) in spanned.get_ref() {
-        file.section(section, entries, &values, &mut given, &mut problems);
+        file.section(section, entries, &values, &mut found.given, &mut found.problems);
     }
-    if problems.is_empty() { Ok(given) } else { Err(problems) }
+    found
 }
 
 struct File<'a> {
@@ -155,9 +165,8 @@ impl File<'_> {
 pub(super) fn of_environment(
     keys: &Keys,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Vec<Given>, Vec<Problem>> {
-    let mut given = Vec::new();
-    let mut problems = Vec::new();
+) -> Found {
+    let Found { mut given, mut problems } = Found::default();
     for (name, value) in variables {
         let (name, value) = (name.to_string_lossy().into_owned(), value.to_string_lossy());
         if !name.starts_with("PETREL_") || is_of_others(&name, &value) {
@@ -178,16 +187,17 @@ pub(super) fn of_environment(
             }
         }
     }
-    if problems.is_empty() { Ok(given) } else { Err(problems) }
+    Found { given, problems }
 }
 
 /// Variables that begin like ours and are none: those of Petrel's own tests, and those
 /// that Kubernetes sets in every pod beside a service whose name begins with `petrel`
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 fn is_of_others(name: &str, value: &str) -> bool {
-    const TESTS: [&str; 6] = [
+    const TESTS: [&str; 7] = [
         "PETREL_API_EXAMPLES",
         "PETREL_CRASH_",
+        "PETREL_FUZZ_",
         "PETREL_MUT",
         "PETREL_POWER_",
         "PETREL_SIMULATION_",

@@ -7,9 +7,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use petrel_api::Network;
-use petrel_gateway::SessionPolicy;
+use petrel_gateway::{Heartbeat, SessionPolicy};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::retention::Retention;
 use petrel_types::OperatingLimits;
@@ -32,6 +33,8 @@ pub struct Config {
     pub gateway: GatewaySection,
     /// Who may come in.
     pub identity: IdentitySection,
+    /// What users are to each other.
+    pub contacts: ContactsSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -84,6 +87,12 @@ pub struct GatewaySection {
     pub session_policy: SessionPolicySetting,
     /// How long a session goes on after its token has expired.
     pub expiry_grace: Span,
+    /// How long a peer may be silent before it is sent a ping, and again after each such time.
+    /// From 100ms to 1h. Shorter than what proxies and NATs on the way take for idle.
+    pub ping_interval: Span,
+    /// How long a peer may be silent, pings unanswered, before its session is closed with code
+    /// 4504. Longer than gateway.ping_interval, and at most 1d.
+    pub idle_timeout: Span,
 }
 
 /// `[identity]`
@@ -106,7 +115,10 @@ pub struct IdentitySection {
     pub login_lasts: Span,
     /// The most log-ins of a user. The next one ends the one that was refreshed longest ago.
     pub logins_per_user_max: u32,
-    /// Whether those who try passwords have to wait on loopback, too.
+    /// How many users may be registered from one address in a row. Each further one within an
+    /// hour has to wait, twice as long as the one before, up to a quarter of an hour.
+    pub free_registrations_per_address: u32,
+    /// Whether those who try passwords, or register many users, have to wait on loopback, too.
     pub throttle_loopback: bool,
     /// Other issuers whose tokens are believed: a file for each, in TOML, with `name`, `iss`,
     /// `algorithm` (HS256, RS256, ES256, EdDSA), `key_file` (the secret, or the public key as PEM),
@@ -152,6 +164,15 @@ pub enum BenchIssuerSetting {
     Loopback,
     /// Everywhere.
     Anywhere,
+}
+
+/// `[contacts]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContactsSection {
+    /// Whether only friends can send each other messages. If not, anybody can write to anybody who
+    /// has not blocked the sender. Groups are not concerned.
+    pub chats_need_friendship: bool,
 }
 
 /// `[retention]`
@@ -239,12 +260,15 @@ impl Default for HttpSection {
 
 impl Default for GatewaySection {
     fn default() -> Self {
+        let heartbeat = Heartbeat::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8084)),
             connections_max: 100_000,
             allowed_origins: Vec::new(),
             session_policy: SessionPolicySetting::default(),
             expiry_grace: Span(EXPIRY_GRACE),
+            ping_interval: Span(heartbeat.ping_interval),
+            idle_timeout: Span(heartbeat.idle_timeout),
         }
     }
 }
@@ -258,6 +282,7 @@ impl Default for IdentitySection {
             access_token_lasts: Span(settings.access_token_ttl),
             login_lasts: Span(settings.login_ttl),
             logins_per_user_max: settings.logins_per_user_max,
+            free_registrations_per_address: settings.throttle.free_registrations,
             throttle_loopback: settings.throttle.includes_loopback,
             issuers: Vec::new(),
         }
@@ -272,6 +297,7 @@ impl IdentitySection {
             login_ttl: self.login_lasts.0,
             logins_per_user_max: self.logins_per_user_max,
             throttle: ThrottleSettings {
+                free_registrations: self.free_registrations_per_address,
                 includes_loopback: self.throttle_loopback,
                 ..defaults.throttle
             },
@@ -289,6 +315,23 @@ impl Default for LogSection {
 impl Default for AdminSection {
     fn default() -> Self {
         Self { listen: Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060))) }
+    }
+}
+
+impl GatewaySection {
+    fn contradictions(&self) -> impl Iterator<Item = String> {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let (ping, idle) = (self.ping_interval.0, self.idle_timeout.0);
+        let interval = (!(Duration::from_millis(100)..=HOUR).contains(&ping))
+            .then(|| "gateway.ping_interval must be between 100ms and 1h".to_owned());
+        let timeout = (idle <= ping || idle > 24 * HOUR).then(|| {
+            format!(
+                "gateway.idle_timeout must be longer than gateway.ping_interval ({}), or no answer \
+                 could come in time, and at most 1d",
+                self.ping_interval
+            )
+        });
+        interval.into_iter().chain(timeout)
     }
 }
 
@@ -312,6 +355,7 @@ impl Config {
         if self.retention.keep.is_some_and(|keep| keep.0 < Retention::KEEP_MIN) {
             found.push("retention.keep is shorter than 7d; make it longer".to_owned());
         }
+        found.extend(self.gateway.contradictions());
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
         let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
         match self.tls.mode {
@@ -356,6 +400,10 @@ impl Config {
                 SessionPolicySetting::OnePerPlatform => SessionPolicy::OnePerPlatform,
             },
             expiry_grace: self.gateway.expiry_grace.0,
+            heartbeat: Heartbeat {
+                ping_interval: self.gateway.ping_interval.0,
+                idle_timeout: self.gateway.idle_timeout.0,
+            },
             bench_issuer: match self.identity.bench_issuer {
                 BenchIssuerSetting::Off => BenchIssuer::Off,
                 BenchIssuerSetting::Loopback => BenchIssuer::LoopbackOnly,
@@ -363,6 +411,7 @@ impl Config {
             },
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
+            chats_need_friendship: self.contacts.chats_need_friendship,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             tls: self.tls.node(),

@@ -6,10 +6,12 @@ use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, Use
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::contact::{ContactChange, ContactsRequest};
 use super::decode::null_as_default;
 use super::frames;
 use super::group::{
-    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole, GroupTitle,
+    GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
+    GroupMember, GroupRemove, GroupRequests, GroupRole, GroupSettings, GroupTitle,
 };
 
 frames! {
@@ -41,8 +43,24 @@ frames! {
         "GROUP_ROLE" => GroupRole(GroupRole),
         /// Gives a group another title. Answered by `ACK saved` or `ERROR`.
         "GROUP_TITLE" => GroupTitle(GroupTitle),
+        /// Changes what a group is. Answered by `ACK saved` or `ERROR`.
+        "GROUP_SETTINGS" => GroupSettings(GroupSettings),
+        /// Names a member, or lets one not speak. Answered by `ACK saved` or `ERROR`.
+        "GROUP_MEMBER" => GroupMember(GroupMember),
+        /// Joins a group by its code, or asks to. Answered by `ACK saved`, `ACK done` or
+        /// `ERROR`.
+        "GROUP_JOIN" => GroupJoin(GroupJoin),
+        /// Lets somebody in who has asked to join, or not. Answered by `ACK saved` or `ERROR`.
+        "GROUP_ANSWER" => GroupAnswer(GroupAnswer),
+        /// Who waits to be let in? Answered by `GROUP_REQUEST_STATE`.
+        "GROUP_REQUESTS" => GroupRequests(GroupRequests),
         /// Ends a group for everybody. Answered by `ACK saved` or `ERROR`.
         "GROUP_DISSOLVE" => GroupDissolve(GroupDissolve),
+        /// Changes what you and another user are to each other. Answered by `ACK done` or
+        /// `ERROR`.
+        "CONTACT" => Contact(ContactChange),
+        /// Who are your contacts? Answered by `CONTACT_STATE`.
+        "CONTACTS" => Contacts(ContactsRequest),
         /// How far this device has received or read. Not answered, unless wrong.
         "ACK" => Ack(Ack),
         /// What has changed since a token? Answered by `SYNC_STATE`.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::RequestId;
-use crate::ErrorReason;
+use crate::{ErrorReason, json};
 
 /// A frame that was read, and the `id` to echo on its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ impl<'a> Header<'a> {
         self,
         text: &str,
     ) -> Result<(Option<RequestId>, T), DecodeError> {
-        match serde_json::from_str(text) {
+        match json::from_str(text) {
             Ok(body) => Ok((self.id, body)),
             Err(error) => {
                 let (reason, message) = explain::<T>(text, &error);
@@ -162,7 +162,7 @@ fn explain<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> (Error
     for (name, value) in fields.into_iter().take(FIELDS_EXPLAINED_MAX) {
         let empty = value.is_null() || value == "";
         let alone = Map::from_iter([(name.clone(), value)]);
-        let Err(error) = serde_json::from_value::<T>(Value::Object(alone)) else {
+        let Err(error) = json::from_value::<T>(Value::Object(alone)) else {
             continue;
         };
         let message = error.to_string();
@@ -260,6 +260,8 @@ mod tests {
             (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2","body":7}"#, "`body`: "),
             (r#"{"type":"PULL","conversationId":"1","afterSeq":"x"}"#, "`afterSeq`: "),
             (r#"{"type":"PULL","afterSeq":1}"#, "missing field `conversationId`"),
+            // An array is no object, wherever it stands.
+            (r#"{"type":"ACK","ackType":"read","items":[["2",1]]}"#, "`items`: "),
             (r#"{"type":"GROUP_ADD","clientMsgId":"m","groupId":"x","members":[]}"#, "`groupId`: "),
             (
                 r#"{"type":"GROUP_ADD","clientMsgId":"m","groupId":"4","members":["x"]}"#,

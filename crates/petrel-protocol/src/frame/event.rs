@@ -6,7 +6,8 @@
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{History, MessageType, Role};
+use super::contact::{Contact, ContactAction, UserSettings};
+use super::{GroupInfo, History, MessageType, Role};
 
 /// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -64,6 +65,12 @@ pub struct GroupChatPush {
     pub msg_type: MessageType,
     /// The text; empty, if the message was recalled.
     pub body: String,
+    /// Members whom it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+    /// It names everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mention_all: bool,
     /// When the server numbered it.
     pub ts: TimestampMs,
     /// The last change that is applied to what stands here: its seq.
@@ -157,6 +164,29 @@ pub enum Change {
         /// Which.
         title: String,
     },
+    /// The group is something else than before, beside its title and members.
+    GroupChanged {
+        /// What it is now.
+        group: GroupInfo,
+    },
+    /// A member is called something else, or may speak or not.
+    MemberChanged {
+        /// Which.
+        user: UserId,
+        /// What the member is called now; missing if nothing of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nickname: Option<String>,
+        /// Until when the member may not speak.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_until_ts: Option<TimestampMs>,
+    },
+    /// `from`, who is no member, asks to join.
+    JoinRequested,
+    /// Somebody who has asked to join is not let in.
+    JoinRefused {
+        /// Who.
+        user: UserId,
+    },
     /// The group is over for everybody. It is the last event.
     GroupDissolved,
     /// In a personal timeline: the user is a member of this conversation now.
@@ -168,6 +198,23 @@ pub enum Change {
     ConversationRemoved {
         /// Which.
         conversation_id: ConversationId,
+    },
+    /// In a personal timeline: the user has asked to join this group, and is not let in.
+    ConversationRefused {
+        /// Which.
+        conversation_id: ConversationId,
+    },
+    /// In a personal timeline: another user is something else to the user now.
+    ContactChanged {
+        /// What the other is now.
+        contact: Contact,
+        /// What `from` did.
+        action: ContactAction,
+    },
+    /// In a personal timeline: the user has decided something about himself or herself.
+    SettingsChanged {
+        /// How it is now.
+        settings: UserSettings,
     },
     /// A kind that is newer than this program: show the fallback. It is only ever read;
     /// nothing of that name is on the wire, and so it is not in the schema.

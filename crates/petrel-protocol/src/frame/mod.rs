@@ -6,6 +6,7 @@
 //! ignoring ASCII case, and unknown fields are ignored.
 
 mod client;
+mod contact;
 mod decode;
 mod event;
 mod group;
@@ -17,18 +18,24 @@ pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, Focus, MessageEdit,
     MessageRevoke, MessageType, Ping, Pull, Reauth, SingleChat, Sync,
 };
+pub use contact::{
+    Application, Contact, ContactAction, ContactChange, ContactList, ContactState, ContactsRequest,
+    Direction, UserSettings,
+};
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
 pub use group::{
-    GroupAdd, GroupChat, GroupCreate, GroupDissolve, GroupLeave, GroupRemove, GroupRole,
-    GroupTitle, History, Role,
+    GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupInfo, GroupJoin, GroupLeave,
+    GroupMember, GroupRemove, GroupRequestState, GroupRequests, GroupRole, GroupSettings,
+    GroupTitle, History, JoinRequest, Joining, Role,
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use server::{
-    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, Durability, Error, Events,
-    Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk, ReceiptAck, ReceiptKind,
-    SavedAck, SavedTag, ServerAck, ServerFrame, StateMember, SyncConversation, SyncState,
+    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, DoneAck, DoneTag,
+    Durability, Error, Events, Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk,
+    ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame, StateMember,
+    SyncConversation, SyncState,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

@@ -6,8 +6,9 @@ use petrel_types::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
-use super::{History, Role, frames};
+use super::{GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
 
 frames! {
@@ -39,6 +40,10 @@ frames! {
         "EVENTS" => Events(Events),
         /// The answer to `CONVERSATION`.
         "CONVERSATION_STATE" => ConversationState(ConversationState),
+        /// The answer to `CONTACTS`.
+        "CONTACT_STATE" => ContactState(ContactState),
+        /// The answer to `GROUP_REQUESTS`.
+        "GROUP_REQUEST_STATE" => GroupRequestState(GroupRequestState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
@@ -187,6 +192,8 @@ pub struct Pong {
 pub enum ServerAck {
     /// Your message is on disk.
     Saved(SavedAck),
+    /// What you asked for is done and on disk.
+    Done(DoneAck),
     /// A member has received or read up to a message.
     Receipt(ReceiptAck),
 }
@@ -215,6 +222,32 @@ pub struct SavedAck {
     /// The earlier message under this `clientMsgId` has another body.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub body_differs: bool,
+}
+
+/// `ACK done`: the change is on disk. What follows from it comes as events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoneAck {
+    /// Always `done`.
+    pub ack_type: DoneTag,
+    /// The sender's own name for the change.
+    pub client_msg_id: ClientMessageId,
+    /// When the server decided it.
+    pub ts: TimestampMs,
+    /// The change had been stored before; nothing was stored now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// The one value of `ackType` in a [`DoneAck`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum DoneTag {
+    /// On disk.
+    #[default]
+    Done,
 }
 
 /// The one value of `ackType` in a [`SavedAck`].
@@ -278,11 +311,10 @@ pub enum ReceiptKind {
 impl<'de> Deserialize<'de> for ServerAck {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
-        let saved = value.get("ackType").is_some_and(|kind| kind == "saved");
-        let ack = if saved {
-            SavedAck::deserialize(value).map(Self::Saved)
-        } else {
-            ReceiptAck::deserialize(value).map(Self::Receipt)
+        let ack = match value.get("ackType").and_then(serde_json::Value::as_str) {
+            Some("saved") => SavedAck::deserialize(value).map(Self::Saved),
+            Some("done") => DoneAck::deserialize(value).map(Self::Done),
+            _ => ReceiptAck::deserialize(value).map(Self::Receipt),
         };
         ack.map_err(serde::de::Error::custom)
     }
@@ -342,8 +374,15 @@ pub struct SyncConversation {
     pub peer_delivered_seq: Option<Seq>,
     /// Messages after `readSeq`.
     pub unread: u64,
+    /// How many of them name you or everybody, counted up to 100.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread_mentions: u64,
     /// When the last event was numbered.
     pub ts: TimestampMs,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a conversation is.
@@ -382,6 +421,9 @@ pub struct ConversationState {
     /// What those may read who join a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
+    /// What a group is beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupInfo>,
     /// How many members there are.
     pub member_count: u64,
     /// A page of the members, by user id.
@@ -391,13 +433,19 @@ pub struct ConversationState {
 }
 
 /// A member in `CONVERSATION_STATE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StateMember {
     /// Who.
     pub user: UserId,
     /// What the user may do.
     pub role: Role,
+    /// What the member is called here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// Until when the member may not speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until_ts: Option<TimestampMs>,
 }
 
 /// `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when

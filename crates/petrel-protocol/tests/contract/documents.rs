@@ -9,9 +9,12 @@ use std::path::PathBuf;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::{CloseCode, CloseReason};
-use petrel_protocol::frame::{ClientFrame, Events, Limits, Rates, ServerFrame, json_schema};
+use petrel_protocol::frame::{
+    ClientFrame, Events, Limits, Rates, ServerFrame, UserSettings, json_schema,
+};
 use petrel_protocol::http::{
-    Credentials, Devices, Failure, LoggedIn, Profile, RefreshRequest, Revoked, Success,
+    Credentials, Devices, Failure, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked,
+    Success,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -121,6 +124,7 @@ fn every_example_is_what_it_seems() {
             "devices",
             "revoked",
             "profile",
+            "settings",
             "failure",
             "health",
             "stats",
@@ -155,6 +159,7 @@ fn kind_of(example: &str) -> Option<String> {
     let kind = match () {
         () if is::<Success<LoggedIn>>(&value) => "logged in",
         () if is::<Success<Profile>>(&value) => "profile",
+        () if is::<Success<UserSettings>>(&value) => "settings",
         () if is::<Success<Devices>>(&value) => "devices",
         () if is::<Success<Revoked>>(&value) => "revoked",
         () if is::<Failure>(&value) => {
@@ -165,6 +170,8 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Claims>(&value) => "claims",
         () if is::<CloseReason>(&value) => "close",
         () if value == serde_json::json!({ "status": "ok" }) => "health",
+        () if is::<NewInvite>(&value) => "new invite",
+        () if is::<Success<Invite>>(&value) => "invite",
         () if is::<RefreshRequest>(&value) => "refresh request",
         () if value["total_connections"].is_u64() => "stats",
         () => return None,
@@ -217,8 +224,8 @@ fn the_limits_shown_are_the_limits_in_force() {
         recall_window_ms: limits::RECALL_WINDOW_MS,
         edit_window_ms: limits::EDIT_WINDOW_MS,
         retry_window_ms: limits::RETRY_WINDOW_MS,
-        ping_interval_ms: limits::PING_INTERVAL_MS,
-        idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
+        ping_interval_ms: 30_000,
+        idle_timeout_ms: 90_000,
         rates: Rates {
             frames_per_second: operating.session_frames_per_second,
             frames_burst: operating.session_frames_burst,

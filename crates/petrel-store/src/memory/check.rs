@@ -48,6 +48,15 @@ pub(super) fn check_batch(state: &State, batch: &Batch) -> Result<(), StoreError
             return Err(invalid(format!("{} is beyond the head", trim.before)));
         }
     }
+    check_lists(&known, batch)?;
+    once(batch.mentions.iter().map(|it| (it.conversation, it.user, it.seq)), "a mention")?;
+    for mention in &batch.mentions {
+        known.kind(mention.conversation)?;
+        check_fits([mention.user.get()])?;
+        if mention.seq > known.head(&heads, mention.conversation).seq {
+            return Err(invalid(format!("a mention at {} is beyond the head", mention.seq)));
+        }
+    }
     check_derivations(&known, batch)
 }
 
@@ -60,6 +69,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn new(state: &'a State, batch: &'a Batch) -> Result<Self, StoreError> {
         let mut begun = BTreeMap::new();
+        // Of each kind that exists once for its users.
         let mut homes = BTreeSet::new();
         for new in &batch.conversations {
             let is_taken = match new.kind {
@@ -67,11 +77,17 @@ impl<'a> Known<'a> {
                     check_fits([low.get(), high.get()])?;
                     low > high
                         || state.single_chats.contains_key(&(low, high))
-                        || !homes.insert((low, Some(high)))
+                        || !homes.insert((1, low, Some(high)))
                 }
                 ConversationKind::Personal { user } => {
                     check_fits([user.get()])?;
-                    state.personal_timelines.contains_key(&user) || !homes.insert((user, None))
+                    state.personal_timelines.contains_key(&user) || !homes.insert((3, user, None))
+                }
+                ConversationKind::Pair { low, high } => {
+                    check_fits([low.get(), high.get()])?;
+                    low >= high
+                        || state.pairs.contains_key(&(low, high))
+                        || !homes.insert((4, low, Some(high)))
                 }
                 ConversationKind::Group => false,
             };
@@ -185,12 +201,30 @@ fn check_cursors(known: &Known<'_>, batch: &Batch) -> Result<(), StoreError> {
         let is_member = match known.begun.get(&cursor.conversation).map(|new| new.kind) {
             Some(ConversationKind::Single { low, high }) => [low, high].contains(&cursor.user),
             Some(ConversationKind::Personal { user }) => user == cursor.user,
+            Some(ConversationKind::Pair { .. }) => false,
             Some(ConversationKind::Group) | None => {
                 known.member(cursor.conversation, cursor.user).is_some()
             }
         };
         if !is_member && !joined.contains(&(cursor.conversation, cursor.user)) {
             return Err(invalid(format!("{} is no member", cursor.user)));
+        }
+    }
+    Ok(())
+}
+
+fn check_lists(known: &Known<'_>, batch: &Batch) -> Result<(), StoreError> {
+    once(batch.entries.iter().map(|it| (it.conversation, it.list, it.key)), "an entry")?;
+    for entry in &batch.entries {
+        known.kind(entry.conversation)?;
+        check_fits([entry.key])?;
+    }
+    once(batch.codes.iter().map(|it| &it.code), "a code")?;
+    for update in &batch.codes {
+        let Some(conversation) = update.conversation else { continue };
+        known.kind(conversation)?;
+        if known.state.codes.get(&update.code).is_some_and(|holder| *holder != conversation) {
+            return Err(invalid(format!("the code {} is taken", update.code)));
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use petrel_types::{
     ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
     TimestampMs, UserId,
@@ -19,8 +20,9 @@ use petrel_types::{
 
 use self::state::State;
 use crate::{
-    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, EventPage, Member,
-    MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
+    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, Entry, EntryPage,
+    EventPage, Head, Member, MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User,
 };
 
 /// A store in memory. What it holds outlives it in the handles made by
@@ -127,6 +129,44 @@ impl Store for MemoryStore {
 
     async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError> {
         Ok(self.state()?.personal_timelines.get(&user).copied())
+    }
+
+    async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
+        let users = (one.min(other), one.max(other));
+        Ok(self.state()?.pairs.get(&users).copied())
+    }
+
+    async fn entry(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        key: u64,
+    ) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.state()?.entries.get(&(conversation, list, key)).cloned())
+    }
+
+    async fn entries_after(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<EntryPage, StoreError> {
+        let state = self.state()?;
+        let first = (conversation, list, after.map_or(0, |after| after.saturating_add(1)));
+        let mut later = state
+            .entries
+            .range(first..=(conversation, list, u64::MAX))
+            .map(|((_, _, key), value)| Entry { key: *key, value: value.clone() });
+        Ok(EntryPage {
+            entries: later.by_ref().take(limit as usize).collect(),
+            more: later.next().is_some(),
+            head: state.timelines.get(&conversation).map_or_else(Head::default, |it| it.head()),
+        })
+    }
+
+    async fn code_holder(&self, code: &str) -> Result<Option<ConversationId>, StoreError> {
+        Ok(self.state()?.codes.get(code).copied())
     }
 
     async fn unsettled(

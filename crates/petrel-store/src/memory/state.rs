@@ -10,9 +10,10 @@ use petrel_types::{
 
 use super::identity::Identity;
 use crate::{
-    Batch, Claim, Committed, Conversation, ConversationKind, CursorUpdate, Cursors, DerivationId,
-    EventPage, Head, Interval, Member, MemberUpdate, NewConversation, NewEvent, StoredEvent,
-    Summary, SyncEntry, SyncPage, Trim, User,
+    Batch, Claim, CodeUpdate, Committed, Conversation, ConversationKind, CursorUpdate, Cursors,
+    DerivationId, EntryUpdate, EventPage, Head, Interval, MENTIONS_COUNTED_MAX, Member,
+    MemberUpdate, MentionUpdate, NewConversation, NewEvent, StoredEvent, Summary, SyncEntry,
+    SyncPage, Trim, User,
 };
 
 #[derive(Debug, Default)]
@@ -23,6 +24,10 @@ pub(super) struct State {
     pub(super) personal_timelines: BTreeMap<UserId, ConversationId>,
     pub(super) by_client_id: BTreeMap<(ConversationId, UserId, ClientMessageId), RowId>,
     pub(super) events: BTreeMap<RowId, (Partition, StoredEvent)>,
+    pub(super) pairs: BTreeMap<(UserId, UserId), ConversationId>,
+    pub(super) entries: BTreeMap<(ConversationId, u8, u64), Bytes>,
+    pub(super) codes: BTreeMap<String, ConversationId>,
+    pub(super) mentions: BTreeSet<(ConversationId, UserId, Seq)>,
     pub(super) derivations: BTreeMap<DerivationId, Bytes>,
     pub(super) users: Vec<User>,
     pub(super) identity: Identity,
@@ -95,6 +100,16 @@ impl State {
         self.change_members(batch.members);
         batch.cursors.into_iter().for_each(|update| self.move_cursor(update));
         batch.trims.into_iter().for_each(|trim| self.trim(trim));
+        batch.entries.into_iter().for_each(|update| self.set_entry(update));
+        self.set_codes(batch.codes);
+        for MentionUpdate { conversation, user, seq, is_there } in batch.mentions {
+            let mention = (conversation, user, seq);
+            if is_there {
+                self.mentions.insert(mention);
+            } else {
+                self.mentions.remove(&mention);
+            }
+        }
         self.derivations.extend(batch.derived.into_iter().map(|new| (new.id, new.command)));
         for id in batch.settled {
             self.derivations.remove(&id);
@@ -117,6 +132,10 @@ impl State {
             ConversationKind::Personal { user } => {
                 self.personal_timelines.insert(user, id);
                 BTreeSet::from([user])
+            }
+            ConversationKind::Pair { low, high } => {
+                self.pairs.insert((low, high), id);
+                BTreeSet::new()
             }
             ConversationKind::Group => BTreeSet::new(),
         };
@@ -191,6 +210,36 @@ impl State {
         }
     }
 
+    fn set_entry(&mut self, update: EntryUpdate) {
+        let EntryUpdate { conversation, list, key, value } = update;
+        match value {
+            Some(value) => self.entries.insert((conversation, list, key), value),
+            None => self.entries.remove(&(conversation, list, key)),
+        };
+    }
+
+    fn set_codes(&mut self, updates: Vec<CodeUpdate>) {
+        for CodeUpdate { code, conversation } in updates {
+            match conversation {
+                Some(conversation) => self.codes.insert(code, conversation),
+                None => self.codes.remove(&code),
+            };
+        }
+    }
+
+    /// How many messages that a user may read and has not read name the user or everybody.
+    fn mentions_of(&self, user: UserId, entry: &SyncEntry) -> u64 {
+        let (everybody, conversation) = (UserId::new(0), entry.conversation.id);
+        let first = entry.interval.first.max(entry.trimmed_before).max(entry.own.read.next());
+        let is_unread = |seq: &Seq| (first..=entry.head.seq).contains(seq);
+        let of = |user| {
+            let all = (conversation, user, Seq::ZERO)..=(conversation, user, Seq::new(u64::MAX));
+            self.mentions.range(all).map(|(_, _, seq)| *seq).filter(is_unread)
+        };
+        let unread: BTreeSet<Seq> = of(user).chain(of(everybody)).collect();
+        (unread.len() as u64).min(MENTIONS_COUNTED_MAX)
+    }
+
     fn move_cursor(&mut self, update: CursorUpdate) {
         let stamp = RowId::new(self.last_row + 1);
         let timeline = self.timelines.get_mut(&update.conversation);
@@ -254,6 +303,11 @@ impl State {
             .filter_map(|id| self.timelines[id].entry(user))
             .filter(|entry| entry.stamp > since && entry.stamp < before)
             .collect();
+        for entry in &mut entries {
+            if entry.conversation.kind == ConversationKind::Group {
+                entry.mentions = self.mentions_of(user, entry);
+            }
+        }
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.stamp));
         let more = entries.len() > limit as usize;
         entries.truncate(limit as usize);
@@ -300,7 +354,9 @@ impl Timeline {
             ConversationKind::Single { low, high } => {
                 self.members.get(if user == low { &high } else { &low })
             }
-            ConversationKind::Group | ConversationKind::Personal { .. } => None,
+            ConversationKind::Group
+            | ConversationKind::Personal { .. }
+            | ConversationKind::Pair { .. } => None,
         };
         let peer_stamp = peer.map_or_else(RowId::default, |peer| peer.stamp);
         // What is trimmed counts as read, as nobody can read it any more.
@@ -319,6 +375,7 @@ impl Timeline {
             interval,
             own: membership.cursors,
             read_message_number: self.place(read).message_number,
+            mentions: 0,
             peer: peer.map(|peer| peer.cursors),
             profile,
             member_count,

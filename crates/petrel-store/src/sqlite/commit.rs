@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
 use super::write::WriteError;
-use super::{conversations, derivations, memberships, overwrites, trims};
+use super::{conversations, derivations, entries, memberships, mentions, overwrites, trims};
 use crate::{
     Batch, Claim, Committed, ConversationKind, CursorUpdate, Cursors, Derivation, Head,
     NewConversation, NewEvent, StoreErrorKind, Trim,
@@ -94,6 +94,9 @@ fn change_in_place(transaction: &mut Transaction<'_>, batch: &Batch) -> Result<(
     for trim in &batch.trims {
         trims::write(transaction, *trim)?;
     }
+    entries::write(transaction.connection, &batch.entries)?;
+    entries::write_codes(transaction.connection, &batch.codes)?;
+    mentions::write(transaction.connection, &batch.mentions)?;
     derivations::write(transaction, batch)?;
     Ok(())
 }
@@ -202,12 +205,39 @@ impl<'a> Known<'a> {
                 )));
             }
         }
+        self.check_additions(transaction, batch)?;
         for Derivation { id, .. } in &batch.derived {
             self.head(transaction, id.home)?;
         }
         once(batch.derived.iter().map(|derived| derived.id), "a derivation")?;
         once(&batch.settled, "a settled derivation")?;
         derivations::check(transaction, batch)
+    }
+
+    /// Checks lists, codes and mentions.
+    fn check_additions(
+        &self,
+        transaction: &Transaction<'_>,
+        batch: &Batch,
+    ) -> Result<(), WriteError> {
+        once(batch.entries.iter().map(|it| (it.conversation, it.list, it.key)), "an entry")?;
+        for entry in &batch.entries {
+            self.head(transaction, entry.conversation)?;
+            check_fits(entry.key)?;
+        }
+        once(batch.codes.iter().map(|it| &it.code), "a code")?;
+        for conversation in batch.codes.iter().filter_map(|it| it.conversation) {
+            self.head(transaction, conversation)?;
+        }
+        entries::check_codes(transaction.connection, &batch.codes)?;
+        once(batch.mentions.iter().map(|it| (it.conversation, it.user, it.seq)), "a mention")?;
+        for mention in &batch.mentions {
+            if mention.seq > self.head(transaction, mention.conversation)?.seq {
+                return Err(invalid(format!("a mention at {} is beyond the head", mention.seq)));
+            }
+            check_fits(mention.user.get())?;
+        }
+        Ok(())
     }
 
     fn is_group(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Error, OptionalExtension, Result, Row};
 
 use super::number::{bound, key};
 use super::reader::Snapshot;
-use super::tables::{GROUP, PERSONAL, SINGLE};
+use super::tables::{GROUP, PAIR, PERSONAL, SINGLE};
 use super::tail::Place;
 use super::write::WriteError;
 use super::{memberships, trims};
@@ -31,6 +31,11 @@ pub(super) fn insert(
             ConversationKind::Single { low, high } => (SINGLE, Some(low), Some(high)),
             ConversationKind::Group => (GROUP, None, None),
             ConversationKind::Personal { user } => (PERSONAL, Some(user), None),
+            ConversationKind::Pair { low, high } if low >= high => {
+                let story = format!("the users of the pair {id} are not in order");
+                return Err(WriteError::refused(StoreErrorKind::Invalid, story));
+            }
+            ConversationKind::Pair { low, high } => (PAIR, Some(low), Some(high)),
         };
         connection
             .prepare_cached(
@@ -143,6 +148,22 @@ pub(super) fn single_chat(
         .optional()
 }
 
+pub(super) fn pair(
+    snapshot: &Snapshot<'_>,
+    one: UserId,
+    other: UserId,
+) -> Result<Option<ConversationId>> {
+    let (low, high) = (key(one.min(other).get()), key(one.max(other).get()));
+    snapshot
+        .connection
+        .prepare_cached(
+            "SELECT id FROM conversations
+             WHERE kind = 4 AND low = ?1 AND high = ?2 AND begun_row <= ?3",
+        )?
+        .query_row((low, high, snapshot.view.visible().get()), id_of)
+        .optional()
+}
+
 pub(super) fn personal_timeline(
     snapshot: &Snapshot<'_>,
     user: UserId,
@@ -220,6 +241,9 @@ pub(super) fn conversation_of(row: &Row<'_>) -> Result<Conversation> {
         },
         GROUP => ConversationKind::Group,
         PERSONAL => ConversationKind::Personal { user: UserId::new(row.get(2)?) },
+        PAIR => {
+            ConversationKind::Pair { low: UserId::new(row.get(2)?), high: UserId::new(row.get(3)?) }
+        }
         unknown => {
             let story = format!("{unknown} is no kind of conversation");
             return Err(Error::FromSqlConversionFailure(1, Type::Integer, story.into()));

@@ -47,6 +47,11 @@ impl DataDirectory {
         path.join(DATABASE_FILE).is_file()
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of the database, whose file exists afterwards, readable to its owner
     /// only. SQLite gives its other files the same permissions.
     pub(super) fn database(&self) -> Result<PathBuf, StoreError> {

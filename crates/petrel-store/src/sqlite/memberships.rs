@@ -22,7 +22,7 @@ pub(super) fn first_members(kind: ConversationKind) -> impl Iterator<Item = User
     let (first, second) = match kind {
         ConversationKind::Single { low, high } => (Some(low), Some(high).filter(|_| high != low)),
         ConversationKind::Personal { user } => (Some(user), None),
-        ConversationKind::Group => (None, None),
+        ConversationKind::Group | ConversationKind::Pair { .. } => (None, None),
     };
     first.into_iter().chain(second)
 }

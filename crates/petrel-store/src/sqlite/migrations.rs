@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 use super::tables;
 
 /// The version of the tables that this Petrel reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 4;
+pub(super) const SCHEMA_VERSION: u32 = 5;
 /// The earliest version that can be brought forward.
 pub(super) const OLDEST_VERSION: u32 = 2;
 
@@ -26,6 +26,9 @@ pub(super) fn migrate(connection: &mut Connection, version: u32) -> Result<()> {
     }
     if version < 4 {
         to_4(&transaction)?;
+    }
+    if version < 5 {
+        to_5(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
@@ -67,4 +70,9 @@ fn to_3(connection: &Connection) -> Result<()> {
 fn to_4(connection: &Connection) -> Result<()> {
     connection.execute_batch("ALTER TABLE users ADD COLUMN is_admin INTEGER NOT NULL DEFAULT 0")?;
     connection.execute_batch(tables::ADDED_IN_4)
+}
+
+/// What users are to each other, lists that belong to conversations, codes and mentions.
+fn to_5(connection: &Connection) -> Result<()> {
+    connection.execute_batch(tables::ADDED_IN_5)
 }

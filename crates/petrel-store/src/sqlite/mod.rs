@@ -25,6 +25,7 @@ mod commit;
 mod conversations;
 mod derivations;
 mod directory;
+mod entries;
 mod fault;
 mod filter;
 mod flush;
@@ -35,6 +36,7 @@ mod logins;
 mod marks;
 mod memberships;
 mod memory;
+mod mentions;
 mod message_key;
 mod migrations;
 mod newcomers;
@@ -43,6 +45,7 @@ mod options;
 mod overwrites;
 mod reader;
 mod recovery;
+mod room;
 mod schema;
 mod sync;
 mod tables;
@@ -62,6 +65,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use petrel_types::{
     ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
     Seq, TimestampMs, UserId,
@@ -84,9 +88,9 @@ use self::write::{Write, WriteError};
 use self::writer::{Failure, Finished, Writer};
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
-    EndedLogin, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage, NewLogin,
-    RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
-    WhichLogins,
+    EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
+    NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
+    User, WhichLogins,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -288,6 +292,38 @@ impl Store for SqliteStore {
 
     async fn personal_timeline(&self, user: UserId) -> Result<Option<ConversationId>, StoreError> {
         self.read(move |snapshot| conversations::personal_timeline(snapshot, user)).await
+    }
+
+    async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
+        self.read(move |snapshot| conversations::pair(snapshot, one, other)).await
+    }
+
+    async fn entry(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        key: u64,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.read(move |snapshot| entries::entry(snapshot.connection, conversation, list, key))
+            .await
+    }
+
+    async fn entries_after(
+        &self,
+        conversation: ConversationId,
+        list: u8,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<EntryPage, StoreError> {
+        self.read(move |snapshot| {
+            entries::entries_after(snapshot, conversation, list, after, limit)
+        })
+        .await
+    }
+
+    async fn code_holder(&self, code: &str) -> Result<Option<ConversationId>, StoreError> {
+        let code = code.to_owned();
+        self.read(move |snapshot| entries::code_holder(snapshot.connection, &code)).await
     }
 
     async fn unsettled(

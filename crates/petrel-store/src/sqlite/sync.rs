@@ -9,6 +9,7 @@ use petrel_types::{ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserI
 use rusqlite::{OptionalExtension, Result, Row};
 
 use super::conversations::{conversation_of, place_of};
+use super::mentions;
 use super::number::key;
 use super::reader::Snapshot;
 use super::tail::{Move, Place};
@@ -101,6 +102,7 @@ fn entry_of(snapshot: &Snapshot<'_>, user: UserId, row: &Row<'_>) -> Result<Foun
         interval,
         own: own.cursors,
         read_message_number: MessageNumber::ZERO,
+        mentions: 0,
         peer,
         profile: Bytes::new(),
         member_count: row.get(10)?,
@@ -130,6 +132,9 @@ fn complete(snapshot: &Snapshot<'_>, user: UserId, found: &mut Found) -> Result<
         entry.profile = profile.into();
     }
     entry.read_message_number = read_message_number(snapshot, entry, *trimmed_message_number)?;
+    if entry.conversation.kind == ConversationKind::Group && entry.own.read < entry.head.seq {
+        entry.mentions = mentions::count(snapshot.connection, key(user.get()), entry)?;
+    }
     Ok(())
 }
 

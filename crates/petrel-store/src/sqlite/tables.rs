@@ -16,6 +16,8 @@
 //! - `logins` holds log-ins with digests of their refresh tokens, `ended_logins` those whose
 //!   access tokens may not have expired yet; `external_users` tells whom an external issuer
 //!   means; `invites` holds digests of codes.
+//! - `entries` holds the lists that belong to a conversation, `codes` tells where codes lead,
+//!   `mentions` which messages name whom; user 0 is everybody.
 //! - The key of `idempotency` includes the row, so that two messages may share a hash.
 
 use rusqlite::{Connection, Result};
@@ -25,6 +27,7 @@ use rusqlite::{Connection, Result};
 pub(super) const SINGLE: u8 = 1;
 pub(super) const GROUP: u8 = 2;
 pub(super) const PERSONAL: u8 = 3;
+pub(super) const PAIR: u8 = 4;
 
 /// Every table as it is in a new database. A change needs a step in `migrations`, too.
 const TABLES: &str = "
@@ -219,9 +222,34 @@ CREATE TABLE invites (
 ) STRICT;
 ";
 
+/// What version 5 added.
+pub(super) const ADDED_IN_5: &str = "
+CREATE UNIQUE INDEX pairs ON conversations (low, high) WHERE kind = 4;
+
+CREATE TABLE entries (
+    conversation INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (conversation, list, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE codes (
+    code TEXT NOT NULL PRIMARY KEY,
+    conversation INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mentions (
+    conversation INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (conversation, user, seq)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Creates all of them in an empty database.
 pub(super) fn create(connection: &Connection) -> Result<()> {
-    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4] {
+    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5] {
         connection.execute_batch(tables)?;
     }
     Ok(())

@@ -19,6 +19,7 @@ use petrel_types::{ConversationId, MessageNumber, Slot};
 use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
+use super::migrations::SCHEMA_VERSION;
 use super::*;
 use crate::suite::Place;
 use crate::{ConversationKind, NewConversation, NewEvent};
@@ -159,7 +160,7 @@ fn a_foreign_file_is_refused_and_left_alone() {
 
 #[test]
 fn another_version_is_refused() {
-    for version in [1, 5] {
+    for version in [1, SCHEMA_VERSION + 1] {
         let place = TempDir::new().unwrap();
         drop(open(place.path()));
         let path = place.path().join("petrel.db");

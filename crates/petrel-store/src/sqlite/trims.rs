@@ -8,6 +8,7 @@
 use petrel_types::{ConversationId, RowId, Seq};
 use rusqlite::{Connection, OptionalExtension, Result};
 
+use super::mentions;
 use super::number::key;
 use super::overwrites;
 use super::transaction::Transaction;
@@ -109,6 +110,8 @@ pub(super) fn delete(connection: &Connection, watermark: RowId, limit: usize) ->
             .execute((conversation, last))?;
     }
     if found.len() < limit {
+        let conversation_id = ConversationId::new(conversation);
+        mentions::trim(connection, conversation_id, Seq::new(before))?;
         connection
             .prepare_cached("DELETE FROM trims WHERE conversation = ?1")?
             .execute([conversation])?;

@@ -28,7 +28,7 @@ use super::memory::{Memory, Shut};
 use super::options::Options;
 use super::transaction::{Known, Staged, Transaction};
 use super::write::{Write, WriteError};
-use super::{fault, journal};
+use super::{fault, journal, room};
 use crate::{StoreError, StoreErrorKind};
 
 /// Writes that wait for the thread. Beyond, callers wait to get into the queue.
@@ -76,7 +76,7 @@ enum Setback {
     /// This write was refused after it had changed something.
     Spoiled(usize),
     /// All of them failed.
-    Failed(rusqlite::Error),
+    Failed(StoreErrorKind, rusqlite::Error),
     /// They may or may not be on disk.
     Uncertain(rusqlite::Error),
 }
@@ -154,7 +154,7 @@ impl Writer {
                 false
             }
             // It is tried again with the next commit, or when the store is idle again.
-            Err(Setback::Failed(error)) => {
+            Err(Setback::Failed(_, error)) => {
                 tracing::warn!(%error, "the indexes can't be brought up to date now");
                 false
             }
@@ -178,9 +178,30 @@ impl Writer {
     /// A copy that failed may have left anything in the database's file, but all of it is
     /// in the log still. Only if the disk itself has failed can neither be trusted.
     fn log_failed(&mut self, error: &rusqlite::Error) {
-        match fault::kind(error) {
+        match self.kind_of(error) {
             StoreErrorKind::Fatal => self.fail(error),
             _ => tracing::warn!(%error, "the write-ahead log can't be shortened now"),
+        }
+    }
+
+    /// What a failed statement means. A write that failed for want of room, under whatever
+    /// name, has left the log without the mark that would end the commit.
+    fn kind_of(&self, error: &rusqlite::Error) -> StoreErrorKind {
+        match fault::kind(error) {
+            StoreErrorKind::Fatal
+                if room::is_failed_write(error) && room::is_used_up(self.directory.path()) =>
+            {
+                StoreErrorKind::Full
+            }
+            kind => kind,
+        }
+    }
+
+    /// A setback of a statement before the commit.
+    fn setback(&self, error: rusqlite::Error) -> Setback {
+        match self.kind_of(&error) {
+            StoreErrorKind::Fatal => Setback::Uncertain(error),
+            kind => Setback::Failed(kind, error),
         }
     }
 
@@ -208,8 +229,7 @@ impl Writer {
                         refused.answer();
                     }
                 }
-                Err(Setback::Failed(error)) => {
-                    let kind = fault::kind(&error);
+                Err(Setback::Failed(kind, error)) => {
                     fail_all(&mut writes, kind, &format!("the store can't be written: {error}"));
                     break;
                 }
@@ -241,7 +261,7 @@ impl Writer {
     fn attempt(&mut self, writes: &mut VecDeque<Box<dyn Write>>) -> Result<(), Setback> {
         let metrics = self.options.metrics.clone();
         let begin = Instant::now();
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(setback)?;
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.setback(error))?;
         let memory = Arc::clone(&self.memory);
         let ran = self.run_all(writes).and_then(|outcome| {
             let shut = outcome.staged.changes_in_place.then(|| memory.shut());
@@ -253,10 +273,10 @@ impl Writer {
             match committed {
                 Ok(()) => Ok((outcome, shut)),
                 // A full disk stops the log before the mark that would end the commit.
-                Err(error) if fault::kind(&error) == StoreErrorKind::Full => {
-                    Err(Setback::Failed(error))
-                }
-                Err(error) => Err(Setback::Uncertain(error)),
+                Err(error) => match self.kind_of(&error) {
+                    StoreErrorKind::Full => Err(Setback::Failed(StoreErrorKind::Full, error)),
+                    _ => Err(Setback::Uncertain(error)),
+                },
             }
         });
         match ran {
@@ -310,7 +330,7 @@ impl Writer {
                         return Err(Setback::Spoiled(index));
                     }
                 }
-                Err(WriteError::Failed(error)) => return Err(setback(error)),
+                Err(WriteError::Failed(error)) => return Err(self.setback(error)),
             }
         }
         let Transaction { mut marks, mut staged, .. } = transaction;
@@ -318,12 +338,13 @@ impl Writer {
             marks.journal += 1;
             // Its row counts, so that a journal of nothing but positions is trimmed, too.
             staged.tail.weight += 1;
-            journal::append(connection, marks.journal, marks.row, &staged.tail).map_err(setback)?;
+            journal::append(connection, marks.journal, marks.row, &staged.tail)
+                .map_err(|error| self.setback(error))?;
         }
         let flushed = self
             .flusher
             .slice(connection, &mut self.known.idempotency, marks.newest, staged.tail.weight)
-            .map_err(setback)?;
+            .map_err(|error| self.setback(error))?;
         Ok(Outcome { marks, staged, flushed })
     }
 
@@ -369,13 +390,6 @@ fn answer_early(writes: &mut VecDeque<Box<dyn Write>>) {
     if crate::mutants::is("ack-before-commit") && !writes.is_empty() {
         writes.drain(..).for_each(|write| write.answer());
         thread::sleep(crate::mutants::SLOW_COMMIT);
-    }
-}
-
-fn setback(error: rusqlite::Error) -> Setback {
-    match fault::kind(&error) {
-        StoreErrorKind::Fatal => Setback::Uncertain(error),
-        _ => Setback::Failed(error),
     }
 }
 

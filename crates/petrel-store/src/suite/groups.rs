@@ -244,6 +244,7 @@ pub async fn a_former_member_sees_the_end_of_the_last_interval(store: &dyn Store
         trimmed_before: Seq::new(1),
         interval: interval(1, 5),
         own: Cursors { delivered: Seq::new(4), read: Seq::new(2) },
+        mentions: 0,
         read_message_number: MessageNumber::new(2),
         peer: None,
         profile: Bytes::from_static(b"profile 1"),

@@ -10,6 +10,7 @@ mod fixture;
 pub mod groups;
 pub mod identity;
 pub mod lifecycle;
+pub mod lists;
 pub mod sync;
 pub mod timelines;
 pub mod users;
@@ -78,6 +79,12 @@ macro_rules! store_suite {
             changes::a_trimmed_client_message_id_is_free_again
             changes::a_derivation_waits_until_it_is_settled
             changes::what_does_not_wait_can_not_be_settled
+            lists::a_pair_has_one_timeline_and_no_members
+            lists::entries_are_replaced_and_removed
+            lists::entries_come_in_pages_by_key
+            lists::a_code_leads_to_one_conversation
+            lists::unread_mentions_are_counted
+            lists::mentions_go_with_what_is_trimmed_or_not_ones_own
             users::users_get_local_ids_in_order
             users::names_are_taken_ignoring_ascii_case
             identity::a_log_in_is_what_it_began_as
@@ -94,6 +101,7 @@ macro_rules! store_suite {
         }
         $crate::store_suite! { @place $place;
             lifecycle::everything_outlives_a_restart
+            lists::lists_and_codes_outlive_a_restart
             lifecycle::numbers_go_on_after_a_restart
             identity::identities_outlive_a_restart
             lifecycle::many_writers_do_not_disturb_each_other

@@ -178,6 +178,7 @@ pub async fn an_entry_tells_both_cursors_and_what_was_read(store: &dyn Store) {
         trimmed_before: Seq::new(1),
         interval: Interval { first: Seq::new(1), last: None },
         own: Cursors { delivered: Seq::new(5), read: Seq::new(4) },
+        mentions: 0,
         read_message_number: MessageNumber::new(3),
         peer: Some(Cursors { delivered: Seq::new(3), read: Seq::ZERO }),
         profile: Bytes::new(),

@@ -95,6 +95,8 @@ fn named(name: &str) -> ClientMessageId {
 /// The frame that says something in a group.
 pub fn say(group_id: ConversationId, name: &str, body: &str, retry: bool) -> ClientFrame {
     ClientFrame::GroupChat(GroupChat {
+        mentions: Vec::new(),
+        mention_all: false,
         client_msg_id: named(name),
         group_id,
         msg_type: Default::default(),

@@ -212,7 +212,7 @@ impl World {
 
     async fn claim(&self, store: &Arc<SqliteStore>, partition: u16) -> Result<Owner> {
         let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), self.clock.clone());
-        let rules = Rules { external_users: true, unstored_local_users: false };
+        let rules = Rules { external_users: true, ..Rules::default() };
         let (sequencer, next_position) =
             Sequencer::claim(store, clock, rules, Partition::new(partition)).await?;
         Ok(Owner { sequencer, next_position })

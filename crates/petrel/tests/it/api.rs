@@ -9,14 +9,19 @@ use serde_json::{Value, json};
 use crate::support::{ALICE, BOB, CAROL, bench_server};
 
 /// The bearer of a user's token.
-struct Caller {
+pub(crate) struct Caller {
     http: Http,
     token: String,
 }
 
 impl Caller {
-    fn new(server: &Server, user: UserId) -> Result<Self> {
+    pub(crate) fn new(server: &Server, user: UserId) -> Result<Self> {
         Ok(Self { http: server.http(), token: server.mint()?.token(user) })
+    }
+
+    /// The bearer of this token.
+    pub(crate) fn of(server: &Server, token: String) -> Self {
+        Self { http: server.http(), token }
     }
 
     async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Answer> {
@@ -27,12 +32,12 @@ impl Caller {
     }
 
     /// What a request that must succeed is answered with.
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         self.call(method, path, &body).await?.data().with_context(|| format!("{method} {path}"))
     }
 
     /// Why a request is refused.
-    async fn refused(&self, method: &str, path: &str, body: Value) -> Result<String> {
+    pub(crate) async fn refused(&self, method: &str, path: &str, body: Value) -> Result<String> {
         let failure = self.call(method, path, &body).await?.failure()?;
         Ok(failure.reason.to_string())
     }

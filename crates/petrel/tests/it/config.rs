@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use petrel_testkit::client::Connect;
 use tempfile::TempDir;
 
-use crate::support::{ALICE, PETREL, launcher};
+use crate::support::{ALICE, BOB, PETREL, launcher};
 
 /// Runs `petrel` somewhere, with these variables and no others of its own.
 fn petrel(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
@@ -118,6 +118,44 @@ async fn variables_of_tests_and_of_kubernetes_do_no_harm() -> Result<()> {
     server.start().await?;
     let exit = launcher()?.variable("PETREL_PORT", "8080").start_and_fail().await?;
     assert_eq!(exit.code, Some(3), "{}", exit.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_command_finds_the_data_directory_that_the_server_finds() -> Result<()> {
+    let directory = TempDir::new()?;
+    let (data, copy) = (directory.path().join("somewhere"), directory.path().join("copy"));
+    let text = format!("[server]\ndata_dir = {:?}\n", data.display().to_string());
+    fs::write(directory.path().join("petrel.toml"), text)?;
+    let server = launcher()?.data_directory(&data).bench_issuer().start().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    alice.chat(BOB, "m1", "hello").await?;
+    alice.expect_saved().await?;
+
+    let here = directory.path();
+    let run = |arguments: &[&str]| petrel(here, arguments, &[]);
+    let token = run(&["token", "1000001"])?;
+    ensure!(token.status.success(), "{token:?}");
+    let connect = Connect::to(server.gateway_address()).query("token", out(&token).trim());
+    connect.open_authenticated().await?.expect_silence().await?;
+    let backup = run(&["backup", "--to", "copy"])?;
+    ensure!(backup.status.success() && copy.join("petrel.db").is_file(), "{backup:?}");
+    // A server is at work in it, and so it is the right one.
+    for arguments in [&["verify"][..], &["admin", "invite"]] {
+        let refused = run(arguments)?;
+        ensure!(err(&refused).contains(&data.display().to_string()), "{refused:?}");
+    }
+    drop((alice, server));
+
+    // What is named wins, and a configuration that is wrong is told.
+    let named = run(&["verify", "--data-dir", "copy"])?;
+    ensure!(out(&named).contains("Everything fits together"), "{named:?}");
+    fs::write(here.join("other.toml"), "[server]\ndata_dir = \"restored\"\n")?;
+    let restored = run(&["restore", "--from", "copy", "--config", "other.toml"])?;
+    ensure!(restored.status.success() && here.join("restored").is_dir(), "{restored:?}");
+    fs::write(here.join("petrel.toml"), "[server]\ndata_dri = \"x\"\n")?;
+    let wrong = run(&["verify"])?;
+    ensure!(wrong.status.code() == Some(3) && err(&wrong).contains("server.data_dir"), "{wrong:?}");
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use petrel_protocol::frame::{ClientFrame, ServerAck, ServerFrame};
 use petrel_testkit::client::{Client, Connect, chat};
 use petrel_testkit::disk::Disk;
 use petrel_testkit::mint::Mint;
-use petrel_types::{Clock, ManualClock, SystemClock, TimestampMs, UserId};
+use petrel_types::{Clock, ManualClock, OperatingLimits, SystemClock, TimestampMs, UserId};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -32,9 +32,14 @@ struct InProcess {
 
 impl InProcess {
     async fn start(clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::start_with(clock, OperatingLimits::default()).await
+    }
+
+    async fn start_with(clock: Arc<dyn Clock>, limits: OperatingLimits) -> Result<Self> {
         let data = TempDir::with_prefix("petrel-test-")?;
         let disk = Disk::of(data.path())?;
-        let node = Node::start_with_clock(config(data.path())?, LogControl::none(), clock).await?;
+        let config = NodeConfig { limits, ..config(data.path())? };
+        let node = Node::start_with_clock(config, LogControl::none(), clock).await?;
         let gateway = node.gateway_address();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(node.run_until(async move {
@@ -199,6 +204,50 @@ async fn a_stalled_disk_delays_acks_and_makes_none_up() -> Result<()> {
     assert_eq!((late.duplicate, again.duplicate), (false, true));
     assert_eq!(late.server_msg_id, again.server_msg_id);
     assert_eq!(bodies(&mut bob, ALICE).await?, ["before", "during"]);
+    node.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_stalls_fills_the_queue_and_then_senders_are_told_to_come_back() -> Result<()> {
+    const QUEUED_MAX: u32 = 64;
+    const SENDS: usize = 200;
+    let limits = OperatingLimits { commands_queued: QUEUED_MAX, ..OperatingLimits::default() };
+    let node = InProcess::start_with(Arc::new(SystemClock), limits).await?;
+    let mut alice = node.connect(ALICE).await?;
+    let mut bob = node.connect(BOB).await?;
+    let names: Vec<_> = (0..SENDS).map(|number| format!("m{number}")).collect();
+    let say = |name: &String| chat(BOB, name, name);
+
+    node.disk.set_stalled(true);
+    alice.send(&say(&names[0])).await?;
+    tokio::task::block_in_place(|| node.disk.await_stalled())?;
+    // One is under way, so many find room in the queue, and the rest is told so at once: the
+    // first that it may come again, the others that they must not overtake it.
+    let refused = &names[1 + QUEUED_MAX as usize..];
+    alice.send_all(names[1..].iter().map(say)).await?;
+    for (number, name) in refused.iter().enumerate() {
+        let reason = match number {
+            0 => ErrorReason::ServerBusy,
+            _ => ErrorReason::AfterRefused,
+        };
+        let error = alice.expect_error(reason).await?;
+        ensure!(error.client_msg_id.as_ref().map(|name| name.as_str()) == Some(name), "{error:?}");
+        ensure!(error.retry_after_ms.is_some() && error.outcome.is_none(), "{error:?}");
+    }
+    alice.expect_silence().await?;
+    bob.expect_silence().await?;
+
+    // It was no more than a moment. What was let in is stored, what was refused comes again.
+    node.disk.set_stalled(false);
+    for name in &names[..names.len() - refused.len()] {
+        ensure!(alice.expect_saved().await?.client_msg_id.as_str() == name);
+    }
+    for name in refused {
+        alice.send(&say(name)).await?;
+        let ack = alice.expect_saved().await?;
+        ensure!(ack.client_msg_id.as_str() == name && !ack.duplicate, "{ack:?}");
+    }
+    assert_eq!(bodies(&mut bob, ALICE).await?, names);
     node.stop().await
 }
 

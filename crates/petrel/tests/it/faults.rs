@@ -2,14 +2,19 @@
 //! (docs/reliability.md).
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use petrel_protocol::frame::ServerFrame;
-use petrel_testkit::server::{Launcher, Server, Signal};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::close::{CloseCode, CloseReason};
+use petrel_protocol::frame::{ClientAckType, ServerAck, ServerFrame};
+use petrel_testkit::http::Http;
+use petrel_testkit::server::{Launcher, Server, Signal, run};
 use petrel_types::UserId;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::support::{ALICE, BOB, CAROL, PETREL, bench_server, connections_become, launcher};
 use crate::websocket::{Raw, upgrade_request};
@@ -88,6 +93,46 @@ async fn a_device_that_never_reads_is_closed_and_others_go_on() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_too_slow_is_told_so() -> Result<()> {
+    const CLOSE: u8 = 0x88;
+    let server = bench_server().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let mut slow = Raw::open(&server, BOB).await?;
+    let body = "鸟".repeat(4096);
+    let mut said = 0;
+    // It reads nothing until the server has had enough of that.
+    while closes(&server, "slow").await? == 0 {
+        for _ in 0..20 {
+            said += 1;
+            alice.chat(BOB, &format!("m{said}"), &body).await?;
+            alice.expect_saved().await?;
+        }
+    }
+    // Then it does: every frame is whole, and the last one says what was the matter.
+    let goodbye = loop {
+        let frame = slow.frame().await?.context("ended without a goodbye")?;
+        if frame.first == CLOSE {
+            break frame;
+        }
+        let push: serde_json::Value = serde_json::from_slice(&frame.payload)?;
+        ensure!(push["type"] == "SINGLE_CHAT" || push["type"] == "GAP", "{push}");
+    };
+    let (code, reason) = goodbye.payload.split_first_chunk().context("a code")?;
+    assert_eq!(u16::from_be_bytes(*code), CloseCode::Slow.get());
+    let reason: CloseReason = serde_json::from_slice(reason)?;
+    ensure!(reason.reason == "slow" && reason.retry_after_ms.is_some(), "{reason:?}");
+    goes_on(&mut alice).await
+}
+
+/// How many sessions have ended for this reason.
+async fn closes(server: &Server, reason: &str) -> Result<u64> {
+    let text = Http::new(server.admin_address()).get("/metrics").await?.body;
+    let series = format!("petrel_gateway_closes_total{{reason=\"{reason}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&series));
+    Ok(line.context("all reasons are counted")?.parse()?)
+}
+
+#[tokio::test]
 async fn a_stopped_server_goes_on_where_it_was() -> Result<()> {
     let server = bench_server().await?;
     let mut alice = server.connect(ALICE, "phone").await?;
@@ -105,21 +150,64 @@ async fn a_stopped_server_goes_on_where_it_was() -> Result<()> {
     bob.expect_silence().await
 }
 
-/// A server that may have so many files open.
-async fn server_with_descriptors(count: u32) -> Result<(TempDir, Server)> {
+/// A server whose shell has set this limit before.
+async fn server_with_limit(limit: &str) -> Result<(TempDir, Server)> {
     let directory = TempDir::with_prefix("petrel-test-")?;
     let script = directory.path().join("petrel");
-    let line = format!("#!/bin/sh\nulimit -n {count} && exec {PETREL} \"$@\"\n");
+    let line = format!("#!/bin/sh\nulimit {limit} && exec {PETREL} \"$@\"\n");
     std::fs::write(&script, line)?;
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-    let server = Launcher::new(script)?.bench_issuer().start().await?;
+    let data = directory.path().join("data");
+    let server = Launcher::new(script)?.data_directory(data).bench_issuer().start().await?;
     Ok((directory, server))
+}
+
+/// A file that may not grow any more, by `ulimit -f` or a quota, is a full disk.
+#[tokio::test]
+async fn a_limit_on_files_is_a_full_disk_and_when_it_is_lifted_everything_goes_on() -> Result<()> {
+    // 4 MiB, in the shell's unit.
+    let (_directory, server) = server_with_limit("-S -f 8192").await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    let body = "鸟".repeat(4096);
+    let mut stored = 0;
+    let refused = loop {
+        let name = format!("m{}", stored + 1);
+        alice.chat(BOB, &name, &body).await?;
+        match alice.next_frame().await? {
+            ServerFrame::Ack(ServerAck::Saved(ack)) => stored = ack.msg_seq.get(),
+            ServerFrame::Error(error) => {
+                ensure!(error.reason == ErrorReason::StorageFull, "{error:?}");
+                break name;
+            }
+            other => anyhow::bail!("{other:?}"),
+        }
+        ensure!(stored < 10_000, "there is no limit: the test proves nothing");
+    };
+    // Reads and sessions go on, and the process did not end.
+    let mut bob = server.connect(BOB, "phone").await?;
+    let conversation = bob.sync_all(None).await?.conversations[0].conversation_id;
+    ensure!(bob.pull_all(conversation).await?.events.len() as u64 == stored);
+
+    let line = format!("prlimit --pid {} --fsize=unlimited:", server.pid());
+    let lifted = run("sh", &["-c", line.as_str()]).await?;
+    ensure!(lifted.code == Some(0), "{line}: {}", lifted.stderr);
+    alice.chat(BOB, &refused, &body).await?;
+    let ack = alice.expect_saved().await?;
+    ensure!(ack.msg_seq.get() == stored + 1 && !ack.duplicate, "{ack:?}");
+    ensure!(bob.expect_chat().await?.msg_seq == ack.msg_seq);
+
+    // What the disk holds after all that is whole.
+    let data = server.data().to_owned();
+    server.kill().await?;
+    let verified = run(PETREL, &["verify", "--data-dir", &data.display().to_string()]).await?;
+    ensure!(verified.code == Some(0), "{verified:?}");
+    Ok(())
 }
 
 #[tokio::test]
 async fn without_descriptors_sessions_go_on_and_newcomers_wait_for_room() -> Result<()> {
     const DESCRIPTORS: u32 = 100;
-    let (_directory, server) = server_with_descriptors(DESCRIPTORS).await?;
+    let (_directory, server) = server_with_limit(&format!("-n {DESCRIPTORS}")).await?;
     let mut alice = server.connect(ALICE, "phone").await?;
     // The kernel takes them all; the server can accept only some.
     let mut crowd = JoinSet::new();
@@ -152,22 +240,24 @@ async fn without_descriptors_sessions_go_on_and_newcomers_wait_for_room() -> Res
 }
 
 #[tokio::test]
-async fn ten_thousand_connect_at_once_and_those_beyond_the_cap_are_told_so() -> Result<()> {
-    let descriptors = open_files_max()?;
-    let everybody = 10_000.min(descriptors.saturating_sub(1_000) / 2);
+async fn ten_thousand_connect_at_once_while_two_talk_and_those_beyond_the_cap_are_told_so()
+-> Result<()> {
+    // Fewer only where this process may not have so many sockets.
+    let everybody = 10_000.min(open_files_max()?.saturating_sub(500));
     let cap = everybody * 9 / 10;
     let server = launcher()?
         .bench_issuer()
         .argument("--connections-max")
-        .argument(cap.to_string())
+        .argument((cap + 2).to_string())
         .start()
         .await?;
+    let (talk, over) = talk(&server).await?;
     let path = format!("/ws?v=1&token={}", server.mint()?.token(CAROL));
     let request = upgrade_request(&path);
     let mut crowd = JoinSet::new();
-    let server = std::sync::Arc::new(server);
+    let server = Arc::new(server);
     for _ in 0..everybody {
-        let (server, request) = (std::sync::Arc::clone(&server), request.clone());
+        let (server, request) = (Arc::clone(&server), request.clone());
         crowd.spawn(async move {
             let mut raw = Raw::send_request(&server, request.as_bytes()).await?;
             let head = raw.head().await?.context("no answer")?;
@@ -186,6 +276,9 @@ async fn ten_thousand_connect_at_once_and_those_beyond_the_cap_are_told_so() -> 
         }
     }
     ensure!((inside.len(), refused) == (cap, everybody - cap), "{} in", inside.len());
+    // Who was here before has noticed nothing but that it took longer.
+    over.store(true, Ordering::Relaxed);
+    ensure!(talk.await?? > 0, "nothing was said during the storm");
     // Each of them is served.
     for raw in inside.iter_mut().step_by(500) {
         let first = raw.frame().await?.context("no AUTH_OK")?;
@@ -195,6 +288,34 @@ async fn ten_thousand_connect_at_once_and_those_beyond_the_cap_are_told_so() -> 
     connections_become(&server.gateway_http(), 0).await?;
     let mut alice = server.connect(ALICE, "phone").await?;
     goes_on(&mut alice).await
+}
+
+/// Two who talk until it is over: each message is acknowledged and arrives, in order, before
+/// the next one is said. Returns how many it were.
+async fn talk(server: &Server) -> Result<(JoinHandle<Result<u64>>, Arc<AtomicBool>)> {
+    let mut alice = server.connect(ALICE, "talking").await?;
+    let mut bob = server.connect(BOB, "talking").await?;
+    let over = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&over);
+    let talk = tokio::spawn(async move {
+        let mut said = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            said += 1;
+            alice.chat(BOB, &format!("m{said}"), "all is well").await?;
+            ensure!(alice.expect_saved().await?.msg_seq.get() == said);
+            let push = bob.expect_chat().await?;
+            ensure!(push.msg_seq.get() == said, "{push:?}");
+            bob.acknowledge(ClientAckType::Delivered, push.conversation_id, said).await?;
+            alice.expect_receipt().await?;
+        }
+        alice.expect_silence().await?;
+        bob.expect_silence().await?;
+        for client in [alice, bob] {
+            client.close().await?;
+        }
+        Ok(said)
+    });
+    Ok((talk, over))
 }
 
 /// How many files this process may have open, as its children may.

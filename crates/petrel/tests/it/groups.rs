@@ -8,21 +8,35 @@ use serde_json::{Value, json};
 use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
 
 /// A client that speaks JSON, as somebody would who has only read the contract.
-struct Speaker {
-    client: Client,
+pub(crate) struct Speaker {
+    pub(crate) client: Client,
     /// What was pushed and not yet looked at.
     pushed: Vec<Value>,
     names: u32,
 }
 
 impl Speaker {
-    async fn connect(server: &Server, user: petrel_types::UserId) -> Result<Self> {
-        let client = server.connect(user, "phone").await?;
+    pub(crate) async fn connect(server: &Server, user: petrel_types::UserId) -> Result<Self> {
+        Self::connect_as(server, user, "phone").await
+    }
+
+    pub(crate) async fn connect_as(
+        server: &Server,
+        user: petrel_types::UserId,
+        device: &str,
+    ) -> Result<Self> {
+        let client = server.connect(user, device).await?;
         Ok(Self { client, pushed: Vec::new(), names: 0 })
     }
 
+    /// A number for a name of one's own.
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.names += 1;
+        self.names
+    }
+
     /// Sends a request and returns its answer.
-    async fn ask(&mut self, mut request: Value) -> Result<Value> {
+    pub(crate) async fn ask(&mut self, mut request: Value) -> Result<Value> {
         self.names += 1;
         let id = format!("q{}", self.names);
         request["id"] = json!(id);
@@ -37,7 +51,7 @@ impl Speaker {
     }
 
     /// Sends a change under a name of its own, and expects it to be stored.
-    async fn change(&mut self, mut request: Value) -> Result<Value> {
+    pub(crate) async fn change(&mut self, mut request: Value) -> Result<Value> {
         if request.get("clientMsgId").is_none() {
             self.names += 1;
             request["clientMsgId"] = json!(format!("c{}", self.names));
@@ -50,7 +64,7 @@ impl Speaker {
     }
 
     /// Sends a change, and expects it to be refused.
-    async fn refused(&mut self, mut request: Value) -> Result<String> {
+    pub(crate) async fn refused(&mut self, mut request: Value) -> Result<String> {
         request["clientMsgId"] = json!("refused");
         let answer = self.ask(request.clone()).await?;
         let reason = answer["reason"].as_str().with_context(|| format!("{request}: {answer}"))?;
@@ -58,7 +72,7 @@ impl Speaker {
     }
 
     /// The next push of a type.
-    async fn push(&mut self, kind: &str) -> Result<Value> {
+    pub(crate) async fn push(&mut self, kind: &str) -> Result<Value> {
         if let Some(index) = self.pushed.iter().position(|frame| frame["type"] == kind) {
             return Ok(self.pushed.remove(index));
         }
@@ -72,7 +86,7 @@ impl Speaker {
     }
 
     /// What a user may read of a conversation, as `(msgSeq, what)`.
-    async fn pull(&mut self, conversation: &Value) -> Result<Vec<(u64, String)>> {
+    pub(crate) async fn pull(&mut self, conversation: &Value) -> Result<Vec<(u64, String)>> {
         let pull = json!({"type": "PULL", "conversationId": conversation, "afterSeq": 0});
         let events = self.ask(pull).await?;
         let events = events["events"].as_array().with_context(|| format!("{events}"))?;
@@ -86,7 +100,7 @@ impl Speaker {
         Ok(events.iter().map(line).collect())
     }
 
-    async fn sync(&mut self) -> Result<Value> {
+    pub(crate) async fn sync(&mut self) -> Result<Value> {
         self.ask(json!({"type": "SYNC"})).await
     }
 }

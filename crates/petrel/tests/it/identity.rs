@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::ServerFrame;
-use petrel_protocol::http::{Devices, LoggedIn, Profile, Revoked};
+use petrel_protocol::http::{Devices, Invite, LoggedIn, Profile, Revoked};
 use petrel_testkit::client::{Client, Connect};
 use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Exit, Server, Signal, run};
@@ -254,6 +254,68 @@ async fn loopback_is_not_slowed_down_and_a_forged_address_is_not_believed() -> R
     }
     assert_eq!(reasons[5], ErrorReason::BadCredentials);
     assert!(reasons.contains(&ErrorReason::TooManyRequests), "{reasons:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_that_registers_many_users_has_to_wait() -> Result<()> {
+    let server = launcher()?
+        .argument("--set")
+        .argument("identity.throttle_loopback=true")
+        .argument("--set")
+        .argument("identity.free_registrations_per_address=2")
+        .start()
+        .await?;
+    let http = server.http();
+    // One that is refused for its form costs nothing.
+    expect_refused(&http.register("ann", "short").await?, ErrorReason::WeakPassword)?;
+    for name in ["ann", "ben", "cay"] {
+        http.new_user(name).await?;
+    }
+    // The wait begins with a second, which may be over by now; it doubles each time.
+    let mut refused = None;
+    for number in 0..8 {
+        let answer = http.register(&format!("dan{number}"), PASSWORD).await?;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.context("nobody had to wait")?;
+    expect_refused(&refused, ErrorReason::TooManyRequests)?;
+    assert!(refused.failure()?.retry_after_ms.is_some_and(|wait| wait > 0), "{refused:?}");
+    // Those who are there come in as ever.
+    http.login("ann", PASSWORD).await?.data::<LoggedIn>()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_admin_invites_by_http_and_nobody_else_does() -> Result<()> {
+    let launcher = launcher()?.argument("--registration").argument("invite");
+    let data = launcher.data().to_owned();
+    for line in ["create-user --admin ada", "create-user ben"] {
+        let made = admin(&data, line, PASSWORD).await?;
+        assert_eq!(made.code, Some(0), "{made:?}");
+    }
+    let server = launcher.start().await?;
+    let http = server.http();
+    let token = async |name: &str| {
+        let logged_in: LoggedIn = http.login(name, PASSWORD).await?.data()?;
+        anyhow::Ok(logged_in.access_token)
+    };
+    let (ada, ben) = (token("ada").await?, token("ben").await?);
+    let answer = http.post_as(&ben, "/api/invites", "{}").await?;
+    expect_refused(&answer, ErrorReason::NotAllowed)?;
+    for wrong in [r#"{"uses": 0}"#, r#"{"days": 367}"#, r#"{"uses": "many"}"#] {
+        let answer = http.post_as(&ada, "/api/invites", wrong).await?;
+        expect_refused(&answer, ErrorReason::InvalidField)?;
+    }
+    let invite: Invite = http.post_as(&ada, "/api/invites", r#"{"uses": 2}"#).await?.data()?;
+    for (name, is_let_in) in [("cay", true), ("dan", true), ("eve", false)] {
+        let body = json!({"username": name, "password": PASSWORD, "invite": invite.code});
+        let answer = http.post("/api/auth/register", &body.to_string()).await?;
+        assert_eq!(answer.status == 200, is_let_in, "{name}: {answer:?}");
+    }
     Ok(())
 }
 

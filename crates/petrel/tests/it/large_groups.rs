@@ -208,6 +208,8 @@ async fn a_message_to_thousands_does_not_hold_up_a_chat_of_two() -> Result<()> {
 
     let says = (0..MESSAGES).map(|number| {
         ClientFrame::GroupChat(GroupChat {
+            mentions: Vec::new(),
+            mention_all: false,
             client_msg_id: petrel_types::ClientMessageId::new(format!("m{number}")).unwrap(),
             group_id: group,
             msg_type: Default::default(),

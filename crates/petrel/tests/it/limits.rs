@@ -52,6 +52,11 @@ async fn wrong_frames_are_answered_with_their_reason_and_do_no_harm() -> Result<
         (json!({"type": "ACK", "ackType": "read"}).to_string(), "invalid_field"),
         (json!({"type": "PULL"}).to_string(), "invalid_field"),
         (json!({"type": "SYNC", "token": 1}).to_string(), "invalid_field"),
+        // An array is no object, wherever it stands.
+        (
+            json!({"type": "ACK", "ackType": "read", "items": [["1", 1]]}).to_string(),
+            "invalid_field",
+        ),
     ];
     for (text, reason) in cases {
         alice.send_text(text.clone()).await?;
@@ -80,6 +85,43 @@ async fn wrong_frames_are_answered_with_their_reason_and_do_no_harm() -> Result<
         })
     );
     Ok(())
+}
+
+/// Also when it is refused only where commands are decided.
+#[tokio::test]
+async fn a_refused_receipt_echoes_the_id_of_its_request() -> Result<()> {
+    let server = bench_server().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    alice.chat(BOB, "m", "hello").await?;
+    let conversation = alice.expect_saved().await?.conversation_id;
+    let good = json!({"conversationId": conversation, "msgSeq": 1});
+    let beyond = json!({"conversationId": conversation, "msgSeq": 2});
+    let nowhere = json!({"conversationId": "4095", "msgSeq": 1});
+    let receipt = |id: &str, items: &[&serde_json::Value]| {
+        json!({"type": "ACK", "id": id, "ackType": "read", "items": items}).to_string()
+    };
+    // One in order has no answer; in others each position that is wrong has one.
+    alice.send_text(receipt("good", &[&good])).await?;
+    alice.send_text(receipt("beyond", &[&good, &beyond, &good])).await?;
+    alice.send_text(receipt("nowhere", &[&nowhere, &beyond])).await?;
+    alice
+        .send_text(json!({"type": "ACK", "ackType": "read", "items": [beyond]}).to_string())
+        .await?;
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let answer = alice.next_json().await?;
+        let told = |name: &str| answer[name].as_str().unwrap_or("none").to_owned();
+        answers.push((told("type"), told("id"), told("reason")));
+    }
+    let expected = [
+        ("beyond", "invalid_field"),
+        ("nowhere", "conversation_not_found"),
+        ("nowhere", "invalid_field"),
+        ("none", "invalid_field"),
+    ];
+    let expected = expected.map(|(id, reason)| ("ERROR".into(), id.into(), reason.into()));
+    assert_eq!(answers, expected);
+    alice.expect_silence().await
 }
 
 #[tokio::test]

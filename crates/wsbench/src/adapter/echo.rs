@@ -13,6 +13,8 @@ pub(super) const ABILITIES: Abilities = Abilities {
     retries: false,
     groups: false,
     pings: false,
+    receipts: false,
+    repeats: false,
 };
 
 /// The adapter.

@@ -46,6 +46,10 @@ pub enum Incoming<'a> {
         /// How it came.
         how: How,
     },
+    /// A recipient has acknowledged a message of this connection.
+    Receipt,
+    /// The connection owes the server an answer, which goes out with its receipts.
+    Owes,
     /// The answer to a ping with this token.
     Pong(u64),
     /// A page of history has been read; whether there is more.

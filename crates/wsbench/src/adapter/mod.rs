@@ -5,19 +5,26 @@
 //! in the ledger.
 
 mod echo;
+mod ethanqc;
 mod frame;
+mod mini_im;
 mod name;
 mod petrel;
 mod raw;
+#[cfg(test)]
+mod testing;
+mod xzll;
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::Request;
 use crate::plan::Plan;
 
 pub use frame::{Frame, FrameWriter, Incoming, Sink};
 pub use name::MessageName;
 pub use petrel::load_key;
 pub use raw::Templates;
+pub use xzll::TEXT_BYTES_MAX as XZLL_TEXT_BYTES_MAX;
 
 /// The protocols there are.
 #[derive(
@@ -25,12 +32,28 @@ pub use raw::Templates;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum AdapterKind {
-    /// Petrel's client protocol v1.
+    /// Petrel's client protocol v1: pairs, groups, history, receipts.
     Petrel,
+    /// mini-im: JSON frames, tokens signed with --jwt-secret; pairs, receipts, no groups.
+    MiniIm,
+    /// EthanQC/IM: messages in by HTTP (--http-base), out by WebSocket; pairs, groups, history.
+    #[value(name = "ethanqc")]
+    #[serde(rename = "ethanqc")]
+    EthanQc,
+    /// xzll-im: Protocol Buffers in binary frames; pairs, receipts, no groups.
+    Xzll,
     /// A server that sends back whatever it gets.
     Echo,
     /// Any server: what to send and what to look for are templates.
     Raw,
+}
+
+impl AdapterKind {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        use clap::ValueEnum;
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// What a protocol, and the server behind it, can do.
@@ -50,6 +73,11 @@ pub struct Abilities {
     pub groups: bool,
     /// There is a ping of the protocol's own, above WebSocket's.
     pub pings: bool,
+    /// Recipients can acknowledge what they get.
+    pub receipts: bool,
+    /// After a connection has come back the server delivers again what it does not know to
+    /// have arrived, unmarked: clients are to drop what they have.
+    pub repeats: bool,
 }
 
 /// One connection, as an adapter sees it.
@@ -99,6 +127,39 @@ pub enum HistoryFrom {
     LastPage,
 }
 
+/// What a user needs whom the server has to know before the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The server's id of the user.
+    pub user: u64,
+    /// What lets the user in.
+    pub token: String,
+    /// The server's id of the conversation that the user's connection is in.
+    pub conversation: i64,
+}
+
+/// A request that an adapter wants made beside the WebSockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The connection that it is for, by its index among the worker's.
+    pub local: u32,
+    /// What it is for, in the adapter's own terms.
+    pub kind: u32,
+    /// The message it carries, by its place in the sender's stream.
+    pub seq: u32,
+    /// The request.
+    pub request: Request,
+}
+
+/// What came of a [`Call`].
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// A status and a body.
+    Status(u16, &'a [u8]),
+    /// None, for this cause.
+    None(&'a str),
+}
+
 /// A server's protocol.
 pub trait Adapter {
     /// What it can do.
@@ -141,16 +202,18 @@ pub trait Adapter {
     );
 
     /// Writes a ping of the protocol's own.
-    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
-        let _ = (token, writer);
+    fn ping(&mut self, seat: Seat, token: u64, writer: &mut FrameWriter<'_>) {
+        let _ = (seat, token, writer);
     }
 
     /// Says what a frame means.
     fn receive(&mut self, seat: Seat, frame: Frame<'_>, sink: &mut Sink<'_>);
 
-    /// Writes the receipt that is owed for what has been received, if any.
-    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+    /// Writes the receipts that are owed for what has been received, if any, and says how
+    /// many there were.
+    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) -> u32 {
         let _ = (seat, writer);
+        0
     }
 
     /// Asks for a page of the conversation's history. False if there is nothing to ask
@@ -164,12 +227,37 @@ pub trait Adapter {
         let _ = (seat, from, writer);
         false
     }
+
+    /// The next request that is to be made beside the WebSockets, if there is one.
+    fn take_call(&mut self) -> Option<Call> {
+        None
+    }
+
+    /// Says what the answer to a request means.
+    fn answered(&mut self, seat: Seat, call: &Call, answer: Answer<'_>, sink: &mut Sink<'_>) {
+        let _ = (seat, call, answer, sink);
+    }
 }
 
-/// The adapter of a plan.
-pub fn make(plan: &Plan) -> Result<Box<dyn Adapter>, String> {
+/// Opens what accounts the plan's users need, in the order of the connections; none where
+/// the server need not know its users. `progress` is told how many of how many there are.
+pub fn open_accounts(
+    plan: &Plan,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Account>, String> {
+    match plan.adapter {
+        AdapterKind::EthanQc => ethanqc::open_accounts(plan, progress),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The adapter of a plan, for the connections that these accounts belong to.
+pub fn make(plan: &Plan, accounts: &[Account]) -> Result<Box<dyn Adapter>, String> {
     Ok(match plan.adapter {
         AdapterKind::Petrel => Box::new(petrel::Petrel::new(plan)?),
+        AdapterKind::MiniIm => Box::new(mini_im::MiniIm::new(plan)?),
+        AdapterKind::EthanQc => Box::new(ethanqc::EthanQc::new(plan, accounts)),
+        AdapterKind::Xzll => Box::new(xzll::Xzll::new(plan)),
         AdapterKind::Echo => Box::new(echo::Echo::new(plan.binary)),
         AdapterKind::Raw => Box::new(raw::Raw::new(&plan.raw, plan.binary)?),
     })
@@ -179,6 +267,9 @@ pub fn make(plan: &Plan) -> Result<Box<dyn Adapter>, String> {
 pub fn abilities(kind: AdapterKind, templates: &Templates) -> Abilities {
     match kind {
         AdapterKind::Petrel => petrel::ABILITIES,
+        AdapterKind::MiniIm => mini_im::ABILITIES,
+        AdapterKind::EthanQc => ethanqc::ABILITIES,
+        AdapterKind::Xzll => xzll::ABILITIES,
         AdapterKind::Echo => echo::ABILITIES,
         AdapterKind::Raw => templates.abilities(),
     }

@@ -158,7 +158,7 @@ impl Adapter for Raw {
         writer.frame(self.opcode, &self.scratch);
     }
 
-    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
+    fn ping(&mut self, _: Seat, token: u64, writer: &mut FrameWriter<'_>) {
         if let Some(ping) = &self.templates.ping {
             let token = format!("wbtoken-{token:020}");
             writer.frame(self.opcode, ping.replace("{token}", &token).as_bytes());

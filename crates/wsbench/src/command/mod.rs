@@ -1,8 +1,16 @@
 //! The command line.
 
+mod compare;
 mod go_style;
+mod keep;
+mod open;
+mod presets;
 mod progress;
+mod render;
 mod run;
+mod scorecard;
+mod searching;
+mod told;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -17,6 +25,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::conductor::{self, Signals};
+use crate::scenario::Help;
 use crate::settings::Settings;
 use crate::sink::Sink;
 use crate::verdict::Outcome;
@@ -34,7 +43,7 @@ use crate::{doctor, scenario};
     args_override_self = true,
     args_conflicts_with_subcommands = true,
     subcommand_precedence_over_arg = true,
-    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected), 4 threshold \
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 set-up (nothing connected, or nothing could), 4 threshold \
                   missed, 5 run invalid (the generator was the limit), 6 delivery broken, \
                   7 regression."
 )]
@@ -69,6 +78,19 @@ enum Subcommands {
         #[command(flatten)]
         settings: Box<Settings>,
     },
+    /// Look for the largest load that still meets the criteria (see `wsbench help capacity`)
+    Capacity(searching::CapacityOptions),
+    /// Try the behaviours of an IM server, one by one (see `wsbench help smoke`)
+    Smoke(searching::SmokeOptions),
+    /// List the drills of the reference systems, or set their figures beside ours
+    Presets(presets::PresetsOptions),
+    /// The load test of xzll-im: USERS RAMP DURATION MSG_MS HEARTBEAT_MS
+    ///
+    /// Users come evenly over RAMP seconds, stay DURATION seconds, send a message every
+    /// MSG_MS (0: none) and a heartbeat every HEARTBEAT_MS. The variable MACHINE_ID, or
+    /// --machine-id, gives each of several machines users of its own. Passes with 95 % up to
+    /// 1,000 users, with 90 % beyond.
+    Gatling(presets::GatlingOptions),
     /// Look at what limits a load generator here, and measure what it can do
     Doctor {
         /// How many connections are planned
@@ -84,6 +106,15 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
+    /// Write the report of a run that is over again, as an HTML page or in another form
+    #[command(after_help = render::AFTER_HELP)]
+    Report(render::Arguments),
+    /// Fill the scorecard of the reference systems' guide from folders of results
+    #[command(after_help = scorecard::AFTER_HELP)]
+    Scorecard(scorecard::Arguments),
+    /// Compare two runs, or two sets of repeats: is the second worse?
+    #[command(after_help = compare::AFTER_HELP)]
+    Compare(compare::Arguments),
     /// Serve a bare echo server, to see what any server costs at least on this machine
     ///
     /// One thread, no protocol but WebSocket's. Measure it as you measure your server, with
@@ -121,6 +152,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Subcommands::Check { plan, dry_run, settings }) => {
             run::check(&plan, *settings, dry_run, &signals)
         }
+        Some(Subcommands::Capacity(options)) => searching::capacity(options, &signals),
+        Some(Subcommands::Smoke(options)) => searching::smoke(options),
+        Some(Subcommands::Presets(options)) => presets::presets(&options),
+        Some(Subcommands::Gatling(options)) => presets::gatling(options, &signals),
         Some(Subcommands::Scenarios) => print(&scenarios()),
         Some(Subcommands::Help { scenario: None }) => {
             print(&CommandLine::command().render_long_help().to_string())
@@ -132,6 +167,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Subcommands::Doctor { conns, targets, sources, json }) => {
             run_doctor(conns, targets, sources, json, &signals)
         }
+        Some(Subcommands::Report(arguments)) => render::run(&arguments),
+        Some(Subcommands::Scorecard(arguments)) => scorecard::run(&arguments),
+        Some(Subcommands::Compare(arguments)) => compare::run(&arguments),
         Some(Subcommands::Sink { listen }) => serve_sink(listen, &signals),
         Some(Subcommands::Schema) => print(&crate::report::json_schema()),
         Some(Subcommands::Worker) => worker(&signals),
@@ -189,18 +227,32 @@ fn worker(signals: &Signals) -> ExitCode {
     }
 }
 
+/// What is no scenario of one run, and is listed with them.
+const COMMANDS: [(&str, &str, Help); 2] = [
+    ("capacity", crate::capacity::SUMMARY, crate::capacity::HELP),
+    ("smoke", crate::smoke::SUMMARY, crate::smoke::HELP),
+];
+
 fn scenarios() -> String {
+    let scenarios = scenario::all().iter().map(|scenario| (scenario.name(), scenario.summary()));
+    let commands = COMMANDS.iter().map(|(name, summary, _)| (*name, *summary));
     let mut text = String::new();
-    for scenario in scenario::all() {
-        text += &format!("{:<16} {}\n", scenario.name(), scenario.summary());
+    for (name, summary) in scenarios.chain(commands) {
+        text += &format!("{name:<18} {summary}\n");
     }
     text + "\nwsbench help <scenario> says what each does, measures and requires to pass.\n"
 }
 
 fn explain(name: &str) -> Result<String, String> {
-    let scenario = scenario::find(name).map_err(|error| error.to_string())?;
-    let help = scenario.help();
-    let mut text = format!("{}: {}\n", scenario.name(), scenario.summary());
+    let command = COMMANDS.iter().find(|(known, ..)| *known == name);
+    let (name, summary, help) = match command {
+        Some((name, summary, help)) => (*name, *summary, *help),
+        None => {
+            let scenario = scenario::find(name).map_err(|error| error.to_string())?;
+            (scenario.name(), scenario.summary(), scenario.help())
+        }
+    };
+    let mut text = format!("{name}: {summary}\n");
     for (title, body) in [
         ("What it does", help.does),
         ("What it measures", help.measures),

@@ -59,6 +59,12 @@ impl Progress {
 }
 
 impl Audience for Progress {
+    fn preparing(&mut self, done: usize, of: usize) {
+        if self.terminal {
+            self.say(&format!("opening accounts: {done} of {of}"), false);
+        }
+    }
+
     fn second(&mut self, seconds: &Seconds) {
         let Some(row) = seconds.last() else { return };
         if !self.terminal && !row.second.is_multiple_of(self.every) {

@@ -1,19 +1,24 @@
 //! Running plans.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use petrel_types::{Clock, SystemClock};
-use serde::Deserialize;
 
+use super::keep::{self, keep};
 use super::progress::Progress;
-use super::{code, fail, print};
-use crate::conductor::{self, Failure, Signals};
+use super::told::command_line;
+use super::{code, fail, open, print};
+use crate::calendar;
+use crate::conductor::{self, Conducted, Failure, Signals};
 use crate::doctor;
-use crate::plan::{Language, Output, Plan};
+use crate::export::{Destination, Exporter};
+use crate::plan::{Language, Output, Plan, PlanFile, PresetOf, Run};
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::terminal::{self, Live};
 use crate::verdict::Outcome;
 use crate::watch::Watch;
 
@@ -22,38 +27,39 @@ const CEILING_SECONDS: f64 = 2.0;
 /// Runs that are shorter than this are not worth it, in seconds.
 const CEILING_RUN_MIN: f64 = 20.0;
 
-/// A plan in TOML: one run, or several that share what stands above them.
-#[derive(Debug, Deserialize)]
-struct PlanFile {
-    scenario: Option<String>,
-    #[serde(default)]
-    run: Vec<PlanRun>,
-    #[serde(flatten)]
-    settings: toml::Table,
-}
-
-#[derive(Debug, Deserialize)]
-struct PlanRun {
-    scenario: Option<String>,
-    #[serde(flatten)]
-    settings: toml::Table,
-}
-
 /// What concerns the report and not the run.
 struct Presentation {
     output: Output,
     language: Language,
     out_dir: Option<PathBuf>,
+    html: Option<PathBuf>,
     metrics_url: Option<String>,
     server_pid: Option<u32>,
     ceiling: bool,
+    open: bool,
     verbose: bool,
+    plain: bool,
+    prometheus: Option<SocketAddr>,
+    remote_write: Option<Destination>,
     repeat: u32,
 }
 
 /// Runs a scenario of the command line.
 pub(super) fn once(scenario: Option<&str>, settings: Settings, signals: &Signals) -> ExitCode {
-    code(run_all(vec![(scenario.map(str::to_owned), settings)], signals))
+    let Some(name) = settings.preset.clone() else {
+        let scenario = scenario.map(str::to_owned);
+        return code(run_all(vec![Run { scenario, settings, ..Run::default() }], None, signals));
+    };
+    if let Some(scenario) = scenario {
+        return fail(
+            Outcome::Usage,
+            &format!("the scenario {scenario}, or the preset {name}? give one"),
+        );
+    }
+    match preset(&name, settings) {
+        Ok((preset, runs)) => code(run_all(runs, Some(&preset), signals)),
+        Err(error) => fail(Outcome::Usage, &error),
+    }
 }
 
 /// Runs a plan file.
@@ -63,13 +69,14 @@ pub(super) fn check(path: &Path, over: Settings, dry_run: bool, signals: &Signal
         Err(error) => return fail(Outcome::Usage, &format!("{}: {error}", path.display())),
     };
     if !dry_run {
-        return code(run_all(runs, signals));
+        return code(run_all(runs, None, signals));
     }
     let mut text = String::new();
-    for (scenario, settings) in runs {
+    for Run { scenario, settings, .. } in runs {
         match Plan::resolve(scenario.as_deref(), settings) {
             Ok(plan) => {
-                text += &serde_json::to_string_pretty(&plan).expect("a plan has no odd keys");
+                text += &serde_json::to_string_pretty(&plan.without_secrets())
+                    .expect("a plan has no odd keys");
                 text.push('\n');
             }
             Err(error) => return fail(Outcome::Usage, &error.to_string()),
@@ -78,37 +85,42 @@ pub(super) fn check(path: &Path, over: Settings, dry_run: bool, signals: &Signal
     print(&text)
 }
 
-fn read_plan(path: &Path, over: &Settings) -> Result<Vec<(Option<String>, Settings)>, String> {
+fn read_plan(path: &Path, over: &Settings) -> Result<Vec<Run>, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let file: PlanFile = toml::from_str(&text).map_err(|error| error.to_string())?;
-    let settings = |table: toml::Table| -> Result<Settings, String> {
-        Settings::deserialize(table).map_err(|error| error.to_string())
-    };
-    let shared = settings(file.settings)?;
-    if file.run.is_empty() {
-        return Ok(vec![(file.scenario, over.clone().or(shared))]);
-    }
-    file.run
-        .into_iter()
-        .map(|run| {
-            let own = settings(run.settings)?;
-            let scenario = run.scenario.or_else(|| file.scenario.clone());
-            Ok((scenario, over.clone().or(own).or(shared.clone())))
-        })
-        .collect()
+    PlanFile::parse(&text)?.runs(over)
 }
 
-fn run_all(runs: Vec<(Option<String>, Settings)>, signals: &Signals) -> Outcome {
+/// The runs of a preset, or why it says nothing as it is.
+fn preset(name: &str, over: Settings) -> Result<(PresetOf, Vec<Run>), String> {
+    let file = crate::preset::find(name)?;
+    if let Some(wants) = file.wants.as_ref().filter(|_| over.run_at.is_none()) {
+        return Err(format!("the preset {name} wants {wants}"));
+    }
+    if let Some(hint) = &file.hint {
+        say(&format!("{name}: {hint}"));
+    }
+    let system = file.system.clone().unwrap_or_default();
+    Ok((PresetOf { name: name.to_owned(), system, reference: Vec::new() }, file.runs(&over)?))
+}
+
+fn run_all(runs: Vec<Run>, preset: Option<&PresetOf>, signals: &Signals) -> Outcome {
     let mut worst = Outcome::Ok;
-    for (scenario, settings) in runs {
-        let presentation = Presentation::of(&settings);
-        let plan = match Plan::resolve(scenario.as_deref(), settings) {
+    for Run { scenario, settings, reference } in runs {
+        let presentation = match Presentation::of(&settings) {
+            Ok(presentation) => presentation,
+            Err(error) => {
+                fail(Outcome::Usage, &error);
+                return Outcome::Usage;
+            }
+        };
+        let mut plan = match Plan::resolve(scenario.as_deref(), settings) {
             Ok(plan) => plan,
             Err(error) => {
                 fail(Outcome::Usage, &error.to_string());
                 return Outcome::Usage;
             }
         };
+        plan.preset = preset.map(|preset| PresetOf { reference, ..preset.clone() });
         for _ in 0..presentation.repeat {
             let outcome = match run(&plan, &presentation, signals) {
                 Ok((outcome, interrupted)) => {
@@ -134,23 +146,91 @@ fn run_all(runs: Vec<(Option<String>, Settings)>, signals: &Signals) -> Outcome 
     worst
 }
 
+/// The language of a report: as asked for, else of the locale.
+pub(super) fn language(settings: &Settings) -> Language {
+    settings.lang.unwrap_or_else(language_of_locale)
+}
+
 impl Presentation {
-    fn of(settings: &Settings) -> Self {
-        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-        let chinese = locale.is_some_and(|locale| locale.starts_with("zh"));
-        Self {
+    fn of(settings: &Settings) -> Result<Self, String> {
+        let open = settings.open.unwrap_or(false);
+        Ok(Self {
             output: settings.output.unwrap_or(Output::Text),
-            language: settings.lang.unwrap_or(if chinese { Language::Zh } else { Language::En }),
-            out_dir: settings.out_dir.clone(),
+            language: language(settings),
+            out_dir: settings.out_dir.clone().or_else(|| open.then(|| "results".into())),
+            open,
+            html: settings.html.clone(),
             metrics_url: settings.server_metrics.clone(),
             server_pid: settings.server_pid,
             ceiling: !settings.no_ceiling.unwrap_or(false),
             verbose: settings.verbose.unwrap_or(false),
+            plain: settings.plain.unwrap_or(false),
+            prometheus: settings.prometheus,
+            remote_write: settings
+                .prometheus_remote_write
+                .as_deref()
+                .map(str::parse)
+                .transpose()?,
             repeat: settings.repeat.unwrap_or(1),
-        }
+        })
     }
+}
+
+/// Conducts a run, shows how it goes (drawn on a terminal, in lines elsewhere), and tells
+/// Prometheus.
+fn conduct(
+    plan: &Plan,
+    presentation: &Presentation,
+    signals: &Signals,
+    watch: &mut Watch,
+    started_at_ms: u64,
+) -> Result<Conducted, Failure> {
+    let clock = SystemClock;
+    let name = calendar::folder_name(started_at_ms);
+    let mut exporter = Exporter::new(
+        plan,
+        &clock,
+        &name,
+        presentation.prometheus,
+        presentation.remote_write.as_ref(),
+    )
+    .map_err(Failure::Broken)?;
+    if let Some(address) = exporter.address() {
+        say(&format!("metrics are at http://{address}/metrics"));
+    }
+    let mut live = None;
+    if terminal::is_wanted(presentation.plain) {
+        // A terminal that can't be drawn on gets lines.
+        live = Live::new(plan, presentation.language, signals.interrupts.clone()).ok();
+    }
+    let conducted = match &mut live {
+        Some(live) => conductor::conduct(plan, signals, watch, &mut (live, &mut exporter)),
+        None => {
+            let mut progress = Progress::new(plan.conns, plan.duration, presentation.verbose);
+            let conducted =
+                conductor::conduct(plan, signals, watch, &mut (&mut progress, &mut exporter));
+            progress.finish();
+            conducted
+        }
+    };
+    // What is said from here on is said on the terminal as it was.
+    drop(live);
+    let mut conducted = conducted?;
+    // The last second is over, too.
+    conducted.seconds.finish();
+    if let Some(complaint) = exporter.finish(&conducted.seconds) {
+        say(&complaint);
+    }
+    Ok(conducted)
+}
+
+/// The language of this user's locale.
+pub(super) fn language_of_locale() -> Language {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let is_chinese = locale.is_some_and(|locale| locale.starts_with("zh"));
+    if is_chinese { Language::Zh } else { Language::En }
 }
 
 fn run(
@@ -158,7 +238,7 @@ fn run(
     presentation: &Presentation,
     signals: &Signals,
 ) -> Result<(Outcome, bool), Failure> {
-    crate::worker::check(plan).map_err(Failure::NotSetUp)?;
+    conductor::check(plan).map_err(Failure::NotSetUp)?;
     let mut watch = Watch::new(plan, presentation.server_pid, presentation.metrics_url.as_deref())
         .map_err(Failure::Broken)?;
     let ceiling = (presentation.ceiling && plan.duration.as_secs_f64() >= CEILING_RUN_MIN)
@@ -166,81 +246,24 @@ fn run(
         .transpose()
         .map_err(Failure::Broken)?;
     let started_at_ms = SystemClock.now().get();
-    let mut progress = Progress::new(plan.conns, plan.duration, presentation.verbose);
-    let conducted = conductor::conduct(plan, signals, &mut watch, &mut progress);
-    progress.finish();
-    let report = Report::new(plan, conducted?, started_at_ms, ceiling);
+    let conducted = conduct(plan, presentation, signals, &mut watch, started_at_ms);
+    let mut report = Report::new(plan, conducted?, started_at_ms, ceiling);
+    report.command = Some(command_line(&std::env::args_os().collect::<Vec<_>>()));
     if let Some(parent) = &presentation.out_dir {
         let folder =
             keep(&report, parent, &watch, presentation.language).map_err(Failure::Broken)?;
         say(&format!("results are in {}", folder.display()));
+        if presentation.open {
+            open::report(&folder);
+        }
+    }
+    if let Some(path) = &presentation.html {
+        keep::write(path, &report.print(Output::Html, presentation.language))
+            .map_err(Failure::Broken)?;
+        say(&format!("the HTML report is {}", path.display()));
     }
     print(&report.print(presentation.output, presentation.language));
     Ok((report.verdict.outcome, report.interrupted))
-}
-
-/// Puts the report, in all its forms, into a folder with the date.
-fn keep(
-    report: &Report,
-    parent: &Path,
-    watch: &Watch,
-    language: Language,
-) -> Result<PathBuf, String> {
-    let folder = free_folder(parent, &date(report.started_at_ms))?;
-    let mut server = "at_seconds,memory_bytes,cpu_seconds\n".to_owned();
-    for sample in watch.samples() {
-        server +=
-            &format!("{:.3},{},{:.3}\n", sample.at_seconds, sample.memory, sample.cpu as f64 / 1e9);
-    }
-    for (name, content) in [
-        ("report.txt", report.print(Output::Text, language)),
-        ("report.json", report.print(Output::Json, language)),
-        ("report.csv", report.print(Output::Csv, language)),
-        ("seconds.csv", report.seconds_table()),
-        ("server.csv", server),
-        ("metrics.csv", watch.metrics_table().unwrap_or_default()),
-    ] {
-        if content.is_empty() {
-            continue;
-        }
-        let path = folder.join(name);
-        fs::write(&path, content)
-            .map_err(|error| format!("can't write {}: {error}", path.display()))?;
-    }
-    Ok(folder)
-}
-
-fn free_folder(parent: &Path, name: &str) -> Result<PathBuf, String> {
-    let wrong = |error| format!("can't make {}: {error}", parent.display());
-    fs::create_dir_all(parent).map_err(wrong)?;
-    for number in 1..1000 {
-        let suffix = if number == 1 { String::new() } else { format!("_{number}") };
-        let folder = parent.join(format!("{name}{suffix}"));
-        match fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(wrong(error)),
-        }
-    }
-    Err(format!("{} is full of results of this second", parent.display()))
-}
-
-/// `YYYYMMDD_HHMMSS`, in UTC. The civil calendar from days, after Howard Hinnant's
-/// "chrono-Compatible Low-Level Date Algorithms".
-fn date(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let days = seconds / 86_400 + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}")
 }
 
 #[expect(clippy::print_stderr, reason = "this is the command line")]
@@ -251,13 +274,6 @@ pub(super) fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn folders_have_the_date() {
-        assert_eq!(date(0), "19700101_000000");
-        assert_eq!(date(1_709_210_096_000), "20240229_123456");
-        assert_eq!(date(1_800_000_000_000), "20270115_080000");
-    }
 
     #[test]
     fn a_plan_file_is_read_and_its_mistakes_are_named() {
@@ -273,9 +289,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(runs.len(), 2);
-        assert_eq!(runs[0].0.as_deref(), Some("ping"));
-        assert_eq!(runs[0].1.conns, Some(7));
-        assert_eq!(runs[1].1.ramp, Some("2s".parse().unwrap()));
+        assert_eq!(runs[0].scenario.as_deref(), Some("ping"));
+        assert_eq!(runs[0].settings.conns, Some(7));
+        assert_eq!(runs[1].settings.ramp, Some("2s".parse().unwrap()));
         assert!(read("conss = 5").unwrap_err().contains("conss"));
         assert!(read("ramp = '5'").unwrap_err().contains("duration"));
     }

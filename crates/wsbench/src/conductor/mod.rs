@@ -1,6 +1,7 @@
 //! Conducts a run: shares it out among workers, begins it when all are ready, and puts
 //! together what they say.
 
+mod actions;
 mod shares;
 mod workers;
 
@@ -9,12 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use actions::Actions;
+
 use crate::clock::{self, MILLISECOND, Nanos};
 use crate::machine;
 use crate::plan::Plan;
 use crate::seconds::Seconds;
-use crate::worker::{Assignment, Command, Merged, StepResult, Update};
+use crate::worker::{Assignment, Command, Merged, StairResult, StepResult, Update};
 
+pub use actions::Done;
 pub use shares::{Shares, share_out};
 pub use workers::work_as_process;
 use workers::{UPDATES_MAX, Worker, start_process, start_thread};
@@ -35,10 +39,34 @@ pub struct Signals {
 
 /// What the conductor tells while a run goes on.
 pub trait Audience {
+    /// So many of the accounts that the run needs have been opened.
+    fn preparing(&mut self, done: usize, of: usize) {
+        let _ = (done, of);
+    }
     /// Another second is complete.
     fn second(&mut self, seconds: &Seconds);
     /// Every connection has been tried; the measured part begins.
     fn ramped(&mut self, seconds: &Seconds);
+    /// A moment has passed: called several times a second, and must return soon.
+    fn moment(&mut self, _seconds: &Seconds, _watch: &crate::watch::Watch) {}
+}
+
+/// Two who are told the same, one after the other.
+impl<A: Audience, B: Audience> Audience for (&mut A, &mut B) {
+    fn second(&mut self, seconds: &Seconds) {
+        self.0.second(seconds);
+        self.1.second(seconds);
+    }
+
+    fn ramped(&mut self, seconds: &Seconds) {
+        self.0.ramped(seconds);
+        self.1.ramped(seconds);
+    }
+
+    fn moment(&mut self, seconds: &Seconds, watch: &crate::watch::Watch) {
+        self.0.moment(seconds, watch);
+        self.1.moment(seconds, watch);
+    }
 }
 
 /// Why there is no report.
@@ -65,8 +93,26 @@ pub struct Conducted {
     pub interrupted: bool,
     /// How long it took, in seconds.
     pub elapsed_seconds: f64,
+    /// What was run meanwhile.
+    pub actions: Vec<Done>,
     /// The workers, and whether they were processes.
     pub workers: (usize, bool),
+    /// When every connection had been tried, in seconds of the run; none if it did not
+    /// come to that.
+    pub ramped_at_seconds: Option<f64>,
+}
+
+/// Finds out, before anything is measured, whether this machine has what the plan asks for:
+/// keys, certificates, addresses, descriptors for the largest group.
+pub fn check(plan: &Plan) -> Result<(), String> {
+    crate::worker::check(plan)?;
+    shares_of(plan).map(drop)
+}
+
+fn shares_of(plan: &Plan) -> Result<Shares, String> {
+    let descriptors = machine::raise_descriptors();
+    let unit = plan.behaviour().cast.unit();
+    share_out(plan, unit, descriptors, machine::cores())
 }
 
 /// Conducts a run to its end.
@@ -76,17 +122,21 @@ pub fn conduct(
     watch: &mut crate::watch::Watch,
     audience: &mut dyn Audience,
 ) -> Result<Conducted, Failure> {
-    let descriptors = machine::raise_descriptors();
-    let unit = plan.scenario().behaviour(plan).cast.unit();
-    let shares = share_out(plan, unit, descriptors, machine::cores()).map_err(Failure::NotSetUp)?;
+    let shares = shares_of(plan).map_err(Failure::NotSetUp)?;
+    let cast = plan.behaviour().cast;
+    let accounts =
+        crate::adapter::open_accounts(plan, &mut |done, of| audience.preparing(done, of))
+            .map_err(Failure::NotSetUp)?;
     let run = fastrand::u32(..) & 0xff_ffff;
     let began = clock::now();
     let origin = began + if shares.processes { BEGIN_AFTER_PROCESS } else { BEGIN_AFTER };
     let (sender, updates) = mpsc::sync_channel(UPDATES_MAX);
     let mut workers = Vec::new();
     for (index, (first, count)) in shares.shares.iter().enumerate() {
-        let assignment =
-            Assignment { plan: plan.clone(), run, origin, first: *first, count: *count };
+        let (first, count) = (*first, *count);
+        let own = accounts.get(first as usize..(first + count) as usize);
+        let accounts = own.unwrap_or_default().to_vec();
+        let assignment = Assignment { plan: plan.clone(), run, origin, first, count, accounts };
         let worker = if shares.processes {
             start_process(index, &assignment, sender.clone())
         } else {
@@ -107,7 +157,12 @@ pub fn conduct(
         seconds: Seconds::new(shares.shares.len()),
         merged: Merged::default(),
         steps: vec![Vec::new(); shares.shares.len()],
+        stairs: vec![Vec::new(); shares.shares.len()],
+        actions: Actions::default(),
+        planned: plan.actions.clone(),
+        began,
         ramped: 0,
+        ramped_at: None,
         done: 0,
         interrupts: 0,
     };
@@ -128,6 +183,11 @@ pub fn conduct(
     outcome?;
     let mut merged = orchestra.merged;
     merged.add_steps(&orchestra.steps);
+    let samples = watch.samples();
+    merged.add_plateaus(&orchestra.stairs, cast.audience(), |at| {
+        let before = samples.iter().take_while(|sample| sample.at_seconds <= at);
+        before.last().map(|sample| sample.memory)
+    });
     merged.server = watch.end(&merged);
     Ok(Conducted {
         merged,
@@ -135,7 +195,9 @@ pub fn conduct(
         run,
         interrupted: orchestra.interrupts > 0,
         elapsed_seconds: (clock::now() - began) as f64 / 1e9,
+        actions: orchestra.actions.finish(clock::now()),
         workers: (shares.shares.len(), shares.processes),
+        ramped_at_seconds: orchestra.ramped_at.map(|at| at.saturating_sub(origin) as f64 / 1e9),
     })
 }
 
@@ -146,7 +208,12 @@ struct Orchestra {
     seconds: Seconds,
     merged: Merged,
     steps: Vec<Vec<StepResult>>,
+    stairs: Vec<Vec<StairResult>>,
+    actions: Actions,
+    planned: Vec<crate::plan::Action>,
+    began: Nanos,
     ramped: usize,
+    ramped_at: Option<Nanos>,
     done: usize,
     interrupts: u32,
 }
@@ -176,6 +243,8 @@ impl Orchestra {
                 self.tell_all(Command::Stop);
             }
             watch.sample();
+            audience.moment(&self.seconds, watch);
+            self.actions.look(clock::now());
         }
         Ok(())
     }
@@ -191,8 +260,16 @@ impl Orchestra {
             Update::Ramped => {
                 self.ramped += 1;
                 if self.ramped == self.workers.len() {
+                    self.ramped_at = Some(clock::now());
                     watch.ramped(self.seconds.live());
                     audience.ramped(&self.seconds);
+                    // Where nothing stands, nothing will happen however long one waits.
+                    let attempted = self.seconds.counters().connects_attempted;
+                    if attempted > 0 && self.seconds.live() == 0 {
+                        self.tell_all(Command::Stop);
+                        return Ok(());
+                    }
+                    self.actions.begin(&self.planned, self.began, clock::now());
                     self.tell_all(Command::Begin(clock::now() + BEGIN_AFTER));
                 }
             }
@@ -204,6 +281,7 @@ impl Orchestra {
             Update::Done(result) => {
                 self.done += 1;
                 self.steps[index] = result.steps.clone();
+                self.stairs[index] = result.stairs.clone();
                 self.merged.add(*result);
             }
             Update::NotSetUp(reason) => return Err(Failure::NotSetUp(reason)),

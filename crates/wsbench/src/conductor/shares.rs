@@ -18,9 +18,14 @@ pub fn share_out(plan: &Plan, unit: u32, descriptors: u64, cores: usize) -> Resu
     let capacity = descriptors.saturating_sub(machine::DESCRIPTORS_RESERVED);
     let capacity = u32::try_from(capacity).unwrap_or(u32::MAX) / unit * unit;
     if capacity == 0 {
+        let most = descriptors.saturating_sub(machine::DESCRIPTORS_RESERVED);
+        let needed = u64::from(unit) + machine::DESCRIPTORS_RESERVED;
         return Err(format!(
-            "a process may open {descriptors} files here, too few for {unit} connections that \
-             belong together; raise it with ulimit -n"
+            "{unit} connections belong together and must fit into one worker process, but a \
+             process may open {descriptors} files here, {most} of them connections\n  Make the \
+             groups smaller (--group-size {most}), or raise the hard limit of open files to \
+             {needed} (ulimit -Hn {needed} as root, LimitNOFILE= in a service, or \
+             /etc/security/limits.conf)."
         ));
     }
     let units = plan.conns / unit;
@@ -78,6 +83,7 @@ mod tests {
         assert!(!share_out(&plan(18_000, None), 1, 20_000, 2).unwrap().processes);
         let shares = share_out(&plan(40_000, None), 1, 20_000, 2).unwrap();
         assert!(shares.processes && shares.shares.len() == 3);
-        assert!(share_out(&plan(1000, None), 500, 200, 2).is_err());
+        let refused = share_out(&plan(1000, None), 500, 200, 2).unwrap_err();
+        assert!(refused.contains("--group-size 136") && refused.contains("564"), "{refused}");
     }
 }

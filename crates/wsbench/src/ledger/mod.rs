@@ -74,6 +74,9 @@ pub struct Ledger {
     /// By place, what the recipient has read in its history and not been pushed: a push
     /// that was under way at that time is no second delivery.
     read_early: BTreeMap<usize, Ranges>,
+    /// By place, the highest that a recipient had when it came back: what a server that
+    /// delivers at least once may deliver again.
+    had: BTreeMap<usize, u32>,
     holes: u64,
     tally: Tally,
 }
@@ -94,6 +97,7 @@ impl Ledger {
             windows,
             not_entitled: BTreeMap::new(),
             read_early: BTreeMap::new(),
+            had: BTreeMap::new(),
             holes: 0,
             tally: Tally::default(),
         }
@@ -168,6 +172,15 @@ impl Ledger {
                 return Arrival::Known;
             }
             #[cfg(feature = "mutants")]
+            (Seen::Again, How::Live) if crate::mutants::is("bench-believes-any-second-copy") => {
+                self.tally.repeats += 1;
+                return Arrival::Known;
+            }
+            (Seen::Again, How::Live) if self.had.get(&place).is_some_and(|had| seq <= *had) => {
+                self.tally.repeats += 1;
+                return Arrival::Known;
+            }
+            #[cfg(feature = "mutants")]
             (Seen::Again, How::Live) if crate::mutants::is("bench-misses-duplicates") => {
                 return Arrival::Known;
             }
@@ -222,6 +235,20 @@ impl Ledger {
         }
     }
 
+    /// A recipient came back to a server that delivers again what it does not know to have
+    /// arrived: what it has so far is no fault when it comes once more.
+    pub fn came_back(&mut self, recipient: u32) {
+        #[cfg(feature = "mutants")]
+        if crate::mutants::is("bench-calls-repeats-duplicates") {
+            return;
+        }
+        for sender in self.cast.senders(recipient) {
+            if let Some(place) = self.cast.place(sender, recipient) {
+                self.had.insert(place, self.windows[place].highest());
+            }
+        }
+    }
+
     /// How many messages wait for an answer.
     pub fn in_flight(&self) -> u64 {
         self.streams.iter().flatten().map(|stream| u64::from(stream.in_flight)).sum()
@@ -245,6 +272,16 @@ impl Ledger {
     /// Counts a message of another run.
     pub fn foreign(&mut self) {
         self.tally.foreign += 1;
+    }
+
+    /// Deliveries so far of what the recipient already had.
+    pub fn duplicates(&self) -> u64 {
+        self.tally.duplicates
+    }
+
+    /// Deliveries so far that came after a later message of the same sender.
+    pub fn reordered(&self) -> u64 {
+        self.tally.reordered
     }
 
     /// Whether there were more holes than are kept, so that the tally is not exact.

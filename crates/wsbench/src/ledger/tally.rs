@@ -193,6 +193,14 @@ impl Tally {
         self.faults() == 0 && !self.overflowed
     }
 
+    /// What arrived, pushed or in the history, of what should have, in percent.
+    pub fn delivered_percent(&self) -> f64 {
+        match self.expected {
+            0 => 0.0,
+            expected => 100.0 * (self.delivered + self.recovered) as f64 / expected as f64,
+        }
+    }
+
     /// Deliveries that went wrong, in whatever way.
     pub fn faults(&self) -> u64 {
         self.lost

@@ -1,8 +1,10 @@
 //! What can't be is refused before the run, with what to do about it.
 
 use super::{BadPlan, Plan};
-use crate::adapter::AdapterKind;
-use crate::scenario::Scenario;
+use crate::adapter::{AdapterKind, XZLL_TEXT_BYTES_MAX};
+use crate::ledger::Cast;
+use crate::scenario::{Disruption, Scenario};
+use crate::span::Span;
 use crate::stamp::STAMP_BYTES;
 
 impl Plan {
@@ -11,7 +13,13 @@ impl Plan {
         if self.targets.is_empty() {
             return wrong("there is no target; give --target ws://HOST:PORT/PATH".to_owned());
         }
-        let finite = [self.sender_rate, self.flap_percent, self.slow_percent, self.no_read_percent];
+        let finite = [
+            self.sender_rate,
+            self.flap_percent,
+            self.slow_percent,
+            self.no_read_percent,
+            self.churn_percent,
+        ];
         if finite.iter().any(|number| !number.is_finite() || *number < 0.0) {
             return wrong(
                 "rates and percentages are numbers from 0, intervals are not 0".to_owned(),
@@ -24,6 +32,12 @@ impl Plan {
         }
         if self.slow_percent + self.no_read_percent > 100.0 || self.flap_percent > 100.0 {
             return wrong("percentages add up to more than 100".to_owned());
+        }
+        if self.churn_percent > 100.0 {
+            return wrong("--churn-percent is at most 100".to_owned());
+        }
+        if !self.sizes.is_sorted_by(|one, next| one < next) {
+            return wrong("--sizes rise, as 100,1000,10000".to_owned());
         }
         if self.rate_factor <= 1.0 || !self.rate_factor.is_finite() || self.rate_from == 0 {
             return wrong("--rate-from is at least 1, --rate-factor more than 1".to_owned());
@@ -64,11 +78,21 @@ impl Plan {
                 ));
             }
         }
-        let behaviour = scenario.behaviour(self);
+        self.check_reference_systems(scenario)?;
+        let behaviour = scenario.behaviour(self).disturbed(self);
+        if matches!(behaviour.disruption, Disruption::RisingRate { .. }) && self.in_flight.is_some()
+        {
+            return wrong(format!(
+                "{} sends by its steps, whatever the server does: --in-flight, which waits for \
+                 answers, has no place in it",
+                self.scenario
+            ));
+        }
         if let Some(missing) = behaviour.missing(self.abilities()) {
             return wrong(format!(
-                "{} needs a server with {missing}, which the adapter {:?} does not have",
-                self.scenario, self.adapter
+                "{} needs a server with {missing}, which the adapter {} does not have",
+                self.scenario,
+                self.adapter.name()
             ));
         }
         let unit = behaviour.cast.unit();
@@ -82,6 +106,36 @@ impl Plan {
             return wrong("at most 2^30 connections".to_owned());
         }
         Ok(())
+    }
+}
+
+/// How long an access token of EthanQC/IM lasts, less some time to log everybody in.
+const ETHANQC_DURATION_MAX: Span = Span::seconds(14 * 60);
+
+impl Plan {
+    /// What the reference systems can't do.
+    fn check_reference_systems(&self, scenario: &dyn Scenario) -> Result<(), BadPlan> {
+        let wrong = |text: String| Err(BadPlan(text));
+        let talks = scenario.behaviour(self).cast != Cast::Nobody;
+        match self.adapter {
+            AdapterKind::MiniIm if self.payload_size > 4096 => wrong(format!(
+                "--payload-size {} is more than the 4096 characters that mini-im takes",
+                self.payload_size
+            )),
+            AdapterKind::Xzll if self.payload_size > XZLL_TEXT_BYTES_MAX => wrong(format!(
+                "--payload-size {} is more than the {XZLL_TEXT_BYTES_MAX} bytes that xzll-im takes",
+                self.payload_size
+            )),
+            AdapterKind::EthanQc if talks && self.duration > ETHANQC_DURATION_MAX => {
+                wrong(format!(
+                    "--duration {} is longer than the access tokens of EthanQC/IM last: at most \
+                 {ETHANQC_DURATION_MAX} with messages",
+                    self.duration
+                ))
+            }
+            AdapterKind::EthanQc => self.http_authority().map(drop).map_err(BadPlan),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A run, with everything decided: what all workers get, and what a report quotes.
 
 mod check;
+mod file;
 mod resolve;
 mod words;
 
@@ -11,12 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{self, Abilities, AdapterKind, Templates};
-use crate::scenario::{self, Scenario};
+use crate::preset::Reference;
+use crate::scenario::{self, Behaviour, Scenario};
 use crate::span::Span;
 use crate::target::Target;
 use crate::verdict::Threshold;
 
-pub use words::{Arrival, Language, LoginBy, Output, Stage};
+pub use file::{PlanFile, Run};
+pub use words::{Action, Arrival, Language, LoginBy, Output, Stage};
 
 /// A run, with everything decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +71,16 @@ pub struct Plan {
     pub token_key: Option<PathBuf>,
     /// Where else it is looked for.
     pub data_dir: PathBuf,
+    /// Which of several load generators this is.
+    pub machine_id: u64,
+    /// What tokens are signed with, of protocols that sign with a shared secret.
+    pub jwt_secret: Option<String>,
+    /// Who signs them.
+    pub jwt_issuer: Option<String>,
+    /// What lets load-test users in, of protocols that have one word for all.
+    pub token: Option<String>,
+    /// Where requests beside the WebSockets go.
+    pub http_base: Option<String>,
     /// Where the token goes.
     pub login_by: LoginBy,
     /// Recipients acknowledge what they get.
@@ -124,6 +137,10 @@ pub struct Plan {
     pub no_read_percent: f64,
     /// Messages for each absent recipient.
     pub offline_messages: u32,
+    /// Connections that come and go, in percent.
+    pub churn_percent: f64,
+    /// How many connections each plateau has, rising.
+    pub sizes: Vec<u32>,
     /// The first step of the connection rate.
     pub rate_from: u32,
     /// How much faster each step is.
@@ -134,10 +151,30 @@ pub struct Plan {
     pub group_size: u32,
     /// How many of them speak.
     pub group_senders: u32,
+    /// Commands that are run while the run goes on.
+    pub actions: Vec<Action>,
+    /// The preset that it is, with the figures of another system.
+    pub preset: Option<PresetOf>,
+    /// How much smaller or larger than given, if it is.
+    pub scale: Option<f64>,
     /// What must hold.
     pub thresholds: Vec<Threshold>,
     /// Workers asked for.
     pub workers: Option<u32>,
+}
+
+/// Where EthanQC/IM takes messages, if nobody says otherwise.
+const HTTP_PORT: u16 = 8080;
+
+/// Which preset a plan is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PresetOf {
+    /// Its name.
+    pub name: String,
+    /// Whose figures stand in `reference`.
+    pub system: String,
+    /// The figures.
+    pub reference: Vec<Reference>,
 }
 
 /// The settings ask for something that can't be.
@@ -146,6 +183,33 @@ pub struct Plan {
 pub struct BadPlan(pub String);
 
 impl Plan {
+    /// Where requests beside the WebSockets go: host and port.
+    pub fn http_authority(&self) -> Result<String, String> {
+        let Some(base) = &self.http_base else {
+            let target = self.targets.first().ok_or("there is no target")?;
+            return Ok(Target { port: HTTP_PORT, tls: false, ..target.clone() }.authority());
+        };
+        let wrong = || format!("--http-base {base:?} is not an address; write http://HOST:PORT");
+        let rest = base.strip_prefix("http://").ok_or_else(wrong)?;
+        let target: Target = format!("ws://{rest}").parse().map_err(|_| wrong())?;
+        let host =
+            if target.host.contains(':') { format!("[{}]", target.host) } else { target.host };
+        Ok(format!("{host}:{}", target.port))
+    }
+
+    /// The addresses behind that, and what it is called.
+    pub fn http_base(&self) -> Result<(Vec<std::net::SocketAddr>, String), String> {
+        let authority = self.http_authority()?;
+        let target: Target = format!("ws://{authority}/").parse()?;
+        Ok((target.resolve()?, authority))
+    }
+
+    /// The plan without what should not be read in a report.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        Self { jwt_secret: None, token: None, ..self.clone() }
+    }
+
     /// What the server's protocol can do.
     pub fn abilities(&self) -> Abilities {
         adapter::abilities(self.adapter, &self.raw)
@@ -154,6 +218,11 @@ impl Plan {
     /// The scenario.
     pub fn scenario(&self) -> &'static dyn Scenario {
         scenario::find(&self.scenario).expect("a plan is made for a scenario that exists")
+    }
+
+    /// What its users do: what the scenario says, with the disturbances that are asked for.
+    pub fn behaviour(&self) -> Behaviour {
+        self.scenario().behaviour(self).disturbed(self)
     }
 
     /// How long the run goes on after the ramp.

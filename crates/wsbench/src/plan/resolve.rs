@@ -9,6 +9,9 @@ use crate::settings::Settings;
 use crate::span::Span;
 use crate::target::Target;
 
+/// How far apart the users of two load generators are: more than one may have.
+const USERS_PER_MACHINE: u64 = 10_000_000;
+
 impl Plan {
     /// Decides everything that is not given: by the scenario, then by the general
     /// defaults.
@@ -29,6 +32,7 @@ impl Plan {
         if factor != 1.0 {
             plan.scale(factor)?;
         }
+        scenario.settle(&mut plan);
         plan.check(scenario)?;
         plan.spread_over_loopback();
         Ok(plan)
@@ -67,6 +71,7 @@ impl Plan {
             (None, None) => Span::seconds(30),
         };
         let group_size = settings.group_size.unwrap_or(100);
+        let machine_id = settings.machine_id.unwrap_or(0).min(u64::from(u32::MAX));
         let targets = settings.target.unwrap_or_else(|| vec!["ws://localhost:8084/ws".to_owned()]);
         let targets = targets
             .iter()
@@ -98,7 +103,12 @@ impl Plan {
             ping_interval,
             late_after: settings.late_after.unwrap_or(Span::milliseconds(10)),
             seed: settings.seed.unwrap_or(1),
-            user_base: settings.user_base.unwrap_or(1_000_000),
+            user_base: settings.user_base.unwrap_or(1_000_000) + machine_id * USERS_PER_MACHINE,
+            machine_id,
+            jwt_secret: settings.jwt_secret,
+            jwt_issuer: settings.jwt_issuer,
+            token: settings.token,
+            http_base: settings.http_base,
             role_pinned: settings.role_pinned.unwrap_or(false),
             token_key: settings.token_key,
             data_dir,
@@ -125,16 +135,21 @@ impl Plan {
             away: settings.away.unwrap_or_default(),
             reconnect_jitter: settings.reconnect_jitter.unwrap_or(Span::milliseconds(200)),
             flap_interval: settings.flap_interval.unwrap_or(Span::seconds(2)),
-            flap_percent: settings.flap_percent.unwrap_or(20.0),
-            slow_percent: settings.slow_percent.unwrap_or(30.0),
+            flap_percent: settings.flap_percent.unwrap_or(0.0),
+            slow_percent: settings.slow_percent.unwrap_or(0.0),
             slow_delay: settings.slow_delay.unwrap_or(Span::seconds(1)),
             no_read_percent: settings.no_read_percent.unwrap_or(0.0),
             offline_messages: settings.offline_messages.unwrap_or(50),
+            churn_percent: settings.churn_percent.unwrap_or(50.0),
+            sizes: settings.sizes.unwrap_or_default(),
             rate_from: settings.rate_from.unwrap_or(500),
             rate_factor: settings.rate_factor.unwrap_or(2.0),
             step: settings.step.unwrap_or(Span::seconds(5)),
             group_size,
             group_senders: settings.group_senders.unwrap_or((group_size / 10).max(1)),
+            actions: settings.run_at.unwrap_or_default(),
+            preset: None,
+            scale: None,
             thresholds: settings.threshold.unwrap_or_default(),
             workers: settings.workers,
         })
@@ -146,12 +161,19 @@ impl Plan {
         if !(factor > 0.0 && factor <= 1000.0) {
             return Err(BadPlan(format!("--scale {factor} is not between 0 and 1000")));
         }
+        self.scale = Some(factor);
+        for action in &mut self.actions {
+            action.at = action.at.scaled(factor);
+        }
         let conns = (f64::from(self.conns) * factor).round().clamp(2.0, 4e6) as u32;
         self.conns = conns + conns % 2;
         self.duration = self.duration.scaled(factor);
         self.ramp = self.ramp.scaled(factor);
         self.warmup = self.warmup.scaled(factor);
         self.step = self.step.scaled(factor);
+        for size in &mut self.sizes {
+            *size = (f64::from(*size) * factor).round().max(1.0) as u32;
+        }
         for stage in &mut self.stages {
             stage.time = stage.time.scaled(factor);
         }

@@ -40,6 +40,12 @@ pub enum Output {
     Json,
     /// `metric,value` lines.
     Csv,
+    /// One HTML page with plots, for browsers; needs no network.
+    Html,
+    /// GitHub-flavoured Markdown, for a job's summary.
+    Markdown,
+    /// JUnit XML, for CI.
+    Junit,
 }
 
 /// The language of the text report.
@@ -50,6 +56,44 @@ pub enum Language {
     En,
     /// Chinese.
     Zh,
+}
+
+/// A command that is run while the run goes on: what is done to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+pub struct Action {
+    /// When, after the ramp.
+    pub at: Span,
+    /// What the shell is given.
+    pub command: String,
+}
+
+impl FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let action = text.split_once(':').and_then(|(at, command)| {
+            let command = command.trim().to_owned();
+            Some(Self { at: at.trim().parse().ok()?, command })
+        });
+        action.filter(|action| !action.command.is_empty()).ok_or_else(|| {
+            format!("{text:?} is nothing to run; write TIME:COMMAND, such as '15s:./restart.sh'")
+        })
+    }
+}
+
+impl TryFrom<String> for Action {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Action> for String {
+    fn from(action: Action) -> Self {
+        format!("{}:{}", action.at, action.command)
+    }
 }
 
 /// A stretch of time in which the rate goes in a straight line to a factor.

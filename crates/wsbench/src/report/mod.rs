@@ -1,7 +1,14 @@
 //! The report of a run: everything measured, what it comes to, and under which
-//! conditions. One structure; [`text`], [`csv`](table) and JSON are forms of it.
+//! conditions. One structure; [`text`], [`csv`](table), [`html`], [`markdown`], [`junit`]
+//! and JSON are forms of it.
 
+mod conditions;
+pub(crate) mod html;
+mod json;
+mod junit;
+mod markdown;
 mod parts;
+mod plan_words;
 mod rating;
 mod table;
 mod text;
@@ -12,23 +19,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::causes;
-use crate::conductor::Conducted;
+use crate::conductor::{Conducted, Done};
 use crate::doctor::Ceiling;
 use crate::ledger::Tally;
-use crate::machine;
+use crate::machine::{self, Machine};
 use crate::metrics::{Counters, Sparse};
 use crate::plan::{Language, Output, Plan};
 use crate::seconds::Row;
+use crate::slices::Slice;
 use crate::trend::trend;
 use crate::verdict::Verdict;
-use crate::worker::{Step, Trend, Watched};
+use crate::worker::{Plateau, Step, Trend, Watched};
 
-pub use parts::{ErrorClass, Generator, Limit, Rates, Stop, TimesSummary};
+pub use conditions::Conditions;
+pub use parts::{ErrorClass, Generator, Limit, Phases, Rates, Stop, TimesSummary};
+pub use plan_words::plan_in_words;
 pub use rating::Rating;
 
 /// The version of the report's form. The second number rises when fields are added, the
 /// first when they change or go.
-pub const FORM: &str = "wsbench.report/1.0";
+pub const FORM: &str = "wsbench.report/1.1";
 
 /// Shorter runs say nothing of how latency changes over time, in seconds.
 const TREND_SECONDS_MIN: f64 = 60.0;
@@ -51,6 +61,15 @@ pub struct Report {
     pub interrupted: bool,
     /// The run's random name, part of every message.
     pub run: u32,
+    /// The command line, without what is secret in it.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// The machine that the generator ran on.
+    #[serde(default)]
+    pub machine: Option<Machine>,
+    /// When what of the run was.
+    #[serde(default)]
+    pub phases: Phases,
     /// What was to be done.
     pub plan: Plan,
     /// What it comes to.
@@ -73,12 +92,21 @@ pub struct Report {
     pub errors: Vec<ErrorClass>,
     /// The steps of the connection rate.
     pub steps: Vec<Step>,
+    /// The steps of a rising load.
+    #[serde(default)]
+    pub plateaus: Vec<Plateau>,
+    /// Commands that were run meanwhile.
+    #[serde(default)]
+    pub actions: Vec<Done>,
     /// How the generator itself fared.
     pub generator: Generator,
     /// What was seen of the server.
     pub server: Option<Watched>,
     /// Second by second.
     pub seconds: Vec<Row>,
+    /// The run in at most sixty slices, with histograms: what runs are compared by.
+    #[serde(default)]
+    pub slices: Vec<Slice>,
 }
 
 impl Report {
@@ -89,27 +117,37 @@ impl Report {
         started_at_ms: u64,
         ceiling: Option<Ceiling>,
     ) -> Self {
-        let Conducted { merged, mut seconds, run, interrupted, elapsed_seconds, workers } =
-            conducted;
+        let Conducted {
+            merged,
+            mut seconds,
+            run,
+            interrupted,
+            elapsed_seconds,
+            actions,
+            workers,
+            ramped_at_seconds,
+        } = conducted;
         let verdict = Verdict::of(plan, &merged, interrupted);
         let measured_seconds = merged.measured_seconds();
         let per_second = |count: u64| {
             if measured_seconds > 0.0 { count as f64 / measured_seconds } else { 0.0 }
         };
         let counters = merged.counters.clone();
-        let rates = Rates {
-            connected_percent: merged.connected_percent(),
-            pong_percent: merged.pong_percent(),
-            due_per_second: per_second(counters.messages_due_measured),
-            sent_per_second: per_second(counters.messages_sent_measured),
-            acked_per_second: per_second(counters.acks_measured),
-            delivered_per_second: per_second(counters.deliveries_measured),
-        };
         let times_ms = merged
             .all_times()
             .iter()
             .map(|(timing, times)| (timing.key().to_owned(), TimesSummary::of(times)))
             .collect();
+        let sent_per_second = per_second(counters.messages_sent_measured);
+        let rates = Rates {
+            connected_percent: merged.connected_percent(),
+            pong_percent: merged.pong_percent(),
+            due_per_second: per_second(counters.messages_due_measured),
+            sent_per_second,
+            acked_per_second: per_second(counters.acks_measured),
+            delivered_per_second: per_second(counters.deliveries_measured),
+            conditions: Conditions::of(plan, &merged, &times_ms, sent_per_second),
+        };
         let mut errors: Vec<_> = merged
             .errors
             .iter()
@@ -151,7 +189,10 @@ impl Report {
             measured_seconds,
             interrupted,
             run,
-            plan: plan.clone(),
+            command: None,
+            machine: Some(machine::describe()),
+            phases: Phases::of(plan, ramped_at_seconds, measured_seconds),
+            plan: plan.without_secrets(),
             verdict,
             rates,
             times_ms,
@@ -164,9 +205,12 @@ impl Report {
             deliveries: merged.tally.clone(),
             errors,
             steps: merged.steps.clone(),
+            plateaus: merged.plateaus.clone(),
+            actions,
             generator,
             server: merged.server.clone(),
             seconds: seconds.rows().to_vec(),
+            slices: seconds.slices(),
             counters,
         }
     }
@@ -175,10 +219,11 @@ impl Report {
     pub fn print(&self, output: Output, language: Language) -> String {
         match output {
             Output::Text => text::write(self, language),
-            Output::Json => {
-                serde_json::to_string_pretty(self).expect("a report has no odd keys") + "\n"
-            }
+            Output::Json => json::write(self),
             Output::Csv => table::report(self),
+            Output::Html => html::write(self, language),
+            Output::Markdown => markdown::write(self, language),
+            Output::Junit => junit::write(self),
         }
     }
 

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Conditions;
 use crate::doctor::Ceiling;
 use crate::metrics::Times;
+use crate::plan::Plan;
 
 /// Shares and rates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,9 @@ pub struct Rates {
     pub acked_per_second: f64,
     /// Deliveries a second, in the measured time. Not to be added to messages sent.
     pub delivered_per_second: f64,
+    /// Under which conditions these were reached.
+    #[serde(default)]
+    pub conditions: Conditions,
 }
 
 /// Times of one kind, in milliseconds.
@@ -51,7 +56,7 @@ pub struct TimesSummary {
 }
 
 impl TimesSummary {
-    pub(super) fn of(times: &Times) -> Self {
+    pub(crate) fn of(times: &Times) -> Self {
         let ms = |us: f64| us / 1000.0;
         let at = |quantile| ms(times.value_at_quantile(quantile) as f64);
         Self {
@@ -136,4 +141,26 @@ pub enum Limit {
     Generator,
     /// The machine that both share.
     Machine,
+}
+
+/// When what of the run was, in seconds since its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Phases {
+    /// When every connection had been tried; none if it did not come to that.
+    pub ramped_at: Option<f64>,
+    /// When the measured time began: after the ramp and the warm-up.
+    pub measured_from: Option<f64>,
+    /// When it ended, and the drain began.
+    pub measured_until: Option<f64>,
+}
+
+impl Phases {
+    pub(super) fn of(plan: &Plan, ramped_at: Option<f64>, measured_seconds: f64) -> Self {
+        // A warm-up that would leave nothing is cut short, as the workers do.
+        let warmup = plan.warmup.as_secs_f64().min(plan.hold().as_secs_f64() / 2.0);
+        let measured_from = ramped_at.map(|at| at + warmup);
+        let measured_until = measured_from.map(|from| from + measured_seconds);
+        Self { ramped_at, measured_from, measured_until }
+    }
 }

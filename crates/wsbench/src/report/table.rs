@@ -14,6 +14,7 @@ pub(super) fn report(report: &Report) -> String {
         // Seconds have a table of their own.
         fields.remove("seconds");
         fields.remove("histogramsUs");
+        fields.remove("slices");
     }
     let mut table = "metric,value\n".to_owned();
     flatten(&mut table, "", &value);

@@ -3,7 +3,9 @@
 use super::Scenario;
 use super::connections::{ConnectOnly, ConnectRate, Ping};
 use super::conversations::{GroupFanout, Messaging, Order, SingleEndToEnd, Soak};
-use super::disturbances::{Flap, OfflinePull, ReconnectStorm, SlowConsumer};
+use super::crowds::{AckStress, Broadcast};
+use super::disturbances::{Flap, OfflinePull, PresenceChurn, ReconnectStorm, SlowConsumer};
+use super::rising::{BackpressureRamp, Step};
 use crate::ledger::Cast;
 use crate::plan::Plan;
 use crate::verdict::Requirement;
@@ -15,12 +17,17 @@ pub(super) const ALL: &[&dyn Scenario] = &[
     &Messaging,
     &SingleEndToEnd,
     &GroupFanout,
+    &Broadcast,
     &Order,
     &OfflinePull,
     &ReconnectStorm,
     &Flap,
+    &PresenceChurn,
     &SlowConsumer,
+    &BackpressureRamp,
+    &AckStress,
     &ConnectRate,
+    &Step,
     &Soak,
 ];
 

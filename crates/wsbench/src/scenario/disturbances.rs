@@ -1,12 +1,13 @@
 //! Scenarios in which connections break, stay away or read slowly.
 
-use super::catalogue::{connected, everybody, messages};
+use super::catalogue::{connected, everybody, messages, pongs, undisturbed};
 use super::conversations::SingleEndToEnd;
 use super::{Behaviour, Disruption, Help, Need, Scenario};
 use crate::ledger::Cast;
 use crate::metrics::Timing;
 use crate::plan::Plan;
 use crate::settings::Settings;
+use crate::span::Span;
 use crate::verdict::Requirement;
 use crate::worker::Merged;
 
@@ -107,6 +108,13 @@ impl Scenario for ReconnectStorm {
     }
 }
 
+/// Who hung up should be there again.
+fn came_back(merged: &Merged) -> Requirement {
+    let back = merged.times(Timing::Reconnect).len() as f64;
+    let share = 100.0 * back / (merged.counters.hangups as f64).max(1.0);
+    Requirement::at_least("connections that came back (%)", share, 99.0)
+}
+
 pub(super) struct Flap;
 
 impl Scenario for Flap {
@@ -128,23 +136,74 @@ impl Scenario for Flap {
         }
     }
 
+    fn defaults(&self) -> Settings {
+        Settings { flap_percent: Some(20.0), ..Settings::default() }
+    }
+
+    fn behaviour(&self, plan: &Plan) -> Behaviour {
+        Behaviour { cast: everybody(plan), ..Behaviour::IDLE }
+    }
+
+    fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {
+        vec![connected(merged), came_back(merged)]
+    }
+}
+
+pub(super) struct PresenceChurn;
+
+impl Scenario for PresenceChurn {
+    fn name(&self) -> &'static str {
+        "presence-churn"
+    }
+
+    fn summary(&self) -> &'static str {
+        "some come and go all the time, the others must not notice"
+    }
+
+    fn help(&self) -> Help {
+        Help {
+            does: "Of the connections --churn-percent come and go: every --flap-interval, \
+                   --flap-percent of them say goodbye, stay away for --away (1 s) and log in \
+                   again. The others stay and send a ping every --ping-interval (1 s): what \
+                   they wait for is what all the coming and going costs everybody else.",
+            measures: "Logins and goodbyes; the time until somebody is back; the round trip of \
+                       the pings, corrected.",
+            passes: "99 % of the connections are established, 99 % come back, 99 % of the \
+                     pings are answered, and nobody is cut off who did not hang up.",
+            example: "wsbench presence-churn --target ws://localhost:8084/ws --conns 1000 --ramp 5s --duration 1m --flap-percent 20 --flap-interval 2s",
+        }
+    }
+
+    fn defaults(&self) -> Settings {
+        Settings {
+            flap_percent: Some(20.0),
+            away: Some(Span::seconds(1)),
+            ping_interval: Some(Span::seconds(1)),
+            ..Settings::default()
+        }
+    }
+
     fn behaviour(&self, plan: &Plan) -> Behaviour {
         let share_per_second = plan.flap_percent / 100.0 / plan.flap_interval.as_secs_f64();
         Behaviour {
-            cast: everybody(plan),
-            disruption: Disruption::Flap { share_per_second },
+            protocol_pings: true,
+            disruption: Disruption::Flap {
+                share_per_second,
+                of: plan.churn_percent / 100.0,
+                away: plan.away,
+                goodbye: true,
+            },
             reconnects: true,
             ..Behaviour::IDLE
         }
     }
 
     fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {
-        let back = merged.times(Timing::Reconnect).len() as f64;
-        let share = 100.0 * back / (merged.counters.hangups as f64).max(1.0);
-        vec![
-            connected(merged),
-            Requirement::at_least("connections that came back (%)", share, 99.0),
-        ]
+        let pongs = pongs(merged);
+        [connected(merged), came_back(merged), undisturbed(merged)]
+            .into_iter()
+            .chain(pongs)
+            .collect()
     }
 }
 
@@ -172,16 +231,11 @@ impl Scenario for SlowConsumer {
     }
 
     fn defaults(&self) -> Settings {
-        Settings { msg_rate: Some(600.0), ..Settings::default() }
+        Settings { msg_rate: Some(600.0), slow_percent: Some(30.0), ..Settings::default() }
     }
 
     fn behaviour(&self, plan: &Plan) -> Behaviour {
-        Behaviour {
-            slow: plan.slow_percent / 100.0,
-            deaf: plan.no_read_percent / 100.0,
-            needs: &[Need::Relays],
-            ..SingleEndToEnd.behaviour(plan)
-        }
+        Behaviour { needs: &[Need::Relays], ..SingleEndToEnd.behaviour(plan) }
     }
 
     fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {

@@ -4,7 +4,9 @@
 mod catalogue;
 mod connections;
 mod conversations;
+mod crowds;
 mod disturbances;
+mod rising;
 
 use crate::adapter::Abilities;
 use crate::ledger::Cast;
@@ -28,8 +30,14 @@ pub enum Disruption {
     },
     /// Some break, again and again, and come back.
     Flap {
-        /// Connections that break per second, as a share of all.
+        /// Connections that break per second, as a share of those that may.
         share_per_second: f64,
+        /// Which share of all connections may.
+        of: f64,
+        /// How long they stay away.
+        away: Span,
+        /// They say goodbye, in the way of the protocol.
+        goodbye: bool,
     },
     /// Recipients are away while so many messages are sent to each.
     Absence {
@@ -45,6 +53,29 @@ pub enum Disruption {
         /// How long a step lasts.
         step: Span,
     },
+    /// Messages become more and more, step by step.
+    RisingRate {
+        /// The first rate, in messages a second of all connections.
+        from: u32,
+        /// How much higher each step is.
+        factor: f64,
+        /// How long a step lasts.
+        step: Span,
+    },
+    /// Connections become more and more, by the sizes of the plan.
+    RisingConnections {
+        /// How long a plateau lasts.
+        step: Span,
+    },
+}
+
+/// How recipients acknowledge what they get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipts {
+    /// One receipt stands for what has come in a while.
+    Coalesced,
+    /// Two for every message, at once: delivered, and read.
+    EveryMessage,
 }
 
 /// What the users of a scenario do.
@@ -60,6 +91,8 @@ pub struct Behaviour {
     pub slow: f64,
     /// See `slow`.
     pub deaf: f64,
+    /// How recipients acknowledge what they get.
+    pub receipts: Receipts,
     /// A connection that breaks by itself is opened again.
     pub reconnects: bool,
     /// What the server must be able to do.
@@ -75,6 +108,8 @@ pub enum Need {
     History,
     /// Groups.
     Groups,
+    /// Recipients can acknowledge messages.
+    Receipts,
 }
 
 impl Behaviour {
@@ -85,9 +120,29 @@ impl Behaviour {
         disruption: Disruption::None,
         slow: 0.0,
         deaf: 0.0,
+        receipts: Receipts::Coalesced,
         reconnects: false,
         needs: &[],
     };
+
+    /// The same, with the disturbances that a plan asks for: any scenario can have
+    /// connections that flap and recipients that read slowly.
+    #[must_use]
+    pub fn disturbed(self, plan: &Plan) -> Self {
+        let flaps = plan.flap_percent > 0.0 && self.disruption == Disruption::None;
+        let share_per_second = plan.flap_percent / 100.0 / plan.flap_interval.as_secs_f64();
+        Self {
+            disruption: if flaps {
+                Disruption::Flap { share_per_second, of: 1.0, away: plan.away, goodbye: false }
+            } else {
+                self.disruption
+            },
+            reconnects: self.reconnects || flaps,
+            slow: plan.slow_percent / 100.0,
+            deaf: plan.no_read_percent / 100.0,
+            ..self
+        }
+    }
 
     /// What the server lacks, in words.
     pub fn missing(&self, abilities: Abilities) -> Option<&'static str> {
@@ -95,6 +150,7 @@ impl Behaviour {
             Need::Relays if !abilities.relays => Some("messages from one connection to another"),
             Need::History if !abilities.history => Some("a history that can be read"),
             Need::Groups if !abilities.groups => Some("groups"),
+            Need::Receipts if !abilities.receipts => Some("receipts from recipients"),
             _ => None,
         })
     }
@@ -114,6 +170,11 @@ pub trait Scenario: Sync {
     /// Settings that differ from the general defaults.
     fn defaults(&self) -> Settings {
         Settings::default()
+    }
+
+    /// Decides what follows from the rest of the plan.
+    fn settle(&self, plan: &mut Plan) {
+        let _ = plan;
     }
 
     /// What its users do.
@@ -143,7 +204,10 @@ pub fn all() -> &'static [&'static dyn Scenario] {
 
 /// The scenario of a name.
 pub fn find(name: &str) -> Result<&'static dyn Scenario, BadPlan> {
-    let wanted = name.to_ascii_lowercase().replace('_', "-");
+    let wanted = match name.to_ascii_lowercase().replace('_', "-") {
+        short if short == "connect" => "connect-only".to_owned(),
+        wanted => wanted,
+    };
     all().iter().copied().find(|scenario| scenario.name() == wanted).ok_or_else(|| {
         let names: Vec<_> = all().iter().map(|scenario| scenario.name()).collect();
         BadPlan(format!("there is no scenario {name:?}; there are {}", names.join(", ")))

@@ -7,7 +7,7 @@ mod given;
 use std::path::PathBuf;
 
 use crate::adapter::AdapterKind;
-use crate::plan::{Arrival, Language, LoginBy, Output, Stage};
+use crate::plan::{Action, Arrival, Language, LoginBy, Output, Stage};
 use crate::span::Span;
 use crate::verdict::Threshold;
 
@@ -16,8 +16,12 @@ settings! {
     #[arg(long, value_name = "SCENARIO", help_heading = "What")]
     mode: String,
 
+    /// A drill of a reference system, with its numbers (see `wsbench presets`); other options override it
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    preset: String,
+
     /// Where to connect; repeatable, or several separated by commas or semicolons [default: ws://localhost:8084/ws]
-    #[arg(long, value_name = "URL", value_delimiter = ',', alias = "ws-urls", alias = "url", help_heading = "What")]
+    #[arg(long, value_name = "URL", value_delimiter = ',', alias = "ws-urls", alias = "ws-url", alias = "url", help_heading = "What")]
     target: Vec<String>,
 
     /// Which protocol the server speaks [default: petrel if a key for load-test users is found, else echo]
@@ -25,7 +29,7 @@ settings! {
     adapter: AdapterKind,
 
     /// How many connections [default: 1000]
-    #[arg(long, value_name = "N", alias = "vus", value_parser = clap::value_parser!(u32).range(1..=4_000_000), help_heading = "How much")]
+    #[arg(long, value_name = "N", alias = "vus", alias = "clients", value_parser = clap::value_parser!(u32).range(1..=4_000_000), help_heading = "How much")]
     conns: u32,
 
     /// How long the run takes, ramp included [default: 5m]
@@ -65,7 +69,7 @@ settings! {
     rate: f64,
 
     /// Bytes of a message's text, at least 43 [default: 128]
-    #[arg(long, value_name = "BYTES", help_heading = "How much")]
+    #[arg(long, value_name = "BYTES", alias = "body-bytes", help_heading = "How much")]
     payload_size: u32,
 
     /// The rate over time, as factors of the rate: 30s:1,1m:4,30s:4 goes to each factor in a straight line
@@ -96,6 +100,10 @@ settings! {
     #[arg(long, value_name = "TIME", help_heading = "When")]
     late_after: Span,
 
+    /// So long after the ramp, run a command: what is done to the server while it is measured; repeatable
+    #[arg(long, value_name = "TIME:COMMAND", help_heading = "When")]
+    run_at: Vec<Action>,
+
     /// Run so many times, and report each
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "When")]
     repeat: u32,
@@ -123,6 +131,26 @@ settings! {
     /// The data directory of the server, where that key is looked for [default: petrel-data]
     #[arg(long, value_name = "DIR", env = "PETREL_DATA_DIR", help_heading = "Users")]
     data_dir: PathBuf,
+
+    /// Which of several load generators this is: each has users of its own, 10,000,000 apart [default: 0]
+    #[arg(long, value_name = "N", env = "MACHINE_ID", help_heading = "Users")]
+    machine_id: u64,
+
+    /// mini-im: the secret that its tokens are signed with [default: the one it has if nobody configures it]
+    #[arg(long, value_name = "SECRET", env = "WSBENCH_JWT_SECRET", hide_env_values = true, help_heading = "Users")]
+    jwt_secret: String,
+
+    /// mini-im: who signs its tokens [default: mini-im]
+    #[arg(long, value_name = "NAME", help_heading = "Users")]
+    jwt_issuer: String,
+
+    /// xzll: what goes into the header `token` [default: STRESS_TEST_BYPASS_TOKEN]
+    #[arg(long, value_name = "TOKEN", env = "TEST_TOKEN", hide_env_values = true, help_heading = "Users")]
+    token: String,
+
+    /// ethanqc: where the HTTP gateway is [default: port 8080 of the target's host]
+    #[arg(long, value_name = "URL", help_heading = "What")]
+    http_base: String,
 
     /// Where the token goes [default: header]
     #[arg(long, value_enum, help_heading = "Users")]
@@ -224,43 +252,49 @@ settings! {
     /// reconnect-storm: when all connections break, after the ramp [default: a third of the time]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     storm_at: Span,
-    /// reconnect-storm: for how long they stay away [default: 0]
+    /// reconnect-storm, flap, presence-churn: for how long they stay away [default: 0, 0, 1s]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     away: Span,
-    /// reconnect-storm, flap: the longest random wait before a connection comes back [default: 200ms]
-    #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
+    /// The longest random wait before a connection that was dropped comes back [default: 200ms]
+    #[arg(long, value_name = "TIME", help_heading = "Disturbances")]
     reconnect_jitter: Span,
-    /// flap: how often connections are dropped [default: 2s]
-    #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
+    /// How often connections are dropped, with --flap-percent [default: 2s]
+    #[arg(long, value_name = "TIME", help_heading = "Disturbances")]
     flap_interval: Span,
-    /// flap: how many of the connections, each time, in percent [default: 20]
-    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    /// How many of the connections are dropped each time and come back, in percent [default: 20 in flap and presence-churn, else 0]
+    #[arg(long, value_name = "PERCENT", alias = "flap-pct", help_heading = "Disturbances")]
     flap_percent: f64,
-    /// slow-consumer: how many of the recipients read slowly, in percent [default: 30]
-    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    /// How many of the recipients read slowly, in percent; they are timed apart [default: 30 in slow-consumer, else 0]
+    #[arg(long, value_name = "PERCENT", alias = "slow-consumer-pct", help_heading = "Disturbances")]
     slow_percent: f64,
-    /// slow-consumer: how long they take for each message [default: 1s]
-    #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
+    /// How long they take for each message [default: 1s]
+    #[arg(long, value_name = "TIME", help_heading = "Disturbances")]
     slow_delay: Span,
-    /// slow-consumer: how many read nothing at all, in percent [default: 0]
-    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    /// How many of the recipients read nothing at all, in percent [default: 0]
+    #[arg(long, value_name = "PERCENT", help_heading = "Disturbances")]
     no_read_percent: f64,
     /// offline-pull: messages for each absent recipient [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Scenarios")]
     offline_messages: u32,
-    /// connect-rate: the first rate, in connections a second [default: 500]
+    /// presence-churn: how many of the connections come and go, in percent [default: 50]
+    #[arg(long, value_name = "PERCENT", help_heading = "Scenarios")]
+    churn_percent: f64,
+    /// step: how many connections each plateau has [default: 100,1000,10000,50000]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4_000_000), help_heading = "Scenarios")]
+    sizes: Vec<u32>,
+    /// connect-rate: the first rate, in connections a second [default: 500]; backpressure-ramp: in messages a second [default: 1000]
     #[arg(long, value_name = "N", help_heading = "Scenarios")]
     rate_from: u32,
-    /// connect-rate: how much faster each step is [default: 2]
+    /// connect-rate, backpressure-ramp: how much faster each step is [default: 2, 1.5]
     #[arg(long, value_name = "FACTOR", help_heading = "Scenarios")]
     rate_factor: f64,
-    /// connect-rate: how long each step lasts [default: 5s]
+    /// connect-rate, backpressure-ramp, step: how long each step lasts [default: 5s, 5s, 15s]
     #[arg(long, value_name = "TIME", help_heading = "Scenarios")]
     step: Span,
     /// group-fanout: members of a group [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000), help_heading = "Scenarios")]
     group_size: u32,
-    /// group-fanout: how many of them speak [default: a tenth]
+    /// group-fanout, broadcast: how many of them speak [default: a tenth, 1]
     #[arg(long, value_name = "N", help_heading = "Scenarios")]
     group_senders: u32,
 
@@ -270,9 +304,12 @@ settings! {
     /// Its language [default: en, or zh if the locale is Chinese]
     #[arg(long, value_enum, help_heading = "Report")]
     lang: Language,
-    /// Where to put report.txt, report.json, report.csv, seconds.csv and server.csv; a folder with the date is made in it
+    /// Where to put the report in all its forms (report.html, report.json, report.md, junit.xml, …), the seconds and what was seen of the server; a folder with the date is made in it
     #[arg(long, value_name = "DIR", help_heading = "Report")]
     out_dir: PathBuf,
+    /// Where to write the report as one HTML page with plots; it needs no network and no other file
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    html: PathBuf,
     /// What must hold, such as e2e.p99<50ms; repeatable or separated by commas
     #[arg(long, value_name = "WHAT<VALUE", value_delimiter = ',', help_heading = "Report")]
     threshold: Vec<Threshold>,
@@ -285,6 +322,18 @@ settings! {
     /// Skip the two-second measurement of this generator's own ceiling before the run
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     no_ceiling: bool,
+    /// Serve the metrics of the run for Prometheus, at /metrics of this address, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS", help_heading = "Report")]
+    prometheus: std::net::SocketAddr,
+    /// Send the metrics of the run every second to a Prometheus that takes remote write; https://user:password@… logs in
+    #[arg(long, value_name = "URL", help_heading = "Report")]
+    prometheus_remote_write: String,
+    /// Progress in plain lines, also on a terminal
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
+    plain: bool,
+    /// Open the report when the run is over; it is kept in --out-dir, or results
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
+    open: bool,
     /// Say more on standard error
     #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "Report")]
     verbose: bool,

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
-use crate::worker::Merged;
+use crate::scenario::Disruption;
+use crate::worker::{BeyondKnee, Merged, beyond_knee, knee};
 
 pub use threshold::Threshold;
 
@@ -181,15 +182,24 @@ impl Verdict {
 
 fn invalid(plan: &Plan, merged: &Merged) -> Vec<String> {
     let mut reasons = Vec::new();
+    // Beyond the knee somebody is always at the limit. What counts is who was at the knee.
+    let rises = matches!(plan.behaviour().disruption, Disruption::RisingRate { .. });
+    if rises && beyond_knee(&merged.plateaus) == BeyondKnee::GeneratorLimit {
+        let carried = knee(&merged.plateaus).map_or(0.0, |step| step.load);
+        reasons.push(format!(
+            "the first step that failed is one in which this generator was late: the server \
+             carries {carried:.0} messages a second or more"
+        ));
+    }
     let late = merged.late_percent();
-    if late > LATE_PERCENT_MAX {
+    if late > LATE_PERCENT_MAX && !rises {
         reasons.push(format!(
             "{late:.2} % of what was due left over {} late (at most {LATE_PERCENT_MAX} %)",
             plan.late_after
         ));
     }
     let busy = merged.busy_percent();
-    if busy > BUSY_PERCENT_MAX {
+    if busy > BUSY_PERCENT_MAX && !rises {
         reasons.push(format!(
             "the generator was busy {busy:.0} % of the time (at most {BUSY_PERCENT_MAX} %)"
         ));

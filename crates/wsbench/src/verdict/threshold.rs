@@ -28,6 +28,7 @@ enum Metric {
     Pongs,
     SendRate,
     DeliveryRate,
+    Delivered,
     Lost,
     Duplicates,
     Reordered,
@@ -46,11 +47,12 @@ enum Statistic {
 }
 
 /// The plain metrics and their names.
-const METRICS: [(&str, Metric); 11] = [
+const METRICS: [(&str, Metric); 12] = [
     ("connected", Metric::Connected),
     ("pongs", Metric::Pongs),
     ("send.rate", Metric::SendRate),
     ("delivery.rate", Metric::DeliveryRate),
+    ("delivered", Metric::Delivered),
     ("lost", Metric::Lost),
     ("duplicates", Metric::Duplicates),
     ("reordered", Metric::Reordered),
@@ -151,6 +153,7 @@ impl Threshold {
             Metric::Pongs => merged.pong_percent(),
             Metric::SendRate => counters.messages_sent_measured as f64 / seconds,
             Metric::DeliveryRate => counters.deliveries_measured as f64 / seconds,
+            Metric::Delivered => merged.tally.delivered_percent(),
             Metric::Lost => merged.tally.lost as f64,
             Metric::Duplicates => merged.tally.duplicates as f64,
             Metric::Reordered => merged.tally.reordered as f64,

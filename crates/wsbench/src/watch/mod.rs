@@ -11,12 +11,14 @@ use crate::machine;
 use crate::plan::Plan;
 use crate::target::Target;
 use crate::trend::trend;
-use crate::worker::{Merged, Watched};
+use crate::worker::{Merged, Watched, WatchedSample};
 
 use page::Page;
 
 /// How often the server is looked at.
 const EVERY: Nanos = 2 * SECOND;
+/// The most samples of memory and CPU that go into a report.
+const SAMPLES_MAX: usize = 2_000;
 /// The most values of a metrics page that go into a report.
 const VALUES_MAX: usize = 300;
 /// The most values of the metrics page that are kept over the whole run.
@@ -34,6 +36,15 @@ pub struct Sample {
     pub memory: u64,
     /// CPU time so far, in nanoseconds.
     pub cpu: u64,
+}
+
+impl Sample {
+    /// Processors used since an earlier sample; none if that was a moment ago, because
+    /// CPU time is known to a hundredth of a second only.
+    pub fn cores_since(&self, before: &Self) -> Option<f64> {
+        let seconds = self.at_seconds - before.at_seconds;
+        (seconds > 0.2).then(|| self.cpu.saturating_sub(before.cpu) as f64 / 1e9 / seconds)
+    }
 }
 
 /// Somebody who watches the server.
@@ -182,6 +193,7 @@ impl Watch {
                     held.iter().map(|sample| (sample.at_seconds, sample.memory as f64)).collect();
                 trend(&points)
             },
+            samples: thinned(&self.samples),
             metrics_url: self.page.as_ref().map(url_of),
             metrics,
             metrics_p99,
@@ -206,6 +218,21 @@ impl Watch {
             self.pages.push(((clock::now() - self.began) as f64 / 1e9, page.values));
         }
     }
+}
+
+/// What a report keeps of the samples: at most [`SAMPLES_MAX`], evenly.
+fn thinned(samples: &[Sample]) -> Vec<WatchedSample> {
+    let step = samples.len().div_ceil(SAMPLES_MAX).max(1);
+    let kept: Vec<Sample> = samples.iter().step_by(step).copied().collect();
+    let before = std::iter::once(None).chain(kept.iter().map(Some));
+    kept.iter()
+        .zip(before)
+        .map(|(sample, before)| WatchedSample {
+            at_seconds: sample.at_seconds,
+            memory_bytes: sample.memory,
+            cores: before.and_then(|before| sample.cores_since(before)),
+        })
+        .collect()
 }
 
 fn is_here(target: &Target) -> bool {

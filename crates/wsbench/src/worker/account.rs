@@ -19,7 +19,7 @@ impl Engine {
     /// The processor time of the measured time, and nothing else.
     pub(super) fn measure_usage(&mut self) {
         let (from, until) = self.measured;
-        let frames = self.metrics.counters.frames_received + self.metrics.counters.messages_sent;
+        let frames = self.metrics.counters.frames_received + self.metrics.counters.frames_sent;
         if self.usage_at.is_none() && self.now >= from {
             self.usage_at =
                 Some((self.now, clock::thread_cpu(), crate::machine::thread_wait(), frames));
@@ -70,6 +70,7 @@ impl Engine {
         for pacer in pacers.into_iter().flatten() {
             pacer.shift(gap);
         }
+        self.stairs.shift(self.now, gap);
         for session in &mut self.sessions {
             session.last_heard = self.now;
             if let Some(dialing) = &mut session.dialing {
@@ -94,6 +95,9 @@ impl Engine {
             counters: self.metrics.counters.clone(),
             live: self.live,
             times: self.metrics.take_second(),
+            errors: self.metrics.errors.clone(),
+            duplicates: self.ledger.duplicates(),
+            reordered: self.ledger.reordered(),
         };
         self.tell(Update::Second(Box::new(second)));
     }
@@ -112,6 +116,7 @@ impl Engine {
             errors: std::mem::take(&mut self.metrics.errors),
             tally: self.ledger.settle(self.first),
             steps: std::mem::take(&mut self.steps),
+            stairs: std::mem::take(&mut self.stairs).finish(self.origin),
             usage: std::mem::take(&mut self.usage),
         }
     }
@@ -143,6 +148,7 @@ impl Engine {
         }
         let before = self.now.saturating_sub(write_timeout.max(SECOND) * 3);
         self.metrics.counters.answer_timeouts += self.ledger.expire(before);
+        self.sweep_calls();
         self.top_up();
     }
 }

@@ -61,8 +61,8 @@ mod timer {
 
     use crate::clock::{MICROSECOND, Nanos, SECOND};
 
-    /// Below this, waiting costs more than it saves.
-    const TOO_SHORT: Nanos = 20 * MICROSECOND;
+    /// Below this, waiting costs more than it saves: setting the timer and being woken.
+    const TOO_SHORT: Nanos = 5 * MICROSECOND;
 
     /// A timer descriptor in a poll.
     #[derive(Debug)]

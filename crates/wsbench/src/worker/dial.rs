@@ -15,6 +15,9 @@ impl Engine {
     /// Dials a connection for the first time.
     pub(super) fn first_dial(&mut self, index: u32, due: Nanos) {
         self.metrics.counters.connects_attempted += 1;
+        if let Some(stair) = self.stairs.at(due) {
+            stair.result.attempted += 1;
+        }
         self.sessions[index as usize].since = due;
         self.dial(index);
     }
@@ -154,6 +157,10 @@ impl Engine {
         }
         session.began = self.now;
         session.stage = Stage::LoggingIn;
+        // What comes again may come with the very first bytes.
+        if session.was_live && self.abilities.repeats && self.behaviour.cast.receives(index) {
+            self.ledger.came_back(index);
+        }
         if let Some(adapter) = &mut self.adapter {
             let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
             adapter.greet(seat, &mut writer);
@@ -191,6 +198,10 @@ impl Engine {
             self.back_again(index);
         } else {
             self.metrics.counters.connects_ok += 1;
+            if let Some(stair) = self.stairs.at(since) {
+                stair.result.connected += 1;
+                stair.time(Timing::Connect, since, self.now);
+            }
             self.decided();
         }
         self.ask_for_group_again(index);

@@ -72,6 +72,12 @@ impl Ladder {
     }
 }
 
+/// Whether a connection is one of a share of all, spread evenly.
+fn is_of(index: u32, share: f64) -> bool {
+    let before = |index: u32| (f64::from(index) * share).floor();
+    before(index + 1) > before(index)
+}
+
 impl Engine {
     /// Decides which recipients read slowly or not at all.
     pub(super) fn choose_readers(&mut self) {
@@ -112,12 +118,15 @@ impl Engine {
     /// The run begins: plans what is to happen to connections.
     pub(super) fn begin_disruption(&mut self, at: Nanos, until: Nanos) {
         match self.behaviour.disruption {
-            Disruption::None => {}
+            Disruption::None
+            | Disruption::RisingRate { .. }
+            | Disruption::RisingConnections { .. } => {}
             Disruption::Storm { at: after, .. } => self.storm = Some(at + after.nanos()),
-            Disruption::Flap { share_per_second } => {
-                let rate = share_per_second * self.sessions.len() as f64;
+            Disruption::Flap { share_per_second, of, .. } => {
+                self.flapping = (0..self.sessions.len() as u32).filter(|i| is_of(*i, of)).collect();
+                let rate = share_per_second * self.flapping.len() as f64;
                 if rate > 0.0 {
-                    let (count, seed) = (self.sessions.len() as u32, self.random.u64(..));
+                    let (count, seed) = (self.flapping.len() as u32, self.random.u64(..));
                     // No connection breaks so late that it can't come back in time.
                     self.flaps = Some(Pacer::new(at, rate, &[], Arrival::Poisson, count, seed));
                 }
@@ -153,8 +162,13 @@ impl Engine {
             if pacer.due().is_none_or(|due| due > self.now) {
                 break;
             }
-            let Some((index, _)) = pacer.take() else { break };
-            self.hang_up(index, 0);
+            let Some((place, _)) = pacer.take() else { break };
+            let index = self.flapping[place as usize];
+            let Disruption::Flap { away, goodbye, .. } = self.behaviour.disruption else { break };
+            if goodbye {
+                self.say_goodbye(index);
+            }
+            self.hang_up(index, away.nanos());
         }
         if self.absent
             && self.sends.is_none()
@@ -164,6 +178,7 @@ impl Engine {
             self.come_back();
         }
         self.climb();
+        self.grow();
     }
 
     fn nothing_held_back(&mut self) -> bool {

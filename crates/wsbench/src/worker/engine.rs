@@ -8,10 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use mio::{Poll, Token, Waker};
 
 use super::alarm::{Chores, Timer};
+use super::calls::Calls;
 use super::disrupt::Ladder;
 use super::founding::Founding;
+use super::receipts::ReceiptWheel;
 use super::session::Session;
 use super::socket::Dialer;
+use super::stairs::Stairs;
 use super::{Assignment, Command, StepResult, Update, Usage};
 use crate::adapter::{Abilities, Adapter, Seat};
 use crate::clock::{self, MILLISECOND, Nanos, SECOND};
@@ -27,6 +30,12 @@ pub(super) const TIMER: Token = Token(usize::MAX);
 pub(crate) const COMMANDS: Token = Token(usize::MAX - 1);
 /// How often deadlines are looked at.
 pub(super) const SWEEP: Nanos = 100 * MILLISECOND;
+
+/// How often a connection sends receipts at most: a device does not acknowledge every
+/// message by itself.
+const RECEIPTS: Nanos = 100 * MILLISECOND;
+/// The same in groups, where every message would bring one from each member.
+const GROUP_RECEIPTS: Nanos = SECOND;
 
 /// Where the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +87,7 @@ pub(super) struct Engine {
     pub(super) random: fastrand::Rng,
     pub(super) chores: Chores,
     pub(super) founding: Founding,
+    pub(super) calls: Calls,
     /// Why the run can't begin, if it can't.
     pub(super) not_set_up: Option<String>,
     pub(super) dials: Option<Pacer>,
@@ -87,12 +97,17 @@ pub(super) struct Engine {
     pub(super) senders: Vec<u32>,
     pub(super) pings: Option<Pacer>,
     pub(super) flaps: Option<Pacer>,
+    /// Connections that flap.
+    pub(super) flapping: Vec<u32>,
     pub(super) storm: Option<Nanos>,
     pub(super) absent: bool,
+    /// When the senders of a closed loop begin, as long as they have not.
+    pub(super) top_up_at: Option<Nanos>,
     pub(super) ladder: Option<Ladder>,
     pub(super) steps: Vec<StepResult>,
+    pub(super) stairs: Stairs,
     pub(super) dirty: Vec<u32>,
-    pub(super) receipts: Vec<u32>,
+    pub(super) receipts: ReceiptWheel,
     /// Sockets with more to read than fits into one turn.
     pub(super) unread: Vec<u32>,
     pub(super) live: u32,
@@ -105,7 +120,6 @@ pub(super) struct Engine {
     /// Messages sent before this are not timed: the process was stopped since.
     pub(super) untimed_before: Nanos,
     pub(super) next_sweep: Nanos,
-    pub(super) next_receipts: Nanos,
     pub(super) next_quiet: Nanos,
     pub(super) next_usage: Nanos,
     pub(super) next_second: Nanos,
@@ -141,13 +155,17 @@ pub(crate) fn poll() -> std::io::Result<(Poll, Waker)> {
 
 impl Engine {
     fn new(assignment: Assignment, poll: Poll, link: Link) -> Result<Self, String> {
-        let Assignment { plan, run, origin, first, count } = assignment;
+        let Assignment { plan, run, origin, first, count, accounts } = assignment;
         let memory_before = crate::machine::own_memory();
-        let behaviour = plan.scenario().behaviour(&plan);
+        let behaviour = plan.behaviour();
         let abilities = plan.abilities();
         let addresses =
             plan.targets.iter().map(|target| target.resolve()).collect::<Result<_, _>>()?;
-        let adapter = crate::adapter::make(&plan)?;
+        let adapter = crate::adapter::make(&plan, &accounts)?;
+        let calls = match accounts.is_empty() {
+            true => Calls::default(),
+            false => Calls::to(plan.http_base()?),
+        };
         let timer =
             Timer::new(poll.registry(), TIMER).map_err(|error| format!("timer: {error}"))?;
         let mut sessions = Vec::new();
@@ -156,6 +174,7 @@ impl Engine {
         let cast = behaviour.cast;
         let senders = (0..count).filter(|index| cast.sends(*index)).collect();
         let ledger = Ledger::new(cast, count, abilities.acks);
+        let receipt_interval = if cast.audience() > 1 { GROUP_RECEIPTS } else { RECEIPTS };
         let buffer = vec![0; (plan.read_buffer as usize).max(64 * 1024)];
         let mut engine = Self {
             behaviour,
@@ -175,6 +194,7 @@ impl Engine {
             random: fastrand::Rng::with_seed(seed),
             chores: Chores::default(),
             founding: Founding::default(),
+            calls,
             not_set_up: None,
             dials: None,
             dialled: 0,
@@ -183,12 +203,15 @@ impl Engine {
             senders,
             pings: None,
             flaps: None,
+            flapping: Vec::new(),
             storm: None,
             absent: false,
+            top_up_at: None,
             ladder: None,
             steps: Vec::new(),
+            stairs: Stairs::default(),
             dirty: Vec::new(),
-            receipts: Vec::new(),
+            receipts: ReceiptWheel::new(receipt_interval, count as usize, clock::now()),
             unread: Vec::new(),
             live: 0,
             now: clock::now(),
@@ -199,7 +222,6 @@ impl Engine {
             usage: Usage { process: std::process::id(), ..Usage::default() },
             untimed_before: 0,
             next_sweep: 0,
-            next_receipts: 0,
             next_quiet: 0,
             next_usage: 0,
             next_second: origin + SECOND,
@@ -224,7 +246,8 @@ impl Engine {
 
     fn begin_ramp(&mut self, seed: u64) {
         let count = self.sessions.len() as u32;
-        if matches!(self.behaviour.disruption, Disruption::Ladder { .. }) {
+        let by_itself = self.behaviour.disruption;
+        if matches!(by_itself, Disruption::Ladder { .. } | Disruption::RisingConnections { .. }) {
             self.undecided = 0;
             return;
         }
@@ -243,9 +266,12 @@ impl Engine {
 
     /// Counts something that was due, and whether this generator was late with it.
     pub(super) fn scheduled(&mut self, due: Nanos) {
+        let late = u64::from(self.now.saturating_sub(due) > self.plan.late_after.nanos());
         self.metrics.counters.scheduled += 1;
-        if self.now.saturating_sub(due) > self.plan.late_after.nanos() {
-            self.metrics.counters.late += 1;
+        self.metrics.counters.late += late;
+        if let Some(stair) = self.stairs.at(due) {
+            stair.result.scheduled += 1;
+            stair.result.late += late;
         }
     }
 

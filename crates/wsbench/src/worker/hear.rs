@@ -9,6 +9,7 @@ use crate::adapter::{Adapter, Frame, FrameWriter, HistoryFrom, Incoming, Message
 use crate::clock::{MICROSECOND, MILLISECOND};
 use crate::ledger::{AckOutcome, Arrival, How};
 use crate::metrics::Timing;
+use crate::scenario::Receipts;
 use crate::stamp::{Stamp, Unreadable};
 
 impl Engine {
@@ -45,6 +46,7 @@ impl Engine {
         let session = &mut self.sessions[index as usize];
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
         writer.frame(Opcode::Pong, payload);
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
     }
 
@@ -60,6 +62,10 @@ impl Engine {
         session.pong = token;
         self.metrics.counters.pongs_received += 1;
         let due = origin + token * MICROSECOND;
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.pongs += 1;
+            stair.time(Timing::Ping, due, now);
+        }
         if due >= self.untimed_before {
             self.metrics.time(Timing::Ping, due, now);
             if token == last {
@@ -68,7 +74,7 @@ impl Engine {
         }
     }
 
-    fn take(&mut self, index: u32, incoming: Incoming<'_>) {
+    pub(super) fn take(&mut self, index: u32, incoming: Incoming<'_>) {
         let todo = &mut self.sessions[index as usize].todo;
         match incoming {
             Incoming::Ready => todo.ready = true,
@@ -81,6 +87,7 @@ impl Engine {
             Incoming::Refused { name, reason, again_after_ms } => {
                 self.metrics.counters.server_errors += 1;
                 self.metrics.error(format!("server_{reason}"));
+                self.refused_in_stair(index, name, reason);
                 self.refused(index, name, again_after_ms);
             }
             Incoming::GroupStep => todo.group_step = true,
@@ -88,6 +95,8 @@ impl Engine {
                 self.group_refused(index, reason, again_after_ms);
             }
             Incoming::Delivery { payload, place, how } => self.delivery(index, payload, place, how),
+            Incoming::Receipt => self.metrics.counters.receipts_received += 1,
+            Incoming::Owes => self.owe(index),
             Incoming::Pong(token) => self.pong(index, token),
             Incoming::HistoryPage { more } => todo.page = Some(more),
             Incoming::Gap => {
@@ -121,6 +130,12 @@ impl Engine {
                 let measured = self.is_measured(self.now);
                 self.metrics.counters.acks_measured += u64::from(measured);
                 self.sessions[index as usize].todo.room = true;
+                if let Some(timed) = timed
+                    && let Some(stair) = self.stairs.plateau(timed.intended)
+                {
+                    stair.result.acked += 1;
+                    stair.time(Timing::Ack, timed.intended, self.now);
+                }
                 if let Some(timed) = timed.filter(|timed| timed.sent >= self.untimed_before)
                     && self.is_measured(timed.intended)
                 {
@@ -167,6 +182,16 @@ impl Engine {
         }
     }
 
+    /// Counts a refusal to the step in which the message was due.
+    fn refused_in_stair(&mut self, index: u32, name: Option<MessageName>, reason: &str) {
+        let Some(seq) = self.own_seq(index, name) else { return };
+        let intended =
+            self.ledger.stream(index).and_then(|stream| Some(stream.timed(seq)?.intended));
+        if let Some(stair) = intended.and_then(|intended| self.stairs.plateau(intended)) {
+            *stair.result.refused.entry(reason.to_owned()).or_default() += 1;
+        }
+    }
+
     fn delivery(&mut self, index: u32, payload: &[u8], place: Option<u64>, how: How) {
         let stamp = match Stamp::find(payload) {
             Ok(stamp) => stamp,
@@ -196,10 +221,18 @@ impl Engine {
             Arrival::Duplicate | Arrival::Known => {}
             Arrival::WrongRecipient | Arrival::Invented => {}
         }
+        if self.abilities.receipts {
+            self.owe(index);
+        }
+    }
+
+    /// A connection has something to write with its receipts.
+    fn owe(&mut self, index: u32) {
         let session = &mut self.sessions[index as usize];
-        if self.abilities.history && !session.owes_receipt {
-            session.owes_receipt = true;
-            self.receipts.push(index);
+        if !std::mem::replace(&mut session.owes_receipt, true)
+            && self.behaviour.receipts == Receipts::Coalesced
+        {
+            self.receipts.owe(index);
         }
     }
 
@@ -227,6 +260,10 @@ impl Engine {
         let measured = self.is_measured(self.now);
         self.metrics.counters.deliveries_measured += u64::from(measured);
         let (intended, sent) = (stamp.intended(self.origin), stamp.sent(self.origin));
+        if let Some(stair) = self.stairs.plateau(intended) {
+            stair.result.delivered += 1;
+            stair.time(Timing::EndToEnd, intended, self.now);
+        }
         if !self.is_measured(intended) || sent < self.untimed_before {
             return;
         }
@@ -272,6 +309,9 @@ impl Engine {
         }
         if todo.room {
             self.send_held_back(index);
+        }
+        if self.behaviour.receipts == Receipts::EveryMessage {
+            self.send_receipt(index);
         }
         // What was to be written before TLS stood can go as soon as it does.
         let session = &self.sessions[index as usize];

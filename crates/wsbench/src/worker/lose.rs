@@ -39,6 +39,9 @@ impl Engine {
                     return self.fell(index, 0);
                 }
                 self.metrics.counters.disconnects += 1;
+                if let Some(stair) = self.stairs.at(self.now) {
+                    stair.result.disconnects += 1;
+                }
                 self.metrics.error(format!("lost_{cause}"));
                 self.fell(index, 0);
             }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{StepResult, Usage, WorkerResult};
+use super::plateau::{Plateau, together};
+use super::{StairResult, StepResult, Usage, WorkerResult};
 use crate::clock::SECOND;
 use crate::ledger::Tally;
 use crate::metrics::{Counters, Times, Timing, no_times};
@@ -21,6 +22,8 @@ pub struct Merged {
     pub tally: Tally,
     /// The steps of a ladder.
     pub steps: Vec<Step>,
+    /// The steps of a rising load.
+    pub plateaus: Vec<Plateau>,
     /// How each worker fared.
     pub usage: Vec<Usage>,
     /// What was seen of the server.
@@ -65,6 +68,9 @@ pub struct Watched {
     pub cores_used: Option<f64>,
     /// CPU time for each message sent, in microseconds.
     pub cpu_us_per_message: Option<f64>,
+    /// Its memory and CPU over time; of long runs every so many samples one.
+    #[serde(default)]
+    pub samples: Vec<WatchedSample>,
     /// How its memory changed during the measured time.
     pub memory_trend: Option<Trend>,
     /// The metrics page that was read, and how many values it had.
@@ -74,6 +80,18 @@ pub struct Watched {
     /// For each histogram of the metrics page, what 99 % of the values during the run did
     /// not exceed, in the unit of the page: the upper bound of a bucket.
     pub metrics_p99: BTreeMap<String, f64>,
+}
+
+/// The server's process at one moment of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchedSample {
+    /// Seconds since the beginning.
+    pub at_seconds: f64,
+    /// Resident memory, in bytes.
+    pub memory_bytes: u64,
+    /// Processors used since the sample before.
+    pub cores: Option<f64>,
 }
 
 /// A robust line through what should not grow (Theil-Sen).
@@ -122,6 +140,25 @@ impl Merged {
                 && p99_ms <= 1000.0;
             let p50_ms = times.value_at_quantile(0.5) as f64 / 1000.0;
             self.steps.push(Step { offered, reached, attempted, ok, p50_ms, p99_ms, worked });
+        }
+    }
+
+    /// Replaces everything that was timed.
+    pub fn set_times(&mut self, times: BTreeMap<Timing, Times>) {
+        self.times = times;
+    }
+
+    /// Adds the steps of a rising load, with the server's memory at the end of each:
+    /// `memory` says what it was so many seconds after the beginning.
+    pub fn add_plateaus(
+        &mut self,
+        workers: &[Vec<StairResult>],
+        per_message: u32,
+        memory: impl Fn(f64) -> Option<u64>,
+    ) {
+        self.plateaus = together(workers, per_message);
+        for plateau in &mut self.plateaus {
+            plateau.server_memory = memory(plateau.until_seconds);
         }
     }
 

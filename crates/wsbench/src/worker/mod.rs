@@ -6,6 +6,7 @@
 
 mod account;
 mod alarm;
+mod calls;
 mod dial;
 mod disrupt;
 mod engine;
@@ -14,16 +15,22 @@ mod hear;
 mod lose;
 mod merged;
 mod phases;
+mod plateau;
 mod read;
+mod receipts;
 mod session;
 mod socket;
+mod stairs;
 mod talk;
 mod turn;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use engine::{Link, poll, run};
-pub use merged::{Merged, Step, Trend, Watched};
+pub use merged::{Merged, Step, Trend, Watched, WatchedSample};
+pub use plateau::{BeyondKnee, Plateau, beyond_knee, knee};
+pub(crate) use socket::tls_config_for;
+pub use stairs::StairResult;
 
 use crate::clock::Nanos;
 use crate::ledger::Tally;
@@ -34,7 +41,7 @@ use crate::plan::Plan;
 /// addresses. Every worker needs all of it, and to hear of it before a run is better.
 pub fn check(plan: &Plan) -> Result<(), String> {
     plan.targets.iter().try_for_each(|target| target.resolve().map(drop))?;
-    crate::adapter::make(plan)?;
+    crate::adapter::make(plan, &[])?;
     socket::Dialer::new(plan)?;
     Ok(())
 }
@@ -52,6 +59,8 @@ pub struct Assignment {
     pub first: u32,
     /// How many connections it has.
     pub count: u32,
+    /// The accounts of their users, if the server has to know them.
+    pub accounts: Vec<crate::adapter::Account>,
 }
 
 /// What a worker is told.
@@ -89,6 +98,12 @@ pub struct Second {
     pub live: u32,
     /// What was timed in it.
     pub times: Vec<(Timing, Sparse)>,
+    /// Errors by class so far.
+    pub errors: std::collections::BTreeMap<String, u64>,
+    /// Deliveries so far that were there before.
+    pub duplicates: u64,
+    /// Deliveries so far that came after a later message of the same sender.
+    pub reordered: u64,
 }
 
 /// Everything a worker has to say in the end.
@@ -104,6 +119,8 @@ pub struct WorkerResult {
     pub tally: Tally,
     /// The steps of a ladder.
     pub steps: Vec<StepResult>,
+    /// The steps of a rising load.
+    pub stairs: Vec<StairResult>,
     /// How the worker itself fared.
     pub usage: Usage,
 }

@@ -1,6 +1,7 @@
 //! The phases of a run, from the end of the ramp to the goodbyes.
 
 use super::engine::{Engine, Phase};
+use super::session::Stage;
 use crate::adapter::HistoryFrom;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::scenario::Disruption;
@@ -60,11 +61,12 @@ impl Engine {
 
     pub(super) fn begin_run(&mut self, at: Nanos) {
         let until = at + self.plan.hold().nanos();
+        self.begin_stairs(at, until);
         // A warm-up that would leave nothing is left out.
         let warm = at + self.plan.warmup.nanos().min(self.plan.hold().nanos() / 2);
         self.measured = (warm, until);
         self.phase = Phase::Run(until);
-        self.begin_sending(at);
+        self.begin_sending(at, until);
         self.begin_disruption(at, until);
     }
 
@@ -75,6 +77,9 @@ impl Engine {
                 !self.absent && self.sends.is_none() && self.ledger.is_complete()
             }
             Disruption::Ladder { .. } => self.ladder.is_none(),
+            Disruption::RisingConnections { .. } | Disruption::RisingRate { .. } => {
+                self.stairs.end().is_some_and(|end| end <= self.now)
+            }
             _ => false,
         }
     }
@@ -87,7 +92,7 @@ impl Engine {
         (self.storm, self.ladder) = (None, None);
         self.come_back();
         self.read_fast();
-        self.next_receipts = self.now;
+        self.send_all_receipts();
         self.phase = Phase::Drain(self.now + self.plan.drain.nanos());
     }
 
@@ -96,7 +101,11 @@ impl Engine {
         let pings =
             self.sessions.iter().any(|session| session.is_live() && session.ping.0 > session.pong);
         let busy = self.sessions.iter().any(|session| session.reads_history);
-        !pings && !busy && self.ledger.is_complete()
+        // Who has stood and is on the way back would be missing for no fault of the server.
+        let returning = self.sessions.iter().any(|session| {
+            session.was_live && !matches!(session.stage, Stage::Live | Stage::Off | Stage::Failed)
+        });
+        !pings && !busy && !returning && !self.calls.are_open() && self.ledger.is_complete()
     }
 
     /// After the drain every recipient that misses something reads its history.

@@ -131,6 +131,11 @@ impl Engine {
         self.adapter = Some(adapter);
         self.sessions[index as usize].decoder = decoder;
         match (result, cause) {
+            // The goodbye after a refusal says less than the refusal.
+            (_, Some(_)) if self.sessions[index as usize].todo.refused => {
+                self.sessions[index as usize].todo.refused = false;
+                self.lost(index, "auth_refused");
+            }
             (_, Some(cause)) => self.lost(index, &cause),
             (Err(_), None) => self.lost(index, "protocol"),
             (Ok(()), None) => {}

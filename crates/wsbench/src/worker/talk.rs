@@ -1,9 +1,10 @@
-//! Sending: messages when they are due or when there is room, pings, receipts, requests
+//! Sending: messages when they are due or when there is room, pings, requests
 //! for history.
 
 use petrel_websocket::Opcode;
 
 use super::engine::{Engine, Phase};
+use super::stairs::{rates, staircase};
 use crate::adapter::{FrameWriter, HistoryFrom, MessageName};
 use crate::clock::{MICROSECOND, Nanos};
 use crate::pacer::Pacer;
@@ -15,23 +16,28 @@ const HELD_BACK_MAX: usize = 10_000;
 
 impl Engine {
     /// The run begins: from here on messages are due.
-    pub(super) fn begin_sending(&mut self, at: Nanos) {
+    pub(super) fn begin_sending(&mut self, at: Nanos, until: Nanos) {
         let senders = self.senders.len() as u32;
         if senders == 0 {
             return;
         }
         let seed = self.random.u64(..);
         if self.plan.in_flight.is_some() {
-            return self.top_up();
+            self.top_up_at = Some(at);
+            return;
         }
         let share = f64::from(senders) / self.all_senders();
-        let rate = match self.plan.total_rate {
-            Some(rate) => rate * share,
-            None => self.plan.sender_rate * f64::from(senders),
+        let (rate, stages) = match (self.behaviour.disruption, self.plan.total_rate) {
+            (Disruption::RisingRate { from, factor, step }, _) => {
+                let rates = rates(f64::from(from), factor, step.nanos(), until - at);
+                (f64::from(from) * share, staircase(&rates, step.nanos()))
+            }
+            (_, Some(rate)) => (rate * share, self.plan.stages.clone()),
+            (_, None) => (self.plan.sender_rate * f64::from(senders), self.plan.stages.clone()),
         };
         if rate > 0.0 {
-            let (stages, arrival) = (&self.plan.stages, self.plan.arrival);
-            self.sends = Some(Pacer::new(at, rate, stages, arrival, senders, seed));
+            let arrival = self.plan.arrival;
+            self.sends = Some(Pacer::new(at, rate, &stages, arrival, senders, seed));
         }
     }
 
@@ -66,6 +72,9 @@ impl Engine {
     }
 
     fn message_due(&mut self, index: u32, due: Nanos) {
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.due += 1;
+        }
         let counters = &mut self.metrics.counters;
         counters.messages_due += 1;
         let measured = self.is_measured(due);
@@ -102,6 +111,9 @@ impl Engine {
         let seq = self.ledger.stream_or_new(index).send(due, self.now);
         let counters = &mut self.metrics.counters;
         counters.messages_sent += 1;
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.sent += 1;
+        }
         let measured = self.is_measured(self.now);
         self.metrics.counters.messages_sent_measured += u64::from(measured);
         self.write_message(index, seq, due, self.now, false);
@@ -125,6 +137,7 @@ impl Engine {
             let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
             adapter.send(seat, name, &self.payload, retry, &mut writer);
         }
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
     }
 
@@ -154,7 +167,7 @@ impl Engine {
         }
         while self.may_send(index) {
             if self.plan.in_flight.is_some() {
-                if !matches!(self.phase, Phase::Run(_)) {
+                if !matches!(self.phase, Phase::Run(_)) || self.top_up_at.is_some() {
                     return;
                 }
                 self.metrics.counters.messages_due += 1;
@@ -168,6 +181,14 @@ impl Engine {
                 };
                 self.send(index, due);
             }
+        }
+    }
+
+    /// A closed loop begins when the run does.
+    pub(super) fn begin_loop(&mut self) {
+        if self.top_up_at.is_some_and(|at| at <= self.now) {
+            self.top_up_at = None;
+            self.top_up();
         }
     }
 
@@ -205,32 +226,19 @@ impl Engine {
         }
         session.ping = (token, since_origin(crate::clock::now()));
         self.metrics.counters.pings_sent += 1;
+        self.metrics.counters.frames_sent += 1;
+        if let Some(stair) = self.stairs.plateau(due) {
+            stair.result.pings += 1;
+        }
         let protocol = self.behaviour.protocol_pings && self.abilities.pings;
+        let seat = self.seat(index);
+        let session = &mut self.sessions[index as usize];
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
         match &mut self.adapter {
-            Some(adapter) if protocol => adapter.ping(token, &mut writer),
+            Some(adapter) if protocol => adapter.ping(seat, token, &mut writer),
             _ => writer.frame(Opcode::Ping, &token.to_be_bytes()),
         }
         self.mark_dirty(index);
-    }
-
-    /// Sends the receipts that are owed.
-    pub(super) fn send_receipts(&mut self) {
-        for index in std::mem::take(&mut self.receipts) {
-            let seat = self.seat(index);
-            let session = &mut self.sessions[index as usize];
-            session.owes_receipt = false;
-            if !session.is_live() {
-                continue;
-            }
-            if let Some(adapter) = &mut self.adapter {
-                let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
-                adapter.receipt(seat, &mut writer);
-            }
-            if !session.out.is_empty() {
-                self.mark_dirty(index);
-            }
-        }
     }
 
     /// Asks for history. False if there is nothing to ask for.
@@ -244,6 +252,7 @@ impl Engine {
         }
         session.reads_history = true;
         self.metrics.counters.history_requests += 1;
+        self.metrics.counters.frames_sent += 1;
         self.mark_dirty(index);
         true
     }

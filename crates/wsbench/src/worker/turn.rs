@@ -5,20 +5,17 @@ use std::time::Duration;
 use mio::{Events, Token};
 
 use super::alarm::Chore;
+use super::calls::FIRST_LINE;
 use super::disrupt::Ladder;
 use super::engine::{COMMANDS, Engine, Phase, SWEEP, TIMER};
 use super::{Command, Update, WorkerResult};
-use crate::clock::{self, MILLISECOND, Nanos, SECOND};
+use crate::clock::{self, MILLISECOND, Nanos};
 use crate::pacer::Pacer;
 
 /// The longest turn of the loop, so that nothing waits for an event that never comes.
 const TURN_MAX: Nanos = 100 * MILLISECOND;
 /// Sends, pings and dials per turn, so that sockets are read in between.
 const EVENTS_PER_TURN: usize = 128;
-/// How often receipts are sent: a device does not acknowledge every message by itself.
-const RECEIPTS: Nanos = 100 * MILLISECOND;
-/// The same in groups, where every message would bring one from each member.
-const GROUP_RECEIPTS: Nanos = SECOND;
 
 impl Engine {
     /// Works to the end. An error is the last word of a worker that can't.
@@ -53,11 +50,13 @@ impl Engine {
             for event in &events {
                 match event.token() {
                     TIMER | COMMANDS => {}
+                    Token(token) if token >= FIRST_LINE => self.line_event(token - FIRST_LINE),
                     Token(index) => self.socket_event(index as u32, event),
                 }
             }
             let turn = clock::now() - self.now;
             self.usage.longest_turn_nanos = self.usage.longest_turn_nanos.max(turn);
+            self.make_calls();
             self.flush_dirty();
         }
         Ok(self.result())
@@ -72,13 +71,11 @@ impl Engine {
         self.run_chores();
         self.dial_due();
         self.ping_due();
+        self.begin_loop();
         self.send_due();
         self.disrupt_due();
-        if self.now >= self.next_receipts {
-            self.send_receipts();
-            let in_groups = self.behaviour.cast.audience() > 1;
-            self.next_receipts = self.now + if in_groups { GROUP_RECEIPTS } else { RECEIPTS };
-        }
+        self.receipts_due();
+        self.make_calls();
         self.flush_dirty();
         if self.now >= self.next_sweep {
             self.sweep();
@@ -94,8 +91,15 @@ impl Engine {
         let paced = [&self.dials, &self.pings, &self.sends, &self.flaps];
         let paced = paced.into_iter().flatten().filter_map(Pacer::due);
         let ladder = self.ladder.as_ref().and_then(Ladder::due);
-        let waiting = (!self.receipts.is_empty()).then_some(self.next_receipts);
-        paced.chain(self.chores.due()).chain(self.storm).chain(ladder).chain(waiting).min()
+        let growth = self.stairs.next_dial().map(|(at, _)| at);
+        paced
+            .chain(self.chores.due())
+            .chain(self.storm)
+            .chain(self.top_up_at)
+            .chain(ladder)
+            .chain(growth)
+            .chain(self.receipts.due())
+            .min()
     }
 
     fn obey(&mut self) {

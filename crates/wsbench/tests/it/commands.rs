@@ -1,28 +1,19 @@
-//! Options and signals, end to end: what is said on the command line is what happens.
+//! Options, end to end: what is said on the command line is what happens.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::Result;
 use wsbench::report::Report;
 use wsbench::sink::Sink;
 use wsbench::verdict::Outcome;
 
-use crate::support::{WSBENCH, report, wsbench};
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
-
-/// A quick run that a machine under load passes as well.
-const SMALL: &str = "messaging --adapter echo --conns 10 --rate 200 --ramp 100ms --duration 1s \
-                     --warmup 0s --late-after 1m --no-ceiling";
+use crate::support::{SMALL, WSBENCH, each, report, words, wsbench};
 
 fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
     let mut folders: Vec<_> =
@@ -77,102 +68,11 @@ fn a_plan_runs_its_runs_and_the_worst_of_them_is_the_exit_code() -> Result<()> {
     Ok(())
 }
 
-/// A run that goes on until something is done to it.
-struct Running {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-}
-
-impl Running {
-    /// Starts a long run, and waits until messages flow.
-    fn start(sink: &Sink) -> Result<Self> {
-        let target = format!("ws://{}/", sink.address);
-        let line = "messaging --adapter echo --conns 10 --rate 200 --ramp 100ms --duration 10m \
-                    --warmup 0s --late-after 1m --no-ceiling --verbose --output json --target";
-        let mut child = Command::new(WSBENCH)
-            .args(words(line))
-            .arg(&target)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stderr = BufReader::new(child.stderr.take().context("stderr is piped")?);
-        let mut running = Self { child, stderr };
-        running.wait_for_traffic()?;
-        Ok(running)
-    }
-
-    /// Waits for another second in which messages were delivered.
-    fn wait_for_traffic(&mut self) -> Result<()> {
-        loop {
-            let mut line = String::new();
-            ensure!(self.stderr.read_line(&mut line)? > 0, "it ended");
-            if line.contains("delivered/s") && !line.contains(" 0 delivered/s") {
-                return Ok(());
-            }
-        }
-    }
-
-    fn send(&self, signal: Signal) -> Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), signal)?)
-    }
-
-    /// Waits for the end: the exit code, and what was printed.
-    fn finish(mut self) -> Result<(Option<i32>, String)> {
-        // Nobody else reads what it says, and a full pipe would hold it up.
-        thread::spawn(move || std::io::copy(&mut self.stderr, &mut std::io::sink()));
-        let mut stdout = String::new();
-        self.child.stdout.take().context("stdout is piped")?.read_to_string(&mut stdout)?;
-        Ok((self.child.wait()?.code(), stdout))
-    }
-}
-
-#[test]
-fn an_interrupt_gives_a_report_of_what_was() -> Result<()> {
-    let sink = Sink::start()?;
-    for signal in [Signal::INT, Signal::TERM] {
-        let running = Running::start(&sink)?;
-        running.send(signal)?;
-        let (code, stdout) = running.finish()?;
-        let report: Report = serde_json::from_str(&stdout)?;
-        assert_eq!(code, Some(0), "{stdout}");
-        assert!(report.interrupted);
-        let tally = &report.deliveries;
-        assert!(tally.sent > 0 && tally.delivered == tally.sent, "{tally:?}");
-    }
-    Ok(())
-}
-
-#[test]
-fn a_generator_that_was_stopped_says_so_and_is_invalid() -> Result<()> {
-    let sink = Sink::start()?;
-    let mut running = Running::start(&sink)?;
-    running.send(Signal::STOP)?;
-    // For as long as another run takes.
-    let target = format!("ws://{}/", sink.address);
-    let other = report(&[&words(SMALL), &["--target", &target][..]].concat())?;
-    assert!(other.generator.stops.is_empty());
-    running.send(Signal::CONT)?;
-    running.wait_for_traffic()?;
-    running.send(Signal::INT)?;
-    let (code, stdout) = running.finish()?;
-    let report: Report = serde_json::from_str(&stdout)?;
-    let [stop] = &report.generator.stops[..] else { panic!("{:?}", report.generator.stops) };
-    // It stood still for longer than the other run took, which had a second to run.
-    assert!(stop.seconds >= 1.0, "{stop:?}");
-    assert_eq!((code, report.verdict.outcome), (Some(5), Outcome::Invalid));
-    assert!(report.verdict.invalid.iter().any(|reason| reason.contains("SIGSTOP")));
-    // What was under way when it stopped is not timed, and the schedule has moved on.
-    let e2e = report.times("e2e").expect("it was measured");
-    assert!(e2e.max < stop.seconds * 1000.0, "{e2e:?} {stop:?}");
-    Ok(())
-}
-
 #[test]
 fn several_targets_share_the_connections_and_pinned_roles_do_not() -> Result<()> {
     let pinned = "group-fanout --group-size 5 --group-senders 1 --raw-send {group}{body} \
                   --conns 10 --rate 50 --ramp 100ms --duration 1s --drain 0s --no-ceiling";
-    for (line, wanted) in [(SMALL, (5, 5)), (pinned, (5, 5)), (pinned, (2, 8))] {
+    each([(SMALL, (5, 5)), (pinned, (5, 5)), (pinned, (2, 8))], |(line, wanted)| {
         let (one, other) = (Sink::start()?, Sink::start()?);
         let targets = format!("ws://{}/,ws://{}/", one.address, other.address);
         let mut arguments = [&words(line), &["--target", &targets][..]].concat();
@@ -183,7 +83,57 @@ fn several_targets_share_the_connections_and_pinned_roles_do_not() -> Result<()>
         assert_eq!(report.counters.connects_ok, 10);
         // The first target has been asked for its metrics as well.
         assert_eq!((one.finish()? - 1, other.finish()?), wanted);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_run_in_which_nothing_connects_ends_after_the_ramp() -> Result<()> {
+    let line = "--adapter echo --conns 3 --ramp 100ms --retry 0 --duration 10m --no-ceiling \
+                --target ws://127.0.0.1:1/";
+    let report = report(&words(line))?;
+    assert_eq!(report.verdict.outcome, Outcome::SetUp);
+    assert_eq!(report.counters.connects_failed, 3);
+    assert!(report.elapsed_seconds < 300.0 && !report.interrupted);
+    Ok(())
+}
+
+#[test]
+fn a_group_larger_than_a_process_may_open_is_refused_before_the_run() -> Result<()> {
+    let line = "group-fanout --target ws://127.0.0.1:1/ --conns 600 --group-size 300 --raw-send \
+                {group}{body}";
+    let command = format!("ulimit -n 200; exec {WSBENCH} {line}");
+    let refused = Command::new("sh").args(["-c", &command]).output()?;
+    assert_eq!(refused.status.code(), Some(3));
+    let stderr = String::from_utf8(refused.stderr)?;
+    for words in ["300 connections belong together", "--group-size 136", "ulimit -Hn 364"] {
+        assert!(stderr.contains(words), "{stderr}");
     }
+    // Groups that do fit are shared out among processes, and get as far as connecting.
+    let command = command.replace("300", "100") + " --ramp 0s --duration 1s --retry 0";
+    let tried = Command::new("sh").args(["-c", &command]).output()?;
+    assert_eq!(tried.status.code(), Some(3));
+    assert!(String::from_utf8(tried.stdout)?.contains("conn_refused"));
+    Ok(())
+}
+
+#[test]
+fn disturbances_go_with_any_scenario() -> Result<()> {
+    let sink = Sink::start()?;
+    let target = format!("ws://{}/", sink.address);
+    // As a script of the reference systems has it.
+    let flaps = "-Mode connect -Clients 10 -DurationSeconds 2 -ramp 100ms -Reconnect \
+                 -FlapIntervalMs 500 -FlapPct 50 --adapter echo --late-after 1m -WsUrl";
+    let flapped = report(&[&words(flaps), &[&*target][..]].concat())?;
+    assert_eq!(flapped.plan.scenario, "connect-only");
+    let counters = &flapped.counters;
+    assert!(counters.hangups >= 5 && counters.reconnects > 0, "{counters:?}");
+    let more = ["--slow-percent", "50", "--slow-delay", "50ms", "--target", &target];
+    let slowed = report(&[&words(SMALL), &more[..]].concat())?;
+    // Half of them, timed apart.
+    let times = |key| slowed.times(key).map_or(0, |times| times.count);
+    assert!(times("e2e") > 0 && times("slowE2e") > 0, "{:?}", slowed.times_ms.keys());
     Ok(())
 }
 

@@ -4,11 +4,11 @@
 use anyhow::Result;
 use wsbench::verdict::Outcome;
 
-use crate::trial::{echo, faults, messenger};
+use crate::trial::{LONGER, both, echo, faults, messenger};
 
 #[test]
 fn nothing_is_found_where_nothing_was_done() -> Result<()> {
-    for trial in [messenger(&[], &[])?, echo(&[], &[])?] {
+    for trial in both(&[], &[])? {
         assert!(trial.did.is_empty());
         assert_eq!(faults(&trial.found), [0; 8]);
         assert_eq!(trial.found.deliveries.delivered, trial.found.deliveries.expected);
@@ -20,7 +20,7 @@ fn nothing_is_found_where_nothing_was_done() -> Result<()> {
 
 #[test]
 fn one_dropped_in_ten_thousand_is_lost() -> Result<()> {
-    for trial in [messenger(&["--drop", "10000"], &[])?, echo(&["--drop", "10000"], &[])?] {
+    for trial in both(&["--drop", "10000"], &LONGER)? {
         let dropped = trial.did("drop");
         assert!(dropped >= 1);
         assert_eq!(faults(&trial.found), [dropped, 0, 0, 0, 0, 0, 0, 0]);
@@ -34,7 +34,7 @@ fn one_dropped_in_ten_thousand_is_lost() -> Result<()> {
 
 #[test]
 fn acked_and_dropped_is_acked_but_lost() -> Result<()> {
-    let trial = messenger(&["--ack-and-drop", "997"], &[])?;
+    let trial = messenger(&["--ack-and-drop", "397"], &[])?;
     let dropped = trial.did("ack_and_drop");
     assert!(dropped > 5);
     assert_eq!(faults(&trial.found), [dropped, dropped, 0, 0, 0, 0, 0, 0]);
@@ -44,7 +44,7 @@ fn acked_and_dropped_is_acked_but_lost() -> Result<()> {
 
 #[test]
 fn twice_is_once_too_often() -> Result<()> {
-    for trial in [messenger(&["--duplicate", "997"], &[])?, echo(&["--duplicate", "997"], &[])?] {
+    for trial in both(&["--duplicate", "397"], &[])? {
         let duplicated = trial.did("duplicate");
         assert!(duplicated > 5);
         assert_eq!(faults(&trial.found), [0, 0, duplicated, 0, 0, 0, 0, 0]);
@@ -54,7 +54,7 @@ fn twice_is_once_too_often() -> Result<()> {
 
 #[test]
 fn changed_places_are_reordered_by_one() -> Result<()> {
-    for trial in [messenger(&["--reorder", "997"], &[])?, echo(&["--reorder", "997"], &[])?] {
+    for trial in both(&["--reorder", "397"], &[])? {
         let reordered = trial.did("reorder");
         assert!(reordered > 5);
         assert_eq!(faults(&trial.found), [0, 0, 0, reordered, 0, 0, 0, 0]);
@@ -66,7 +66,7 @@ fn changed_places_are_reordered_by_one() -> Result<()> {
 
 #[test]
 fn what_somebody_else_gets_is_found_there_and_missed_here() -> Result<()> {
-    let trial = messenger(&["--wrong-user", "997"], &[])?;
+    let trial = messenger(&["--wrong-user", "397"], &[])?;
     let misdelivered = trial.did("wrong_user");
     assert!(misdelivered > 5);
     assert_eq!(faults(&trial.found), [misdelivered, misdelivered, 0, 0, misdelivered, 0, 0, 0]);
@@ -75,7 +75,7 @@ fn what_somebody_else_gets_is_found_there_and_missed_here() -> Result<()> {
 
 #[test]
 fn one_changed_letter_is_corrupt_wherever_it_is() -> Result<()> {
-    for trial in [messenger(&["--corrupt", "97"], &[])?, echo(&["--corrupt", "97"], &[])?] {
+    for trial in both(&["--corrupt", "37"], &[])? {
         let spoiled = trial.did("corrupt");
         assert!(spoiled > 90);
         let [lost, .., corrupt, unmatched, disconnects] = faults(&trial.found);
@@ -86,7 +86,7 @@ fn one_changed_letter_is_corrupt_wherever_it_is() -> Result<()> {
 
 #[test]
 fn an_answer_to_nothing_is_noticed() -> Result<()> {
-    let trial = messenger(&["--wrong-answer", "997"], &[])?;
+    let trial = messenger(&["--wrong-answer", "397"], &[])?;
     let wrong = trial.did("wrong_answer");
     assert!(wrong > 5);
     assert_eq!(faults(&trial.found), [0, 0, 0, 0, 0, 0, wrong, 0]);
@@ -96,7 +96,7 @@ fn an_answer_to_nothing_is_noticed() -> Result<()> {
 
 #[test]
 fn a_reset_is_a_disconnect_and_no_loss() -> Result<()> {
-    let trial = messenger(&["--reset", "997"], &[])?;
+    let trial = messenger(&["--reset", "397"], &[])?;
     let resets = trial.did("reset");
     assert!(resets > 5);
     let [lost, _, duplicates, reordered, wrong, corrupt, unmatched, disconnects] =
@@ -127,7 +127,8 @@ fn one_delayed_in_ten_thousand_is_found_in_the_tail() -> Result<()> {
     // Each recipient gets a message every 400 ms or so: the next one behind the delayed
     // one waits for 1.1 s.
     let amounts = ["--delay", "10000", "--delay-ms", "1500"];
-    let trial = messenger(&amounts, &["--conns", "1200", "--max-cps", "10000", "--drain", "5s"])?;
+    let more = ["--conns", "1200", "--max-cps", "10000", "--drain", "5s"];
+    let trial = messenger(&amounts, &[&more[..], &LONGER].concat())?;
     let delayed = trial.did("delay");
     assert!(delayed >= 1);
     assert_eq!(faults(&trial.found), [0; 8]);
@@ -163,7 +164,8 @@ fn five_milliseconds_read_five_milliseconds() -> Result<()> {
 fn a_stall_shows_whole_in_the_corrected_latency() -> Result<()> {
     // With ten under way a sender holds the rest back, so that only the time a message was
     // meant to leave tells of the stall.
-    let trial = messenger(&["--stall", "3000"], &["--rate", "2000", "--max-in-flight", "10"])?;
+    let more = ["--rate", "2000", "--max-in-flight", "10", "--duration", "3s"];
+    let trial = messenger(&["--stall", "1000"], &more)?;
     assert_eq!(trial.did("stall"), 1);
     assert_eq!(faults(&trial.found), [0; 8]);
     // By the server's own clock; then it had the backlog to work off.
@@ -172,8 +174,8 @@ fn a_stall_shows_whole_in_the_corrected_latency() -> Result<()> {
     assert!(stall >= 2.0 && longest >= stall - 0.01, "{stall} {longest}");
     // 2,000 messages a second were due all the time. A message that was due so long after
     // the beginning of the stall waited for the rest of it at least, and at most for the
-    // rest of the longest wait.
-    for over in [0.2, 1.0, 1.5] {
+    // rest of the longest wait. (Below half a second a busy machine has stalls of its own.)
+    for over in [0.5, 1.0, 1.5] {
         let found = trial.times_over("e2e", (over * 1e6) as u64) as f64 / 2000.0;
         let (least, most) = ((stall - over) * 0.95, (longest - over) * 1.05 + 0.05);
         assert!((least..=most).contains(&found), "{over}: {found} of {least} to {most}");
@@ -183,10 +185,8 @@ fn a_stall_shows_whole_in_the_corrected_latency() -> Result<()> {
 
 #[test]
 fn a_closed_loop_hides_the_stall_and_says_so() -> Result<()> {
-    // However fast the machine is, the stall is in the time that is measured: a fast one has
-    // sent a thousand messages before that begins, a slow one takes seconds for five thousand.
-    let more = ["--in-flight", "1", "--warmup", "0s", "--duration", "6s"];
-    let trial = messenger(&["--stall", "5000"], &more)?;
+    let more = ["--in-flight", "1", "--warmup", "0s", "--duration", "3s"];
+    let trial = messenger(&["--stall", "1000"], &more)?;
     // The stall is in the longest time, but few messages were sent that could tell of it.
     assert!(trial.found.times("e2e").expect("measured").max >= 1_990.0);
     // Two of each of the 20 senders at most: one acknowledged and not yet delivered, and

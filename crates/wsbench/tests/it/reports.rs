@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use wsbench::sink::Sink;
 
-use crate::support::{report, wsbench};
+use crate::support::{each, report, wsbench};
 
 fn small(target: &str) -> Vec<String> {
     let line = format!(
@@ -33,7 +33,8 @@ fn the_schema_in_the_repository_is_fresh() -> Result<()> {
 fn standard_output_is_the_report_and_nothing_else() -> Result<()> {
     let sink = Sink::start()?;
     let arguments = small(&sink.address.to_string());
-    for (output, begins) in [("json", "{\n"), ("csv", "metric,value\n"), ("text", "=====")] {
+    let forms = [("json", "{\n"), ("csv", "metric,value\n"), ("text", "=====")];
+    each(forms, |(output, begins)| {
         let run = wsbench(&[&arguments[..], &["--output".to_owned(), output.to_owned()]].concat())?;
         assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
         let stdout = String::from_utf8(run.stdout)?;
@@ -66,7 +67,8 @@ fn standard_output_is_the_report_and_nothing_else() -> Result<()> {
                 assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{stdout}");
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -113,10 +115,16 @@ fn exit_codes_say_what_happened() -> Result<()> {
         let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
         Ok(wsbench(&[&small(&target)[..], &more].concat())?.status.code())
     };
-    assert_eq!(code(&["--threshold", "e2e.p99<10s,lost<=0"])?, Some(0));
-    assert_eq!(code(&["--threshold", "e2e.p99<1us"])?, Some(4));
-    assert_eq!(code(&["--threshold", "nonsense<1"])?, Some(2));
-    assert_eq!(code(&["--payload-size", "10"])?, Some(2));
+    let wanted = [
+        (["--threshold", "e2e.p99<10s,lost<=0"], 0),
+        (["--threshold", "e2e.p99<1us"], 4),
+        (["--threshold", "nonsense<1"], 2),
+        (["--payload-size", "10"], 2),
+    ];
+    for (options, wanted, code) in each(wanted, |(more, wanted)| Ok((more, wanted, code(&more)?)))?
+    {
+        assert_eq!(code, Some(wanted), "{options:?}");
+    }
     let nobody = small("127.0.0.1:1");
     let nobody = [&nobody[..], &["--retry".to_owned(), "0".to_owned()]].concat();
     assert_eq!(wsbench(&nobody)?.status.code(), Some(3));
@@ -152,8 +160,7 @@ fn workers_as_processes_count_like_one() -> Result<()> {
             workers,
         ])
     };
-    for workers in ["1", "3"] {
-        let report = run(workers)?;
+    for report in each(["1", "3"], run)? {
         assert_eq!(report.counters.connects_ok, 30);
         assert_eq!(report.deliveries.delivered, report.deliveries.sent);
         assert!((1100..=1200).contains(&report.deliveries.sent), "{}", report.deliveries.sent);

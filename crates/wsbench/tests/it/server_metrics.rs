@@ -62,6 +62,16 @@ fn the_servers_metrics_are_read_during_the_run_and_quoted() -> Result<()> {
     let [first, last] = server.metrics["looks{kind=\"all\"}"];
     assert!(first == 1.0 && last >= 3.0, "{first} {last}");
     assert_eq!(server.metrics_p99["fsync_seconds"], 0.01);
+    // What every rate is worth depends on.
+    let conditions = &report.rates.conditions;
+    let load = (conditions.payload_bytes, conditions.connections, conditions.conversations);
+    assert_eq!((load, conditions.fsync_p99_ms), ((128, 4, 4), Some(10.0)));
+    // 100 a second, each under way for as long as its echo took.
+    let took = report.times_ms["e2eRaw"].mean / 1000.0;
+    let under_way = conditions.in_flight_mean.expect("messages were under way");
+    assert!((under_way - report.rates.sent_per_second * took).abs() < 1e-6, "{conditions:?}");
+    let told = "128 B, 4 connections, 4 conversations, fsync p99 <= 10 ms";
+    assert!(text.contains(told), "{text}");
     let table = fs::read_to_string(run.join("metrics.csv"))?;
     assert!(table.starts_with("at_seconds,metric,value\n"), "{table}");
     // At the beginning, after the ramp, after two seconds, at the end.

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
@@ -16,13 +17,20 @@ use wsbench::report::Report;
 /// The program under test.
 pub(crate) const WSBENCH: &str = env!("CARGO_BIN_EXE_wsbench");
 
-/// A run has the machine for itself, as far as these tests are concerned.
-static MACHINE: Mutex<()> = Mutex::new(());
-
-/// A program of another package of this workspace, built as this one is.
+/// A program of another package of this workspace, built as this one is, once for all
+/// tests.
 pub(crate) fn program(package: &str) -> Result<PathBuf> {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = built.get(package) {
+        return Ok(path.clone());
+    }
+    let path = build(package)?;
+    built.insert(package.to_owned(), path.clone());
+    Ok(path)
+}
+
+fn build(package: &str) -> Result<PathBuf> {
     let folder = Path::new(WSBENCH).parent().context("programs are in a folder")?;
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         Some("debug") => "dev",
@@ -85,9 +93,22 @@ impl Drop for Liar {
     }
 }
 
+/// Does the same with each of several things at the same time: runs wait more than they
+/// compute, so that several of them go on at once without disturbing each other.
+pub(crate) fn each<I: Send, O: Send>(
+    inputs: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> Result<O> + Sync,
+) -> Result<Vec<O>> {
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> =
+            inputs.into_iter().map(|input| scope.spawn(move || work(input))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a panic is a failure")).collect()
+    })
+}
+
 /// Runs wsbench to its end.
 pub(crate) fn wsbench(arguments: &[impl AsRef<OsStr>]) -> Result<Output> {
-    let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(WSBENCH)
         .args(arguments)
         .env_remove("PETREL_DATA_DIR")
@@ -108,3 +129,12 @@ pub(crate) fn report(arguments: &[&str]) -> Result<Report> {
     ensure!(output.status.code() == Some(i32::from(report.verdict.exit_code)));
     Ok(report)
 }
+
+/// The words of a command line.
+pub(crate) fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A quick run that a machine under load passes as well.
+pub(crate) const SMALL: &str = "messaging --adapter echo --conns 10 --rate 200 --ramp 100ms --duration 1s \
+                     --warmup 0s --late-after 1m --no-ceiling";

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use wsbench::report::Report;
 use wsbench::verdict::Outcome;
 
-use crate::support::wsbench;
+use crate::support::{each, wsbench};
 
 /// An authority, and the folder with its certificate.
 struct Authority {
@@ -145,10 +145,11 @@ fn assert_refused(report: &Report, class: &str, option: &str) {
 fn a_certificate_of_a_trusted_authority_is_accepted() -> Result<()> {
     let authority = Authority::new("one")?;
     let server = authority.vouch("localhost")?;
-    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+    each([&rustls::version::TLS13, &rustls::version::TLS12], |version| {
         let address = serve(&server, None, &[version])?;
         assert_all_came(&run(address, &["--cacert", &authority.file()])?);
-    }
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -183,7 +184,7 @@ fn a_server_that_wants_a_certificate_gets_it() -> Result<()> {
     let as_client = |identity: &Identity| {
         ["--cert".into(), identity.cert.clone(), "--key".into(), identity.key.clone()]
     };
-    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+    each([&rustls::version::TLS13, &rustls::version::TLS12], |version| {
         let address = serve(&server, Some(&authority), &[version])?;
         let with = |identity: &Identity| -> Result<Report> {
             let own: [String; 4] = as_client(identity);
@@ -193,7 +194,8 @@ fn a_server_that_wants_a_certificate_gets_it() -> Result<()> {
         assert_all_came(&with(&friend)?);
         assert_refused(&with(&stranger)?, "tls_client_certificate", "--cert");
         assert_refused(&run(address, &trust)?, "tls_client_certificate", "--cert");
-    }
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -1,7 +1,10 @@
 /** What a device keeps on disk, and what one step changes of it. */
+import type { ContactsKnowledge } from '../contacts'
 import type { Amendment, TimelineEvent } from '../event'
 import type { GroupKnowledge } from '../group'
 import type { OutboxEntry } from '../outbox'
+import type { RequestsKnowledge } from '../requests'
+import type { UserSettings } from '../wire/protocol'
 
 /** What is kept once. */
 export interface DeviceRecord {
@@ -46,9 +49,17 @@ export interface ConversationRecord {
   /** How far the user has read on this device. */
   readHere: number
   unread: number
+  /** How many of them name the user or everybody. */
+  unreadMentions: number
   /** The unread messages of the server's last word, until the copy has come as far. */
-  anchor?: { headSeq: number; readSeq: number; unread: number }
+  anchor?: { headSeq: number; readSeq: number; unread: number; unreadMentions: number }
   group: GroupKnowledge
+  /** Who waits to be let into the group. */
+  requests: RequestsKnowledge
+  /** What others are to the user. Only of the personal timeline. */
+  contacts: ContactsKnowledge
+  /** The user's settings, if an event has told them. Only of the personal timeline. */
+  settings?: UserSettings
   /** When the last event was numbered. */
   ts: number
 }

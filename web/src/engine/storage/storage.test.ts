@@ -24,7 +24,8 @@ function record(conversationId: string, position: number): ConversationRecord {
   return {
     conversationId, kind: 'group', summarySeq: 0, present: true, position, from: 1, trimmedBefore: 1,
     head: position, wanted: position, own: { delivered: 0, read: 0 }, peerCursors: { delivered: 0, read: 0 },
-    readHere: 0, unread: 0, group: { kind: 'unknown' }, ts: 0,
+    readHere: 0, unread: 0, unreadMentions: 0, group: { kind: 'unknown' }, requests: { kind: 'unknown' },
+    contacts: { kind: 'unknown' }, ts: 0,
   }
 }
 

@@ -21,6 +21,7 @@ interface Event {
   rev?: number
   edited?: boolean
   recalled?: boolean
+  mentions?: string[]
   change?: Frame
 }
 
@@ -32,6 +33,10 @@ export interface ModelConversation {
   history: 'joined' | 'all'
   events: Event[]
   roles: Map<string, Role>
+  info: Frame
+  nicknames: Map<string, string>
+  /** Who waits to be let in. */
+  waiting: Map<string, { ts: number; message?: string }>
   intervals: Map<string, { from: number; to: number }[]>
   cursors: Map<string, { delivered: number; read: number }>
   changedAt: number
@@ -65,6 +70,8 @@ const LIMITS = {
 export class ModelServer implements LineServer {
   epoch = 1
   conversations = new Map<string, ModelConversation>()
+  /** What users are to each other: by user, then by the other. */
+  readonly contacts = new Map<string, Map<string, Frame>>()
   limits: typeof LIMITS = structuredClone(LIMITS)
   /** The next sends are refused with this. */
   nextRefusals: ('server_busy' | 'timeout')[] = []
@@ -141,6 +148,11 @@ export class ModelServer implements LineServer {
     return this.visible(conversation, user).filter(({ seq, body }) => seq > read && body !== undefined).length
   }
 
+  mentionsOf(conversation: ModelConversation, user: string): number {
+    const { read } = conversation.cursors.get(user)!
+    return this.visible(conversation, user).filter(({ seq, mentions }) => seq > read && mentions?.includes(user)).length
+  }
+
   #authenticate(line: Line, frame: Frame): void {
     const user = String(frame.token).replace('token of ', '')
     if (this.revoked.has(user)) {
@@ -165,6 +177,12 @@ export class ModelServer implements LineServer {
         return answer(this.#pull(session.user, frame))
       case 'CONVERSATION':
         return answer(this.#state(session.user, frame))
+      case 'GROUP_REQUESTS':
+        return answer(this.#requests(session.user, frame))
+      case 'CONTACTS':
+        return answer(this.#contactPage(session.user, frame))
+      case 'CONTACT':
+        return this.#contact(session, frame)
       case 'ACK':
         return this.#receipt(session, frame)
       default:
@@ -194,6 +212,9 @@ export class ModelServer implements LineServer {
     if (typeof outcome === 'string') return refuse(outcome)
     const { conversation, seq } = outcome
     this.#names.set(`${conversation.id}|${user}|${frame.clientMsgId}`, { conversation: conversation.id, seq })
+    if (frame.type === 'GROUP_JOIN') {
+      this.#names.set(`join:${frame.code}|${user}|${frame.clientMsgId}`, { conversation: conversation.id, seq })
+    }
     if (frame.type === 'GROUP_CREATE') {
       this.#names.set(`|${user}|${frame.clientMsgId}`, { conversation: conversation.id, seq })
     }
@@ -204,6 +225,7 @@ export class ModelServer implements LineServer {
 
   #existing(user: string, frame: Frame) {
     const id = frame.type === 'SINGLE_CHAT' ? this.#single(user, frame.to)?.id : (frame.groupId ?? frame.conversationId ?? '')
+    if (frame.type === 'GROUP_JOIN') return this.#names.get(`join:${frame.code}|${user}|${frame.clientMsgId}`)
     return id === undefined ? undefined : this.#names.get(`${id}|${user}|${frame.clientMsgId}`)
   }
 
@@ -215,16 +237,112 @@ export class ModelServer implements LineServer {
 
   #ack(line: Line, frame: Frame, conversationId: string, seq: number, duplicate: boolean): void {
     const event = this.conversations.get(conversationId)!.events[seq - 1]!
+    if (event.change?.kind === 'joinRequested') return this.#done(line, frame, duplicate)
     this.#say(line, {
       type: 'ACK', ackType: 'saved', clientMsgId: frame.clientMsgId, serverMsgId: String(event.row),
       conversationId, msgSeq: seq, durability: 'fsync', ts: event.ts, ...(duplicate ? { duplicate } : {}),
     })
   }
 
+  #done(line: Line, frame: Frame, duplicate: boolean): void {
+    const { clientMsgId } = frame
+    this.#say(line, { type: 'ACK', ackType: 'done', clientMsgId, ts: this.clock.now(), ...(duplicate ? { duplicate } : {}) })
+  }
+
+  #contact(session: Session, frame: Frame): void {
+    const { user, line } = session
+    const { clientMsgId, user: other, action } = frame
+    const name = `contact:${other}|${user}|${clientMsgId}`
+    if (this.#names.has(name)) return this.#done(line, frame, true)
+    const refuse = (reason: string, more: Frame = {}) =>
+      this.#say(line, { type: 'ERROR', reason, message: reason, clientMsgId, ...more })
+    const mine = { ...this.#contactOf(user, other) }
+    const theirs = { ...this.#contactOf(other, user) }
+    const isWaiting = (direction: string) => mine.application?.direction === direction
+    const befriend = () => {
+      for (const contact of [mine, theirs]) {
+        contact.friendSinceTs = this.clock.now()
+        delete contact.application
+      }
+    }
+    if (action === 'apply') {
+      if (mine.friendSinceTs !== undefined || isWaiting('outgoing')) return refuse('nothing_to_change')
+      const ts = this.clock.now()
+      const application = { message: frame.message, ts, expiresTs: ts + 604_800_000 }
+      if (isWaiting('incoming')) befriend()
+      else {
+        mine.application = { direction: 'outgoing', ...application }
+        theirs.application = { direction: 'incoming', ...application }
+      }
+    } else if (action === 'accept' || action === 'reject' || action === 'withdraw') {
+      if (!isWaiting(action === 'withdraw' ? 'outgoing' : 'incoming')) return refuse('application_not_found')
+      if (action === 'accept') befriend()
+      delete mine.application
+      delete theirs.application
+    } else if (action === 'remove' || action === 'remark') {
+      if (mine.friendSinceTs === undefined) return refuse('not_friends')
+      if (action === 'remark') mine.remark = frame.remark
+      else {
+        for (const contact of [mine, theirs]) {
+          delete contact.friendSinceTs
+          delete contact.remark
+        }
+      }
+    } else {
+      if ((mine.blocked === true) === (action === 'block')) return refuse('nothing_to_change')
+      if (action === 'block') mine.blocked = true
+      else delete mine.blocked
+    }
+    this.#names.set(name, { conversation: '', seq: 0 })
+    const isUnknown = this.nextRefusals[0] === 'timeout' && this.nextRefusals.shift() !== undefined
+    if (isUnknown) refuse('timeout', { outcome: 'unknown' })
+    else this.#done(line, frame, false)
+    for (const [owner, contact] of [[user, mine], [other, theirs]] as const) {
+      if (JSON.stringify(contact) === JSON.stringify(this.#contactOf(owner, contact.user))) continue
+      this.#contactsOf(owner).set(contact.user, contact)
+      this.#derive(owner, user, { kind: 'contactChanged', contact, action })
+    }
+  }
+
+  #contactsOf(user: string): Map<string, Frame> {
+    if (!this.contacts.has(user)) this.contacts.set(user, new Map())
+    return this.contacts.get(user)!
+  }
+
+  #contactOf(user: string, other: string): Frame {
+    return this.#contactsOf(user).get(other) ?? { user: other }
+  }
+
+  #contactPage(user: string, { list, usersAfter }: Frame): Frame {
+    const isIn = ({ friendSinceTs, blocked, application }: Frame) =>
+      list === 'friends' ? friendSinceTs !== undefined : list === 'blocked' ? blocked === true : application?.direction === list
+    const all = [...this.#contactsOf(user).values()].filter(isIn).filter((contact) => Number(contact.user) > Number(usersAfter ?? 0))
+    all.sort((one, other) => Number(one.user) - Number(other.user))
+    const personal = this.#personal(user)
+    return {
+      type: 'CONTACT_STATE', list, conversationId: personal?.id, asOfSeq: personal?.events.length ?? 0,
+      contacts: structuredClone(all.slice(0, 1)), more: all.length > 1,
+    }
+  }
+
+  #requests(user: string, { groupId, usersAfter }: Frame): Frame {
+    const conversation = this.conversations.get(groupId)
+    const role = conversation?.roles.get(user)
+    if (!conversation || role === undefined || role === 'member') {
+      return { type: 'ERROR', reason: 'not_allowed', message: 'not for you' }
+    }
+    const all = [...conversation.waiting].filter(([waiting]) => Number(waiting) > Number(usersAfter ?? 0))
+    all.sort(([one], [other]) => Number(one) - Number(other))
+    return {
+      type: 'GROUP_REQUEST_STATE', groupId, asOfSeq: conversation.events.length,
+      requests: all.slice(0, 1).map(([waiting, request]) => ({ user: waiting, ...request })), more: all.length > 1,
+    }
+  }
+
   #found(kind: ModelConversation['kind'], users: string[], title = ''): ModelConversation {
     const conversation: ModelConversation = {
       id: String(this.#nextId++), kind, users, title, history: 'joined', events: [],
-      roles: new Map(), intervals: new Map(), cursors: new Map(), changedAt: 0, trimmedBefore: 1,
+      roles: new Map(), info: { joining: 'closed' }, nicknames: new Map(), waiting: new Map(), intervals: new Map(), cursors: new Map(), changedAt: 0, trimmedBefore: 1,
     }
     this.conversations.set(conversation.id, conversation)
     for (const user of users) this.#join(conversation, user, 1)
@@ -236,6 +354,7 @@ export class ModelServer implements LineServer {
     intervals.push({ from: seq, to: Infinity })
     conversation.intervals.set(user, intervals)
     conversation.roles.set(user, 'member')
+    conversation.waiting.delete(user)
     const cursor = conversation.kind === 'group' ? seq : 0
     const before = conversation.cursors.get(user) ?? { delivered: 0, read: 0 }
     conversation.cursors.set(user, {
@@ -246,6 +365,7 @@ export class ModelServer implements LineServer {
 
   #part(conversation: ModelConversation, user: string, seq: number): void {
     conversation.roles.delete(user)
+    conversation.nicknames.delete(user)
     conversation.intervals.get(user)!.at(-1)!.to = seq
   }
 
@@ -258,17 +378,18 @@ export class ModelServer implements LineServer {
       const members: string[] = frame.members.filter((member: string) => member !== user)
       const conversation = this.#found('group', [user, ...members], frame.title)
       conversation.roles.set(user, 'owner')
-      for (const member of [user, ...members]) this.#derive(member, user, 'conversationAdded', conversation.id)
+      for (const member of [user, ...members]) this.#derive(member, user, { kind: 'conversationAdded', conversationId: conversation.id })
       const change = { kind: 'groupCreated', title: frame.title, members, history: 'joined' }
       return this.#append(conversation, user, frame, { change })
     }
+    if (frame.type === 'GROUP_JOIN') return this.#joinBy(user, frame)
     const conversation = this.conversations.get(frame.groupId ?? frame.conversationId)
     const role = conversation?.roles.get(user)
     if (!conversation || role === undefined) return 'conversation_not_found'
     const seq = conversation.events.length + 1
     switch (frame.type) {
       case 'GROUP_CHAT':
-        return this.#append(conversation, user, frame, { body: frame.body })
+        return this.#append(conversation, user, frame, { body: frame.body, mentions: frame.mentions })
       case 'MESSAGE_REVOKE':
       case 'MESSAGE_EDIT': {
         const target = this.visible(conversation, user).find((event) => event.seq === frame.msgSeq)
@@ -283,6 +404,7 @@ export class ModelServer implements LineServer {
         const recalled = frame.type === 'MESSAGE_REVOKE'
         target.body = recalled ? '' : frame.body
         if (recalled) target.recalled = true
+        if (recalled) delete target.mentions
         else target.edited = true
         const change = recalled ? { kind: 'recalled', targetSeq } : { kind: 'edited', targetSeq, body: frame.body }
         return this.#append(conversation, user, frame, { change })
@@ -293,7 +415,7 @@ export class ModelServer implements LineServer {
         if (members.length === 0) return 'nothing_to_change'
         for (const member of members) {
           this.#join(conversation, member, seq)
-          this.#derive(member, user, 'conversationAdded', conversation.id)
+          this.#derive(member, user, { kind: 'conversationAdded', conversationId: conversation.id })
         }
         return this.#append(conversation, user, frame, { change: { kind: 'membersAdded', members } })
       }
@@ -317,17 +439,58 @@ export class ModelServer implements LineServer {
       case 'GROUP_TITLE':
         conversation.title = frame.title
         return this.#append(conversation, user, frame, { change: { kind: 'titleChanged', title: frame.title } })
+      case 'GROUP_SETTINGS': {
+        if (role === 'member') return 'not_allowed'
+        const { joining, announcement, muted } = frame
+        const info: Frame = { ...conversation.info, joining, announcement, ...(muted ? { muted } : {}) }
+        if (joining === 'closed') delete info.code
+        else info.code = `CODE${conversation.id}`
+        conversation.info = info
+        return this.#append(conversation, user, frame, { change: { kind: 'groupChanged', group: info } })
+      }
+      case 'GROUP_MEMBER': {
+        if (!conversation.roles.has(frame.user)) return 'user_not_found'
+        if (role !== 'owner' && frame.user !== user) return 'not_allowed'
+        conversation.nicknames.set(frame.user, frame.nickname)
+        const { user: member, nickname } = frame
+        return this.#append(conversation, user, frame, { change: { kind: 'memberChanged', user: member, nickname } })
+      }
+      case 'GROUP_ANSWER': {
+        if (role === 'member') return 'not_allowed'
+        if (!conversation.waiting.delete(frame.user)) return 'user_not_found'
+        const conversationId = conversation.id
+        this.#derive(frame.user, user, { kind: frame.accept ? 'conversationAdded' : 'conversationRefused', conversationId })
+        if (!frame.accept) return this.#append(conversation, user, frame, { change: { kind: 'joinRefused', user: frame.user } })
+        this.#join(conversation, frame.user, seq)
+        return this.#append(conversation, user, frame, { change: { kind: 'membersAdded', members: [frame.user] } })
+      }
       default:
         return 'unknown_type'
     }
   }
 
+  #joinBy(user: string, frame: Frame): { conversation: ModelConversation; seq: number } | string {
+    const conversation = [...this.conversations.values()].find(({ info }) => info.code === frame.code)
+    if (!conversation) return 'conversation_not_found'
+    if (conversation.roles.has(user) || conversation.waiting.has(user)) return 'nothing_to_change'
+    if (conversation.info.joining === 'approval') {
+      const { message } = frame
+      conversation.waiting.set(user, { ts: this.clock.now(), ...(message === undefined ? {} : { message }) })
+      return this.#append(conversation, user, frame, { change: { kind: 'joinRequested' } })
+    }
+    this.#join(conversation, user, conversation.events.length + 1)
+    this.#derive(user, user, { kind: 'conversationAdded', conversationId: conversation.id })
+    return this.#append(conversation, user, frame, { change: { kind: 'membersAdded', members: [user] } })
+  }
+
+  #personal(user: string): ModelConversation | undefined {
+    return [...this.conversations.values()].find((known) => known.kind === 'personal' && known.users[0] === user)
+  }
+
   /** Something that concerns one user alone. */
-  #derive(user: string, from: string, kind: string, conversationId: string): void {
-    const personal =
-      [...this.conversations.values()].find((known) => known.kind === 'personal' && known.users[0] === user) ??
-      this.#found('personal', [user])
-    const { seq } = this.#append(personal, from, {}, { change: { kind, conversationId } })
+  #derive(user: string, from: string, change: Frame): void {
+    const personal = this.#personal(user) ?? this.#found('personal', [user])
+    const { seq } = this.#append(personal, from, {}, { change })
     this.#push(personal, seq, undefined)
   }
 
@@ -363,11 +526,11 @@ export class ModelServer implements LineServer {
     const { from, clientMsgId, row, seq, ts } = event
     const place = { from, clientMsgId, serverMsgId: String(row), conversationId: conversation.id, msgSeq: seq, ts }
     if (event.change) return { type: 'EVENT', ...place, change: structuredClone(event.change), fallback: 'Something happened.' }
-    const { body, rev, edited, recalled } = event
+    const { body, rev, edited, recalled, mentions } = event
     const message = { ...place, msgType: 'TEXT', body, rev, edited, recalled }
     return conversation.kind === 'single'
       ? { type: 'SINGLE_CHAT', ...message, to: conversation.users.find((user) => user !== from) }
-      : { type: 'GROUP_CHAT', ...message, groupId: conversation.id }
+      : { type: 'GROUP_CHAT', ...message, mentions, groupId: conversation.id }
   }
 
   #receipt(session: Session, frame: Frame): void {
@@ -417,7 +580,7 @@ export class ModelServer implements LineServer {
       ...(conversation.kind === 'group' && member ? { title: conversation.title, memberCount: conversation.roles.size } : {}),
       ...(member ? {} : { left: true }),
       headSeq: head, headMsgNo: 0, readSeq: read, deliveredSeq: delivered,
-      unread: this.unreadOf(conversation, user), ts: conversation.events[head - 1]?.ts ?? 0,
+      unread: this.unreadOf(conversation, user), unreadMentions: this.mentionsOf(conversation, user), ts: conversation.events[head - 1]?.ts ?? 0,
     }
   }
 
@@ -456,11 +619,11 @@ export class ModelServer implements LineServer {
     const after = BigInt(frame.membersAfter ?? 0)
     const all = [...conversation.roles].filter(([member]) => BigInt(member) > after)
     all.sort(([one], [other]) => (BigInt(one) < BigInt(other) ? -1 : 1))
-    const members = all.slice(0, 2).map(([member, role]) => ({ user: member, role }))
+    const members = all.slice(0, 2).map(([member, role]) => ({ user: member, role, nickname: conversation.nicknames.get(member) }))
     return {
       type: 'CONVERSATION_STATE', conversationId: conversation.id, kind: conversation.kind,
       asOfSeq: conversation.events.length, trimmedBefore: conversation.trimmedBefore, title: conversation.title,
-      history: conversation.history, memberCount: conversation.roles.size, members, more: all.length > 2,
+      history: conversation.history, group: conversation.info, memberCount: conversation.roles.size, members, more: all.length > 2,
     }
   }
 

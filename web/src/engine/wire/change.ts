@@ -1,5 +1,5 @@
 /** What an event that is no message says, and how it is read. */
-import { count, FrameError, identifier, listOf, objectOf, oneOf, optional, text } from './decode'
+import { boolean, count, flag, FrameError, identifier, listOf, objectOf, oneOf, optional, text } from './decode'
 import type { EventPush } from './protocol'
 
 /** A change of a kind that this client knows. */
@@ -14,6 +14,34 @@ export type Change = KnownChange | UnknownChange
 
 const role = oneOf('member', 'admin', 'owner')
 const history = oneOf('joined', 'all')
+const action = oneOf('apply', 'accept', 'reject', 'withdraw', 'remove', 'remark', 'block', 'unblock')
+
+const groupInfo = objectOf({
+  description: optional(text),
+  avatar: optional(text),
+  announcement: optional(text),
+  joining: optional(oneOf('closed', 'approval', 'open')),
+  code: optional(text),
+  memberLimit: optional(count),
+  muted: flag,
+})
+
+const application = objectOf({
+  direction: oneOf('incoming', 'outgoing'),
+  message: optional(text),
+  ts: count,
+  expiresTs: count,
+})
+
+const contact = objectOf({
+  user: identifier,
+  friendSinceTs: optional(count),
+  remark: optional(text),
+  blocked: flag,
+  application: optional(application),
+})
+
+const settings = objectOf({ findable: boolean, friendCode: optional(text) })
 
 const FIELDS = {
   recalled: objectOf({ targetSeq: count }),
@@ -24,9 +52,16 @@ const FIELDS = {
   memberLeft: objectOf({}),
   roleChanged: objectOf({ user: identifier, role }),
   titleChanged: objectOf({ title: text }),
+  groupChanged: objectOf({ group: groupInfo }),
+  memberChanged: objectOf({ user: identifier, nickname: optional(text), mutedUntilTs: optional(count) }),
+  joinRequested: objectOf({}),
+  joinRefused: objectOf({ user: identifier }),
   groupDissolved: objectOf({}),
   conversationAdded: objectOf({ conversationId: identifier }),
   conversationRemoved: objectOf({ conversationId: identifier }),
+  conversationRefused: objectOf({ conversationId: identifier }),
+  contactChanged: objectOf({ contact, action }),
+  settingsChanged: objectOf({ settings }),
 } as const satisfies Record<KnownChange['kind'], unknown>
 
 /** Reads a change. The case of the letters of its kind matters. */
@@ -37,4 +72,4 @@ export function readChange(value: unknown): Change {
   return { kind, ...fields } as Change
 }
 
-export { FrameError, history, role }
+export { contact, FrameError, groupInfo, history, role }

@@ -4,9 +4,10 @@
  * Sources of truth are docs/protocol.md and the golden vectors; the types beside this file
  * are generated from the schema.
  */
-import { readChange, history, role } from './change'
+import { contact, groupInfo, readChange, history, role } from './change'
 import type { Change } from './change'
 import {
+  boolean,
   count,
   flag,
   FrameError,
@@ -25,13 +26,16 @@ import type {
   AuthOk,
   ClientFrame,
   CloseReason,
+  ContactState,
   ConversationState,
+  DoneAck,
   Error as ErrorFrame,
   EventPush,
   Events,
   Focused,
   Gap,
   GroupChatPush,
+  GroupRequestState,
   Head,
   Kick,
   Pong,
@@ -68,6 +72,7 @@ export type SyncStateFrame = Typed<
 >
 
 export type SavedFrame = Typed<'ACK', SavedAck>
+export type DoneFrame = Typed<'ACK', DoneAck>
 export type ReceiptFrame = Typed<'ACK', ReceiptAck>
 
 /** Reasons that this client does not know are texts like any other. */
@@ -82,6 +87,7 @@ export type ServerFrame =
   | Typed<'PONG', Pong>
   | PlacedFrame
   | SavedFrame
+  | DoneFrame
   | ReceiptFrame
   | Typed<'GAP', Gap>
   | Typed<'HEAD', Head>
@@ -89,6 +95,8 @@ export type ServerFrame =
   | SyncStateFrame
   | EventsFrame
   | Typed<'CONVERSATION_STATE', ConversationState>
+  | Typed<'CONTACT_STATE', ContactState>
+  | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
   | AnyError
 
 export type ServerFrameType = ServerFrame['type']
@@ -161,13 +169,9 @@ const syncConversation = objectOf({
   peerReadSeq: optional(count),
   peerDeliveredSeq: optional(count),
   unread: count,
+  unreadMentions: optional(count),
   ts: count,
 })
-
-const boolean: Reader<boolean> = (value, field) => {
-  if (typeof value !== 'boolean') throw new FrameError('invalid_field', `${field} must be a flag`)
-  return value
-}
 
 const savedAck = objectOf({
   ackType: oneOf('saved'),
@@ -180,6 +184,8 @@ const savedAck = objectOf({
   duplicate: flag,
   bodyDiffers: flag,
 })
+
+const doneAck = objectOf({ ackType: oneOf('done'), clientMsgId: text, ts: count, duplicate: flag })
 
 const receiptAck = objectOf({
   ackType: oneOf('delivered', 'read'),
@@ -219,7 +225,12 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
   KICK: objectOf({ reason: text, message: text }),
   PONG: objectOf({ ts: count }),
   SINGLE_CHAT: objectOf({ ...message, to: identifier }),
-  GROUP_CHAT: objectOf({ ...message, groupId: identifier }),
+  GROUP_CHAT: objectOf({
+    ...message,
+    groupId: identifier,
+    mentions: optional(listOf(identifier)),
+    mentionAll: flag,
+  }),
   EVENT: objectOf({
     from: identifier,
     clientMsgId: optional(text),
@@ -231,10 +242,11 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     ts: count,
     redelivered: flag,
   }),
-  ACK: (value, field) =>
-    ackType(value, field).ackType.toLowerCase() === 'saved'
-      ? savedAck(value, field)
-      : receiptAck(value, field),
+  ACK: (value, field) => {
+    const kind = ackType(value, field).ackType.toLowerCase()
+    if (kind === 'saved') return savedAck(value, field)
+    return kind === 'done' ? doneAck(value, field) : receiptAck(value, field)
+  },
   GAP: head,
   HEAD: head,
   FOCUSED: objectOf({ heads: listOf(head) }),
@@ -261,8 +273,24 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     trimmedBefore: count,
     title: optional(text),
     history: optional(history),
+    group: optional(groupInfo),
     memberCount: count,
-    members: listOf(objectOf({ user: identifier, role })),
+    members: listOf(
+      objectOf({ user: identifier, role, nickname: optional(text), mutedUntilTs: optional(count) }),
+    ),
+    more: boolean,
+  }),
+  CONTACT_STATE: objectOf({
+    list: oneOf('friends', 'incoming', 'outgoing', 'blocked'),
+    conversationId: optional(identifier),
+    asOfSeq: count,
+    contacts: listOf(contact),
+    more: boolean,
+  }),
+  GROUP_REQUEST_STATE: objectOf({
+    groupId: identifier,
+    asOfSeq: count,
+    requests: listOf(objectOf({ user: identifier, message: optional(text), ts: count })),
     more: boolean,
   }),
   ERROR: objectOf({

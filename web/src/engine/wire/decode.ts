@@ -70,6 +70,10 @@ export const identifier: Reader<string> = (value, field) => {
   return count(value, field).toString()
 }
 
+/** A flag that says something either way. */
+export const boolean: Reader<boolean> = (value, field) =>
+  typeof value === 'boolean' ? value : invalid(field, 'true or false')
+
 /** A flag; false is as good as absent. */
 export const flag = optional<true | undefined>((value, field) =>
   typeof value === 'boolean' ? value || undefined : invalid(field, 'true or false'),

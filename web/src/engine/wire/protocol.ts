@@ -62,9 +62,37 @@ export type ClientFrame =
       id?: RequestId
       type: 'GROUP_TITLE'
     })
+  | (GroupSettings & {
+      id?: RequestId
+      type: 'GROUP_SETTINGS'
+    })
+  | (GroupMember & {
+      id?: RequestId
+      type: 'GROUP_MEMBER'
+    })
+  | (GroupJoin & {
+      id?: RequestId
+      type: 'GROUP_JOIN'
+    })
+  | (GroupAnswer & {
+      id?: RequestId
+      type: 'GROUP_ANSWER'
+    })
+  | (GroupRequests & {
+      id?: RequestId
+      type: 'GROUP_REQUESTS'
+    })
   | (GroupDissolve & {
       id?: RequestId
       type: 'GROUP_DISSOLVE'
+    })
+  | (ContactChange & {
+      id?: RequestId
+      type: 'CONTACT'
+    })
+  | (ContactsRequest & {
+      id?: RequestId
+      type: 'CONTACTS'
     })
   | (Ack & {
       id?: RequestId
@@ -155,6 +183,14 @@ export type ServerFrame =
       id?: RequestId
       type: 'CONVERSATION_STATE'
     })
+  | (ContactState & {
+      id?: RequestId
+      type: 'CONTACT_STATE'
+    })
+  | (GroupRequestState & {
+      id?: RequestId
+      type: 'GROUP_REQUEST_STATE'
+    })
   | (Gap & {
       id?: RequestId
       type: 'GAP'
@@ -174,7 +210,7 @@ export type ServerFrame =
 /**
  * `ACK`, from the server, told apart by `ackType`.
  */
-export type ServerAck = SavedAck | ReceiptAck
+export type ServerAck = SavedAck | DoneAck | ReceiptAck
 
 /**
  * `AUTH`.
@@ -271,6 +307,14 @@ export interface GroupChat {
    * The group, which is the id of its conversation.
    */
   groupId: string
+  /**
+   * It names everybody. For the owner and admins.
+   */
+  mentionAll?: boolean
+  /**
+   * Members whom it names, at most 50.
+   */
+  mentions?: UserId[]
   /**
    * What the body is. Text, if missing.
    */
@@ -433,6 +477,128 @@ export interface GroupTitle {
   title: string
 }
 /**
+ * `GROUP_SETTINGS`. What is missing stays as it is.
+ */
+export interface GroupSettings {
+  /**
+   * What everybody should know; empty to have none.
+   */
+  announcement?: string
+  /**
+   * Where its picture is; empty to have none.
+   */
+  avatar?: string
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * What the group is for; empty to have none.
+   */
+  description?: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * Who may join by the group's code.
+   */
+  joining?: 'closed' | 'approval' | 'open'
+  /**
+   * The most members it may have.
+   */
+  memberLimit?: number
+  /**
+   * True to let only the owner and admins speak.
+   */
+  muted?: boolean
+  /**
+   * True to have another code; the old one leads nowhere then.
+   */
+  renewCode?: boolean
+}
+/**
+ * `GROUP_MEMBER`: what a member is called, or how long a member may not speak.
+ */
+export interface GroupMember {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * For how long the member may not speak from now on, in milliseconds; 0 to let the
+   * member speak again.
+   */
+  muteMs?: number
+  /**
+   * What the member is called here; empty to have no name of one's own.
+   */
+  nickname?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `GROUP_JOIN`: joins a group by its code, or asks to.
+ */
+export interface GroupJoin {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The code of the group.
+   */
+  code: string
+  /**
+   * What to say to those who decide.
+   */
+  message?: string
+}
+/**
+ * `GROUP_ANSWER`: lets somebody in who has asked to join, or not.
+ */
+export interface GroupAnswer {
+  /**
+   * Whether the user is let in.
+   */
+  accept: boolean
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `GROUP_REQUESTS`: who waits to be let into a group. For the owner and admins.
+ */
+export interface GroupRequests {
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * The most requests wanted in the answer.
+   */
+  limit?: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  usersAfter?: string
+}
+/**
  * `GROUP_DISSOLVE`.
  */
 export interface GroupDissolve {
@@ -444,6 +610,48 @@ export interface GroupDissolve {
    * The group.
    */
   groupId: string
+}
+/**
+ * `CONTACT`: a change of what you and another user are to each other.
+ */
+export interface ContactChange {
+  /**
+   * What to do.
+   */
+  action: 'apply' | 'accept' | 'reject' | 'withdraw' | 'remove' | 'remark' | 'block' | 'unblock'
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * With `apply`: what to say to the other.
+   */
+  message?: string
+  /**
+   * With `remark`: what to call the friend; missing to have no remark.
+   */
+  remark?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `CONTACTS`: a page of one of your lists.
+ */
+export interface ContactsRequest {
+  /**
+   * The most contacts wanted in the answer.
+   */
+  limit?: number
+  /**
+   * Which list.
+   */
+  list: 'friends' | 'incoming' | 'outgoing' | 'blocked'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  usersAfter?: string
 }
 /**
  * `ACK`, from a client: one position, or several in `items`.
@@ -736,11 +944,16 @@ export interface AuthFail {
     | 'too_late'
     | 'invalid_invite'
     | 'another_user'
+    | 'not_reachable'
+    | 'blocked_by_you'
+    | 'not_friends'
+    | 'muted'
     | 'not_found'
     | 'conversation_not_found'
     | 'user_not_found'
     | 'message_not_found'
     | 'device_not_found'
+    | 'application_not_found'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'
@@ -882,6 +1095,14 @@ export interface GroupChatPush {
    */
   groupId: string
   /**
+   * It names everybody.
+   */
+  mentionAll?: boolean
+  /**
+   * Members whom it names.
+   */
+  mentions?: UserId[]
+  /**
    * The message's place in the conversation's timeline.
    */
   msgSeq: number
@@ -987,6 +1208,35 @@ export interface EventPush {
         title: string
       }
     | {
+        group: GroupInfo
+        kind: 'groupChanged'
+      }
+    | {
+        kind: 'memberChanged'
+        /**
+         * Until when the member may not speak.
+         */
+        mutedUntilTs?: number
+        /**
+         * What the member is called now; missing if nothing of its own.
+         */
+        nickname?: string
+        /**
+         * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+         */
+        user: string
+      }
+    | {
+        kind: 'joinRequested'
+      }
+    | {
+        kind: 'joinRefused'
+        /**
+         * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+         */
+        user: string
+      }
+    | {
         kind: 'groupDissolved'
       }
     | {
@@ -1002,6 +1252,26 @@ export interface EventPush {
          */
         conversationId: string
         kind: 'conversationRemoved'
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        kind: 'conversationRefused'
+      }
+    | {
+        /**
+         * What `from` did.
+         */
+        action:
+          'apply' | 'accept' | 'reject' | 'withdraw' | 'remove' | 'remark' | 'block' | 'unblock'
+        contact: Contact
+        kind: 'contactChanged'
+      }
+    | {
+        kind: 'settingsChanged'
+        settings: UserSettings
       }
   /**
    * The name that who caused it gave to the change.
@@ -1035,6 +1305,95 @@ export interface EventPush {
    * When the server numbered it.
    */
   ts: number
+}
+/**
+ * What it is now.
+ */
+export interface GroupInfo {
+  /**
+   * What everybody should know.
+   */
+  announcement?: string
+  /**
+   * Where its picture is.
+   */
+  avatar?: string
+  /**
+   * The code; none while nobody may join by it.
+   */
+  code?: string
+  /**
+   * What it is for.
+   */
+  description?: string
+  /**
+   * Who may join by the code.
+   */
+  joining?: 'closed' | 'approval' | 'open'
+  /**
+   * The most members it may have, if there are to be fewer than in any group.
+   */
+  memberLimit?: number
+  /**
+   * Only the owner and admins may speak.
+   */
+  muted?: boolean
+}
+/**
+ * What the other is now.
+ */
+export interface Contact {
+  application?: Application
+  /**
+   * You let nothing come from the other.
+   */
+  blocked?: boolean
+  /**
+   * Since when you are friends.
+   */
+  friendSinceTs?: number
+  /**
+   * What you call the friend.
+   */
+  remark?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * An application that waits.
+ */
+export interface Application {
+  /**
+   * Who applies, the other user or you.
+   */
+  direction: 'incoming' | 'outgoing'
+  /**
+   * From when on it counts as none.
+   */
+  expiresTs: number
+  /**
+   * What the applicant says.
+   */
+  message?: string
+  /**
+   * When.
+   */
+  ts: number
+}
+/**
+ * How it is now.
+ */
+export interface UserSettings {
+  /**
+   * Whether others find you by your user name.
+   */
+  findable: boolean
+  /**
+   * The code by which those find you to whom you give it.
+   */
+  friendCode?: string
 }
 /**
  * Your message is on disk.
@@ -1074,6 +1433,27 @@ export interface SavedAck {
   serverMsgId: string
   /**
    * When the server numbered it.
+   */
+  ts: number
+}
+/**
+ * What you asked for is done and on disk.
+ */
+export interface DoneAck {
+  /**
+   * Always `done`.
+   */
+  ackType: 'done'
+  /**
+   * The sender's own name for the change.
+   */
+  clientMsgId: string
+  /**
+   * The change had been stored before; nothing was stored now.
+   */
+  duplicate?: boolean
+  /**
+   * When the server decided it.
    */
   ts: number
 }
@@ -1188,6 +1568,10 @@ export interface SyncConversation {
    * Messages after `readSeq`.
    */
   unread: number
+  /**
+   * How many of them name you or everybody, counted up to 100.
+   */
+  unreadMentions?: number
 }
 /**
  * `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when
@@ -1236,6 +1620,7 @@ export interface ConversationState {
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   conversationId: string
+  group?: GroupInfo1
   /**
    * What those may read who join a group.
    */
@@ -1266,13 +1651,140 @@ export interface ConversationState {
   trimmedBefore: number
 }
 /**
+ * What a group is beside that.
+ */
+export interface GroupInfo1 {
+  /**
+   * What everybody should know.
+   */
+  announcement?: string
+  /**
+   * Where its picture is.
+   */
+  avatar?: string
+  /**
+   * The code; none while nobody may join by it.
+   */
+  code?: string
+  /**
+   * What it is for.
+   */
+  description?: string
+  /**
+   * Who may join by the code.
+   */
+  joining?: 'closed' | 'approval' | 'open'
+  /**
+   * The most members it may have, if there are to be fewer than in any group.
+   */
+  memberLimit?: number
+  /**
+   * Only the owner and admins may speak.
+   */
+  muted?: boolean
+}
+/**
  * A member in `CONVERSATION_STATE`.
  */
 export interface StateMember {
   /**
+   * Until when the member may not speak.
+   */
+  mutedUntilTs?: number
+  /**
+   * What the member is called here.
+   */
+  nickname?: string
+  /**
    * What the user may do.
    */
   role: 'member' | 'admin' | 'owner'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `CONTACT_STATE`: a page of a list of contacts at `asOfSeq` of your personal timeline.
+ * Events after it apply on top.
+ */
+export interface ContactState {
+  /**
+   * Everything up to this event of it is in the answer.
+   */
+  asOfSeq: number
+  /**
+   * The contacts, by user id.
+   */
+  contacts: Contact1[]
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId?: string
+  /**
+   * Which list.
+   */
+  list: 'friends' | 'incoming' | 'outgoing' | 'blocked'
+  /**
+   * There are more: ask with `usersAfter` set to the last one.
+   */
+  more: boolean
+}
+/**
+ * What another user is to you.
+ */
+export interface Contact1 {
+  application?: Application
+  /**
+   * You let nothing come from the other.
+   */
+  blocked?: boolean
+  /**
+   * Since when you are friends.
+   */
+  friendSinceTs?: number
+  /**
+   * What you call the friend.
+   */
+  remark?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `GROUP_REQUEST_STATE`: a page of those who wait, at `asOfSeq` of the group's timeline.
+ */
+export interface GroupRequestState {
+  /**
+   * Everything up to this event is in the answer.
+   */
+  asOfSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  groupId: string
+  /**
+   * There are more: ask with `usersAfter` set to the last one.
+   */
+  more: boolean
+  /**
+   * Who waits, by user id.
+   */
+  requests: JoinRequest[]
+}
+/**
+ * Somebody who waits to be let into a group.
+ */
+export interface JoinRequest {
+  /**
+   * What the user says.
+   */
+  message?: string
+  /**
+   * Since when.
+   */
+  ts: number
   /**
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
@@ -1364,11 +1876,16 @@ export interface Error {
     | 'too_late'
     | 'invalid_invite'
     | 'another_user'
+    | 'not_reachable'
+    | 'blocked_by_you'
+    | 'not_friends'
+    | 'muted'
     | 'not_found'
     | 'conversation_not_found'
     | 'user_not_found'
     | 'message_not_found'
     | 'device_not_found'
+    | 'application_not_found'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'

@@ -39,9 +39,10 @@ impl Draft<'_> {
         check_title(title)?;
         check_count(members)?;
         self.check_users(members)?;
+        self.check_invitable(actor, members)?;
         let others: BTreeSet<_> = members.iter().copied().filter(|user| *user != actor).collect();
 
-        let profile = Profile { title: title.clone(), history: *history };
+        let profile = Profile { title: title.clone(), history: *history, ..Profile::default() };
         let group = self.begin(Slot::of_pair(actor, actor), ConversationKind::Group, profile);
         let first = Seq::new(1);
         self.take_in(group, actor, first, Role::Owner);
@@ -88,14 +89,11 @@ impl Draft<'_> {
         if joining.is_empty() {
             return Err(nothing_to_change("they are all members already"));
         }
-        if model.member_count() + joining.len() > GROUP_MEMBERS_MAX {
-            return Err(Refusal::new(
-                ErrorReason::GroupFull,
-                format!("a group has at most {GROUP_MEMBERS_MAX} members"),
-            ));
-        }
+        let joiners: Vec<_> = joining.iter().copied().collect();
+        check_room(model, joining.len())?;
 
-        let first = model.head.seq.next();
+        self.check_invitable(command.actor, &joiners)?;
+        let first = self.group(group)?.head.seq.next();
         for user in &joining {
             self.take_in(group, *user, first, Role::Member);
         }
@@ -208,19 +206,20 @@ impl Draft<'_> {
         group: ConversationId,
     ) -> Result<(), Refusal> {
         self.check_role(command, group, Role::Owner)?;
+        self.end_code(group)?;
         let everybody = self.group(group)?.members().iter().map(|member| member.user).collect();
         let seq = self.change(command, send, group, Change::GroupDissolved);
         self.let_go(command.actor, group, everybody, seq);
         Ok(())
     }
 
-    fn group(&mut self, group: ConversationId) -> Result<&mut Model, Refusal> {
+    pub(super) fn group(&mut self, group: ConversationId) -> Result<&mut Model, Refusal> {
         let is_group = |model: &&mut Model| model.conversation.kind == ConversationKind::Group;
         self.model(group).filter(is_group).ok_or_else(no_such_group)
     }
 
     /// The actor's role, which must be at least `least`.
-    fn check_role(
+    pub(super) fn check_role(
         &mut self,
         command: &Command,
         group: ConversationId,
@@ -242,7 +241,7 @@ impl Draft<'_> {
     }
 
     /// Makes a user a member from the event at `first` on.
-    fn take_in(&mut self, group: ConversationId, user: UserId, first: Seq, role: Role) {
+    pub(super) fn take_in(&mut self, group: ConversationId, user: UserId, first: Seq, role: Role) {
         let history = self.model(group).map(|model| model.profile.history).unwrap_or_default();
         let first = if history == History::All { Seq::new(1) } else { first };
         let mut member = self.former(group, user).cloned().unwrap_or_else(|| Membership {
@@ -251,7 +250,8 @@ impl Draft<'_> {
             attributes: Attributes::default(),
             intervals: Vec::new(),
         });
-        member.attributes = Attributes { role };
+        member.attributes = Attributes { role, ..Attributes::default() };
+        self.forget_request(group, user);
         let joined = Interval { first, last: None };
         // With all of history open there is nothing left for earlier intervals to add.
         member.intervals.retain(|interval| interval.first < joined.first);
@@ -262,7 +262,12 @@ impl Draft<'_> {
     }
 
     /// Whoever joins begins with the event that says so: nothing before it is unread.
-    fn mark_seen(&mut self, group: ConversationId, users: impl Iterator<Item = UserId>, seq: Seq) {
+    pub(super) fn mark_seen(
+        &mut self,
+        group: ConversationId,
+        users: impl Iterator<Item = UserId>,
+        seq: Seq,
+    ) {
         for user in users {
             self.move_cursors(group, user, Cursors { delivered: seq, read: seq });
         }
@@ -283,7 +288,7 @@ impl Draft<'_> {
     fn give_role(&mut self, group: ConversationId, user: UserId, role: Role) {
         let member = self.model(group).and_then(|model| model.member(user)).cloned();
         if let Some(mut member) = member {
-            member.attributes = Attributes { role };
+            member.attributes.role = role;
             self.set_member(group, member);
         }
     }
@@ -293,8 +298,19 @@ impl Draft<'_> {
 /// sight of the oldest.
 const INTERVALS_MAX: usize = 64;
 
-fn added(user: UserId, actor: UserId, group: ConversationId) -> Notice {
+pub(super) fn added(user: UserId, actor: UserId, group: ConversationId) -> Notice {
     Notice { user, actor, change: Change::ConversationAdded { conversation_id: group } }
+}
+
+/// Refuses more members than a group, or this one, may have.
+pub(super) fn check_room(model: &Model, joining: usize) -> Result<(), Refusal> {
+    let own = model.profile.info.member_limit.and_then(|limit| usize::try_from(limit).ok());
+    let most = own.map_or(GROUP_MEMBERS_MAX, |own| own.min(GROUP_MEMBERS_MAX));
+    if model.member_count() + joining > most {
+        let message = format!("the group has at most {most} members");
+        return Err(Refusal::new(ErrorReason::GroupFull, message));
+    }
+    Ok(())
 }
 
 fn check_title(title: &str) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ use crate::Refusal;
 use crate::event::{EventBody, MessageBody};
 use crate::refusal::not_a_member;
 use crate::sequencer::draft::Draft;
+use crate::view::peer_of;
 
 impl Draft<'_> {
     pub(super) fn say_to_user(
@@ -23,9 +24,10 @@ impl Draft<'_> {
         let Content::Text(body) = &send.content else {
             return Err(misdirected());
         };
+        self.check_reach(command.actor, to)?;
         let (low, high) = (command.actor.min(to), command.actor.max(to));
         let conversation = self.find_or_begin(ConversationKind::Single { low, high });
-        self.say(command, send, conversation, body);
+        self.say(command, send, conversation, MessageBody::text(body.clone()));
         Ok(())
     }
 
@@ -34,11 +36,11 @@ impl Draft<'_> {
         command: &Command,
         send: &SendRequest,
         conversation: ConversationId,
-        body: &str,
+        message: MessageBody,
     ) -> Result<(), Refusal> {
         #[cfg(feature = "mutants")]
         if self.lookups.let_in.contains(&(conversation, command.actor)) {
-            self.say(command, send, conversation, body);
+            self.say(command, send, conversation, message);
             return Ok(());
         }
         let model = self.model(conversation).ok_or_else(no_such_group)?;
@@ -47,7 +49,8 @@ impl Draft<'_> {
         {
             return Err(no_such_group());
         }
-        self.say(command, send, conversation, body);
+        self.check_may_speak(command.actor, conversation)?;
+        self.say(command, send, conversation, message);
         Ok(())
     }
 
@@ -56,11 +59,12 @@ impl Draft<'_> {
         command: &Command,
         send: &SendRequest,
         conversation: ConversationId,
-        body: &str,
+        message: MessageBody,
     ) {
-        let message = EventBody::Message(MessageBody::text(body.to_owned()));
-        let entry = self.entry(command, send, conversation, message);
+        let (named, all) = (message.mentions.clone(), message.mention_all);
+        let entry = self.entry(command, send, conversation, EventBody::Message(message));
         let seq = self.answer_with(command, conversation, entry);
+        self.set_mentions(conversation, seq, (&named, all), true);
         // Whoever writes has read what is above.
         self.move_cursors(conversation, command.actor, Cursors { delivered: seq, read: seq });
     }
@@ -86,11 +90,14 @@ impl Draft<'_> {
         }
 
         let rev = self.change(command, send, conversation, Change::Recalled { target_seq: target });
+        self.set_mentions(conversation, target, (&message.mentions, message.mention_all), false);
         self.void_edit(conversation, target, message.edit);
         let recalled = MessageBody {
             body: String::new(),
             rev: Some(rev),
             edit: None,
+            mentions: Vec::new(),
+            mention_all: false,
             recalled: true,
             ..message
         };
@@ -115,6 +122,13 @@ impl Draft<'_> {
             return Err(Refusal::new(ErrorReason::TooLate, "the message was recalled"));
         }
         self.check_window(sent, EDIT_WINDOW_MS, "edited")?;
+        // What somebody must not send must not come as an edit of what was sent before.
+        let about = self.model(conversation).map(|model| model.conversation);
+        if let Some(peer) = about.and_then(|about| peer_of(&about, command.actor)) {
+            self.check_reach(command.actor, peer)?;
+        } else {
+            self.check_may_speak(command.actor, conversation)?;
+        }
         if message.body == body {
             return Err(nothing_to_change("the message says so already"));
         }

@@ -3,7 +3,10 @@
 //! A new kind of change is a variant of [`Content`] and a function here. Each checks
 //! everything before it writes anything.
 
+mod contact;
 mod group;
+mod group_settings;
+mod joining;
 mod message;
 
 use std::sync::Arc;
@@ -13,10 +16,11 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Change;
 use petrel_types::{ConversationId, UserId};
 
+pub(super) use self::contact::pair_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
 use crate::Refusal;
-use crate::event::EventBody;
+use crate::event::{EventBody, MessageBody};
 use crate::refusal::not_a_member;
 
 impl Draft<'_> {
@@ -30,9 +34,27 @@ impl Draft<'_> {
             Destination::Conversation(conversation) => conversation,
             Destination::User(to) => return self.say_to_user(command, send, to),
             Destination::NewGroup => return self.create_group(command, send),
+            Destination::Pair(other) => return self.change_contact(command, send, other),
+            Destination::Own => return self.change_settings(command, send),
         };
         match &send.content {
-            Content::Text(body) => self.say_in_group(command, send, conversation, body),
+            Content::Text(body) => {
+                self.say_in_group(command, send, conversation, MessageBody::text(body.clone()))
+            }
+            Content::Mention { body, users, everybody } => {
+                self.mention(command, send, conversation, (body, users, *everybody))
+            }
+            Content::ChangeGroup(change) => self.change_group(command, send, conversation, change),
+            Content::ChangeMember { user, nickname, mute_ms } => {
+                let change = (nickname.as_deref(), *mute_ms);
+                self.change_member(command, send, conversation, *user, change)
+            }
+            Content::Join { code, message } => {
+                self.join(command, send, conversation, code, message.as_deref())
+            }
+            Content::AnswerJoin { user, accept } => {
+                self.answer_join(command, send, conversation, *user, *accept)
+            }
             Content::Recall { target } => self.recall(command, send, conversation, *target),
             Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),
             Content::AddMembers(users) => self.add_members(command, send, conversation, users),
@@ -45,14 +67,16 @@ impl Draft<'_> {
             }
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
-            Content::CreateGroup { .. } => Err(misdirected()),
+            Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
+                Err(misdirected())
+            }
         }
     }
 
     /// What tells whether the same is said again; `None` where it is not compared.
     pub(super) fn content_hash(content: &Content) -> Option<u64> {
         match content {
-            Content::Text(body) => Some(hash_of(body)),
+            Content::Text(body) | Content::Mention { body, .. } => Some(hash_of(body)),
             _ => None,
         }
     }

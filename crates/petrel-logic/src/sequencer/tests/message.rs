@@ -43,7 +43,7 @@ impl Fixture {
 fn message(body: &EventBody) -> &crate::event::MessageBody {
     match body {
         EventBody::Message(message) => message,
-        EventBody::Change(change) => panic!("not a message: {change:?}"),
+        other => panic!("not a message: {other:?}"),
     }
 }
 

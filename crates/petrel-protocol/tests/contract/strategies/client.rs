@@ -7,7 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{
-    client_msg_id, conversation, history, role, row, seq, text, texts, timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, history, joining, role, row, seq,
+    text, texts, timestamp, user, users,
 };
 
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
@@ -19,6 +20,14 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         group_chat().prop_map(ClientFrame::GroupChat),
         change_of_message(),
         change_of_group(),
+        contact_change().prop_map(ClientFrame::Contact),
+        (contact_list(), option::of(user()), option::of(any::<u32>())).prop_map(
+            |(list, users_after, limit)| ClientFrame::Contacts(ContactsRequest {
+                list,
+                users_after,
+                limit
+            })
+        ),
         ack().prop_map(ClientFrame::Ack),
         (option::of(text()), option::of(any::<u32>()))
             .prop_map(|(token, limit)| ClientFrame::Sync(Sync { token, limit })),
@@ -60,16 +69,22 @@ fn single_chat() -> impl Strategy<Value = SingleChat> {
 }
 
 fn group_chat() -> impl Strategy<Value = GroupChat> {
-    (client_msg_id(), conversation(), text(), any::<bool>(), option::of(timestamp())).prop_map(
-        |(client_msg_id, group_id, body, retry, first_sent_ts)| GroupChat {
-            client_msg_id,
-            group_id,
-            msg_type: MessageType::Text,
-            body,
-            retry,
-            first_sent_ts,
-        },
-    )
+    let names = (vec(user(), 0..3), any::<bool>());
+    (client_msg_id(), conversation(), text(), names, any::<bool>(), option::of(timestamp()))
+        .prop_map(
+            |(client_msg_id, group_id, body, (mentions, mention_all), retry, first_sent_ts)| {
+                GroupChat {
+                    mentions,
+                    mention_all,
+                    client_msg_id,
+                    group_id,
+                    msg_type: MessageType::Text,
+                    body,
+                    retry,
+                    first_sent_ts,
+                }
+            },
+        )
 }
 
 type Target = (Option<ConversationId>, Option<Seq>, Option<RowId>);
@@ -123,10 +138,59 @@ fn change_of_group() -> impl Strategy<Value = ClientFrame> {
         (named(), text()).prop_map(|((client_msg_id, group_id), title)| {
             ClientFrame::GroupTitle(GroupTitle { client_msg_id, group_id, title })
         }),
+        (named(), vec(option::of(text()), 3), joining(), option::of(any::<u64>()), any::<bool>())
+            .prop_map(|((client_msg_id, group_id), texts, joining, member_limit, renew_code)| {
+                let [description, avatar, announcement] = texts.try_into().unwrap();
+                ClientFrame::GroupSettings(GroupSettings {
+                    client_msg_id,
+                    group_id,
+                    description,
+                    avatar,
+                    announcement,
+                    joining: Some(joining).filter(|_| !renew_code),
+                    member_limit,
+                    muted: Some(renew_code).filter(|_| member_limit.is_some()),
+                    renew_code,
+                })
+            }),
+        (named(), user(), option::of(text()), option::of(any::<u64>())).prop_map(
+            |((client_msg_id, group_id), user, nickname, mute_ms)| {
+                ClientFrame::GroupMember(GroupMember {
+                    client_msg_id,
+                    group_id,
+                    user,
+                    nickname,
+                    mute_ms,
+                })
+            }
+        ),
+        (client_msg_id(), text(), option::of(text())).prop_map(|(client_msg_id, code, message)| {
+            ClientFrame::GroupJoin(GroupJoin { client_msg_id, code, message })
+        }),
+        (named(), user(), any::<bool>()).prop_map(|((client_msg_id, group_id), user, accept)| {
+            ClientFrame::GroupAnswer(GroupAnswer { client_msg_id, group_id, user, accept })
+        }),
+        (conversation(), option::of(user()), option::of(any::<u32>())).prop_map(
+            |(group_id, users_after, limit)| {
+                ClientFrame::GroupRequests(GroupRequests { group_id, users_after, limit })
+            }
+        ),
         named().prop_map(|(client_msg_id, group_id)| {
             ClientFrame::GroupDissolve(GroupDissolve { client_msg_id, group_id })
         }),
     ]
+}
+
+fn contact_change() -> impl Strategy<Value = ContactChange> {
+    (client_msg_id(), user(), contact_action(), option::of(text()), option::of(text())).prop_map(
+        |(client_msg_id, user, action, message, remark)| ContactChange {
+            client_msg_id,
+            user,
+            action,
+            message,
+            remark,
+        },
+    )
 }
 
 fn ack_item() -> impl Strategy<Value = AckItem> {

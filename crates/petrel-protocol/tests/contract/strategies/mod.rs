@@ -4,7 +4,9 @@ mod client;
 mod server;
 
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{ClientFrame, History, RequestId, Role, ServerFrame};
+use petrel_protocol::frame::{
+    ClientFrame, ContactAction, ContactList, History, Joining, RequestId, Role, ServerFrame,
+};
 use petrel_types::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
 use proptest::collection::vec;
@@ -38,6 +40,18 @@ pub(crate) fn request_id() -> impl Strategy<Value = RequestId> {
 
 pub(crate) fn timestamp() -> impl Strategy<Value = TimestampMs> {
     any::<u64>().prop_map(TimestampMs::new)
+}
+
+pub(crate) fn joining() -> impl Strategy<Value = Joining> {
+    select(&[Joining::Closed, Joining::Approval, Joining::Open][..])
+}
+
+pub(crate) fn contact_action() -> impl Strategy<Value = ContactAction> {
+    select(&ContactAction::ALL[..])
+}
+
+pub(crate) fn contact_list() -> impl Strategy<Value = ContactList> {
+    select(&ContactList::ALL[..])
 }
 
 /// Any JSON, with the names and words of the protocol in it more often than by chance.
@@ -91,6 +105,12 @@ const WORDS: &[&str] = &[
     "single",
     "group",
     "personal",
+    "apply",
+    "approval",
+    "joinRequested",
+    "friends",
+    "done",
+    "contactChanged",
     "recalled",
     "edited",
     "membersAdded",
@@ -112,6 +132,9 @@ const NAMES: &[&str] = &[
     "user",
     "body",
     "title",
+    "action",
+    "list",
+    "contact",
     "role",
     "history",
     "members",

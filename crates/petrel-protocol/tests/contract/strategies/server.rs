@@ -10,8 +10,8 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, conversation, counter, history, id, reason, role, row, seq, text, texts,
-    timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, counter, history, id, joining,
+    reason, role, row, seq, text, texts, timestamp, user, users,
 };
 
 /// Whatever a server may say, and what it never says of itself but a client may read:
@@ -34,6 +34,12 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             conversation_id,
             head_seq,
         })),
+        contact_state().prop_map(ServerFrame::ContactState),
+        (conversation(), seq(), vec(join_request(), 0..4), any::<bool>()).prop_map(
+            |(group_id, as_of_seq, requests, more)| ServerFrame::GroupRequestState(
+                GroupRequestState { group_id, as_of_seq, requests, more }
+            )
+        ),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         error().prop_map(ServerFrame::Error),
@@ -162,6 +168,8 @@ fn group_chat() -> impl Strategy<Value = GroupChatPush> {
         |(from, group_id, client_msg_id, place, body, (rev, [edited, recalled, redelivered]))| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             GroupChatPush {
+                mentions: if edited { vec![from] } else { Vec::new() },
+                mention_all: recalled,
                 from,
                 group_id,
                 client_msg_id,
@@ -193,9 +201,23 @@ fn change() -> impl Strategy<Value = Change> {
         Just(Change::MemberLeft),
         (user(), role()).prop_map(|(user, role)| Change::RoleChanged { user, role }),
         text().prop_map(|title| Change::TitleChanged { title }),
+        group_info().prop_map(|group| Change::GroupChanged { group }),
+        (user(), option::of(text()), option::of(timestamp())).prop_map(
+            |(user, nickname, muted_until_ts)| {
+                Change::MemberChanged { user, nickname, muted_until_ts }
+            }
+        ),
+        Just(Change::JoinRequested),
+        user().prop_map(|user| Change::JoinRefused { user }),
+        conversation().prop_map(|conversation_id| Change::ConversationRefused { conversation_id }),
         Just(Change::GroupDissolved),
         conversation().prop_map(|conversation_id| Change::ConversationAdded { conversation_id }),
         conversation().prop_map(|conversation_id| Change::ConversationRemoved { conversation_id }),
+        (contact(), contact_action())
+            .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
+        (any::<bool>(), option::of(text())).prop_map(|(findable, friend_code)| {
+            Change::SettingsChanged { settings: UserSettings { findable, friend_code } }
+        }),
         Just(Change::Unknown),
     ]
 }
@@ -227,7 +249,58 @@ fn server_ack() -> impl Strategy<Value = ServerAck> {
             ts,
         },
     );
-    prop_oneof![saved.prop_map(ServerAck::Saved), receipt.prop_map(ServerAck::Receipt)]
+    let done =
+        (client_msg_id(), timestamp(), any::<bool>()).prop_map(|(client_msg_id, ts, duplicate)| {
+            DoneAck { ack_type: DoneTag::Done, client_msg_id, ts, duplicate }
+        });
+    let done = done.prop_map(ServerAck::Done);
+    prop_oneof![saved.prop_map(ServerAck::Saved), done, receipt.prop_map(ServerAck::Receipt)]
+}
+
+fn join_request() -> impl Strategy<Value = JoinRequest> {
+    (user(), option::of(text()), timestamp()).prop_map(|(user, message, ts)| JoinRequest {
+        user,
+        message,
+        ts,
+    })
+}
+
+fn group_info() -> impl Strategy<Value = GroupInfo> {
+    let texts = vec(option::of(text()), 4);
+    (texts, joining(), option::of(any::<u64>()), any::<bool>()).prop_map(
+        |(texts, joining, member_limit, muted)| {
+            let [description, avatar, announcement, code] = texts.try_into().unwrap();
+            GroupInfo { description, avatar, announcement, joining, code, member_limit, muted }
+        },
+    )
+}
+
+fn contact() -> impl Strategy<Value = Contact> {
+    let direction = select(&[Direction::Incoming, Direction::Outgoing][..]);
+    let application = (direction, option::of(text()), timestamp(), timestamp()).prop_map(
+        |(direction, message, ts, expires_ts)| Application { direction, message, ts, expires_ts },
+    );
+    (user(), option::of(timestamp()), option::of(text()), any::<bool>(), option::of(application))
+        .prop_map(|(user, friend_since_ts, remark, blocked, application)| Contact {
+            user,
+            friend_since_ts,
+            remark,
+            blocked,
+            application,
+        })
+}
+
+fn contact_state() -> impl Strategy<Value = ContactState> {
+    let contacts = vec(contact(), 0..4);
+    (contact_list(), option::of(conversation()), seq(), contacts, any::<bool>()).prop_map(
+        |(list, conversation_id, as_of_seq, contacts, more)| ContactState {
+            list,
+            conversation_id,
+            as_of_seq,
+            contacts,
+            more,
+        },
+    )
 }
 
 fn conversation_kind() -> impl Strategy<Value = ConversationKind> {
@@ -262,6 +335,7 @@ fn sync_conversation() -> impl Strategy<Value = SyncConversation> {
                 peer_read_seq,
                 peer_delivered_seq,
                 unread: numbers[4],
+                unread_mentions: numbers[4] / 2,
                 ts,
             }
         },
@@ -282,10 +356,17 @@ fn sync_state() -> impl Strategy<Value = SyncState> {
 
 fn conversation_state() -> impl Strategy<Value = ConversationState> {
     let name = (conversation(), conversation_kind());
-    let group = (option::of(text()), option::of(history()));
-    let member = (user(), role()).prop_map(|(user, role)| StateMember { user, role });
+    let group = (option::of(text()), option::of(history()), option::of(group_info()));
+    let member = (user(), role(), option::of(text()), option::of(timestamp())).prop_map(
+        |(user, role, nickname, muted_until_ts)| StateMember {
+            user,
+            role,
+            nickname,
+            muted_until_ts,
+        },
+    );
     (name, seq(), seq(), group, any::<u64>(), vec(member, 0..4), any::<bool>()).prop_map(
-        |(name, as_of_seq, trimmed_before, (title, history), count, members, more)| {
+        |(name, as_of_seq, trimmed_before, (title, history, group), count, members, more)| {
             let (conversation_id, kind) = name;
             ConversationState {
                 conversation_id,
@@ -294,6 +375,7 @@ fn conversation_state() -> impl Strategy<Value = ConversationState> {
                 trimmed_before,
                 title,
                 history,
+                group,
                 member_count: count,
                 members,
                 more,

@@ -192,6 +192,15 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (number(), any::<bool>())
             .prop_map(|(number, settles)| Change::DeriveOrSettle { number, settles }),
         1 => (1_u64..4).prop_map(|user| Change::Personal { user }),
+        1 => (2_u64..4).prop_map(|user| Change::Pair { user }),
+        2 => (number(), 0_u8..2, 0_u64..4, any::<bool>())
+            .prop_map(|(number, list, key, is_there)| {
+                Change::Entry { number, list, key, is_there }
+            }),
+        1 => (number(), 0_u8..3, any::<bool>())
+            .prop_map(|(number, code, is_there)| Change::Code { number, code, is_there }),
+        2 => (number(), 0_u64..6, any::<bool>())
+            .prop_map(|(number, user, is_there)| Change::Mention { number, user, is_there }),
     ]
 }
 

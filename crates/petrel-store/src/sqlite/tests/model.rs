@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::memory::MemoryStore;
-use crate::{CursorUpdate, Interval, MemberUpdate, Overwrite, ProfileUpdate, Trim};
+use crate::{
+    CodeUpdate, CursorUpdate, EntryUpdate, Interval, MemberUpdate, MentionUpdate, Overwrite,
+    ProfileUpdate, Trim,
+};
 
 /// Users of groups: 2 to this one.
 const LAST_USER: u64 = 5;
@@ -36,6 +39,14 @@ pub(super) enum Change {
     DeriveOrSettle { number: u64, settles: bool },
     /// The personal timeline of a user begins.
     Personal { user: u64 },
+    /// What a user and the first one are to each other begins.
+    Pair { user: u64 },
+    /// An entry of a list is set or removed.
+    Entry { number: u64, list: u8, key: u64, is_there: bool },
+    /// A code leads somewhere, or nowhere.
+    Code { number: u64, code: u8, is_there: bool },
+    /// The newest message names a user, or names one no longer.
+    Mention { number: u64, user: u64, is_there: bool },
 }
 
 pub(super) fn id(number: u64) -> ConversationId {
@@ -154,6 +165,26 @@ impl Model {
                 kind: ConversationKind::Personal { user: UserId::new(user) },
                 profile: Bytes::new(),
             }),
+            Change::Pair { user } => batch.conversations.push(NewConversation {
+                id: id(200 + user),
+                kind: ConversationKind::Pair { low: UserId::new(1), high: UserId::new(user) },
+                profile: Bytes::new(),
+            }),
+            Change::Entry { number, list, key, is_there } => batch.entries.push(EntryUpdate {
+                conversation: id(number),
+                list,
+                key,
+                value: is_there.then(|| Bytes::from(vec![key as u8; 9])),
+            }),
+            Change::Code { number, code, is_there } => batch.codes.push(CodeUpdate {
+                code: code.to_string(),
+                conversation: is_there.then(|| id(number)),
+            }),
+            Change::Mention { number, user, is_there } => {
+                let seq = Seq::new(heads.get(&number).copied().unwrap_or(0));
+                let (conversation, user) = (id(number), UserId::new(user));
+                batch.mentions.push(MentionUpdate { conversation, user, seq, is_there });
+            }
         }
     }
 
@@ -172,6 +203,11 @@ impl Model {
             let conversation = summary.conversation.id;
             same!(conversation(conversation));
             same!(members_after(conversation, UserId::new(2), 2));
+            for list in 0..2 {
+                same!(entries_after(conversation, list, None, 1000));
+                same!(entries_after(conversation, list, Some(1), 1));
+                same!(entry(conversation, list, 1));
+            }
             for user in (1..=LAST_USER).map(UserId::new) {
                 same!(member(conversation, user));
             }
@@ -193,10 +229,14 @@ impl Model {
             }
             same!(personal_timeline(user));
             same!(single_chat(UserId::new(1), user));
+            same!(pair(UserId::new(1), user));
         }
         let last_row = same!(sync_page(UserId::new(1), RowId::new(0), None, 0)).last_row.get();
         for row in last_row.saturating_sub(30)..=last_row + 1 {
             same!(event(RowId::new(row)));
+        }
+        for code in ["0", "1", "2"] {
+            same!(code_holder(code));
         }
         for derivation in same!(unsettled(None, 1000)) {
             same!(is_unsettled(derivation.id));

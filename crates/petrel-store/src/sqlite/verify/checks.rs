@@ -165,6 +165,24 @@ pub(super) const CHECKS: &[Check] = &[
                WHERE home NOT IN (SELECT id FROM conversations)",
     },
     Check {
+        problem: "an entry (conversation, list, key) belongs to no conversation",
+        rows: "SELECT conversation, list, key FROM entries
+               WHERE conversation NOT IN (SELECT id FROM conversations)",
+    },
+    Check {
+        problem: "a code (conversation) leads to no conversation",
+        rows: "SELECT conversation, 0, 0 FROM codes
+               WHERE conversation NOT IN (SELECT id FROM conversations)",
+    },
+    Check {
+        problem: "a mention (conversation, user, seq) is in no message",
+        rows: "SELECT conversation, user, seq FROM mentions
+               WHERE NOT EXISTS (
+                   SELECT 1 FROM events WHERE events.conversation = mentions.conversation
+                      AND events.seq = mentions.seq)
+                 AND conversation NOT IN (SELECT conversation FROM trims)",
+    },
+    Check {
         problem: "an overwritten event (row, number) is not there, not erased, or has no payload",
         rows: "SELECT overwritten.row_id, overwritten.number, 0 FROM overwritten
                LEFT JOIN events ON events.row_id = overwritten.row_id

@@ -10,6 +10,8 @@ use crate::ledger::Window;
 pub(super) struct Copy {
     pub(super) seen: Window,
     pub(super) receipted: u32,
+    /// What is still to be acknowledged, where every message is by itself.
+    pub(super) owed: Vec<u64>,
     /// How far its history has been read.
     pub(super) pulled: u64,
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::ledger::Cast;
 use crate::plan::{LoginBy, Plan};
+use crate::scenario::Receipts;
 
 pub(super) const ABILITIES: Abilities = Abilities {
     login: true,
@@ -35,6 +36,8 @@ pub(super) const ABILITIES: Abilities = Abilities {
     retries: true,
     groups: true,
     pings: true,
+    receipts: true,
+    repeats: false,
 };
 
 /// How long a token lasts, in seconds: longer than any run.
@@ -48,6 +51,8 @@ pub(super) struct Petrel {
     secret: Secret,
     login_by: LoginBy,
     receipts: bool,
+    /// Every message is acknowledged by itself.
+    each: bool,
     in_groups: bool,
     copies: Copies,
     scratch: Vec<u8>,
@@ -55,11 +60,14 @@ pub(super) struct Petrel {
 
 impl Petrel {
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
-        let in_groups = matches!(plan.scenario().behaviour(plan).cast, Cast::Groups { .. });
+        let behaviour = plan.behaviour();
+        let in_groups = matches!(behaviour.cast, Cast::Groups { .. });
+        let each = behaviour.receipts == Receipts::EveryMessage;
         Ok(Self {
             secret: load_key(plan.token_key.as_deref(), &plan.data_dir)?,
             login_by: plan.login_by,
             receipts: plan.receipts,
+            each,
             in_groups,
             copies: Copies::new(in_groups),
             scratch: Vec::new(),
@@ -69,6 +77,16 @@ impl Petrel {
     fn token(&self, user: u64) -> String {
         let now = SystemClock.now();
         self.secret.sign(&Claims::access(BENCH_ISSUER, UserId::new(user), now, TOKEN_SECONDS))
+    }
+
+    fn acknowledge(&mut self, id: u64, kind: &str, seq: u64, writer: &mut FrameWriter<'_>) {
+        self.scratch.clear();
+        // Writing to a vector can't fail.
+        let _ = write!(
+            self.scratch,
+            r#"{{"type":"ACK","ackType":"{kind}","conversationId":"{id}","msgSeq":{seq}}}"#
+        );
+        writer.text(&self.scratch);
     }
 }
 
@@ -158,7 +176,7 @@ impl Adapter for Petrel {
         true
     }
 
-    fn ping(&mut self, token: u64, writer: &mut FrameWriter<'_>) {
+    fn ping(&mut self, _: Seat, token: u64, writer: &mut FrameWriter<'_>) {
         self.scratch.clear();
         let _ = write!(self.scratch, r#"{{"type":"PING","id":{token}}}"#);
         writer.text(&self.scratch);
@@ -171,25 +189,29 @@ impl Adapter for Petrel {
         }
     }
 
-    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) {
+    fn receipt(&mut self, seat: Seat, writer: &mut FrameWriter<'_>) -> u32 {
         if !self.receipts {
-            return;
+            return 0;
         }
         let conversation = *self.copies.conversation(seat);
+        let each = self.each;
         let copy = self.copies.copy(seat);
+        if each {
+            let owed = std::mem::take(&mut copy.owed);
+            for seq in &owed {
+                self.acknowledge(conversation.id, "delivered", *seq, writer);
+                self.acknowledge(conversation.id, "read", *seq, writer);
+            }
+            return 2 * owed.len() as u32;
+        }
         let position = copy.seen.contiguous();
         if position <= copy.receipted {
-            return;
+            return 0;
         }
         copy.receipted = position;
         let seq = conversation.base.unwrap_or_default() + u64::from(position);
-        self.scratch.clear();
-        let _ = write!(
-            self.scratch,
-            r#"{{"type":"ACK","ackType":"delivered","conversationId":"{}","msgSeq":{seq}}}"#,
-            conversation.id
-        );
-        writer.text(&self.scratch);
+        self.acknowledge(conversation.id, "delivered", seq, writer);
+        1
     }
 
     fn read_history(

@@ -24,6 +24,10 @@ impl Petrel {
                 if self.in_groups || from == Some(seat.peer) || from == Some(seat.user) {
                     self.copies.saw(seat, &envelope);
                 }
+                let owes = self.each && how.is_none() && from == Some(seat.peer);
+                if let Some(seq) = envelope.msg_seq.filter(|_| owes) {
+                    self.copies.copy(seat).owed.push(seq);
+                }
                 let how = how.unwrap_or(if envelope.redelivered { How::Repeat } else { How::Live });
                 let body = envelope.body.as_deref().unwrap_or_default();
                 sink(Incoming::Delivery { payload: body.as_bytes(), place: envelope.msg_seq, how });
@@ -41,6 +45,7 @@ impl Petrel {
                 let name = name.and_then(MessageName::parse);
                 sink(Incoming::Ack { name, duplicate: envelope.duplicate });
             }
+            "ACK" => sink(Incoming::Receipt),
             "AUTH_OK" => sink(Incoming::Ready),
             "AUTH_FAIL" => {
                 sink(Incoming::LoginRefused(envelope.reason.as_deref().unwrap_or("auth_fail")));

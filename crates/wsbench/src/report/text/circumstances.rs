@@ -110,6 +110,13 @@ pub(super) fn generator(page: &mut Page, report: &Report) {
             ),
         );
     }
+    for action in &report.actions {
+        let ended = action.ended.as_deref().unwrap_or_else(|| page.say(["still runs", "仍在运行"]));
+        page.value(
+            ["Run meanwhile", "期间执行"],
+            format!("{:.1} s: {} ({ended})", action.at_seconds, action.command),
+        );
+    }
     for stop in &generator.stops {
         page.value(
             ["Stopped from outside", "被外部暂停"],

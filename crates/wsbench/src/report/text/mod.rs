@@ -2,6 +2,7 @@
 //! Chinese.
 
 mod circumstances;
+mod plateaus;
 mod traffic;
 
 use std::fmt::Write;
@@ -23,6 +24,7 @@ pub(super) fn write(report: &Report, language: Language) -> String {
     messages(&mut page, report);
     drift(&mut page, report);
     steps(&mut page, report);
+    plateaus::plateaus(&mut page, report);
     server(&mut page, report);
     errors(&mut page, report);
     generator(&mut page, report);
@@ -82,7 +84,7 @@ fn conditions(page: &mut Page, report: &Report) {
     let targets: Vec<_> = plan.targets.iter().map(ToString::to_string).collect();
     page.value(["Scenario", "场景"], &plan.scenario);
     page.value(["Target", "目标"], targets.join(", "));
-    page.value(["Adapter", "适配器"], format!("{:?}", plan.adapter).to_lowercase());
+    page.value(["Adapter", "适配器"], plan.adapter.name());
     if report.interrupted {
         let text = page.say(["interrupted by the user", "被用户中断"]);
         page.line(text);

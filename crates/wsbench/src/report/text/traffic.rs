@@ -116,14 +116,20 @@ pub(super) fn messages(page: &mut Page, report: &Report) {
             rates.delivered_per_second
         ),
     );
-    let loop_kind = match plan.in_flight {
-        Some(depth) => format!("{} {depth}", page.say(["closed loop, in flight", "闭环，在途"])),
-        None => format!("{} {:?}", page.say(["open loop,", "开环，"]), plan.arrival).to_lowercase(),
-    };
-    page.value(
-        ["Conditions", "条件"],
-        format!("{} B, {} conns, {loop_kind}", plan.payload_size, plan.conns),
-    );
+    conditions(page, report);
+    if counters.receipts_sent > 0 {
+        let per_second = counters.receipts_sent as f64 / report.measured_seconds.max(1e-9);
+        page.value(
+            ["Receipts", "回执"],
+            format!(
+                "{} {} ({per_second:.1}/s), {} {}",
+                page.say(["sent", "发送"]),
+                counters.receipts_sent,
+                page.say(["relayed", "转发"]),
+                counters.receipts_received
+            ),
+        );
+    }
     if counters.messages_held_back + counters.messages_skipped > 0 {
         let (held, skipped) = (counters.messages_held_back, counters.messages_skipped);
         page.value(["Held back / skipped", "延后 / 放弃"], format!("{held} / {skipped}"));
@@ -150,6 +156,43 @@ pub(super) fn messages(page: &mut Page, report: &Report) {
         page.line(text);
     }
     deliveries(page, report);
+}
+
+/// What must stand beside every rate.
+fn conditions(page: &mut Page, report: &Report) {
+    let (plan, conditions) = (&report.plan, &report.rates.conditions);
+    let fsync = match conditions.fsync_p99_ms {
+        Some(ms) => format!("fsync p99 <= {ms} ms"),
+        None => page
+            .say(["fsync p99 unknown (--server-metrics)", "fsync p99 未知（--server-metrics）"])
+            .to_owned(),
+    };
+    page.value(
+        ["  with", "  条件"],
+        format!(
+            "{} B, {} {}, {} {}, {fsync}",
+            conditions.payload_bytes,
+            conditions.connections,
+            page.say(["connections", "连接"]),
+            conditions.conversations,
+            page.say(["conversations", "会话"]),
+        ),
+    );
+    let kind = match plan.in_flight {
+        Some(depth) => {
+            format!(
+                "{} {depth}",
+                page.say(["closed loop, in flight per sender:", "闭环，每发送者在途"])
+            )
+        }
+        None => format!("{} {:?}", page.say(["open loop,", "开环，"]), plan.arrival).to_lowercase(),
+    };
+    let mean =
+        conditions.in_flight_mean.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.1}"));
+    page.value(
+        ["  under way", "  在途"],
+        format!("{mean} {} ({kind})", page.say(["on average", "平均"])),
+    );
 }
 
 fn deliveries(page: &mut Page, report: &Report) {
@@ -223,10 +266,7 @@ pub(super) fn drift(page: &mut Page, report: &Report) {
 }
 
 pub(super) fn steps(page: &mut Page, report: &Report) {
-    if !matches!(
-        report.plan.scenario().behaviour(&report.plan).disruption,
-        Disruption::Ladder { .. }
-    ) {
+    if !matches!(report.plan.behaviour().disruption, Disruption::Ladder { .. }) {
         return;
     }
     page.section(["Connections a second", "建连速率"]);

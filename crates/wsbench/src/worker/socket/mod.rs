@@ -28,6 +28,11 @@ pub(super) struct Dialer {
     receive_buffer: Option<usize>,
 }
 
+/// How TLS is spoken to a plan's targets; none if none of them wants it.
+pub(crate) fn tls_config_for(plan: &Plan) -> Result<Option<rustls::ClientConfig>, String> {
+    plan.targets.iter().any(|target| target.tls).then(|| tls::configure(plan)).transpose()
+}
+
 impl Dialer {
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
         let tls = plan.targets.iter().any(|target| target.tls).then(|| tls::configure(plan));

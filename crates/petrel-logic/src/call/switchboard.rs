@@ -1,0 +1,366 @@
+//! The calls of the moment, and what may become of each.
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lru::LruCache;
+use petrel_types::{ClientMessageId, UserId};
+
+use super::{
+    Audience, CANDIDATE_BYTES_MAX, CANDIDATES_KEPT_MAX, DESCRIPTION_BYTES_MAX, Happened, Media,
+    OVER_REMEMBERED_MAX, Offer, Outcome, Party, RING_TIME, Reason, Record, Refused, Signal, What,
+};
+
+/// All calls that ring or are talked in.
+///
+/// Bounded by the users online: each is in at most one call.
+#[derive(Debug)]
+pub struct Switchboard {
+    calls: HashMap<ClientMessageId, Call>,
+    /// Which call a user is in, as caller or callee.
+    in_call: HashMap<UserId, ClientMessageId>,
+    /// Until when each call rings.
+    deadlines: BTreeSet<(Instant, ClientMessageId)>,
+    over: LruCache<ClientMessageId, ()>,
+}
+
+#[derive(Debug)]
+struct Call {
+    caller: Party,
+    callee: UserId,
+    media: Media,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Ringing {
+        until: Instant,
+        offer: Arc<str>,
+        /// The caller's, for devices that come while it rings and for the one that answers.
+        candidates: Vec<Arc<str>>,
+    },
+    Talking {
+        /// The callee's device.
+        answered: Party,
+        since: Instant,
+    },
+}
+
+/// Which side of a call somebody is on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Caller,
+    Callee,
+}
+
+impl Default for Switchboard {
+    fn default() -> Self {
+        let remembered = NonZeroUsize::new(OVER_REMEMBERED_MAX).expect("not zero");
+        Self {
+            calls: HashMap::new(),
+            in_call: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            over: LruCache::new(remembered),
+        }
+    }
+}
+
+impl Switchboard {
+    /// Somebody calls. It rings on every device of the callee.
+    ///
+    /// The same offer again, by the same device while it rings, changes nothing.
+    pub fn offer(&mut self, offer: Offer, now: Instant) -> Result<Happened, Refused> {
+        let Offer { call, caller, callee, media, description } = offer;
+        bounded(&description, DESCRIPTION_BYTES_MAX)?;
+        if caller.user == callee {
+            return Err(Refused::Oneself);
+        }
+        if let Some(known) = self.calls.get(&call) {
+            let again = known.caller == caller && known.callee == callee;
+            return if again { Ok(Happened::default()) } else { Err(Refused::NameTaken) };
+        }
+        if self.over.contains(&call) {
+            return Err(Refused::NameTaken);
+        }
+        if let Some(other) = self.in_call.get(&caller.user) {
+            let rings_here = self.calls.get(other).is_some_and(|known| {
+                known.caller.user == callee && matches!(known.phase, Phase::Ringing { .. })
+            });
+            return Err(if rings_here { Refused::Glare(other.clone()) } else { Refused::InCall });
+        }
+        if self.in_call.contains_key(&callee) {
+            self.over.put(call.clone(), ());
+            let outcome = Outcome::Busy;
+            return Err(Refused::Busy(Record {
+                call,
+                caller: caller.user,
+                callee,
+                media,
+                outcome,
+            }));
+        }
+        let until = now + RING_TIME;
+        let ring = Signal {
+            call: call.clone(),
+            to: Audience::Everywhere(callee),
+            what: What::Ring {
+                caller: caller.user,
+                media,
+                description: description.clone(),
+                remaining: RING_TIME,
+            },
+        };
+        let phase = Phase::Ringing { until, offer: description, candidates: Vec::new() };
+        self.in_call.insert(caller.user, call.clone());
+        self.in_call.insert(callee, call.clone());
+        self.deadlines.insert((until, call.clone()));
+        self.calls.insert(call, Call { caller, callee, media, phase });
+        Ok(Happened { signals: vec![ring], records: Vec::new() })
+    }
+
+    /// The callee takes the call on a device. The first one wins.
+    pub fn answer(
+        &mut self,
+        call: &ClientMessageId,
+        by: Party,
+        description: Arc<str>,
+        now: Instant,
+    ) -> Result<Happened, Refused> {
+        bounded(&description, DESCRIPTION_BYTES_MAX)?;
+        let (known, side) = self.known(call, by.user)?;
+        if side == Side::Caller {
+            return Err(Refused::OutOfTurn("the other side answers"));
+        }
+        let until = match &known.phase {
+            Phase::Ringing { until, .. } => *until,
+            Phase::Talking { answered, .. } if *answered == by => return Ok(Happened::default()),
+            Phase::Talking { .. } => return Err(Refused::ElsewhereTaken),
+        };
+        known.phase = Phase::Talking { answered: by, since: now };
+        let caller = known.caller;
+        self.deadlines.remove(&(until, call.clone()));
+        let signals = vec![
+            signal(call, Audience::Here(caller), What::Answer { description }),
+            signal(call, Audience::Elsewhere(by), What::Over(Reason::AnsweredElsewhere)),
+        ];
+        Ok(Happened { signals, records: Vec::new() })
+    }
+
+    /// A way to reach one side. The caller's go to every device that rings, until one of
+    /// them has answered; the callee's are taken from that device only.
+    pub fn candidate(
+        &mut self,
+        call: &ClientMessageId,
+        from: Party,
+        candidate: Arc<str>,
+    ) -> Result<Happened, Refused> {
+        bounded(&candidate, CANDIDATE_BYTES_MAX)?;
+        let (known, side) = self.known(call, from.user)?;
+        let caller = known.caller;
+        let to = match (side, &mut known.phase) {
+            (Side::Caller, _) if from != caller => return Err(Refused::ElsewhereTaken),
+            (Side::Caller, Phase::Ringing { candidates, .. }) => {
+                if candidates.len() == CANDIDATES_KEPT_MAX {
+                    return Err(Refused::OutOfTurn(
+                        "so many candidates are enough until somebody answers",
+                    ));
+                }
+                candidates.push(candidate.clone());
+                Audience::Everywhere(known.callee)
+            }
+            (Side::Caller, Phase::Talking { answered, .. }) => Audience::Here(*answered),
+            (Side::Callee, Phase::Ringing { .. }) => {
+                return Err(Refused::OutOfTurn("answer the call first"));
+            }
+            (Side::Callee, Phase::Talking { answered, .. }) if *answered != from => {
+                return Err(Refused::ElsewhereTaken);
+            }
+            (Side::Callee, Phase::Talking { .. }) => Audience::Here(caller),
+        };
+        let signals = vec![signal(call, to, What::Candidate { candidate })];
+        Ok(Happened { signals, records: Vec::new() })
+    }
+
+    /// The callee does not want to, on any device.
+    pub fn reject(&mut self, call: &ClientMessageId, by: Party) -> Result<Happened, Refused> {
+        let (known, side) = self.known(call, by.user)?;
+        match (side, &known.phase) {
+            (Side::Caller, _) => Err(Refused::OutOfTurn("hang up instead")),
+            (Side::Callee, Phase::Talking { .. }) => {
+                Err(Refused::OutOfTurn("the call is answered; hang up instead"))
+            }
+            (Side::Callee, Phase::Ringing { .. }) => {
+                Ok(self.end(call, Some(by), Reason::Rejected, Outcome::Rejected))
+            }
+        }
+    }
+
+    /// One side hangs up: the caller while it rings, both while they talk. While it rings,
+    /// it is the callee's way to reject, too.
+    pub fn hang_up(
+        &mut self,
+        call: &ClientMessageId,
+        by: Party,
+        now: Instant,
+    ) -> Result<Happened, Refused> {
+        let (known, side) = self.known(call, by.user)?;
+        let (reason, outcome) = match (side, &known.phase) {
+            (Side::Caller, _) if by != known.caller => return Err(Refused::ElsewhereTaken),
+            (Side::Caller, Phase::Ringing { .. }) => (Reason::Cancelled, Outcome::Cancelled),
+            (Side::Callee, Phase::Ringing { .. }) => (Reason::Rejected, Outcome::Rejected),
+            (Side::Callee, Phase::Talking { answered, .. }) if *answered != by => {
+                return Err(Refused::ElsewhereTaken);
+            }
+            (_, Phase::Talking { since, .. }) => {
+                (Reason::HungUp, Outcome::Talked(now.saturating_duration_since(*since)))
+            }
+        };
+        Ok(self.end(call, Some(by), reason, outcome))
+    }
+
+    /// A device has come. If somebody calls its user, it rings there as well.
+    pub fn device_came(&self, device: Party, now: Instant) -> Vec<Signal> {
+        let Some(call) = self.in_call.get(&device.user) else { return Vec::new() };
+        let Some(known) = self.calls.get(call) else { return Vec::new() };
+        let Phase::Ringing { until, offer, candidates } = &known.phase else { return Vec::new() };
+        if known.callee != device.user {
+            return Vec::new();
+        }
+        let ring = What::Ring {
+            caller: known.caller.user,
+            media: known.media,
+            description: offer.clone(),
+            remaining: until.saturating_duration_since(now),
+        };
+        let kept = candidates.iter().map(|kept| What::Candidate { candidate: kept.clone() });
+        let to = Audience::Here(device);
+        std::iter::once(ring).chain(kept).map(|what| signal(call, to, what)).collect()
+    }
+
+    /// A device is gone. A call that it was in is over; a call that rang on it goes on
+    /// ringing elsewhere, or until nobody answers.
+    pub fn device_gone(&mut self, device: Party, now: Instant) -> Happened {
+        let Some(call) = self.in_call.get(&device.user).cloned() else {
+            return Happened::default();
+        };
+        let Some(known) = self.calls.get(&call) else { return Happened::default() };
+        let (reason, outcome) = match &known.phase {
+            Phase::Ringing { .. } if known.caller == device => {
+                (Reason::Cancelled, Outcome::Cancelled)
+            }
+            Phase::Talking { answered, since } if [known.caller, *answered].contains(&device) => {
+                let talked = now.saturating_duration_since(*since);
+                (Reason::Disconnected, Outcome::Talked(talked))
+            }
+            _ => return Happened::default(),
+        };
+        self.end(&call, Some(device), reason, outcome)
+    }
+
+    /// When the next call stops ringing.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+
+    /// Ends the calls that rang for too long.
+    pub fn expire(&mut self, now: Instant) -> Happened {
+        let mut happened = Happened::default();
+        while let Some((until, call)) = self.deadlines.first().cloned()
+            && until <= now
+        {
+            let ended = self.end(&call, None, Reason::NoAnswer, Outcome::Missed);
+            happened.signals.extend(ended.signals);
+            happened.records.extend(ended.records);
+        }
+        happened
+    }
+
+    /// Ends every call, because the server stops.
+    pub fn stop(&mut self, now: Instant) -> Happened {
+        let mut happened = Happened::default();
+        let mut calls: Vec<_> = self.calls.keys().cloned().collect();
+        calls.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        for call in calls {
+            let outcome = match self.calls.get(&call).map(|known| &known.phase) {
+                Some(Phase::Talking { since, .. }) => {
+                    Outcome::Talked(now.saturating_duration_since(*since))
+                }
+                _ => Outcome::Cancelled,
+            };
+            let ended = self.end(&call, None, Reason::ServerStopped, outcome);
+            happened.signals.extend(ended.signals);
+            happened.records.extend(ended.records);
+        }
+        happened
+    }
+
+    /// How many calls there are.
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// A call that `user` is in, and on which side.
+    fn known(
+        &mut self,
+        call: &ClientMessageId,
+        user: UserId,
+    ) -> Result<(&mut Call, Side), Refused> {
+        let known = self.calls.get_mut(call).ok_or(Refused::Unknown)?;
+        if known.caller.user == user {
+            Ok((known, Side::Caller))
+        } else if known.callee == user {
+            Ok((known, Side::Callee))
+        } else {
+            Err(Refused::Unknown)
+        }
+    }
+
+    /// Takes a call out, and tells everybody who has to do with it but `by`.
+    fn end(
+        &mut self,
+        call: &ClientMessageId,
+        by: Option<Party>,
+        reason: Reason,
+        outcome: Outcome,
+    ) -> Happened {
+        let Some((call, known)) = self.calls.remove_entry(call) else { return Happened::default() };
+        let Call { caller, callee, media, phase } = known;
+        self.in_call.remove(&caller.user);
+        self.in_call.remove(&callee);
+        self.over.put(call.clone(), ());
+        let callee_side = match phase {
+            Phase::Ringing { until, .. } => {
+                self.deadlines.remove(&(until, call.clone()));
+                match by {
+                    // It rings on the other devices of whoever rejected it.
+                    Some(by) if by.user == callee => Audience::Elsewhere(by),
+                    _ => Audience::Everywhere(callee),
+                }
+            }
+            Phase::Talking { answered, .. } => Audience::Here(answered),
+        };
+        let told = [Audience::Here(caller), callee_side].into_iter();
+        let signals = told
+            .filter(|to| by.is_none_or(|by| *to != Audience::Here(by)))
+            .map(|to| signal(&call, to, What::Over(reason)))
+            .collect();
+        let record = Record { call, caller: caller.user, callee, media, outcome };
+        Happened { signals, records: vec![record] }
+    }
+}
+
+fn signal(call: &ClientMessageId, to: Audience, what: What) -> Signal {
+    Signal { call: call.clone(), to, what }
+}
+
+fn bounded(text: &str, bytes_max: usize) -> Result<(), Refused> {
+    if text.len() > bytes_max { Err(Refused::TooLong(bytes_max)) } else { Ok(()) }
+}

@@ -1,0 +1,284 @@
+//! Finding people, and reading one's own lists of contacts. What changes between users is
+//! decided by the sequencer; here are reads, and how often somebody may search and apply.
+//!
+//! Nobody can list the users with it: a user is found by the exact name, if the user lets
+//! that be, or by the code that the user gave away.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use lru::LruCache;
+use petrel_log::{Content, Destination, SendRequest};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{ContactState, ContactsRequest, UserSettings};
+use petrel_protocol::http::FoundUser;
+use petrel_store::{ConversationKind, Store, StoreError};
+use petrel_types::limits::CONTACTS_MAX;
+use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
+
+use crate::Refusal;
+use crate::lists::{ListedContact, list_of};
+use crate::own::Own;
+use crate::refusal::not_a_member;
+
+/// How many contacts a client gets that does not say how many.
+const DEFAULT_LIMIT: u32 = 50;
+
+/// How many searches somebody makes at once, and how long it takes until there is room for
+/// one more.
+const SEARCHES: Pace = Pace { burst: 20, interval_ms: 3_000 };
+
+/// The same for applications.
+const APPLICATIONS: Pace = Pace { burst: 20, interval_ms: 30_000 };
+
+/// How many users' searches and applications are remembered. Who is forgotten, because so
+/// many others came, begins anew.
+const USERS_REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(64 * 1024).expect("not zero");
+
+/// The symbols of codes: no two are easily taken for each other. 32 of them, so that five
+/// random bits make one.
+const SYMBOLS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+/// 60 bits.
+const CODE_SYMBOLS: usize = 12;
+
+/// Answers questions about users and contacts.
+pub struct Contacts {
+    store: Arc<dyn Store>,
+    begin: Instant,
+    searches: Mutex<LruCache<UserId, u64>>,
+    applications: Mutex<LruCache<UserId, u64>>,
+}
+
+/// How often.
+struct Pace {
+    burst: u64,
+    interval_ms: u64,
+}
+
+impl Contacts {
+    /// Over a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        // Unbounded in what they allocate at first; bounded when something comes in.
+        let nobody = || Mutex::new(LruCache::unbounded());
+        Self { store, begin: Instant::now(), searches: nobody(), applications: nobody() }
+    }
+
+    /// A page of one of the user's lists.
+    pub async fn list(
+        &self,
+        user: UserId,
+        request: &ContactsRequest,
+    ) -> Result<ContactState, Refusal> {
+        let ContactsRequest { list, users_after, limit } = *request;
+        let Some(personal) = self.store.personal_timeline(user).await.map_err(of_store)? else {
+            let (conversation_id, as_of_seq) = (None, Seq::ZERO);
+            let contacts = Vec::new();
+            return Ok(ContactState { list, conversation_id, as_of_seq, contacts, more: false });
+        };
+        let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, CONTACTS_MAX);
+        let after = users_after.map(UserId::get);
+        let page = self.store.entries_after(personal, list_of(list), after, limit).await;
+        let page = page.map_err(of_store)?;
+        let contacts = page.entries.iter().map(|entry| ListedContact::decode(&entry.value));
+        let contacts = contacts.map(|listed| listed.map(|listed| listed.contact));
+        Ok(ContactState {
+            list,
+            conversation_id: Some(personal),
+            as_of_seq: page.head.seq,
+            contacts: contacts.collect::<Result<_, _>>().map_err(of_store)?,
+            more: page.more,
+        })
+    }
+
+    /// The user of exactly this name, ignoring ASCII case, who lets that be.
+    pub async fn find_by_name(&self, asker: UserId, name: &str) -> Result<FoundUser, Refusal> {
+        self.count_search(asker)?;
+        let user = self.store.user_by_name(name).await.map_err(of_store)?.ok_or_else(nobody)?;
+        if user.id != asker && self.own(user.id).await?.hidden {
+            return Err(nobody());
+        }
+        Ok(FoundUser { user_id: user.id, username: Some(user.username) })
+    }
+
+    /// The user whose friend code this is. Case, spaces and hyphens don't matter.
+    pub async fn find_by_code(&self, asker: UserId, code: &str) -> Result<FoundUser, Refusal> {
+        self.count_search(asker)?;
+        let holder = match plain_code(code) {
+            Some(code) => self.holder_of(&code).await?,
+            None => None,
+        };
+        let Some((_, ConversationKind::Personal { user })) = holder else {
+            return Err(nobody());
+        };
+        let known = self.store.user(user).await.map_err(of_store)?;
+        Ok(FoundUser { user_id: user, username: known.map(|user| user.username) })
+    }
+
+    /// The group to which a code leads. To who asks, a code that leads nowhere and a group
+    /// that can't be joined are the same.
+    pub async fn find_group(
+        &self,
+        asker: UserId,
+        code: &str,
+    ) -> Result<(ConversationId, String), Refusal> {
+        self.count_search(asker)?;
+        let Some(code) = plain_code(code) else { return Err(not_a_member()) };
+        match self.holder_of(&code).await? {
+            Some((group, ConversationKind::Group)) => Ok((group, code)),
+            _ => Err(not_a_member()),
+        }
+    }
+
+    /// The user's own settings.
+    pub async fn settings(&self, user: UserId) -> Result<UserSettings, Refusal> {
+        Ok(self.own(user).await?.shown())
+    }
+
+    /// The command that gives a user another friend code.
+    pub fn renew_code(client_message_id: ClientMessageId) -> Result<SendRequest, Refusal> {
+        let content = Content::Settings { findable: None, friend_code: Some(mint_code()?) };
+        Ok(settings(client_message_id, content))
+    }
+
+    /// The command that changes whether others find the user by name.
+    pub fn set_findable(client_message_id: ClientMessageId, findable: bool) -> SendRequest {
+        settings(
+            client_message_id,
+            Content::Settings { findable: Some(findable), friend_code: None },
+        )
+    }
+
+    /// Counts an application, and refuses it if there were too many of late.
+    pub fn count_application(&self, user: UserId) -> Result<(), Refusal> {
+        self.count(&self.applications, user, &APPLICATIONS)
+    }
+
+    fn count_search(&self, user: UserId) -> Result<(), Refusal> {
+        self.count(&self.searches, user, &SEARCHES)
+    }
+
+    /// Each costs an interval of time, and `burst` of them may be owed.
+    fn count(
+        &self,
+        counted: &Mutex<LruCache<UserId, u64>>,
+        user: UserId,
+        pace: &Pace,
+    ) -> Result<(), Refusal> {
+        let now_ms = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let paid_until_ms = counted.get(&user).copied().unwrap_or(0).max(now_ms);
+        let next_ms = paid_until_ms + pace.interval_ms;
+        let most_ms = now_ms + pace.burst * pace.interval_ms;
+        if next_ms > most_ms {
+            return Err(Refusal::new(
+                ErrorReason::TooManyRequests,
+                "that was too often of late; wait a little",
+            )
+            .retry_after(next_ms - most_ms));
+        }
+        counted.push(user, next_ms);
+        if counted.len() > USERS_REMEMBERED_MAX.get() {
+            counted.pop_lru();
+        }
+        Ok(())
+    }
+
+    async fn own(&self, user: UserId) -> Result<Own, Refusal> {
+        let Some(personal) = self.store.personal_timeline(user).await.map_err(of_store)? else {
+            return Ok(Own::default());
+        };
+        let summary = self.store.summary(personal).await.map_err(of_store)?;
+        let own = summary.map(|summary| Own::decode(&summary.profile)).transpose();
+        Ok(own.map_err(of_store)?.unwrap_or_default())
+    }
+
+    /// Where a code leads.
+    async fn holder_of(
+        &self,
+        code: &str,
+    ) -> Result<Option<(ConversationId, ConversationKind)>, Refusal> {
+        let Some(holder) = self.store.code_holder(code).await.map_err(of_store)? else {
+            return Ok(None);
+        };
+        let summary = self.store.summary(holder).await.map_err(of_store)?;
+        Ok(summary.map(|summary| (holder, summary.conversation.kind)))
+    }
+}
+
+fn settings(client_message_id: ClientMessageId, content: Content) -> SendRequest {
+    SendRequest { to: Destination::Own, client_message_id, content, retry: true, first_sent: None }
+}
+
+/// A random code.
+pub(crate) fn mint_code() -> Result<String, Refusal> {
+    let random = getrandom::u64().map_err(|error| {
+        tracing::error!(%error, "the system has no random numbers");
+        Refusal::new(ErrorReason::InternalError, "the server failed; its log says why")
+    })?;
+    Ok(code_of(random))
+}
+
+fn code_of(random: u64) -> String {
+    let symbol = |index| SYMBOLS[(random >> (5 * index)) as usize % SYMBOLS.len()] as char;
+    (0..CODE_SYMBOLS).map(symbol).collect()
+}
+
+/// A code as people type it in the form in which it is stored; `None` if it can't be one.
+pub(crate) fn plain_code(typed: &str) -> Option<String> {
+    let mut code = String::with_capacity(CODE_SYMBOLS);
+    for symbol in typed.chars().filter(|symbol| !symbol.is_whitespace() && *symbol != '-') {
+        let symbol = symbol.to_ascii_uppercase();
+        if code.len() == CODE_SYMBOLS || !symbol.is_ascii() || !SYMBOLS.contains(&(symbol as u8)) {
+            return None;
+        }
+        code.push(symbol);
+    }
+    (code.len() == CODE_SYMBOLS).then_some(code)
+}
+
+/// The one answer for a user that there is not and one who is not to be found.
+fn nobody() -> Refusal {
+    Refusal::new(ErrorReason::UserNotFound, "nobody is found by that name or code")
+}
+
+fn of_store(error: StoreError) -> Refusal {
+    Refusal::of_store(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use petrel_store::memory::MemoryStore;
+    use petrel_types::Epoch;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_recognised_however_it_is_typed() {
+        let code = code_of(0x0123_4567_89ab_cdef);
+        assert_eq!(code.len(), CODE_SYMBOLS);
+        let typed = format!(" {}-{} {}", &code[..4], code[4..8].to_lowercase(), &code[8..]);
+        assert_eq!(plain_code(&typed), Some(code.clone()));
+        for wrong in ["", "2345", &format!("{code}2"), "ILOilo01ILO0", "é23456789ABCD"] {
+            assert_eq!(plain_code(wrong), None, "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn searches_are_counted_for_each_user() {
+        let contacts = Contacts::new(Arc::new(MemoryStore::new(Epoch::new(1))));
+        let (ann, bob) = (UserId::new(1), UserId::new(2));
+        for _ in 0..SEARCHES.burst {
+            let missed = contacts.find_by_name(ann, "nobody").await.unwrap_err();
+            assert_eq!(missed.reason, ErrorReason::UserNotFound);
+        }
+        let refused = contacts.find_by_code(ann, "nobody").await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::TooManyRequests);
+        assert!(refused.retry_after_ms.is_some_and(|ms| ms <= SEARCHES.interval_ms));
+        assert_eq!(
+            contacts.find_by_name(bob, "nobody").await.unwrap_err().reason,
+            ErrorReason::UserNotFound
+        );
+        assert!(contacts.count_application(ann).is_ok());
+    }
+}

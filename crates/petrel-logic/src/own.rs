@@ -1,0 +1,34 @@
+//! What a user has decided about himself or herself: the profile of a personal timeline.
+
+use bytes::Bytes;
+use petrel_protocol::frame::UserSettings;
+use petrel_store::StoreError;
+use serde::{Deserialize, Serialize};
+
+use crate::profile::{decode, encode};
+
+/// A user's own settings as they are stored. The default is that of everybody who never
+/// changed any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Own {
+    /// Not to be found by the user name.
+    pub(crate) hidden: bool,
+    /// The code by which those find the user who got it.
+    pub(crate) friend_code: Option<String>,
+}
+
+impl Own {
+    /// As it is shown to the user.
+    pub(crate) fn shown(&self) -> UserSettings {
+        UserSettings { findable: !self.hidden, friend_code: self.friend_code.clone() }
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        encode(self)
+    }
+
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
+        decode(stored)
+    }
+}

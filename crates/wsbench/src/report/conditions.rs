@@ -1,0 +1,99 @@
+//! Under which conditions the rates of a report were reached. A rate without them says
+//! little: ten times as many messages are easy if each is a tenth, or if nothing waits for
+//! the disk.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::TimesSummary;
+use crate::ledger::Cast;
+use crate::metrics::Timing;
+use crate::plan::Plan;
+use crate::worker::Merged;
+
+/// Under which conditions the rates were reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Conditions {
+    /// Bytes of a message's text.
+    pub payload_bytes: u32,
+    /// Connections that stood.
+    pub connections: u64,
+    /// Conversations that they were in; 0 if nobody sends.
+    pub conversations: u32,
+    /// Closed loop: the messages that each sender kept under way. None in an open loop.
+    pub in_flight_per_sender: Option<u32>,
+    /// Messages under way at a time, on average: the rate times the mean time until the
+    /// answer, or until the delivery where nothing is answered (Little's law).
+    pub in_flight_mean: Option<f64>,
+    /// What 99 % of the server's fsyncs during the run did not exceed, in milliseconds, by
+    /// its own metrics: the upper bound of a bucket. None if it doesn't say.
+    pub fsync_p99_ms: Option<f64>,
+}
+
+impl Conditions {
+    pub(super) fn of(
+        plan: &Plan,
+        merged: &Merged,
+        times_ms: &BTreeMap<String, TimesSummary>,
+        sent_per_second: f64,
+    ) -> Self {
+        let cast = plan.behaviour().cast;
+        let until = if plan.abilities().acks { Timing::AckRaw } else { Timing::EndToEndRaw };
+        let took_ms = times_ms.get(until.key()).map(|times| times.mean);
+        let talks = !matches!(cast, Cast::Nobody);
+        Self {
+            payload_bytes: plan.payload_size,
+            connections: merged.counters.connects_ok,
+            conversations: if talks { plan.conns / cast.unit() } else { 0 },
+            in_flight_per_sender: plan.in_flight,
+            in_flight_mean: took_ms.map(|ms| sent_per_second * ms / 1000.0),
+            fsync_p99_ms: merged
+                .server
+                .as_ref()
+                .and_then(|server| fsync_p99_ms(&server.metrics_p99)),
+        }
+    }
+}
+
+/// The slowest of the histograms that count fsyncs. Petrel's is `petrel_store_sync_seconds`;
+/// others mostly say so in the name, as etcd does.
+fn fsync_p99_ms(p99: &BTreeMap<String, f64>) -> Option<f64> {
+    p99.iter()
+        .filter_map(|(series, value)| {
+            let name = series.split('{').next().unwrap_or_default();
+            let factor = match name {
+                _ if !name.contains("fsync") && !name.ends_with("store_sync_seconds") => None,
+                _ if name.ends_with("_seconds") => Some(1000.0),
+                _ if name.ends_with("_ms") || name.ends_with("_milliseconds") => Some(1.0),
+                _ if name.ends_with("_us") || name.ends_with("_microseconds") => Some(0.001),
+                _ => None,
+            };
+            Some(value * factor?)
+        })
+        .max_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_fsyncs_are_found_in_milliseconds() {
+        let p99 = |pages: &[(&str, f64)]| {
+            let pages = pages.iter().map(|(name, value)| ((*name).to_owned(), *value));
+            fsync_p99_ms(&pages.collect())
+        };
+        assert_eq!(
+            p99(&[("petrel_store_sync_seconds", 0.004), ("petrel_sync_seconds", 9.0)]),
+            Some(4.0)
+        );
+        assert_eq!(
+            p99(&[("wal_fsync_duration_seconds{db=\"a\"}", 0.002), ("fsync_us", 500.0)]),
+            Some(2.0)
+        );
+        assert_eq!(p99(&[("commit_seconds", 1.0), ("fsync_total", 7.0)]), None);
+    }
+}
