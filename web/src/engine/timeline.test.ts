@@ -1,0 +1,266 @@
+import { describe, expect, it } from 'vitest'
+import { eventOf } from './event'
+import { Step } from './step'
+import { Timeline } from './timeline'
+import type { Change } from './wire/change'
+import type { AnySyncConversation, EventsFrame, PlacedFrame } from './wire/codec'
+
+const ME = '9001'
+const OTHER = '9002'
+const ID = '7'
+
+function place(msgSeq: number, from: string) {
+  return { from, serverMsgId: `${100 + msgSeq}`, conversationId: ID, msgSeq, ts: 1_000 + msgSeq }
+}
+
+function message(msgSeq: number, more: Partial<Extract<PlacedFrame, { type: 'GROUP_CHAT' }>> = {}): PlacedFrame {
+  const what = { clientMsgId: `m${msgSeq}`, groupId: ID, msgType: 'TEXT' as const, body: `b${msgSeq}` }
+  return { type: 'GROUP_CHAT', ...place(msgSeq, OTHER), ...what, ...more }
+}
+
+function change(msgSeq: number, what: Change, from = OTHER): PlacedFrame {
+  return { type: 'EVENT', ...place(msgSeq, from), change: what, fallback: '' }
+}
+
+function page(fromSeq: number, events: PlacedFrame[], more: Partial<EventsFrame> = {}): EventsFrame {
+  const toSeq = events.at(-1)?.msgSeq ?? fromSeq - 1
+  const rest = { headSeq: toSeq, trimmedBefore: 1, hasMore: false }
+  return { type: 'EVENTS', conversationId: ID, fromSeq, toSeq, ...rest, events, ...more }
+}
+
+function messages(from: number, to: number): PlacedFrame[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => message(from + index))
+}
+
+function begun(fromSeq: number, events: PlacedFrame[]): Timeline {
+  const timeline = Timeline.begin(ID, ME, 'group')
+  timeline.begin(new Step(), page(fromSeq, events))
+  return timeline
+}
+
+function push(timeline: Timeline, frame: PlacedFrame): Step {
+  const step = new Step()
+  timeline.place(step, eventOf(frame))
+  return step
+}
+
+const seqs = ({ events }: Timeline) => events.map(({ seq }) => seq)
+
+function sync(fields: Partial<AnySyncConversation>): AnySyncConversation {
+  return {
+    conversationId: ID, kind: 'group', headSeq: 0, headMsgNo: 0, readSeq: 0, deliveredSeq: 0, unread: 0, ts: 1, ...fields,
+  } as AnySyncConversation
+}
+
+const GROUP = { conversationId: ID, kind: 'group' as const, trimmedBefore: 1, title: 'Harbour', history: 'joined' as const }
+
+describe('events by their places', () => {
+  it('take one that is next, and leave one that is known or beyond a hole', () => {
+    const timeline = begun(1, messages(1, 3))
+    push(timeline, message(5))
+    push(timeline, message(2, { body: 'of another time' }))
+    expect(seqs(timeline)).toEqual([1, 2, 3])
+    expect(timeline.isBehind).toBe(true)
+    push(timeline, message(4))
+    expect(timeline.record.position).toBe(4)
+  })
+
+  it('an answer that does not reach the copy is of no use', () => {
+    const timeline = begun(1, messages(1, 3))
+    timeline.cover(new Step(), page(6, messages(6, 8)), 8)
+    expect(seqs(timeline)).toEqual([1, 2, 3])
+    expect(timeline.record.position).toBe(3)
+    const later = begun(10, messages(10, 12))
+    later.older(new Step(), page(3, messages(3, 6)))
+    expect(seqs(later)).toEqual([10, 11, 12])
+    expect(later.record.from).toBe(10)
+  })
+
+  it('an event of a kind that is not known moves the position', () => {
+    const timeline = begun(1, messages(1, 1))
+    push(timeline, change(2, { kind: 'unknown' }))
+    push(timeline, message(3))
+    expect(timeline.record.position).toBe(3)
+  })
+
+  it('forgets what it held when events were trimmed that it has missed', () => {
+    const timeline = begun(1, messages(1, 3))
+    const step = new Step()
+    timeline.cover(step, page(6, messages(6, 7), { trimmedBefore: 6 }), 7)
+    expect(seqs(timeline)).toEqual([6, 7])
+    expect(step.batch.forget.get(ID)).toBe(6)
+  })
+
+  it('keeps no old copies when the user joins again', () => {
+    const timeline = begun(1, messages(1, 2))
+    push(timeline, change(3, { kind: 'membersRemoved', members: [ME] }))
+    expect(timeline.record.present).toBe(false)
+    const step = push(timeline, change(4, { kind: 'membersAdded', members: [ME] }))
+    expect(seqs(timeline)).toEqual([4])
+    expect(timeline.record.from).toBe(4)
+    expect(timeline.record.present).toBe(true)
+    expect(step.batch.forget.get(ID)).toBe(4)
+    expect(step.batch.events.map(({ seq }) => seq)).toEqual([4])
+  })
+})
+
+describe('changes of messages', () => {
+  it('reach a message that is still on its way', () => {
+    const timeline = begun(5, messages(5, 6))
+    const step = push(timeline, change(7, { kind: 'edited', targetSeq: 3, body: 'new' }))
+    expect(step.batch.amendments).toEqual([{ conversationId: ID, amendment: { targetSeq: 3, seq: 7, body: 'new' } }])
+    // The page was asked for before the edit.
+    timeline.older(new Step(), page(1, messages(1, 4)))
+    expect(timeline.find(3)?.what).toMatchObject({ body: 'new', rev: 7 })
+  })
+
+  it('a recall takes the text and the names out, a late edit changes nothing', () => {
+    const timeline = begun(1, [message(1, { mentions: [ME] })])
+    push(timeline, change(2, { kind: 'recalled', targetSeq: 1 }))
+    timeline.place(new Step(), eventOf(change(3, { kind: 'edited', targetSeq: 1 })))
+    const what = timeline.find(1)!.what
+    expect(what).toEqual({ kind: 'message', body: '', rev: 2, edited: false, recalled: true })
+  })
+})
+
+describe('unread messages', () => {
+  it('before the window are counted, too, until they are read', () => {
+    const timeline = Timeline.begin(ID, ME, 'group')
+    timeline.takeSync(new Step(), sync({ headSeq: 12, readSeq: 1, unread: 11, unreadMentions: 3 }), true)
+    timeline.begin(new Step(), page(9, [message(9, { mentions: [ME] }), ...messages(10, 12)]))
+    expect(timeline.record).toMatchObject({ unread: 11, unreadMentions: 3 })
+    push(timeline, message(13, { mentionAll: true }))
+    expect(timeline.record).toMatchObject({ unread: 12, unreadMentions: 4 })
+    timeline.older(new Step(), page(5, [message(5), message(6, { mentions: [ME, OTHER] }), ...messages(7, 8)]))
+    expect(timeline.record).toMatchObject({ unread: 12, unreadMentions: 4 })
+    timeline.markRead(new Step(), 9)
+    expect(timeline.record).toMatchObject({ unread: 4, unreadMentions: 1 })
+    timeline.markRead(new Step(), 13)
+    expect(timeline.record).toMatchObject({ unread: 0, unreadMentions: 0 })
+  })
+
+  it('name the user no longer when they are recalled', () => {
+    const timeline = begun(1, [message(1, { mentions: [ME] }), message(2, { mentions: [OTHER] })])
+    expect(timeline.record).toMatchObject({ unread: 2, unreadMentions: 1 })
+    push(timeline, change(3, { kind: 'recalled', targetSeq: 1 }))
+    expect(timeline.record).toMatchObject({ unread: 2, unreadMentions: 0 })
+  })
+})
+
+describe('a group that was asked for', () => {
+  const state = (members: string[], asOfSeq: number, more = false) => ({
+    ...GROUP, asOfSeq, more, memberCount: 3, group: { joining: 'closed' as const },
+    members: members.map((user) => ({ user, role: user === ME ? ('owner' as const) : ('member' as const) })),
+  })
+
+  it('follows the events after the first page', () => {
+    const timeline = begun(5, messages(5, 6))
+    timeline.takeState(new Step(), state([ME], 6, true), timeline.record.group)
+    push(timeline, change(7, { kind: 'memberChanged', user: OTHER, nickname: 'Bo', mutedUntilTs: 5_000 }))
+    push(timeline, change(8, { kind: 'groupChanged', group: { joining: 'approval', code: 'K7' } }))
+    push(timeline, change(9, { kind: 'membersRemoved', members: ['9003'] }))
+    timeline.takeState(new Step(), state([OTHER, '9003'], 7), timeline.record.group)
+    expect(timeline.record.group).toEqual({
+      kind: 'known',
+      state: {
+        asOfSeq: 9, title: 'Harbour', history: 'joined', info: { joining: 'approval', code: 'K7' },
+        members: { [ME]: { role: 'owner' }, [OTHER]: { role: 'member', nickname: 'Bo', mutedUntilTs: 5_000 } },
+      },
+    })
+    expect(timeline.record.memberCount).toBe(2)
+    push(timeline, change(10, { kind: 'roleChanged', user: OTHER, role: 'admin' }))
+    push(timeline, change(11, { kind: 'membersRemoved', members: [OTHER] }, ME))
+    push(timeline, change(12, { kind: 'membersAdded', members: [OTHER] }, ME))
+    expect(timeline.record.group).toMatchObject({ state: { members: { [OTHER]: { role: 'member' } } } })
+    expect(timeline.record.group.kind === 'known' && timeline.record.group.state.members[OTHER]).toEqual({ role: 'member' })
+  })
+
+  it('is asked for again if events between it and the copy are missing', () => {
+    const timeline = begun(8, messages(8, 9))
+    timeline.takeState(new Step(), state([ME], 5), timeline.record.group)
+    expect(timeline.record.group).toEqual({ kind: 'unknown' })
+  })
+
+  it('is not built from pages of before and after a loss', () => {
+    const timeline = begun(1, messages(1, 2))
+    timeline.takeState(new Step(), state([ME], 2, true), timeline.record.group)
+    const asked = timeline.record.group
+    timeline.restart(new Step())
+    timeline.begin(new Step(), page(50, messages(50, 51)))
+    timeline.takeState(new Step(), state([OTHER], 2), asked)
+    expect(timeline.record.group).toEqual({ kind: 'unknown' })
+  })
+
+  it('tells those who decide who waits; what somebody says is asked for', () => {
+    const timeline = begun(5, messages(5, 6))
+    timeline.takeState(new Step(), state([ME, OTHER], 6), timeline.record.group)
+    expect(timeline.wantsRequests).toBe(true)
+    const requests = (waiting: string[], asOfSeq: number) => ({
+      groupId: ID, asOfSeq, more: false, requests: waiting.map((user) => ({ user, ts: 1, message: `I am ${user}` })),
+    })
+    timeline.takeRequests(new Step(), requests(['9005', '9006'], 6), timeline.record.requests)
+    expect(timeline.wantsRequests).toBe(false)
+    push(timeline, change(7, { kind: 'joinRefused', user: '9005' }))
+    push(timeline, change(8, { kind: 'membersAdded', members: ['9006'] }))
+    expect(timeline.record.requests).toEqual({ kind: 'known', state: { asOfSeq: 8, waiting: {} } })
+    push(timeline, change(9, { kind: 'joinRequested' }, '9005'))
+    expect(timeline.record.requests).toMatchObject({ state: { waiting: { '9005': { untold: true } } } })
+    expect(timeline.wantsRequests).toBe(true)
+    timeline.takeRequests(new Step(), requests(['9005'], 9), timeline.record.requests)
+    expect(timeline.record.requests).toMatchObject({ state: { waiting: { '9005': { message: 'I am 9005' } } } })
+    expect(timeline.wantsRequests).toBe(false)
+    push(timeline, change(10, { kind: 'roleChanged', user: ME, role: 'member' }))
+    push(timeline, change(11, { kind: 'joinRequested' }, '9006'))
+    expect(timeline.wantsRequests, 'a member is not told').toBe(false)
+  })
+})
+
+describe('the personal timeline', () => {
+  const friend = (user: string, ts = 1): Change => ({ kind: 'contactChanged', action: 'accept', contact: { user, friendSinceTs: ts } })
+  const personal = (fromSeq: number, events: PlacedFrame[]) => {
+    const timeline = Timeline.begin(ID, ME, 'personal')
+    timeline.begin(new Step(), page(fromSeq, events))
+    return timeline
+  }
+
+  it('tells all contacts when it is here from the first event on', () => {
+    const timeline = personal(1, [change(1, friend('9003')), change(2, friend('9004'))])
+    push(timeline, change(3, { kind: 'contactChanged', action: 'remove', contact: { user: '9003' } }))
+    push(timeline, change(4, { kind: 'settingsChanged', settings: { findable: false } }))
+    expect(timeline.wantsContacts).toBe(false)
+    expect(timeline.record).toMatchObject({
+      contacts: { kind: 'known', state: { asOfSeq: 4 } }, settings: { findable: false },
+    })
+    expect(timeline.record.contacts.kind === 'known' && Object.keys(timeline.record.contacts.state.contacts)).toEqual(['9004'])
+  })
+
+  it('has its lists asked for when it begins in the middle, and adds what happened since', () => {
+    const timeline = personal(5, [change(5, friend('9003'))])
+    expect(timeline.wantsContacts).toBe(true)
+    const lists = [
+      ['friends', [{ user: '9003', friendSinceTs: 1 }]], ['incoming', []], ['outgoing', []], ['blocked', [{ user: '9009', blocked: true }]],
+    ] as const
+    for (const [list, contacts] of lists) {
+      const answer = { list, asOfSeq: 5, contacts: [...contacts], more: false }
+      timeline.takeContacts(new Step(), answer, timeline.record.contacts)
+      if (list === 'incoming') push(timeline, change(6, friend('9004', 6)))
+    }
+    expect(timeline.wantsContacts).toBe(false)
+    expect(timeline.record.contacts).toEqual({
+      kind: 'known',
+      state: {
+        asOfSeq: 6,
+        contacts: {
+          '9003': { user: '9003', friendSinceTs: 1 }, '9004': { user: '9004', friendSinceTs: 6 }, '9009': { user: '9009', blocked: true },
+        },
+      },
+    })
+  })
+
+  it('knows neither contacts nor settings when some of it was missed', () => {
+    const timeline = personal(1, [change(1, friend('9003')), change(2, { kind: 'settingsChanged', settings: { findable: true } })])
+    timeline.cover(new Step(), page(6, [change(6, friend('9004'))], { trimmedBefore: 6 }), 6)
+    expect(timeline.wantsContacts).toBe(true)
+    expect(timeline.record.settings).toBeUndefined()
+  })
+})
