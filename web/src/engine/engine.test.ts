@@ -110,3 +110,96 @@ it('notices a line that is dead without having been closed', async () => {
   await world.clock.pass(20_000)
   expect(line!.isOpen).toBe(false)
 })
+
+it('comes back with back-off after it was taken for idle', async () => {
+  const world = new World(1)
+  const { engine, network, flow } = engineIn(world, [granted])
+  await engine.start()
+  await flow()
+  network.line!.cut(4504, '{"reason":"idle"}')
+  expect(engine.status).toEqual({ kind: 'offline', retryAt: world.clock.now() + 250, reason: 'idle' })
+  await world.clock.pass(250)
+  await flow()
+  expect(engine.status).toEqual({ kind: 'online' })
+})
+
+it('passes over frames that it does not know', async () => {
+  const { engine, network, flow } = engineIn(new World(1), [granted])
+  await engine.start()
+  await flow()
+  network.line!.toClient.push('{"type":"OF_A_LATER_VERSION"}', '{"type":"ACK","ackType":"later","clientMsgId":"x"}', 'no JSON')
+  await flow()
+  expect(engine.status).toEqual({ kind: 'online' })
+  expect(network.line!.isOpen).toBe(true)
+})
+
+it('a question that is refused for good keeps nothing else from coming', async () => {
+  const world = new World(1)
+  const owner = await world.device('owner', '9001')
+  const member = await world.device('member', '9002')
+  await world.settle()
+  owner.engine.send({ type: 'GROUP_CREATE', title: 'Harbour', members: ['9002'], history: 'joined' })
+  await world.settle()
+  const groupId = [...member.view.conversations.keys()][0]!
+  // The server takes the role away while the device still holds itself for an admin.
+  owner.engine.send({ type: 'GROUP_ROLE', groupId, user: '9002', role: 'admin' })
+  await world.settle()
+  world.server.conversations.get(groupId)!.roles.set('9002', 'member')
+  owner.engine.send({ type: 'GROUP_SETTINGS', groupId, joining: 'approval' })
+  const stranger = await world.device('stranger', '9003')
+  await world.settle()
+  stranger.engine.send({ type: 'GROUP_JOIN', code: `CODE${groupId}` })
+  await world.settle()
+  world.server.dropPushes = 1
+  owner.engine.send({ type: 'GROUP_CHAT', groupId, body: 'missed' })
+  await world.settle()
+  owner.engine.send({ type: 'GROUP_CHAT', groupId, body: 'heard' })
+  await world.settle()
+  const bodies = member.view.timelines.get(groupId)!.events.flatMap(({ what }) => (what.kind === 'message' ? [what.body] : []))
+  expect(bodies).toEqual(['missed', 'heard'])
+  expect(member.view.status).toEqual({ kind: 'online' })
+})
+
+it('who is let in by a code sees the group and its title; who is not, sees nothing of it', async () => {
+  const world = new World(1)
+  const owner = await world.device('owner', '9001')
+  const [asker, other] = [await world.device('asker', '9002'), await world.device('other', '9003')]
+  await world.settle()
+  owner.engine.send({ type: 'GROUP_CREATE', title: 'Harbour', members: [], history: 'joined' })
+  await world.settle()
+  const groupId = [...owner.view.conversations.keys()][0]!
+  owner.engine.send({ type: 'GROUP_SETTINGS', groupId, joining: 'approval' })
+  await world.settle()
+  for (const { engine } of [asker, other]) engine.send({ type: 'GROUP_JOIN', code: `CODE${groupId}`, message: 'Ada' })
+  await world.settle()
+  expect(asker.view.outbox.size).toBe(0)
+  const waiting = owner.view.conversations.get(groupId)?.requests ?? {}
+  expect(Object.entries(waiting).map(([user, { message }]) => [user, message])).toEqual([['9002', 'Ada'], ['9003', 'Ada']])
+  owner.engine.send({ type: 'GROUP_ANSWER', groupId, user: '9002', accept: true })
+  owner.engine.send({ type: 'GROUP_ANSWER', groupId, user: '9003', accept: false })
+  await world.settle()
+  expect(asker.view.conversations.get(groupId)).toMatchObject({ title: 'Harbour', present: true })
+  expect(other.view.conversations.size).toBe(0)
+  expect(owner.view.conversations.get(groupId)?.requests).toEqual({})
+})
+
+it('a device that is new asks for the contacts that the last page does not tell', async () => {
+  const world = new World(1)
+  const phone = await world.device('phone', '9001')
+  await world.settle()
+  const contact = (user: string, action: 'apply' | 'block' | 'unblock') => phone.engine.send({ type: 'CONTACT', user, action })
+  for (const user of ['9002', '9003', '9004']) contact(user, 'apply')
+  contact('9005', 'block')
+  await world.settle()
+  for (let round = 0; round < 5; round += 1) {
+    contact('9006', 'block')
+    await world.settle()
+    contact('9006', 'unblock')
+    await world.settle()
+  }
+  const laptop = await world.device('laptop', '9001')
+  await world.settle()
+  expect(Object.keys(phone.view.personal?.contacts ?? {})).toEqual(['9002', '9003', '9004', '9005'])
+  expect(laptop.view.personal?.contacts).toEqual(phone.view.personal?.contacts)
+  expect(laptop.view.status).toEqual({ kind: 'online' })
+})

@@ -87,3 +87,17 @@ it('what was kept keeps its order and its first time over a reload', () => {
     ['b', 'waiting', 77],
   ])
 })
+
+it('what is done, and has no place in a timeline, makes room for what follows', () => {
+  const outbox = outboxOf('a')
+  outbox.add('b', 'user:2', { type: 'CONTACT', user: '2', action: 'apply' }, 0)
+  expect(send(outbox, 0, 1)).toEqual(['a'])
+  expect(send(outbox, 0, 1)).toEqual([])
+  outbox.save('a', { conversationId: '7', seq: 1 })
+  expect(send(outbox, 0, 1)).toEqual(['b'])
+  expect(outbox.finish('b')).toBe(true)
+  expect(outbox.get('b')).toBeUndefined()
+  expect(outbox.finish('b')).toBe(false)
+  add(outbox, 'c')
+  expect(send(outbox, 0, 1)).toEqual(['c'])
+})

@@ -168,11 +168,21 @@ describe('a group that was asked for', () => {
       },
     })
     expect(timeline.record.memberCount).toBe(2)
-    push(timeline, change(10, { kind: 'roleChanged', user: OTHER, role: 'admin' }))
-    push(timeline, change(11, { kind: 'membersRemoved', members: [OTHER] }, ME))
-    push(timeline, change(12, { kind: 'membersAdded', members: [OTHER] }, ME))
-    expect(timeline.record.group).toMatchObject({ state: { members: { [OTHER]: { role: 'member' } } } })
-    expect(timeline.record.group.kind === 'known' && timeline.record.group.state.members[OTHER]).toEqual({ role: 'member' })
+  })
+
+  it('a member keeps the name with another role, and loses it with the membership', () => {
+    const timeline = begun(1, [change(1, { kind: 'groupCreated', title: 'Harbour', members: [OTHER], history: 'joined' }, ME)])
+    const other = () => (timeline.record.group.kind === 'known' ? timeline.record.group.state.members[OTHER] : undefined)
+    push(timeline, change(2, { kind: 'memberChanged', user: OTHER, nickname: 'Bo', mutedUntilTs: 5_000 }))
+    push(timeline, change(3, { kind: 'roleChanged', user: OTHER, role: 'admin' }, ME))
+    expect(other()).toEqual({ role: 'admin', nickname: 'Bo', mutedUntilTs: 5_000 })
+    push(timeline, change(4, { kind: 'memberChanged', user: OTHER, nickname: 'Bo' }))
+    expect(other()).toEqual({ role: 'admin', nickname: 'Bo' })
+    push(timeline, change(5, { kind: 'membersRemoved', members: [OTHER] }, ME))
+    push(timeline, change(6, { kind: 'memberChanged', user: OTHER, nickname: 'nobody' }))
+    expect(other()).toBeUndefined()
+    push(timeline, change(7, { kind: 'membersAdded', members: [OTHER] }, ME))
+    expect(other()).toEqual({ role: 'member' })
   })
 
   it('is asked for again if events between it and the copy are missing', () => {
@@ -186,9 +196,18 @@ describe('a group that was asked for', () => {
     timeline.takeState(new Step(), state([ME], 2, true), timeline.record.group)
     const asked = timeline.record.group
     timeline.restart(new Step())
-    timeline.begin(new Step(), page(50, messages(50, 51)))
+    timeline.begin(new Step(), page(3, messages(3, 4)))
     timeline.takeState(new Step(), state([OTHER], 2), asked)
     expect(timeline.record.group).toEqual({ kind: 'unknown' })
+  })
+
+  it('applies who was let in or not to those who wait on earlier pages', () => {
+    const timeline = begun(5, messages(5, 6))
+    const answer = (user: string, asOfSeq: number, more: boolean) => ({ groupId: ID, asOfSeq, more, requests: [{ user, ts: 1 }] })
+    timeline.takeRequests(new Step(), answer('9005', 6, true), timeline.record.requests)
+    push(timeline, change(7, { kind: 'joinRefused', user: '9005' }))
+    timeline.takeRequests(new Step(), answer('9006', 7, false), timeline.record.requests)
+    expect(timeline.record.requests).toEqual({ kind: 'known', state: { asOfSeq: 7, waiting: { '9006': { ts: 1 } } } })
   })
 
   it('tells those who decide who waits; what somebody says is asked for', () => {
@@ -241,7 +260,9 @@ describe('the personal timeline', () => {
       ['friends', [{ user: '9003', friendSinceTs: 1 }]], ['incoming', []], ['outgoing', []], ['blocked', [{ user: '9009', blocked: true }]],
     ] as const
     for (const [list, contacts] of lists) {
-      const answer = { list, asOfSeq: 5, contacts: [...contacts], more: false }
+      // A later page is as of a later event, which the earlier ones do not have.
+      const asOfSeq = timeline.record.position!
+      const answer = { list, asOfSeq, contacts: [...contacts], more: false }
       timeline.takeContacts(new Step(), answer, timeline.record.contacts)
       if (list === 'incoming') push(timeline, change(6, friend('9004', 6)))
     }
@@ -255,6 +276,16 @@ describe('the personal timeline', () => {
         },
       },
     })
+  })
+
+  it('does not take a page of the contacts for another question than it answers', () => {
+    const timeline = personal(5, [change(5, friend('9003'))])
+    const first = timeline.record.contacts
+    const answer = { list: 'friends' as const, asOfSeq: 5, contacts: [{ user: '9003', friendSinceTs: 1 }], more: false }
+    timeline.takeContacts(new Step(), answer, first)
+    const second = timeline.record.contacts
+    timeline.takeContacts(new Step(), { ...answer, contacts: [] }, first)
+    expect(timeline.record.contacts).toBe(second)
   })
 
   it('knows neither contacts nor settings when some of it was missed', () => {
