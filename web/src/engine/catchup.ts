@@ -7,7 +7,7 @@ import type { Device } from './device'
 import type { Link } from './link'
 import type { Clock, Log } from './ports'
 import type { Timeline } from './timeline'
-import type { AnyError, ServerFrame, SyncStateFrame } from './wire/codec'
+import type { AnyError, PlacedFrame, ServerFrame, SyncStateFrame } from './wire/codec'
 import type { Limits } from './wire/protocol'
 
 /** Questions under way at once, besides the sync. */
@@ -235,8 +235,16 @@ export class Catchup {
     const limit = limits.pullEvents
     const frame = { type: 'PULL' as const, conversationId, afterSeq: record.position, limit }
     this.#ask(timeline, 'events', frame, (answer) => {
-      if (answer.type === 'EVENTS') device.step((step) => timeline.cover(step, answer, asked))
+      if (answer.type !== 'EVENTS') return
+      device.step((step) => timeline.cover(step, answer, asked))
+      if (answer.events.some((frame) => this.#isAdded(frame))) this.sync()
     })
+  }
+
+  /** Whether the user was brought into a group that this device has not heard of. */
+  #isAdded(frame: PlacedFrame): boolean {
+    if (frame.type !== 'EVENT' || frame.change.kind !== 'conversationAdded') return false
+    return !this.#options.device.timelines.has(frame.change.conversationId)
   }
 
   #askState(timeline: Timeline): void {

@@ -203,3 +203,49 @@ it('a device that is new asks for the contacts that the last page does not tell'
   expect(laptop.view.personal?.contacts).toEqual(phone.view.personal?.contacts)
   expect(laptop.view.status).toEqual({ kind: 'online' })
 })
+
+it('a group of which an ack told first has its title when the user is told of it, too', async () => {
+  const world = new World(1)
+  const owner = await world.device('owner', '9001')
+  const asker = await world.device('asker', '9002')
+  await world.settle()
+  owner.engine.send({ type: 'GROUP_CREATE', title: 'Harbour', members: [], history: 'joined' })
+  await world.settle()
+  const groupId = [...owner.view.conversations.keys()][0]!
+  owner.engine.send({ type: 'GROUP_SETTINGS', groupId, joining: 'open' })
+  await world.settle()
+  // A personal timeline that is new would be asked about in any case.
+  asker.engine.send({ type: 'CONTACT', user: '9003', action: 'block' })
+  await world.settle()
+  asker.engine.send({ type: 'GROUP_JOIN', code: `CODE${groupId}` })
+  await settled()
+  const line = asker.network.line!
+  while (line.forward('up'));
+  line.toClient.reverse()
+  expect(line.toClient.slice(0, 2).map((frame) => JSON.parse(frame).type)).toEqual(['ACK', 'EVENT'])
+  // Nobody looks at it, so that nothing but the list of conversations tells its title.
+  for (let round = 0; round < 10; round += 1) {
+    while (line.forward('down'));
+    await settled()
+    while (line.forward('up'));
+  }
+  expect(asker.view.conversations.get(groupId)).toMatchObject({ title: 'Harbour', present: true })
+})
+
+it('hears of a group from the personal timeline when nothing else has told of it', async () => {
+  const world = new World(1)
+  const owner = await world.device('owner', '9001')
+  const member = await world.device('member', '9002')
+  await world.settle()
+  member.engine.send({ type: 'CONTACT', user: '9003', action: 'block' })
+  await world.settle()
+  // Two of personal timelines, and that of the group.
+  world.server.dropPushes = 3
+  owner.engine.send({ type: 'GROUP_CREATE', title: 'Harbour', members: ['9002'], history: 'joined' })
+  await world.settle()
+  expect(member.view.conversations.size).toBe(0)
+  world.server.dropPushes = 0
+  member.engine.send({ type: 'CONTACT', user: '9003', action: 'unblock' })
+  await world.settle()
+  expect([...member.view.conversations.values()].map(({ title }) => title)).toEqual(['Harbour'])
+})
