@@ -148,7 +148,7 @@ impl World {
                     Some(asked) => asked,
                     None => (group, self.somebody()),
                 };
-                let content = Content::AnswerJoin { user, accept: self.random.bool() };
+                let content = Content::AnswerJoin { user, accept: self.random.u8(..3) == 0 };
                 return self.ask(index, Destination::Conversation(group), content);
             }
         };

@@ -335,7 +335,9 @@ fn remote_write_is_decoded_by_a_receiver_that_was_away_at_first() -> Result<()> 
     };
     assert_eq!(last("ws_connect_ok"), 10.0);
     assert!(last("im_sent_total") >= 90.0, "{}", last("im_sent_total"));
-    assert_eq!(last("im_recv_unique_total"), last("im_e2e_latency_ms_count"));
+    // What was due before the measuring began is delivered, and not timed.
+    let (delivered, timed) = (last("im_recv_unique_total"), last("im_e2e_latency_ms_count"));
+    assert!(delivered >= 80.0 && (delivered - 10.0..=delivered).contains(&timed), "{timed}");
     Ok(())
 }
 

@@ -97,7 +97,7 @@ fn text(buffer: &Buffer) -> String {
 fn a_terminal_of_80_by_24_shows_everything() {
     let screen = text(&shown((80, 24), |_| {}));
     let expected = "\
- wsbench messaging  ws://127.0.0.1:8084/ws                        00:12 / 00:35
+\x20wsbench messaging  ws://127.0.0.1:8084/ws                        00:12 / 00:35
  ━━━━━━━━━━━━━━━━━─────────────────────────────────  ramp warm-up measure drain
 ╭ Connections ───────────────╮╭ Per second ────────────────────────────────────╮
 │400 / 400  100 %            ││sent           1,912      ▇▇▇▇▇▇█               │
