@@ -195,7 +195,7 @@ pub(super) fn of_environment(
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 fn is_of_others(name: &str, value: &str) -> bool {
     const TESTS: [&str; 7] = [
-        "PETREL_API_EXAMPLES",
+        "PETREL_API_",
         "PETREL_CRASH_",
         "PETREL_FUZZ_",
         "PETREL_MUT",
