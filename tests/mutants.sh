@@ -62,7 +62,7 @@ while read -r mutant notice; do
             'the head of ' 'stored twice' 'was acked again' 'malformed' 'panicked at'; do
             [ -n "$reason" ] || reason=$(grep -h -m 1 -- "$words" "$LOGS/log" | cut -c 1-90 || true)
         done
-        table="$table$(printf '%-28s %-11s %-9s %s' "$mutant" "$proof" "$result" "$reason")
+        table="$table$(printf '%-33s %-11s %-9s %s' "$mutant" "$proof" "$result" "$reason")
 "
         echo "$mutant: $proof: $result"
         # Each named proof must notice.
@@ -94,7 +94,7 @@ bench-reads-no-history-over-http stand_ins:ethanqc_with_two_replicas
 bench-believes-any-second-copy stand_ins:mini_im_pushes_twice
 MUTANTS
 
-printf '\n%-28s %-11s %-9s %s\n%s' fault proof result 'first words' "$table"
+printf '\n%-33s %-11s %-9s %s\n%s' fault proof result 'first words' "$table"
 if [ -n "$survived" ]; then
     echo "not noticed:$survived"
     exit 1

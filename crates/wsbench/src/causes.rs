@@ -225,6 +225,13 @@ pub fn explain(class: &str) -> Option<Cause> {
                 "慢消费者场景下属预期；否则压测端过载",
             ],
         ),
+        "close_4504" => known(
+            ["the server heard nothing for longer than it waits", "服务端长时间没有收到任何数据"],
+            [
+                "a shorter --ping-interval; was this machine stopped, or too busy to answer pings?",
+                "缩短 --ping-interval；压测机是否被暂停，或忙得来不及回应 ping？",
+            ],
+        ),
         "close_4503" => known(
             ["the server is going down", "服务端正在关闭"],
             [
