@@ -20,9 +20,9 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
 use petrel_logic::admission::Admission;
-use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::requester::Requester;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ pub struct Api {
     /// Finds users and reads lists of contacts.
     pub contacts: Arc<Contacts>,
     /// Puts things into timelines.
-    pub calls: Arc<Calls>,
+    pub requester: Arc<Requester>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
     /// How many requests somebody may make.

@@ -231,7 +231,7 @@ impl Origin {
 
     /// In place of a session, for those who have none, such as HTTP requests. No session
     /// has this name.
-    pub const CALLS: SessionId = SessionId::new(1);
+    pub const REQUESTER: SessionId = SessionId::new(1);
 }
 
 /// The name of a request in the log, from the one who asks to the one who is told.

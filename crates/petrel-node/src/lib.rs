@@ -25,12 +25,12 @@ use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
-use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
@@ -196,7 +196,7 @@ impl Node {
             Identity::open(Arc::clone(&store), Arc::clone(&clock), issuers, settings).await?;
         let identity = Arc::new(identity);
         // Room for 2^31 sessions before the next start could meet this one's; and none is
-        // `Origin::CALLS`.
+        // `Origin::REQUESTER`.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
@@ -230,8 +230,8 @@ impl Node {
             },
         );
         let derived = Arc::new(Notify::new());
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
-        let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
+        let requester = Arc::new(Requester::new(Arc::clone(&log), NODE));
+        let outcome = Outcome { gateway: gateway.clone(), requester: Arc::clone(&requester) };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
@@ -260,7 +260,7 @@ impl Node {
             identity,
             catchup,
             contacts,
-            calls,
+            requester,
             admission,
             limits: limits.clone(),
             proxies,
@@ -412,7 +412,7 @@ fn warn_of_strangers(admin: SocketAddr) {
 /// Who is told what the sequencer has committed.
 struct Outcome {
     gateway: Gateway,
-    calls: Arc<Calls>,
+    requester: Arc<Requester>,
 }
 
 impl Outcome {
@@ -423,7 +423,7 @@ impl Outcome {
             if batch.derived {
                 derived.notify_one();
             }
-            self.calls.take_answers(batch);
+            self.requester.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;
     }

@@ -183,7 +183,7 @@ async fn change_settings(
     let findable = findable.ok_or_else(|| {
         Refusal::new(ErrorReason::InvalidField, "say what is to change: `findable`")
     })?;
-    answer(api.calls.send(user, Contacts::set_findable(client_msg_id, findable)).await)
+    answer(api.requester.send(user, Contacts::set_findable(client_msg_id, findable)).await)
 }
 
 async fn renew_code(
@@ -191,7 +191,7 @@ async fn renew_code(
     Bearer(user): Bearer,
     JsonBody(NamedChange { client_msg_id }): JsonBody<NamedChange>,
 ) -> Answer<SavedAck> {
-    answer(api.calls.send(user, Contacts::renew_code(client_msg_id)?).await)
+    answer(api.requester.send(user, Contacts::renew_code(client_msg_id)?).await)
 }
 
 async fn apply(
@@ -243,5 +243,5 @@ fn named(client_msg_id: ClientMessageId, user: UserId, action: ContactAction) ->
 }
 
 async fn change(api: &Api, actor: UserId, change: ContactChange) -> Answer<DoneAck> {
-    answer(api.calls.change(actor, change.into_send()?).await)
+    answer(api.requester.change(actor, change.into_send()?).await)
 }
