@@ -22,6 +22,7 @@ use axum::routing::get;
 use petrel_logic::admission::Admission;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub struct Api {
     pub catchup: Catchup,
     /// Finds users and reads lists of contacts.
     pub contacts: Arc<Contacts>,
+    /// Knows who is online.
+    pub presence: Arc<Presence>,
     /// Puts things into timelines.
     pub requester: Arc<Requester>,
     /// How many reads may be under way at once, those of sessions included.

@@ -183,6 +183,8 @@ pub enum Content {
     Settings {
         /// Whether others find the user by the user name.
         findable: Option<bool>,
+        /// Whether the user looks offline to everybody else.
+        presence_hidden: Option<bool>,
         /// Another friend code, made up by who asks.
         friend_code: Option<String>,
     },

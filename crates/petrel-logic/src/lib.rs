@@ -16,6 +16,7 @@ mod lists;
 mod notice;
 mod own;
 mod pair;
+pub mod presence;
 mod profile;
 pub mod refusal;
 pub mod requester;
@@ -23,6 +24,7 @@ pub mod requests;
 pub mod retention;
 pub mod sequencer;
 pub mod sync;
+pub mod typing;
 mod view;
 
 pub use refusal::Refusal;

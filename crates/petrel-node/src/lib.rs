@@ -15,6 +15,7 @@ pub mod secrets;
 mod tls;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -30,10 +31,12 @@ use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
+use petrel_logic::typing::{self, Typing};
 use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
@@ -136,6 +139,7 @@ pub struct Node {
     gateway: Gateway,
     log: Arc<dyn CommandLog>,
     store: Arc<dyn Store>,
+    online: Arc<InProcessDirectory>,
     stopping: CancellationToken,
     connections: TaskTracker,
     sequencer: oneshot::Receiver<Result<(), StoreError>>,
@@ -204,7 +208,16 @@ impl Node {
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
         let admission = Arc::new(Admission::new(&config.limits, &metrics.admission));
-        let directory: Arc<dyn Directory> = Arc::new(InProcessDirectory::new());
+        let online = Arc::new(directory(&config.data_directory, &clock)?);
+        let directory: Arc<dyn Directory> = Arc::clone(&online) as _;
+        let presence = Arc::new(Presence::new(
+            Arc::clone(&store),
+            Arc::clone(&directory),
+            config.presence,
+            metrics.presence.clone(),
+        ));
+        let typing =
+            typing::Settings { members_max: config.limits.typing_members, chats_need_friendship };
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
@@ -212,6 +225,8 @@ impl Node {
                 catchup: catchup.clone(),
                 contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
+                presence: Arc::clone(&presence),
+                typing: Arc::new(Typing::new(Arc::clone(&store), typing)),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
@@ -233,6 +248,9 @@ impl Node {
         let requester = Arc::new(Requester::new(Arc::clone(&log), NODE));
         let outcome = Outcome { gateway: gateway.clone(), requester: Arc::clone(&requester) };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        let told = gateway.clone();
+        tasks.spawn("presence", async move { told.tell_presence().await });
+        tasks.spawn("last seen", save_last_seen(Arc::clone(&online)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
@@ -260,6 +278,7 @@ impl Node {
             identity,
             catchup,
             contacts,
+            presence,
             requester,
             admission,
             limits: limits.clone(),
@@ -305,6 +324,7 @@ impl Node {
             gateway,
             log,
             store,
+            online,
             stopping,
             connections,
             sequencer,
@@ -350,6 +370,7 @@ impl Node {
         self.stopping.cancel();
         self.connections.close();
         self.gateway.drain().await;
+        save(&self.online).await;
         let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
         self.log.close();
         self.sequencer.await.map_err(|_| RunError::Sequencer)??;
@@ -426,6 +447,39 @@ impl Outcome {
             self.requester.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;
+    }
+}
+
+/// Where it stands when users were online last, in the data directory.
+const LAST_SEEN_FILE: &str = "last-seen";
+
+/// How often that is written, and so how much of it a crash takes.
+const LAST_SEEN_SAVED_EVERY: Duration = Duration::from_secs(15);
+
+fn directory(data: &Path, clock: &Arc<dyn Clock>) -> Result<InProcessDirectory, StartError> {
+    let file = data.join(LAST_SEEN_FILE);
+    InProcessDirectory::open(&file, Arc::clone(clock)).map_err(|source| StartError::System {
+        what: "the file last-seen in the data directory",
+        source,
+    })
+}
+
+async fn save_last_seen(directory: Arc<InProcessDirectory>) {
+    loop {
+        tokio::time::sleep(LAST_SEEN_SAVED_EVERY).await;
+        save(&directory).await;
+    }
+}
+
+/// Only what nobody would miss is lost if it fails.
+async fn save(directory: &Arc<InProcessDirectory>) {
+    let directory = Arc::clone(directory);
+    match tokio::task::spawn_blocking(move || directory.save()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "when users were last online can't be written down");
+        }
+        Err(error) => tracing::warn!(%error, "when users were last online was not written down"),
     }
 }
 

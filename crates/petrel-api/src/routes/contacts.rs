@@ -178,12 +178,9 @@ async fn settings(State(api): State<Api>, Bearer(user): Bearer) -> Answer<UserSe
 async fn change_settings(
     State(api): State<Api>,
     Bearer(user): Bearer,
-    JsonBody(SettingsChange { client_msg_id, findable }): JsonBody<SettingsChange>,
+    JsonBody(change): JsonBody<SettingsChange>,
 ) -> Answer<SavedAck> {
-    let findable = findable.ok_or_else(|| {
-        Refusal::new(ErrorReason::InvalidField, "say what is to change: `findable`")
-    })?;
-    answer(api.requester.send(user, Contacts::set_findable(client_msg_id, findable)).await)
+    answer(api.requester.send(user, Contacts::change_settings(change)?).await)
 }
 
 async fn renew_code(

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, counter, history, id, joining,
+    client_msg_id, contact_action, contact_list, conversation, counter, history, id, joining, live,
     reason, role, row, seq, text, texts, timestamp, user, users,
 };
 
@@ -42,6 +42,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         ),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
+        live::server_frame(),
         error().prop_map(ServerFrame::Error),
     ]
 }
@@ -216,7 +217,9 @@ fn change() -> impl Strategy<Value = Change> {
         (contact(), contact_action())
             .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
         (any::<bool>(), option::of(text())).prop_map(|(findable, friend_code)| {
-            Change::SettingsChanged { settings: UserSettings { findable, friend_code } }
+            Change::SettingsChanged {
+                settings: UserSettings { findable, presence_hidden: !findable, friend_code },
+            }
         }),
         Just(Change::Unknown),
     ]
