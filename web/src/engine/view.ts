@@ -35,7 +35,7 @@ export interface ConversationView {
   /** How far the user has read. */
   read: number
   peerCursors: Cursors
-  /** The last event that is here. */
+  /** The last event that is here and stands for itself: it is no change of a message. */
   last?: TimelineEvent
   group?: GroupState
   /** Who waits to be let in, by user id, for those who decide. */
