@@ -139,7 +139,7 @@ const message = {
   serverMsgId: identifier,
   conversationId: identifier,
   msgSeq: count,
-  msgType: oneOf('TEXT'),
+  msgType: oneOf('TEXT', 'IMAGE', 'FILE', 'AUDIO', 'VIDEO', 'LOCATION', 'CUSTOM'),
   body: text,
   ts: count,
   rev: optional(count),
