@@ -56,8 +56,8 @@ fn check_bare(message: &NewMessage) -> Result<(), Refusal> {
     let forward = message.forward;
     if *message != (NewMessage { forward, ..NewMessage::default() }) {
         return Err(wrong_field(
-            "`forward` takes the place of everything that a message says: leave out `msgType`, \
-             `body`, `attachment`, `location`, `custom`, `replyTo` and mentions",
+            "`forward` takes the place of everything that a message says: leave out `body`, \
+             `attachment`, `location`, `custom`, `replyTo` and mentions",
         ));
     }
     Ok(())

@@ -189,3 +189,23 @@ async fn a_former_member_sends_on_what_was_said_until_the_end_and_nothing_after(
     fixture.send(on("f1", 2)).await;
     assert_eq!(fixture.refusal(on("f2", 4)).await, ErrorReason::MessageNotFound);
 }
+
+#[tokio::test]
+async fn who_is_named_and_no_member_is_passed_over() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let content = Content::CreateGroup {
+        title: "Harbour".to_owned(),
+        members: vec![BOB],
+        history: Default::default(),
+    };
+    let group = fixture.send(send(ALICE, Destination::NewGroup, "g", content)).await;
+    let group = group.conversation_id;
+    let naming = NewMessage {
+        body: "look".to_owned(),
+        mentions: vec![CAROL, BOB, MALLORY, BOB],
+        ..NewMessage::default()
+    };
+    let said = say(ALICE, Destination::Conversation(group), "m1", naming);
+    let seq = fixture.send(said).await.msg_seq.get();
+    assert_eq!(fixture.message(group, seq).await.mentions, [BOB]);
+}
