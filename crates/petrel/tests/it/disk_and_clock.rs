@@ -169,9 +169,8 @@ impl SmallDisk {
 fn fill(ballast: &PathBuf) -> Result<()> {
     let mut file = File::create(ballast)?;
     let filled = loop {
-        match file.write(&[0; 4096]) {
-            Ok(_) => {}
-            Err(error) => break error,
+        if let Err(error) = file.write_all(&[0; 4096]) {
+            break error;
         }
     };
     ensure!(filled.kind() == io::ErrorKind::StorageFull, "{filled}");
