@@ -96,7 +96,7 @@ fn message_frame(
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
     let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
-    let MessageBody { attachment, location, custom, reply_to, forwarded_from, .. } = message;
+    let MessageBody { attachment, location, custom, call, reply_to, forwarded_from, .. } = message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -110,6 +110,7 @@ fn message_frame(
             attachment,
             location,
             custom,
+            call,
             reply_to,
             forwarded_from,
             ts: timestamp,

@@ -28,9 +28,9 @@ pub use document::{effective, example, reference};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
-    AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
-    LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection, ServerSection,
-    SessionPolicySetting, TlsMode, TlsSection,
+    AdminSection, BenchIssuerSetting, CallsSection, Config, GatewaySection, HttpSection,
+    IdentitySection, LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection,
+    ServerSection, SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
 
@@ -73,12 +73,27 @@ pub struct NodeConfig {
     pub chats_need_friendship: bool,
     /// Who is shown as online, and when.
     pub presence: presence::Settings,
+    /// The servers by which devices in a call reach each other.
+    pub turn: TurnConfig,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
     pub tls: TlsConfig,
     /// Where metrics and profiles are served.
     pub admin: Listen,
+}
+
+/// STUN and TURN servers, which are no part of this system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnConfig {
+    /// As `stun:stun.example.com`.
+    pub stun_urls: Vec<String>,
+    /// As `turn:turn.example.com:3478?transport=udp`.
+    pub turn_urls: Vec<String>,
+    /// The file with what the system shares with the TURN servers.
+    pub secret_file: Option<PathBuf>,
+    /// For how long a credential is good.
+    pub credentials_last: Duration,
 }
 
 /// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any
@@ -140,6 +155,7 @@ mod tests {
             keep: None,
             chats_need_friendship: false,
             presence: presence::Settings::default(),
+            turn: TurnConfig::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

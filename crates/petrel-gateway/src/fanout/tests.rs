@@ -75,6 +75,7 @@ fn single_chat(seq: u64) -> Effect {
         attachment: None,
         location: None,
         custom: None,
+        call: None,
         reply_to: None,
         forwarded_from: None,
         ts: TimestampMs::new(1),

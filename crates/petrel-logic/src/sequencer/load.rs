@@ -384,6 +384,7 @@ impl Sequencer {
         if let Ok(EventBody::Message(message)) = EventBody::decode(&event.payload)
             && Access::new(&member.intervals).allows(msg_seq)
             && !message.recalled
+            && message.call.is_none()
         {
             lookups.forwards.insert((actor, forward), message.sent_on(event.sender));
         }

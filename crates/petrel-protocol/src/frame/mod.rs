@@ -5,6 +5,7 @@
 //! sender can match; the second reads the fields of that type. `type` is matched
 //! ignoring ASCII case, and unknown fields are ignored.
 
+mod call;
 mod client;
 mod contact;
 mod content;
@@ -16,6 +17,10 @@ mod request_id;
 mod schema;
 mod server;
 
+pub use call::{
+    CallAnswer, CallEnd, CallHangup, CallIce, CallMedia, CallOffer, CallOutcome, CallPhase,
+    CallRecord, CallReject, CallRing, CallState, Turn, TurnCredentials,
+};
 pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, Focus, MessageEdit,
     MessageRevoke, Ping, Pull, Reauth, SingleChat, Sync,

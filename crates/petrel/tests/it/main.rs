@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod auth;
 mod backup;
+mod calls;
 mod chat;
 mod config;
 mod contacts;

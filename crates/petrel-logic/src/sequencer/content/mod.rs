@@ -69,9 +69,10 @@ impl Draft<'_> {
             }
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
-            Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
-                Err(misdirected())
-            }
+            Content::CreateGroup { .. }
+            | Content::Contact { .. }
+            | Content::Settings { .. }
+            | Content::Call(_) => Err(misdirected()),
         }
     }
 

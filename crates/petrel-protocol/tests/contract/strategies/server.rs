@@ -187,6 +187,7 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             let Content { msg_type, body, attachment, location, custom, .. } = content;
             let Content { reply_to, forwarded_from, .. } = content;
+            let (call_id, duration_ms) = (client_msg_id.clone(), rev.map(Seq::get));
             SingleChatPush {
                 from,
                 to,
@@ -199,6 +200,7 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
                 attachment,
                 location,
                 custom,
+                call: live::call_record(&call_id, duration_ms),
                 reply_to,
                 forwarded_from,
                 ts,
