@@ -2,7 +2,6 @@
  * Keeps the client's own files, so that it opens at once and without a network. It keeps
  * nothing of the server's: what people write is in the engine's storage alone.
  */
-/// <reference lib="webworker" />
 export {}
 
 declare const self: ServiceWorkerGlobalScope
