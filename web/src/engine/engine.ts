@@ -91,7 +91,7 @@ export class Engine implements Commands {
     this.#times = { ...TIMES, ...options.times }
     const { userId, storage, log, random, clock } = options
     this.#device = new Device({ userId, storage, log, show: (patch) => options.show(patch) })
-    this.#credentials = new Credentials(options.renew, clock, options.grant)
+    this.#credentials = new Credentials(options.renew, clock, log, options.grant)
     const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#times
     this.#backoff = new Backoff({ baseMs, capMs }, random)
   }
