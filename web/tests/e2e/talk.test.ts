@@ -32,6 +32,7 @@ it('register, befriend, chat, go offline, catch up, found a group, recall', asyn
   await ada.opensChatWith(bob)
   await ada.says('The storm is over.')
   await ada.seesState('The storm is over.', 'Delivered')
+  await expect.poll(() => bob.page.title()).toBe('(1) Petrel')
   await bob.opensChat(ada.name)
   await bob.sees('The storm is over.')
   await ada.seesState('The storm is over.', 'Read')
@@ -138,6 +139,7 @@ it('messages that were not sent survive a reload', async () => {
   await ada.opensChatWith(bob)
   await ada.says('first')
   await ada.seesState('first', 'Delivered')
+  await ada.page.evaluate(() => navigator.serviceWorker.ready)
   await stage.server.kill()
   await ada.status.waitFor()
   await ada.says('kept')
@@ -152,4 +154,37 @@ it('messages that were not sent survive a reload', async () => {
   await bob.opensChat(ada.name)
   await bob.sees('kept, too')
   expect(await bob.texts()).toEqual(['first', 'kept', 'kept, too'])
+  // The service worker keeps the client, and nothing that anybody has written.
+  const kept = await ada.page.evaluate(async () => {
+    const caches = await Promise.all((await globalThis.caches.keys()).map((name) => globalThis.caches.open(name)))
+    return (await Promise.all(caches.map((cache) => cache.keys()))).flat().map(({ url }) => new URL(url).pathname)
+  })
+  expect(kept).toContain('/')
+  expect(kept.filter((path) => path !== '/' && !/^\/(assets\/|[\w-]+\.(svg|png|webmanifest)$)/.test(path))).toEqual([])
+})
+
+it('whoever looks elsewhere is told of a new message, once, by one of two tabs', async () => {
+  const [ada, bob] = (await people(2)) as [Visitor, Visitor]
+  await befriend(ada, bob)
+  await bob.context.addInitScript(() => {
+    localStorage.setItem('petrel.notices', 'true')
+    Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })
+    const told: string[] = []
+    class Told {
+      static readonly permission = 'granted'
+      constructor(title: string, { body }: { body: string }) {
+        told.push(`${title}: ${body}`)
+      }
+    }
+    Object.assign(globalThis, { Notification: Told, told })
+  })
+  await bob.go('/contacts')
+  const second = await bob.tab('/contacts')
+  await second.page.getByText(ada.name).first().waitFor()
+  const told = async () => (await Promise.all([bob, second].map(({ page }) => page.evaluate<string[]>('told')))).flat()
+  await ada.opensChatWith(bob)
+  await ada.says('Are you there?')
+  await expect.poll(told).toEqual([`${ada.name}: Are you there?`])
+  await ada.says('It is urgent')
+  await expect.poll(told).toEqual([`${ada.name}: Are you there?`, `${ada.name}: It is urgent`])
 })

@@ -1,7 +1,7 @@
 /** A person in front of a browser: what they do, in their words, and what they see. */
 import type { BrowserContext, Locator, Page } from 'playwright-core'
+import { PASSWORD } from './server-api'
 
-const PASSWORD = 'a storm petrel in a gale'
 /** How long something may take to be seen, in milliseconds. The machine may be busy. */
 const PATIENCE_MS = 20_000
 
@@ -55,6 +55,21 @@ export class Visitor {
     return this
   }
 
+  /** The same by what does not depend on the language. */
+  async logInAnyLanguage(): Promise<void> {
+    const { page } = this
+    await page.goto('/login')
+    await page.locator('input[autocomplete=username]').fill(this.name)
+    await page.locator('input[type=password]').fill(PASSWORD)
+    await page.locator('button[type=submit]').click()
+    await page.waitForURL('**/chats')
+  }
+
+  /** Waits until a page is there, and nothing of it is still to come. */
+  async isSettled(): Promise<void> {
+    await this.page.waitForFunction(() => document.querySelector('h1, .welcome, .empty') !== null && document.querySelector('.skeleton, .spinner') === null)
+  }
+
   async go(path: string): Promise<void> {
     await this.page.goto(path)
   }
@@ -63,7 +78,7 @@ export class Visitor {
   async asksToBeFriends(other: Visitor, word: string): Promise<void> {
     const { page } = this
     await page.goto('/contacts/add')
-    await page.getByLabel(/By user name/).fill(other.name)
+    await page.getByLabel('User name or friend code').fill(other.name)
     await page.getByRole('button', { name: 'Find' }).click()
     await page.getByLabel('A word with it').fill(word)
     await page.getByRole('button', { name: 'Ask to be friends' }).click()
