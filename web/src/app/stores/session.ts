@@ -30,7 +30,7 @@ export const CLIENT = 'petrel-web/0.1'
 export const useSession = defineStore('session', () => {
   const device = { deviceId: deviceId(), platform: 'web', client: CLIENT }
   const accountApi = new AccountApi('', true, device)
-  // Raw: a store's proxy would not be let at their private fields.
+  // Raw, as a store would wrap them, and a wrapped object can't get at its private fields.
   const tokens = markRaw(new AccessTokens(() => accountApi.renew()))
   const http = markRaw(new HttpApi(tokens))
 

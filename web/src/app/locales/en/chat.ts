@@ -28,6 +28,7 @@ export default {
   dissolved: 'This group was dissolved.',
   info: 'About this chat',
   searchInChat: 'Search in this chat',
+  go: 'Go',
   jumpToDate: 'Go to a date',
   write: 'Write a message…',
   writeTo: 'Message {name}',

@@ -28,6 +28,7 @@ export default {
   dissolved: '此群已解散。',
   info: '聊天信息',
   searchInChat: '搜索聊天记录',
+  go: '跳转',
   jumpToDate: '跳转到日期',
   write: '输入消息…',
   writeTo: '发消息给 {name}',
