@@ -20,7 +20,6 @@ export class Caller {
 
   constructor(private readonly base: string) {}
 
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   async post(path: string, body: object = {}): Promise<any> {
     const response = await fetch(`${this.base}${path}`, {
       method: 'POST',

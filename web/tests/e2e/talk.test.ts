@@ -175,6 +175,7 @@ it('whoever looks elsewhere is told of a new message, once, by one of two tabs',
       constructor(title: string, { body }: { body: string }) {
         told.push(`${title}: ${body}`)
       }
+      close(): void {}
     }
     Object.assign(globalThis, { Notification: Told, told })
   })

@@ -102,7 +102,7 @@ export class RowMaker {
 
 function rowOfEntry(entry: OutboxEntry, me: string): MessageRow {
   const { clientMsgId, createdTs, request } = entry
-  const text = request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT' ? request.body : ''
+  const text = request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT' ? (request.body ?? '') : ''
   return { key: `own ${clientMsgId}`, kind: 'message', ts: createdTs, from: me, seq: undefined, text, edited: false, event: undefined, entry, beginsDay: false, beginsUnread: false, isFirst: true, isLast: true }
 }
 
