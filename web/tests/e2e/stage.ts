@@ -1,7 +1,7 @@
 /** A browser, a server of its own, and people in contexts of their own. */
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core'
-import { RealServer } from '../integration/server'
+import { Cable, RealServer } from '../integration/server'
 import { Visitor } from './visitor'
 
 /** Debian's browser, or the one that `CHROMIUM` names. */
@@ -30,10 +30,12 @@ export class Stage {
     return new Stage(server, browser)
   }
 
-  /** A person with a browser of their own. */
+  /** A person with a browser of their own, and a line to the server that may be cut. */
   async visitor(name: string, options: BrowserContextOptions = {}): Promise<Visitor> {
-    const context = await this.browser.newContext({ baseURL: this.server.http, locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
-    const visitor = await Visitor.of(context, name, this.server.http)
+    const cable = await Cable.to(this.server.httpPort)
+    const origin = `http://127.0.0.1:${cable.port}`
+    const context = await this.browser.newContext({ baseURL: origin, locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
+    const visitor = await Visitor.of(context, name, origin, cable)
     this.visitors.push(visitor)
     return visitor
   }
@@ -42,6 +44,7 @@ export class Stage {
   async clear(): Promise<void> {
     const visitors = this.visitors.splice(0)
     await Promise.all(visitors.map(({ context }) => context.close()))
+    for (const { cable } of visitors) cable.close()
     const problems = visitors.flatMap(({ name, problems }) => problems.map((problem) => `${name}: ${problem}`))
     if (problems.length > 0) throw new Error(`in the browsers:\n${problems.join('\n')}`)
   }

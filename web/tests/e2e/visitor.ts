@@ -1,5 +1,6 @@
 /** A person in front of a browser: what they do, in their words, and what they see. */
 import type { BrowserContext, Locator, Page } from 'playwright-core'
+import type { Cable } from '../integration/server'
 import { PASSWORD } from './server-api'
 
 /** How long something may take to be seen, in milliseconds. The machine may be busy. */
@@ -14,11 +15,12 @@ export class Visitor {
     readonly page: Page,
     readonly name: string,
     private readonly origin: string,
+    readonly cable: Cable,
   ) {}
 
-  static async of(context: BrowserContext, name: string, origin: string): Promise<Visitor> {
+  static async of(context: BrowserContext, name: string, origin: string, cable: Cable): Promise<Visitor> {
     context.setDefaultTimeout(PATIENCE_MS)
-    const visitor = new Visitor(context, await context.newPage(), name, origin)
+    const visitor = new Visitor(context, await context.newPage(), name, origin, cable)
     context.on('request', (request) => visitor.#isOwn(request.url()) || visitor.problems.push(`asked ${request.url()}`))
     context.on('weberror', (error) => visitor.problems.push(error.error().stack ?? String(error.error())))
     context.on('console', (message) => {
@@ -29,7 +31,7 @@ export class Visitor {
 
   /** Another page of the same person: another tab. */
   async tab(path = '/'): Promise<Visitor> {
-    const tab = new Visitor(this.context, await this.context.newPage(), `${this.name}, another tab`, this.origin)
+    const tab = new Visitor(this.context, await this.context.newPage(), `${this.name}, another tab`, this.origin, this.cable)
     await tab.page.goto(path)
     return tab
   }
