@@ -9,8 +9,15 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// What a build of the client depends on, in `web/`. Tests are left out.
-const SOURCES: [&str; 7] =
-    ["index.html", "package.json", "package-lock.json", "public", "scripts", "src", "vite.config.ts"];
+const SOURCES: [&str; 7] = [
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "public",
+    "scripts",
+    "src",
+    "vite.config.ts",
+];
 
 const LIST: &str = "sources.txt";
 const REQUIRED: &str = "PETREL_REQUIRE_CLIENT";

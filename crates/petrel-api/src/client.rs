@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn each_gets_the_shortest_form_that_it_takes() {
-        let encoding = |accepted| value(&script(accepted), header::CONTENT_ENCODING).map(str::to_owned);
+        let encoding =
+            |accepted| value(&script(accepted), header::CONTENT_ENCODING).map(str::to_owned);
         assert_eq!(encoding("gzip, deflate, br, zstd").as_deref(), Some("br"));
         assert_eq!(encoding("GZIP;q=0.5, br;q=0").as_deref(), Some("gzip"));
         assert_eq!(encoding("gzip;q=0, br; q=0.000"), None);

@@ -246,7 +246,9 @@ async fn names_are_told_to_those_who_have_something_in_common() -> Result<()> {
     assert_eq!(names(as_ada, "").await?, ["ada"]);
     let apply = format!("/api/contacts/{bob}/apply");
     as_ada.ask("POST", &apply, json!({"clientMsgId": "a"})).await?;
-    as_cem.ask("POST", "/api/messages", json!({"clientMsgId": "m", "to": ada, "body": "hi"})).await?;
+    as_cem
+        .ask("POST", "/api/messages", json!({"clientMsgId": "m", "to": ada, "body": "hi"}))
+        .await?;
     assert_eq!(names(as_ada, "").await?, ["ada", "bob", "cem"]);
     assert_eq!(names(as_cem, "").await?, ["ada", "cem"]);
 

@@ -40,7 +40,8 @@ async fn served(http: &Http, page: &Answer, files: &[File]) -> Result<()> {
     for file in files {
         let path = format!("/{}", file.path);
         let encodings = [("br", file.brotli), ("gzip", file.gzip)];
-        for (encoding, content) in encodings.into_iter().filter_map(|(name, it)| Some((name, it?))) {
+        for (encoding, content) in encodings.into_iter().filter_map(|(name, it)| Some((name, it?)))
+        {
             let asked = http.request("HEAD", &path, &[("accept-encoding", encoding)], "").await?;
             assert_eq!((asked.status, header(&asked, "content-encoding")?), (200, encoding));
             assert_eq!(header(&asked, "content-length")?, content.len().to_string(), "{path}");
@@ -65,7 +66,11 @@ async fn the_client_hides_no_path_of_the_server() -> Result<()> {
     let http = server.http();
     for path in ["/api/nothing", "/api", "/assets/none.js", "/files/1", "/swagger/none"] {
         let answer = http.request("GET", path, &[BROWSER], "").await?;
-        assert_eq!((answer.status, answer.failure()?.reason.as_str()), (404, "not_found"), "{path}");
+        assert_eq!(
+            (answer.status, answer.failure()?.reason.as_str()),
+            (404, "not_found"),
+            "{path}"
+        );
     }
     assert_eq!(http.post("/chats", "{}").await?.status, 404);
     assert_eq!(http.get("/healthz").await?.body, r#"{"status":"ok"}"#);
