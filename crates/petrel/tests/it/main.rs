@@ -32,4 +32,5 @@ mod silence;
 mod support;
 mod tls;
 mod typing;
+mod web;
 mod websocket;
