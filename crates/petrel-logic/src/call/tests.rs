@@ -2,6 +2,8 @@
 //! calls against what must always hold.
 
 mod always;
+mod exchange;
+mod parting;
 mod table;
 
 use std::sync::Arc;
