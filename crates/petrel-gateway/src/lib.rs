@@ -97,6 +97,40 @@ pub struct GatewayConfig {
     pub expiry_grace: Duration,
     /// When a silent peer is asked whether it is there, and when it is given up.
     pub heartbeat: Heartbeat,
+    /// How much may wait for a peer that reads slowly, and when it is given up.
+    pub slow_readers: SlowReaders,
+}
+
+/// What a peer may do to the node that reads slowly, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowReaders {
+    /// How much may wait for it.
+    pub marks: WaterMarks,
+    /// When a write has made no progress for this long, its session is closed with 4508.
+    pub close_after: Duration,
+}
+
+/// How many bytes may wait to be written to one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaterMarks {
+    /// Above this, pushes are no longer queued but become gaps.
+    pub high_bytes: u32,
+    /// At or below this, gaps are told and pushes are queued again. At most the other.
+    pub low_bytes: u32,
+}
+
+impl Default for WaterMarks {
+    /// The marks of the reference system mini-im: some thousand messages of usual size.
+    fn default() -> Self {
+        Self { high_bytes: 512 * 1024, low_bytes: 256 * 1024 }
+    }
+}
+
+impl Default for SlowReaders {
+    /// Three seconds without any progress are many round trips of the worst mobile network.
+    fn default() -> Self {
+        Self { marks: WaterMarks::default(), close_after: Duration::from_secs(3) }
+    }
 }
 
 /// How silent a peer may be. Any frame breaks the silence, a pong included.

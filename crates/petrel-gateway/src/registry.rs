@@ -112,6 +112,7 @@ impl<K: Eq + Hash, V> Sharded<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WaterMarks;
     use crate::replacement::Bearer;
 
     fn outbox(session: u64, user: u64) -> Arc<Outbox> {
@@ -125,7 +126,7 @@ mod tests {
             device: device.map(Into::into),
             platform: None,
         };
-        Arc::new(Outbox::new(SessionId::new(session), bearer))
+        Arc::new(Outbox::new(SessionId::new(session), bearer, WaterMarks::default()))
     }
 
     fn sessions_of(registry: &Registry, user: u64) -> Vec<u64> {

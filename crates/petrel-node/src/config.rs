@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
-use petrel_gateway::{Heartbeat, SessionPolicy};
+use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders};
 use petrel_logic::identity::{IdentitySettings, Registration};
 use petrel_types::OperatingLimits;
 
@@ -60,6 +60,8 @@ pub struct NodeConfig {
     pub expiry_grace: Duration,
     /// When silent peers are asked whether they are there, and given up.
     pub heartbeat: Heartbeat,
+    /// How much may wait for peers that read slowly, and when they are given up.
+    pub slow_readers: SlowReaders,
     /// Whether load-test users are let in.
     pub bench_issuer: BenchIssuer,
     /// Extra web origins whose pages may open a WebSocket.
@@ -131,6 +133,7 @@ mod tests {
             session_policy: SessionPolicy::Multi,
             expiry_grace: EXPIRY_GRACE,
             heartbeat: Heartbeat::default(),
+            slow_readers: SlowReaders::default(),
             bench_issuer: BenchIssuer::Off,
             allowed_origins: Vec::new(),
             connections_max: 1,

@@ -227,6 +227,7 @@ impl Node {
                 session_policy: config.session_policy,
                 expiry_grace: config.expiry_grace,
                 heartbeat: config.heartbeat,
+                slow_readers: config.slow_readers,
             },
         );
         let derived = Arc::new(Notify::new());

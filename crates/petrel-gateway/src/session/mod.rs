@@ -90,9 +90,10 @@ pub(crate) async fn run<S>(
     };
     let legacy = auth.v.is_none();
     let takes_heads = !legacy && auth.caps.iter().any(|cap| cap == focus::CAPABILITY);
+    let marks = gateway.shared.config.slow_readers.marks;
     let outbox = Arc::new(match takes_heads {
-        true => Outbox::with_heads(session, bearer),
-        false => Outbox::new(session, bearer),
+        true => Outbox::with_heads(session, bearer, marks),
+        false => Outbox::new(session, bearer, marks),
     });
     // From here on pushes are queued; they are written after AUTH_OK.
     gateway.shared.registry.insert(Arc::clone(&outbox), gateway.shared.config.session_policy);

@@ -27,9 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
 
-/// How long a write may make no progress before the peer counts as too slow.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// How long a write may make no progress once the node drains.
 const DRAIN_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -101,6 +98,8 @@ pub(crate) struct Socket<S> {
     is_unflushed: bool,
     /// Tells that the node drains. None once the socket says goodbye.
     draining: Option<CancellationToken>,
+    /// How long a write may make no progress before the peer counts as too slow.
+    write_timeout: Duration,
 }
 
 thread_local! {
@@ -115,9 +114,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     /// The server's side of an upgraded connection. `early` is what the peer sent
-    /// without waiting for the answer to its upgrade. Once `draining` is cancelled, a
-    /// blocked write is soon given up.
-    pub(crate) fn new(stream: S, early: &[u8], draining: CancellationToken) -> Self {
+    /// without waiting for the answer to its upgrade. A write that makes no progress for
+    /// `write_timeout` is given up, and soon, once `draining` is cancelled.
+    pub(crate) fn new(
+        stream: S,
+        early: &[u8],
+        draining: CancellationToken,
+        write_timeout: Duration,
+    ) -> Self {
         let mut decoder = Decoder::new(Role::Server, FRAME_BYTES_MAX as u32);
         decoder.keep(early);
         Self {
@@ -128,6 +132,7 @@ where
             written: 0,
             is_unflushed: false,
             draining: Some(draining),
+            write_timeout,
         }
     }
 
@@ -232,7 +237,9 @@ where
         if !self.is_unflushed {
             return Ok(());
         }
-        in_time(self.draining.as_ref(), self.stream.flush()).await?.map_err(|_| End::Gone)?;
+        in_time(self.draining.as_ref(), self.write_timeout, self.stream.flush())
+            .await?
+            .map_err(|_| End::Gone)?;
         self.is_unflushed = false;
         Ok(())
     }
@@ -246,7 +253,7 @@ where
         while self.written < self.outgoing.len() || !more.is_empty() {
             let (stream, queued) = (&mut self.stream, &self.outgoing[self.written..]);
             let write = poll_fn(|context| poll_write(stream, queued, more, context));
-            let count = match in_time(self.draining.as_ref(), write).await {
+            let count = match in_time(self.draining.as_ref(), self.write_timeout, write).await {
                 Ok(Ok(count @ 1..)) => count,
                 Ok(_) => return Err(End::Gone),
                 Err(too_slow) => {
@@ -345,18 +352,20 @@ fn poll_write<S: AsyncWrite + Unpin>(
 /// Waits until a write makes progress, for as long as a peer may take.
 async fn in_time<T>(
     draining: Option<&CancellationToken>,
+    write_timeout: Duration,
     write: impl Future<Output = T>,
 ) -> Result<T, End> {
     let mut write = pin!(write);
     // Nearly always there is room; what it takes to wait is not part of every session.
     match poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
         Poll::Ready(written) => Ok(written),
-        Poll::Pending => Box::pin(patiently(draining, write)).await,
+        Poll::Pending => Box::pin(patiently(draining, write_timeout, write)).await,
     }
 }
 
 async fn patiently<T>(
     draining: Option<&CancellationToken>,
+    write_timeout: Duration,
     write: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, End> {
     let drained = async {
@@ -369,7 +378,7 @@ async fn patiently<T>(
     tokio::select! {
         biased;
         written = write => Ok(written),
-        () = sleep(WRITE_TIMEOUT) => Err(TOO_SLOW),
+        () = sleep(write_timeout) => Err(TOO_SLOW),
         () = drained => Err(TOO_SLOW),
     }
 }
@@ -403,6 +412,8 @@ mod tests {
 
     use super::*;
 
+    const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+
     /// A masked frame, its header written by hand.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         assert!(payload.len() < 126);
@@ -413,7 +424,7 @@ mod tests {
 
     fn pair(room: usize) -> (Socket<DuplexStream>, DuplexStream) {
         let (ours, peers) = duplex(room);
-        (Socket::new(ours, &[], CancellationToken::new()), peers)
+        (Socket::new(ours, &[], CancellationToken::new(), WRITE_TIMEOUT), peers)
     }
 
     fn text(next: Result<Inbound, End>) -> String {
@@ -428,7 +439,7 @@ mod tests {
         let (ours, mut peer) = duplex(1024);
         let first = frame(0x81, b"first");
         let (early, late) = first.split_at(4);
-        let mut socket = Socket::new(ours, early, CancellationToken::new());
+        let mut socket = Socket::new(ours, early, CancellationToken::new(), WRITE_TIMEOUT);
         assert!(socket.try_next().is_none());
         peer.write_all(&[late, &frame(0x81, b"second")].concat()).await.unwrap();
         assert_eq!(text(socket.next().await), "first");
@@ -436,7 +447,7 @@ mod tests {
         assert!(socket.try_next().is_none());
 
         let (ours, _peer) = duplex(1024);
-        let mut socket = Socket::new(ours, &first, CancellationToken::new());
+        let mut socket = Socket::new(ours, &first, CancellationToken::new(), WRITE_TIMEOUT);
         assert_eq!(text(socket.next().await), "first");
     }
 
@@ -522,7 +533,7 @@ mod tests {
     async fn a_drain_is_noticed_while_a_write_is_blocked() {
         let (ours, mut peer) = duplex(100);
         let draining = CancellationToken::new();
-        let mut socket = Socket::new(ours, &[], draining.clone());
+        let mut socket = Socket::new(ours, &[], draining.clone(), WRITE_TIMEOUT);
         let large = "x".repeat(10 * LARGE_TEXT_BYTES);
         let begin = tokio::time::Instant::now();
         let (fed, ()) = tokio::join!(socket.feed(&large), async {
@@ -555,7 +566,7 @@ mod tests {
         for text in ["small".to_owned(), "x".repeat(LARGE_TEXT_BYTES)] {
             let (ours, mut peer) = duplex(1 << 20);
             let buffered = tokio::io::BufWriter::with_capacity(1 << 20, ours);
-            let mut socket = Socket::new(buffered, &[], CancellationToken::new());
+            let mut socket = Socket::new(buffered, &[], CancellationToken::new(), WRITE_TIMEOUT);
             socket.feed(&text).await.unwrap();
             socket.flush().await.unwrap();
             let mut first = [0];

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
-use petrel_gateway::{Heartbeat, SessionPolicy};
+use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders, WaterMarks};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::retention::Retention;
 use petrel_types::OperatingLimits;
@@ -93,6 +93,16 @@ pub struct GatewaySection {
     /// How long a peer may be silent, pings unanswered, before its session is closed with code
     /// 4504. Longer than gateway.ping_interval, and at most 1d.
     pub idle_timeout: Span,
+    /// When more than this many bytes wait to be written to a session, it is pushed nothing more
+    /// and told of a gap later. From 16384 to 67108864; a node needs this much memory for each
+    /// slow reader.
+    pub outbox_high_water_bytes: u32,
+    /// When no more than this many bytes wait, the session is told of the gaps and pushed to again.
+    /// At most gateway.outbox_high_water_bytes.
+    pub outbox_low_water_bytes: u32,
+    /// How long a write may make no progress before the session is closed with code 4508. From
+    /// 100ms to 10m.
+    pub close_unwritable_after: Span,
 }
 
 /// `[identity]`
@@ -261,6 +271,7 @@ impl Default for HttpSection {
 impl Default for GatewaySection {
     fn default() -> Self {
         let heartbeat = Heartbeat::default();
+        let slow_readers = SlowReaders::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8084)),
             connections_max: 100_000,
@@ -269,6 +280,9 @@ impl Default for GatewaySection {
             expiry_grace: Span(EXPIRY_GRACE),
             ping_interval: Span(heartbeat.ping_interval),
             idle_timeout: Span(heartbeat.idle_timeout),
+            outbox_high_water_bytes: slow_readers.marks.high_bytes,
+            outbox_low_water_bytes: slow_readers.marks.low_bytes,
+            close_unwritable_after: Span(slow_readers.close_after),
         }
     }
 }
@@ -331,7 +345,21 @@ impl GatewaySection {
                 self.ping_interval
             )
         });
-        interval.into_iter().chain(timeout)
+        interval.into_iter().chain(timeout).chain(self.slow_reader_contradictions())
+    }
+
+    fn slow_reader_contradictions(&self) -> impl Iterator<Item = String> + use<> {
+        let (high, low) = (self.outbox_high_water_bytes, self.outbox_low_water_bytes);
+        let mark = (!(16 * 1024..=64 * 1024 * 1024).contains(&high)).then(|| {
+            "gateway.outbox_high_water_bytes must be between 16384 and 67108864".to_owned()
+        });
+        let marks = (low > high).then(|| {
+            format!("gateway.outbox_low_water_bytes must be at most the high water mark, {high}")
+        });
+        let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(600));
+        let patience = (!(shortest..=longest).contains(&self.close_unwritable_after.0))
+            .then(|| "gateway.close_unwritable_after must be between 100ms and 10m".to_owned());
+        mark.into_iter().chain(marks).chain(patience)
     }
 }
 
@@ -403,6 +431,13 @@ impl Config {
             heartbeat: Heartbeat {
                 ping_interval: self.gateway.ping_interval.0,
                 idle_timeout: self.gateway.idle_timeout.0,
+            },
+            slow_readers: SlowReaders {
+                marks: WaterMarks {
+                    high_bytes: self.gateway.outbox_high_water_bytes,
+                    low_bytes: self.gateway.outbox_low_water_bytes,
+                },
+                close_after: self.gateway.close_unwritable_after.0,
             },
             bench_issuer: match self.identity.bench_issuer {
                 BenchIssuerSetting::Off => BenchIssuer::Off,

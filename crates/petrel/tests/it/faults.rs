@@ -95,7 +95,15 @@ async fn a_device_that_never_reads_is_closed_and_others_go_on() -> Result<()> {
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_told_so() -> Result<()> {
     const CLOSE: u8 = 0x88;
-    let server = bench_server().await?;
+    let mut launcher = launcher()?.bench_issuer();
+    for setting in [
+        "gateway.outbox_high_water_bytes=65536",
+        "gateway.outbox_low_water_bytes=32768",
+        "gateway.close_unwritable_after=200ms",
+    ] {
+        launcher = launcher.argument("--set").argument(setting);
+    }
+    let server = launcher.start().await?;
     let mut alice = server.connect(ALICE, "phone").await?;
     let mut slow = Raw::open(&server, BOB).await?;
     let body = "鸟".repeat(4096);
