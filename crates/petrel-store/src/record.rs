@@ -63,6 +63,19 @@ pub enum ConversationKind {
     },
 }
 
+impl ConversationKind {
+    /// Whether the user is, in a conversation whose members never change, a member with just
+    /// these intervals.
+    pub(crate) fn has_for_ever(self, user: UserId, intervals: &[Interval]) -> bool {
+        let is_member = match self {
+            Self::Single { low, high } => user == low || user == high,
+            Self::Personal { user: own } => user == own,
+            Self::Group | Self::Pair { .. } => false,
+        };
+        is_member && *intervals == [Interval { first: Seq::new(1), last: None }]
+    }
+}
+
 /// The end of a timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -237,6 +250,8 @@ pub struct SyncEntry {
     pub profile: Bytes,
     /// How many members there are.
     pub member_count: u64,
+    /// What is known of the user as a member, as it was given.
+    pub attributes: Bytes,
 }
 
 /// A page of a user's conversations.
