@@ -93,9 +93,8 @@ pub struct ProfileUpdate {
     pub profile: Bytes,
 }
 
-/// The membership of a user from now on: the first, or another one. In a single chat and a
-/// personal timeline only the attributes change: the intervals must be the one open interval
-/// that there is.
+/// The membership of a user from now on: the first, or another one. In a single chat only the
+/// attributes change: the intervals must be the one open interval that there is.
 #[derive(Clone, Debug)]
 pub struct MemberUpdate {
     /// The conversation.

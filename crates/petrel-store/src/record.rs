@@ -64,13 +64,12 @@ pub enum ConversationKind {
 }
 
 impl ConversationKind {
-    /// Whether the user is, in a conversation whose members never change, a member with just
-    /// these intervals.
+    /// Whether the user is, in a single chat, whose members never change, one of the two and
+    /// these are the intervals.
     pub(crate) fn has_for_ever(self, user: UserId, intervals: &[Interval]) -> bool {
         let is_member = match self {
             Self::Single { low, high } => user == low || user == high,
-            Self::Personal { user: own } => user == own,
-            Self::Group | Self::Pair { .. } => false,
+            Self::Group | Self::Personal { .. } | Self::Pair { .. } => false,
         };
         is_member && *intervals == [Interval { first: Seq::new(1), last: None }]
     }
