@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use petrel_protocol::frame::Role;
 use petrel_store::{
-    Conversation, ConversationKind, ConversationState, Cursors, Head, Interval, Member, StoreError,
+    Conversation, ConversationKind, ConversationState, Cursors, Head, Interval, StoreError,
 };
 use petrel_types::{ConversationId, Seq, UserId};
 

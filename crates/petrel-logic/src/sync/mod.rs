@@ -304,9 +304,7 @@ impl Catchup {
         conversation: ConversationId,
     ) -> Result<Membership, Refusal> {
         let member = self.store.member(conversation, user).await.map_err(of_store)?;
-        let Member { cursors, attributes, intervals, .. } = member.ok_or_else(not_a_member)?;
-        let attributes = Attributes::decode(&attributes).map_err(of_store)?;
-        Ok(Membership { user, cursors, attributes, intervals })
+        Membership::load(member.ok_or_else(not_a_member)?).map_err(of_store)
     }
 }
 

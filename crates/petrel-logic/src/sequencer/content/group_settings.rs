@@ -149,6 +149,10 @@ impl Draft<'_> {
         actor: UserId,
         group: ConversationId,
     ) -> Result<(), Refusal> {
+        #[cfg(feature = "mutants")]
+        if petrel_store::mutants::is("muted-may-speak") {
+            return Ok(());
+        }
         let model = self.group(group)?;
         let role = model.role(actor).ok_or_else(no_such_group)?;
         if model.profile.info.muted && role < Role::Admin {
@@ -190,6 +194,10 @@ impl Draft<'_> {
         (named, everybody): (&[UserId], bool),
         is_there: bool,
     ) {
+        #[cfg(feature = "mutants")]
+        if !is_there && petrel_store::mutants::is("mention-survives-recall") {
+            return;
+        }
         for user in named.iter().copied().chain(everybody.then_some(EVERYBODY)) {
             let update = MentionUpdate { conversation, user, seq, is_there };
             let is_same = |known: &&mut MentionUpdate| {

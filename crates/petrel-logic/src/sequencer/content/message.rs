@@ -103,6 +103,11 @@ impl Draft<'_> {
         self.forget_pin(conversation, target);
         self.void_edit(conversation, target, message.edit);
         let recalled = MessageBody::recalled(message.msg_type, rev);
+        #[cfg(feature = "mutants")]
+        let recalled = match petrel_store::mutants::is("reaction-survives-recall") {
+            true => MessageBody { reactions: message.reactions, ..recalled },
+            false => recalled,
+        };
         self.overwrite(conversation, target, &EventBody::Message(recalled));
         Ok(())
     }
