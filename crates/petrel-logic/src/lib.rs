@@ -17,6 +17,7 @@ pub mod identity;
 mod lists;
 mod membership;
 mod message_form;
+mod names;
 mod notice;
 mod own;
 mod pair;
