@@ -156,7 +156,6 @@ pub async fn only_what_concerns_a_user_changes_a_stamp(store: &dyn Store) {
     }
 }
 
-/// Unread is the difference of two message numbers, so both are in the entry.
 /// What is known of a user in a single chat may change; who is in it may not.
 pub async fn a_single_chat_has_attributes_of_its_users(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
@@ -186,6 +185,7 @@ pub async fn a_single_chat_has_attributes_of_its_users(store: &dyn Store) {
     }
 }
 
+/// Unread is the difference of two message numbers, so both are in the entry.
 pub async fn an_entry_tells_both_cursors_and_what_was_read(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     let mut batch = chat(1, ANN, BOB, 5);
