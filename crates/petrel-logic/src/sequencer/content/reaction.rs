@@ -68,8 +68,8 @@ fn add_to(reactions: &mut Vec<Reaction>, user: UserId, emoji: &str) -> Result<()
         ));
     }
     let all: usize = reactions.iter().map(|reaction| reaction.users.len()).sum();
-    let known = reactions.iter_mut().find(|reaction| reaction.emoji == emoji);
-    match known {
+    let kinds = reactions.len();
+    match reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
         Some(known) if known.users.contains(&user) => {
             Err(nothing_to_change("you have reacted so already"))
         }
@@ -81,7 +81,7 @@ fn add_to(reactions: &mut Vec<Reaction>, user: UserId, emoji: &str) -> Result<()
             known.users.push(user);
             Ok(())
         }
-        None if reactions.len() >= REACTION_KINDS_MAX => Err(Refusal::new(
+        None if kinds >= REACTION_KINDS_MAX => Err(Refusal::new(
             ErrorReason::LimitReached,
             format!("a message has at most {REACTION_KINDS_MAX} different reactions"),
         )),
