@@ -46,7 +46,7 @@ impl Fixture {
         self.send(send(ALICE, Destination::NewGroup, "g", content)).await.conversation_id
     }
 
-    async fn seen(&self, user: UserId, conversation_id: ConversationId) -> Vec<u64> {
+    async fn shown(&self, user: UserId, conversation_id: ConversationId) -> Vec<u64> {
         let pull =
             Pull { conversation_id, after_seq: Some(Seq::ZERO), before_seq: None, limit: None };
         let events = Catchup::new(Arc::clone(&self.store)).pull(user, &pull).await.unwrap().events;
@@ -174,8 +174,8 @@ async fn what_is_hidden_is_not_read_counted_or_acted_upon_by_that_user() {
     assert_eq!(is_done(&fixture.decide(vec![command.clone()]).await), Some(false));
     assert_eq!(is_done(&fixture.decide(vec![command]).await), Some(true));
     assert_eq!(fixture.unread(BOB, group).await, (1, 1));
-    assert_eq!(fixture.seen(BOB, group).await, [1, 4]);
-    assert_eq!(fixture.seen(MALLORY, group).await, [1, 2, 3, 4]);
+    assert_eq!(fixture.shown(BOB, group).await, [1, 4]);
+    assert_eq!(fixture.shown(MALLORY, group).await, [1, 2, 3, 4]);
     let hidden = || again(send(BOB, at(group), "r", react(3, "+1", false)));
     assert_eq!(fixture.refusal(hidden()).await, ErrorReason::MessageNotFound);
     fixture.restart().await;
@@ -188,9 +188,9 @@ async fn what_is_hidden_is_not_read_counted_or_acted_upon_by_that_user() {
     fixture.send(again(send(BOB, at(group), "l", Content::Leave))).await;
     let clear = again(send(BOB, at(group), "c", hide(&[], Some(4))));
     assert_eq!(is_done(&fixture.decide(vec![clear]).await), Some(false));
-    assert_eq!(fixture.seen(BOB, group).await, [5, 6]);
+    assert_eq!(fixture.shown(BOB, group).await, [5, 6]);
     fixture.send(again(send(ALICE, at(group), "a", Content::AddMembers(vec![BOB])))).await;
-    assert_eq!(fixture.seen(BOB, group).await, [5, 6, 7]);
+    assert_eq!(fixture.shown(BOB, group).await, [5, 6, 7]);
     let beyond = again(send(BOB, at(group), "b", hide(&[], Some(8))));
     assert_eq!(fixture.refusal(beyond).await, ErrorReason::InvalidField);
     let nothing = again(send(BOB, at(group), "n", hide(&[], None)));
@@ -213,7 +213,7 @@ async fn the_list_of_what_is_hidden_is_bounded() {
     }
     let more = again(send(BOB, at(id), "more", hide(&[most + 1], None)));
     assert_eq!(fixture.refusal(more).await, ErrorReason::LimitReached);
-    assert_eq!(fixture.seen(BOB, id).await, [most + 1]);
+    assert_eq!(fixture.shown(BOB, id).await, [most + 1]);
     let clear = again(send(BOB, at(id), "clear", hide(&[], Some(most))));
     let effects = fixture.decide(vec![clear]).await;
     assert_eq!(is_done(&effects), Some(false));
