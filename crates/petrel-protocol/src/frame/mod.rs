@@ -11,6 +11,7 @@ mod content;
 mod decode;
 mod event;
 mod group;
+mod message;
 mod request_id;
 mod schema;
 mod server;
@@ -25,7 +26,7 @@ pub use contact::{
 };
 pub use content::{
     Attachment, AttachmentRef, Custom, Degrees, Forward, ForwardedFrom, Location, MessageType,
-    ReplyTo,
+    Reaction, ReplyTo,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
@@ -33,6 +34,10 @@ pub use group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupInfo, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequestState, GroupRequests, GroupRole, GroupSettings,
     GroupTitle, History, JoinRequest, Joining, Role,
+};
+pub use message::{
+    ConversationSettings, ConversationSettingsChange, MessageHide, MessagePin, MessageReact,
+    Reader, ReaderState, Readers,
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;

@@ -4,7 +4,7 @@
  * Sources of truth are docs/protocol.md and the golden vectors; the types beside this file
  * are generated from the schema.
  */
-import { contact, groupInfo, readChange, history, role } from './change'
+import { contact, conversationSettings, groupInfo, readChange, history, role } from './change'
 import type { Change } from './change'
 import { content } from './content'
 import {
@@ -40,6 +40,7 @@ import type {
   Head,
   Kick,
   Pong,
+  ReaderState,
   ReauthOk,
   ReceiptAck,
   RequestId,
@@ -97,6 +98,7 @@ export type ServerFrame =
   | EventsFrame
   | Typed<'CONVERSATION_STATE', ConversationState>
   | Typed<'CONTACT_STATE', ContactState>
+  | Typed<'READER_STATE', ReaderState>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
   | AnyError
 
@@ -172,6 +174,7 @@ const syncConversation = objectOf({
   unread: count,
   unreadMentions: optional(count),
   ts: count,
+  settings: optional(conversationSettings),
 })
 
 const savedAck = objectOf({
@@ -304,6 +307,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     title: optional(text),
     history: optional(history),
     group: optional(groupInfo),
+    pins: optional(listOf(count)),
     memberCount: count,
     members: listOf(
       objectOf({ user: identifier, role, nickname: optional(text), mutedUntilTs: optional(count) }),
@@ -316,6 +320,13 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     asOfSeq: count,
     contacts: listOf(contact),
     more: boolean,
+  }),
+  READER_STATE: objectOf({
+    conversationId: identifier,
+    msgSeq: count,
+    readers: listOf(objectOf({ user: identifier, delivered: boolean, read: boolean })),
+    more: boolean,
+    lastUser: optional(identifier),
   }),
   GROUP_REQUEST_STATE: objectOf({
     groupId: identifier,
