@@ -18,6 +18,7 @@ export const useMessenger = defineStore('messenger', () => {
   const isDurable = ref(true)
   /** What this browser has stored can't be read. */
   const problem = shallowRef<unknown>()
+  const limits = shallowRef<View['limits']>()
   const personal = shallowRef<PersonalView>()
   const conversations = shallowReactive(new Map<string, ConversationView>())
   const timelines = shallowReactive(new Map<string, TimelineView>())
@@ -93,6 +94,7 @@ export const useMessenger = defineStore('messenger', () => {
     if (patch.reset) isLoaded.value = true
     if (patch.status) status.value = patch.status
     if (patch.durable !== undefined) isDurable.value = patch.durable
+    if (patch.limits) limits.value = patch.limits
     if (patch.personal) personal.value = patch.personal
     for (const conversation of patch.conversations ?? []) conversations.set(conversation.conversationId, conversation)
     for (const { conversationId } of patch.timelines ?? []) timelines.set(conversationId, view.timelines.get(conversationId)!)
@@ -120,6 +122,7 @@ export const useMessenger = defineStore('messenger', () => {
   return {
     status,
     isDurable,
+    limits,
     problem,
     personal,
     conversations,

@@ -1,6 +1,6 @@
 /** Who is logged in in this browser, and what asks the server in their name. */
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef } from 'vue'
+import { computed, markRaw, ref, shallowRef } from 'vue'
 import { AccountApi, type Credentials } from '../platform/account'
 import { HttpApi } from '../platform/http'
 import { keep, kept } from '../platform/keep'
@@ -30,8 +30,9 @@ export const CLIENT = 'petrel-web/0.1'
 export const useSession = defineStore('session', () => {
   const device = { deviceId: deviceId(), platform: 'web', client: CLIENT }
   const accountApi = new AccountApi('', true, device)
-  const tokens = new AccessTokens(() => accountApi.renew())
-  const http = new HttpApi(tokens)
+  // Raw, as a store would wrap them, and a wrapped object can't get at its private fields.
+  const tokens = markRaw(new AccessTokens(() => accountApi.renew()))
+  const http = markRaw(new HttpApi(tokens))
 
   const account = shallowRef<Account>()
   /** Why the user has to log in again, if the user did not ask for it. */
