@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
-use crate::Metrics;
+use crate::{BODY_BYTES_MAX, Metrics};
 
 /// What a handler returns.
 pub(crate) type Answer<T> = Result<Json<Success<T>>, Refused>;
@@ -161,11 +161,23 @@ fn read_object<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
 }
 
 fn refusal_of(rejection: &JsonRejection) -> Refusal {
-    let reason = match rejection {
-        JsonRejection::JsonDataError(_) => ErrorReason::InvalidField,
-        JsonRejection::MissingJsonContentType(_) => ErrorReason::UnsupportedMediaType,
-        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ErrorReason::FrameTooLarge,
-        _ => ErrorReason::BadJson,
-    };
-    Refusal::new(reason, rejection.body_text())
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => Refusal::new(
+            ErrorReason::UnsupportedMediaType,
+            "send the body as JSON, with the header `content-type: application/json`",
+        ),
+        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("a request body has at most {BODY_BYTES_MAX} bytes");
+            Refusal::new(ErrorReason::FrameTooLarge, message)
+        }
+        _ => {
+            let text = rejection.body_text();
+            Refusal::new(ErrorReason::BadJson, format!("the body is not JSON: {}", cause_of(&text)))
+        }
+    }
+}
+
+/// What is wrong, without the words that the framework begins with.
+pub(crate) fn cause_of(text: &str) -> &str {
+    text.split_once(": ").map_or(text, |(_, cause)| cause)
 }

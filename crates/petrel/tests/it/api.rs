@@ -187,6 +187,33 @@ async fn another_users_conversation_is_as_good_as_none_by_every_route() -> Resul
 }
 
 #[tokio::test]
+async fn a_request_that_cannot_be_read_is_told_what_is_wrong_in_plain_words() -> Result<()> {
+    let server = bench_server().await?;
+    let (http, bearer) = (server.http(), format!("Bearer {}", server.mint()?.token(ALICE)));
+    let json = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+    let large = "x".repeat(65_537);
+    let cases = [
+        ("POST", "/api/auth/login", &json[..], "{", 400, "the body is not JSON: EOF while"),
+        ("POST", "/api/auth/login", &json, "[]", 400, "must be a JSON object"),
+        ("POST", "/api/auth/login", &json, r#"{"username": 1}"#, 400, "the body: invalid type"),
+        ("POST", "/api/auth/login", &json[1..], "{}", 415, "`content-type: application/json`"),
+        ("POST", "/api/auth/login", &json, &large, 413, "at most 65536 bytes"),
+        ("GET", "/api/devices?limit=x", &json, "", 400, "the query: limit: invalid digit"),
+        ("GET", "/api/conversations/x", &json, "", 400, "the path: "),
+        ("GET", "/api/nothing", &json, "", 404, "nothing at this path"),
+        ("PUT", "/api/auth/login", &json, "", 405, "does not take this method"),
+    ];
+    for (method, path, headers, body, status, words) in cases {
+        let answer = http.request(method, path, headers, body).await?;
+        let failure = answer.failure()?;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert!(failure.message.contains(words), "{method} {path}: {}", failure.message);
+        assert!(!failure.message.contains("Failed"), "{method} {path}: {}", failure.message);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_route_but_the_door_wants_a_token() -> Result<()> {
     let server = bench_server().await?;
     let http = server.http();

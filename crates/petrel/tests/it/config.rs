@@ -160,6 +160,32 @@ async fn every_command_finds_the_data_directory_that_the_server_finds() -> Resul
 }
 
 #[test]
+fn what_is_checked_is_what_a_server_would_read_however_it_is_named() -> Result<()> {
+    let directory = TempDir::new()?;
+    let here = directory.path();
+    fs::write(here.join("petrel.toml"), "[gateway]\nconnections_max = 1\n")?;
+    fs::write(here.join("other.toml"), "[gateway]\nconnections_max = 2\n")?;
+    let check = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let all = [&["config", "check"], arguments].concat();
+        petrel(here, &all, variables)
+    };
+    let variable = [("PETREL_CONFIG", "other.toml")];
+    for (arguments, variables, expected) in [
+        (&[][..], &[][..], 1),
+        (&["other.toml"], &[], 2),
+        (&["--config", "other.toml"], &[], 2),
+        (&[], &variable, 2),
+        (&["petrel.toml"], &variable, 1),
+    ] {
+        let shown = check(arguments, variables)?;
+        ensure!(out(&shown).contains(&format!("connections_max = {expected} ")), "{shown:?}");
+    }
+    let both = check(&["petrel.toml", "--config", "other.toml"], &[])?;
+    assert_eq!(both.status.code(), Some(2), "one file is read, and nobody guesses which");
+    Ok(())
+}
+
+#[test]
 fn the_example_and_the_reference_are_fresh() -> Result<()> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     for (command, file) in [("example", "petrel.example.toml"), ("docs", "docs/configuration.md")] {
