@@ -12,6 +12,7 @@ mod event;
 mod group;
 mod request_id;
 mod schema;
+mod search;
 mod server;
 
 pub use client::{
@@ -31,6 +32,7 @@ pub use group::{
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;
+pub use search::{Excerpt, Found, Hit, Mark, Search};
 pub use server::{
     AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, DoneAck, DoneTag,
     Durability, Error, Events, Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk,

@@ -24,6 +24,7 @@ mod lifecycle;
 mod limits;
 mod pace;
 mod profile;
+mod search;
 mod sessions;
 mod silence;
 mod support;
