@@ -67,9 +67,20 @@ struct Asked<'a> {
     deadline: Instant,
 }
 
-/// What is searched of a message. The body, and whatever else of it is text.
+/// What is searched of a message: its text or caption, the name of its file, and what its
+/// place is called, a line each.
 pub(crate) fn text_of(message: &MessageBody) -> Cow<'_, str> {
-    Cow::Borrowed(&message.body)
+    let MessageBody { body, attachment, location, .. } = message;
+    if attachment.is_none() && location.is_none() {
+        return Cow::Borrowed(body);
+    }
+    let file = attachment.as_deref().map(|attachment| attachment.name.as_str());
+    let place = location.as_deref();
+    let name = place.and_then(|place| place.name.as_deref());
+    let address = place.and_then(|place| place.address.as_deref());
+    let lines = [Some(body.as_str()), file, name, address];
+    let lines: Vec<&str> = lines.into_iter().flatten().filter(|line| !line.is_empty()).collect();
+    Cow::Owned(lines.join("\n"))
 }
 
 impl Search {
