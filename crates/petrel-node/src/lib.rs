@@ -58,6 +58,7 @@ pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
 };
+use search::Follower;
 use secrets::{Issuer, SecretError};
 use tls::Tls;
 pub use tls::{TlsConfig, TlsError};
@@ -143,6 +144,7 @@ pub struct Node {
     log: Arc<dyn CommandLog>,
     store: Arc<dyn Store>,
     index: Option<Arc<dyn SearchIndex>>,
+    follower: Option<Follower>,
     stopping: CancellationToken,
     connections: TaskTracker,
     sequencer: oneshot::Receiver<Result<(), StoreError>>,
@@ -241,9 +243,11 @@ impl Node {
         };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
-        if let Some(index) = &index {
-            search::follow(&store, index, committed, metrics.search.clone())?;
-        }
+        let numbers = metrics.search.clone();
+        let follower = match &index {
+            Some(index) => Some(Follower::start(&store, index, committed, numbers)?),
+            None => None,
+        };
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
             let retention = Retention::new(Arc::clone(&store), Arc::clone(&log), clock, keep);
@@ -317,6 +321,7 @@ impl Node {
             log,
             store,
             index,
+            follower,
             stopping,
             connections,
             sequencer,
@@ -365,6 +370,7 @@ impl Node {
         let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
         self.log.close();
         self.sequencer.await.map_err(|_| RunError::Sequencer)??;
+        drop(self.follower.take());
         if let Some(index) = &self.index
             && let Err(error) = index.close().await
         {
