@@ -8,6 +8,7 @@ import { usePreferences } from './stores/preferences'
 import { useSession } from './stores/session'
 import './styles/tokens.css'
 import './styles/base.css'
+import './styles/menu.css'
 
 export async function start(): Promise<void> {
   const app = createApp(App)
