@@ -85,9 +85,10 @@ bench-presets: build wsbench ## Run the drills of the reference systems, print t
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked
 
-test-readme: ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
+test-readme: ## Run the README's first chat and the examples of docs/protocol.md (needs Python 3, its websockets package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
+	python3 tests/protocol_examples.py docs/protocol.md target/release/petrel
 
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	$(CARGO) build --release --locked --package petrel

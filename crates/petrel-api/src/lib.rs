@@ -24,6 +24,7 @@ use petrel_logic::admission::Admission;
 use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::search::Search;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
 
@@ -44,6 +45,8 @@ pub struct Api {
     pub identity: Arc<Identity>,
     /// Answers reads.
     pub catchup: Catchup,
+    /// Answers searches.
+    pub search: Search,
     /// Finds users and reads lists of contacts.
     pub contacts: Arc<Contacts>,
     /// Puts things into timelines.

@@ -34,6 +34,7 @@ use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::search::Search;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
 use petrel_protocol::ErrorReason;
@@ -60,6 +61,8 @@ pub struct Dependencies {
     pub identity: Arc<Identity>,
     /// Answers SYNC and PULL.
     pub catchup: Catchup,
+    /// Answers SEARCH.
+    pub search: Search,
     /// Reads lists of contacts, and counts applications.
     pub contacts: Arc<Contacts>,
     /// Is told who is online.

@@ -148,6 +148,9 @@ impl Throttle {
     }
 }
 
+/// A search reads an index and then each message that it shows.
+const READS_OF_A_SEARCH: usize = 20;
+
 /// A frame that asks for nothing.
 pub(crate) const ONE_FRAME: Costs = Costs { frames: 1, sends: 0, reads: 0, requests: 0 };
 
@@ -172,6 +175,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::Contacts(_)
         | ClientFrame::GroupRequests(_)
         | ClientFrame::Readers(_) => reads(1),
+        ClientFrame::Search(_) => reads(READS_OF_A_SEARCH),
         // The code has to be looked up.
         ClientFrame::GroupJoin(_) => Costs { reads: 1, ..sends(1) },
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),

@@ -25,6 +25,7 @@ mod profile;
 pub mod refusal;
 pub mod requests;
 pub mod retention;
+pub mod search;
 pub mod sequencer;
 pub mod sync;
 mod view;

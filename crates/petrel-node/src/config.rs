@@ -28,7 +28,7 @@ pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
     AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
-    LogFormat, LogSection, RegistrationSetting, RetentionSection, ServerSection,
+    LogFormat, LogSection, RegistrationSetting, RetentionSection, SearchSection, ServerSection,
     SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
@@ -70,6 +70,10 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// Whether messages can be searched for.
+    pub search: bool,
+    /// Where the search index is kept; in the data directory, if unset.
+    pub search_directory: Option<PathBuf>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
     /// How much may be asked for.
@@ -138,6 +142,8 @@ mod tests {
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            search: true,
+            search_directory: None,
             chats_need_friendship: false,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,

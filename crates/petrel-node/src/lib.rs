@@ -11,6 +11,7 @@ pub mod doctor;
 mod issuer;
 mod listen;
 mod machine;
+mod search;
 pub mod secrets;
 mod tls;
 
@@ -32,8 +33,10 @@ use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
 use petrel_logic::retention::Retention;
+use petrel_logic::search::Search;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
+use petrel_search::{SearchError, SearchIndex};
 use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
@@ -55,6 +58,7 @@ pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
 };
+use search::Follower;
 use secrets::{Issuer, SecretError};
 use tls::Tls;
 pub use tls::{TlsConfig, TlsError};
@@ -89,6 +93,9 @@ pub enum StartError {
     /// The data directory can't be used.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The search index can't be used.
+    #[error("{0}")]
+    Search(#[from] SearchError),
     /// A secret can't be read or made.
     #[error("{0}")]
     Secret(#[from] SecretError),
@@ -136,6 +143,8 @@ pub struct Node {
     gateway: Gateway,
     log: Arc<dyn CommandLog>,
     store: Arc<dyn Store>,
+    index: Option<Arc<dyn SearchIndex>>,
+    follower: Option<Follower>,
     stopping: CancellationToken,
     connections: TaskTracker,
     sequencer: oneshot::Receiver<Result<(), StoreError>>,
@@ -150,17 +159,18 @@ impl Node {
         let options = sqlite::Options { metrics: metrics.store.clone(), ..Default::default() };
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open_with(&config.data_directory, options)?);
+        let index = search::open(&config, store.epoch())?;
         let issuers = issuers(&config)?;
         let tls = Tls::new(&config.tls, &config.data_directory, &SystemClock)?;
         let admin = AdminListener { metrics, tasks: Tasks::default(), log };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Self::assemble(config, listeners, store, issuers, tls, admin, clock).await
+        Self::assemble(config, listeners, (store, index), issuers, tls, admin, clock).await
     }
 
     async fn assemble(
         config: NodeConfig,
         listeners: Listeners,
-        store: Arc<dyn Store>,
+        (store, index): (Arc<dyn Store>, Option<Arc<dyn SearchIndex>>),
         issuers: Issuers,
         tls: Option<Tls>,
         admin: AdminListener,
@@ -192,6 +202,7 @@ impl Node {
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
+        let search = Search::new(Arc::clone(&store), index.clone(), metrics.search.clone());
         // Users ask by sockets and by HTTP, and it counts together.
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
@@ -202,6 +213,7 @@ impl Node {
                 log: Arc::clone(&log),
                 identity: Arc::clone(&identity),
                 catchup: catchup.clone(),
+                search: search.clone(),
                 contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
                 clock: Arc::clone(&clock),
@@ -224,9 +236,19 @@ impl Node {
         );
         let derived = Arc::new(Notify::new());
         let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
-        let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
+        let committed = Arc::new(Notify::new());
+        let outcome = Outcome {
+            gateway: gateway.clone(),
+            calls: Arc::clone(&calls),
+            committed: Arc::clone(&committed),
+        };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
+        let numbers = metrics.search.clone();
+        let follower = match &index {
+            Some(index) => Some(Follower::start(&store, index, committed, numbers)?),
+            None => None,
+        };
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
             let retention = Retention::new(Arc::clone(&store), Arc::clone(&log), clock, keep);
@@ -252,6 +274,7 @@ impl Node {
         let api = petrel_api::routes(Api {
             identity,
             catchup,
+            search,
             contacts,
             calls,
             admission,
@@ -298,6 +321,8 @@ impl Node {
             gateway,
             log,
             store,
+            index,
+            follower,
             stopping,
             connections,
             sequencer,
@@ -346,6 +371,12 @@ impl Node {
         let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
         self.log.close();
         self.sequencer.await.map_err(|_| RunError::Sequencer)??;
+        drop(self.follower.take());
+        if let Some(index) = &self.index
+            && let Err(error) = index.close().await
+        {
+            tracing::warn!(%error, "the search index was not closed well");
+        }
         self.store.close().await?;
         tracing::info!("stopped");
         Ok(())
@@ -406,6 +437,8 @@ fn warn_of_strangers(admin: SocketAddr) {
 struct Outcome {
     gateway: Gateway,
     calls: Arc<Calls>,
+    /// Notified of every batch.
+    committed: Arc<Notify>,
 }
 
 impl Outcome {
@@ -416,6 +449,7 @@ impl Outcome {
             if batch.derived {
                 derived.notify_one();
             }
+            self.committed.notify_one();
             self.calls.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;

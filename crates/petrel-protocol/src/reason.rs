@@ -59,6 +59,7 @@ reasons! {
     BadUsername "bad_username" 400 40012 "The user name has the wrong form; the message says which is right.";
     MissingGroupId "missing_group_id" 400 40013 "`groupId` is missing.";
     BadTitle "bad_title" 400 40014 "`title` is blank, longer than 64 UTF-16 code units, or has control characters.";
+    SearchTooBroad "search_too_broad" 400 40015 "The search takes too long: name a conversation, more words or a shorter time.";
     MissingToken "missing_token" 401 40100 "No access token was given.";
     InvalidToken "invalid_token" 401 40101 "The access token is malformed, forged, of an unknown issuer, or not an access token.";
     TokenExpired "token_expired" 401 40102 "The access token has expired; log in again.";
@@ -83,6 +84,7 @@ reasons! {
     MessageNotFound "message_not_found" 404 40403 "There is no such message, or you may not read it.";
     DeviceNotFound "device_not_found" 404 40404 "You have no log-in of this id.";
     ApplicationNotFound "application_not_found" 404 40405 "No such application waits; perhaps its time is over.";
+    SearchOff "search_off" 404 40409 "This server does not search; its operator has switched it off.";
     FileNotFound "file_not_found" 404 40406 "There is no such file, or it is not yours to send.";
     MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
     UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";

@@ -14,8 +14,8 @@ use petrel_types::{
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
     EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
-    User, WhichLogins,
+    NewLogin, RefreshTokens, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User, WhichLogins,
 };
 
 /// What befalls a commit.
@@ -212,6 +212,10 @@ impl Store for FaultyStore {
 
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
         self.inner.event(row).await
+    }
+
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError> {
+        self.inner.events_by_row(after, limit).await
     }
 
     async fn events_after(

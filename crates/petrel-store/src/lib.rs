@@ -45,7 +45,7 @@ pub use identity::{
 pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
-    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary,
+    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, RowPage, StoredEvent, Summary,
     SyncEntry, SyncPage, User,
 };
 
@@ -180,6 +180,11 @@ pub trait Store: IdentityStore + Send + Sync + 'static {
 
     /// One event by its row.
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Up to `limit` events of all timelines with rows above `after`, by row, as they are
+    /// now: an event that a later commit has overwritten shows the later payload. For
+    /// whatever follows the store in its own time. What was trimmed is passed over.
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError>;
 
     /// Up to `limit` events after `after`, oldest first, and the head as of the same
     /// moment. An unknown conversation is an empty timeline.

@@ -199,6 +199,17 @@ pub struct EventPage {
     pub trimmed_before: Seq,
 }
 
+/// Events of all timelines in the order in which they were committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowPage {
+    /// The events, by row.
+    pub events: Vec<StoredEvent>,
+    /// Every event up to this row, after the one that was asked for, is in the page.
+    pub up_to: RowId,
+    /// The last row handed out when the page was read. Equal to `up_to` at the end.
+    pub last_row: RowId,
+}
+
 /// An entry of a list of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

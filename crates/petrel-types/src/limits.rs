@@ -113,6 +113,21 @@ pub const APPLICATION_LIFETIME_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How long who was refused waits before applying to the same user again, in milliseconds.
 pub const APPLICATION_AGAIN_AFTER_MS: u64 = 60 * 60 * 1000;
 
+/// The longest query of a search, in UTF-16 code units.
+pub const SEARCH_QUERY_UTF16_UNITS_MAX: usize = 128;
+
+/// The most words and signs of a query.
+pub const SEARCH_ATOMS_MAX: usize = 32;
+
+/// The most messages one `FOUND` frame carries.
+pub const SEARCH_HITS_MAX: u32 = 50;
+
+/// Of how many conversations a search looks at the latest, if none is named.
+pub const SEARCH_CONVERSATIONS_MAX: usize = 2_000;
+
+/// How long a search may take, in milliseconds.
+pub const SEARCH_TIME_MS: u64 = 2_000;
+
 /// How many conversations one session may have in focus.
 pub const FOCUS_CONVERSATIONS_MAX: usize = 32;
 

@@ -18,7 +18,8 @@ const FOLDERS: [&str; 1] = ["secrets"];
 /// The copy holds every message that was acknowledged before the command began, and the
 /// keys that sign tokens: keep it as safe as the data directory itself. It is a data
 /// directory like any other; check it with `petrel verify`, and make use of it with
-/// `petrel restore`. Until it is whole it is called DIR.unfinished.
+/// `petrel restore`. Until it is whole it is called DIR.unfinished. The search index is left
+/// out; the server makes it again.
 ///
 /// While the database is copied, the server can't shorten its write-ahead log. Should the
 /// log reach 256 MiB before the copy is done, the server answers `server_busy` until it is:

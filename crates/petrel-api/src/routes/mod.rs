@@ -7,6 +7,7 @@ mod devices;
 mod groups;
 mod identity;
 mod messages;
+mod search;
 
 use crate::route::Route;
 
@@ -17,6 +18,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(devices::routes())
         .chain(conversations::routes())
         .chain(messages::routes())
+        .chain(search::routes())
         .chain(groups::routes())
         .chain(contacts::routes())
 }

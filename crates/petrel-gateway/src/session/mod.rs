@@ -317,6 +317,12 @@ where
                 let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
             }
+            ClientFrame::Search(request) => {
+                let search = &self.gateway.shared.dependencies.search;
+                let read = search.find(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::Found), id).await
+            }
             ClientFrame::Focus(focus) => {
                 let answer = self.focus(focus).await;
                 self.reply_or_refuse(answer.map(ServerFrame::Focused), id).await

@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) http: petrel_api::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
+    pub(crate) search: petrel_logic::search::Metrics,
 }
 
 /// What a node knows of its present state.
@@ -70,6 +71,9 @@ impl Metrics {
             ),
             store: petrel_store::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_store"),
+            ),
+            search: petrel_logic::search::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_search"),
             ),
             sampler,
             registry,

@@ -39,6 +39,8 @@ pub struct Config {
     pub limits: OperatingLimits,
     /// What is given up, and when.
     pub retention: RetentionSection,
+    /// Searching messages.
+    pub search: SearchSection,
     /// Encryption of both listeners.
     pub tls: TlsSection,
     /// The log, on standard error.
@@ -196,6 +198,20 @@ pub struct RetentionSection {
     pub keep: Option<Span>,
 }
 
+/// `[search]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchSection {
+    /// Whether messages can be searched for. If not, no index is kept, and searches are refused
+    /// with `search_off`; switched on again, the index catches up with what was said meanwhile.
+    pub enabled: bool,
+    /// Where the index is kept; `search` in the data directory, if not set. It is about as large as
+    /// the messages, is made of them, and can be deleted while the server is stopped: then it is
+    /// made again. Only its owner can read it.
+    #[schemars(example = &"/var/cache/petrel/search")]
+    pub dir: Option<PathBuf>,
+}
+
 /// `[tls]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -317,6 +333,12 @@ impl IdentitySection {
             },
             ..defaults
         }
+    }
+}
+
+impl Default for SearchSection {
+    fn default() -> Self {
+        Self { enabled: true, dir: None }
     }
 }
 
@@ -449,6 +471,8 @@ impl Config {
             chats_need_friendship: self.contacts.chats_need_friendship,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
+            search: self.search.enabled,
+            search_directory: self.search.dir.clone(),
             tls: self.tls.node(),
             admin: self.admin.listen,
         }

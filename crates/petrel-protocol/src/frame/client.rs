@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::contact::{ContactChange, ContactsRequest};
 use super::content::{AttachmentRef, Custom, Forward, Location, MessageType};
 use super::decode::null_as_default;
-use super::frames;
 use super::group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequests, GroupRole, GroupSettings, GroupTitle,
 };
 use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
+use super::{Search, frames};
 
 frames! {
     /// A frame from a client to the server.
@@ -82,6 +82,8 @@ frames! {
         /// What is a conversation now, and who is in it? Answered by
         /// `CONVERSATION_STATE`.
         "CONVERSATION" => Conversation(Conversation),
+        /// Which messages say this? Answered by `FOUND`.
+        "SEARCH" => Search(Search),
         /// What is this device looking at? Answered by `FOCUSED`.
         "FOCUS" => Focus(Focus),
     }

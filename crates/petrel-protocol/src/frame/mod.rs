@@ -14,6 +14,7 @@ mod group;
 mod message;
 mod request_id;
 mod schema;
+mod search;
 mod server;
 
 pub use client::{
@@ -41,6 +42,7 @@ pub use message::{
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;
+pub use search::{Excerpt, Found, Hit, Mark, Search};
 pub use server::{
     AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, DoneAck, DoneTag,
     Durability, Error, Events, Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk,

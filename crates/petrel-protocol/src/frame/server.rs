@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::message::{ConversationSettings, ReaderState};
-use super::{GroupInfo, GroupRequestState, History, Role, frames};
+use super::{Found, GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
 
 frames! {
@@ -51,6 +51,8 @@ frames! {
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
         "HEAD" => Head(Head),
+        /// The answer to `SEARCH`.
+        "FOUND" => Found(Found),
         /// The answer to `FOCUS`.
         "FOCUSED" => Focused(Focused),
         /// A request was refused.

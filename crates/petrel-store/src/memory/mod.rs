@@ -21,8 +21,8 @@ use petrel_types::{
 use self::state::State;
 use crate::{
     Batch, Claim, Committed, ConversationState, Derivation, DerivationId, Entry, EntryPage,
-    EventPage, Head, Member, MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
-    SyncPage, User,
+    EventPage, Head, Member, MemberPage, RowPage, Store, StoreError, StoreErrorKind, StoredEvent,
+    Summary, SyncPage, User,
 };
 
 /// A store in memory. What it holds outlives it in the handles made by
@@ -221,6 +221,17 @@ impl Store for MemoryStore {
 
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
         Ok(self.state()?.events.get(&row).map(|(_, event)| event.clone()))
+    }
+
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError> {
+        let state = self.state()?;
+        let later = state.events.range(RowId::new(after.get().saturating_add(1))..);
+        let events: Vec<_> =
+            later.take(limit as usize).map(|(_, (_, event))| event.clone()).collect();
+        let last_row = state.last_row();
+        let last = events.last().filter(|_| events.len() == limit as usize);
+        let up_to = last.map_or(last_row, |event| event.row);
+        Ok(RowPage { events, up_to, last_row })
     }
 
     async fn events_after(

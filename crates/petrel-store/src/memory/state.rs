@@ -65,6 +65,11 @@ pub(super) struct Membership {
 }
 
 impl State {
+    /// The last row handed out.
+    pub(super) fn last_row(&self) -> RowId {
+        RowId::new(self.last_row)
+    }
+
     /// Applies a batch that was checked.
     pub(super) fn apply(
         &mut self,

@@ -89,8 +89,8 @@ use self::writer::{Failure, Finished, Writer};
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
     EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
-    User, WhichLogins,
+    NewLogin, RefreshTokens, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User, WhichLogins,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -369,6 +369,10 @@ impl Store for SqliteStore {
 
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
         self.read(move |snapshot| timelines::event(snapshot, row)).await
+    }
+
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError> {
+        self.read(move |snapshot| timelines::events_by_row(snapshot, after, limit)).await
     }
 
     async fn events_after(

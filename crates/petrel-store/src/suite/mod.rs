@@ -48,6 +48,7 @@ macro_rules! store_suite {
             commits::numbers_that_do_not_fit_are_refused
             timelines::pages_go_forward
             timelines::pages_go_backward
+            timelines::events_of_all_timelines_come_by_row
             timelines::an_unknown_conversation_is_empty
             timelines::events_come_back_as_they_went_in
             timelines::a_conversation_has_its_head_and_members

@@ -25,6 +25,7 @@ mod limits;
 mod messages;
 mod pace;
 mod profile;
+mod search;
 mod sessions;
 mod silence;
 mod support;

@@ -49,6 +49,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
                 limit
             })
         ),
+        search().prop_map(ClientFrame::Search),
         (option::of(conversation()), vec(conversation(), 0..4), option::of(any::<bool>()))
             .prop_map(|(conversation_id, conversation_ids, on)| {
                 ClientFrame::Focus(Focus { conversation_id, conversation_ids, on })
@@ -318,6 +319,23 @@ fn ack() -> impl Strategy<Value = Ack> {
         let (conversation_id, msg_seq, server_msg_id) = target;
         Ack { ack_type, conversation_id, msg_seq, server_msg_id, items }
     })
+}
+
+fn search() -> impl Strategy<Value = Search> {
+    let about = (option::of(text()), option::of(conversation()), option::of(user()));
+    let times = (option::of(timestamp()), option::of(timestamp()));
+    (about, any::<bool>(), times, option::of(text()), option::of(any::<u32>())).prop_map(
+        |((q, conversation_id, from), is_text, (after_ts, before_ts), cursor, limit)| Search {
+            q,
+            conversation_id,
+            from,
+            msg_type: is_text.then_some(MessageType::Text),
+            after_ts,
+            before_ts,
+            cursor,
+            limit,
+        },
+    )
 }
 
 fn pull() -> impl Strategy<Value = Pull> {

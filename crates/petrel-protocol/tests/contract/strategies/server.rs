@@ -41,6 +41,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 GroupRequestState { group_id, as_of_seq, requests, more }
             )
         ),
+        found().prop_map(ServerFrame::Found),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         error().prop_map(ServerFrame::Error),
@@ -510,6 +511,20 @@ fn events() -> impl Strategy<Value = Events> {
             let [from_seq, to_seq, head_seq, trimmed_before] = seqs.map(Seq::new);
             Events { conversation_id, from_seq, to_seq, head_seq, trimmed_before, has_more, events }
         },
+    )
+}
+
+fn found() -> impl Strategy<Value = Found> {
+    let mark = (counter(), counter()).prop_map(|(start, length)| Mark { start, length });
+    let excerpt = (text(), vec(mark, 0..3), any::<bool>(), any::<bool>())
+        .prop_map(|(text, marks, cut_start, cut_end)| Excerpt { text, marks, cut_start, cut_end });
+    let hit = (place(), user(), excerpt).prop_map(|(place, from, excerpt)| {
+        let (server_msg_id, conversation_id, msg_seq, ts) = place;
+        let msg_type = MessageType::Text;
+        Hit { conversation_id, msg_seq, server_msg_id, from, msg_type, ts, excerpt }
+    });
+    (vec(hit, 0..3), option::of(text()), row(), counter()).prop_map(
+        |(hits, cursor, indexed_up_to, behind)| Found { hits, cursor, indexed_up_to, behind },
     )
 }
 
