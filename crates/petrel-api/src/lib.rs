@@ -7,6 +7,7 @@ mod extract;
 mod limits;
 mod metrics;
 mod openapi;
+mod operator;
 mod route;
 mod routes;
 mod source;
@@ -14,11 +15,12 @@ mod swagger;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
+use axum::{Extension, Router, middleware};
+use petrel_logic::administration::{Administration, Operator};
 use petrel_logic::admission::Admission;
 use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
@@ -49,6 +51,8 @@ pub struct Api {
     pub calls: Arc<Calls>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
+    /// What admins of the system may do.
+    pub administration: Arc<Administration>,
     /// How many requests somebody may make.
     pub limits: RequestLimits,
     /// Proxies whose word on where a request comes from is believed.
@@ -61,6 +65,7 @@ pub struct Api {
 pub fn routes(api: Api) -> Router {
     let mut document = Document::new();
     let routes = route::add(Router::new(), &mut document, routes::all());
+    let gate = middleware::from_fn_with_state(api.clone(), operator::gate);
     routes
         .with_state(api)
         .route("/", get(landing_page))
@@ -68,7 +73,26 @@ pub fn routes(api: Api) -> Router {
         .merge(swagger::routes(document.finish()))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)
+        .layer(gate)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+/// The routes of admins alone, for somebody who may use all of them: at the machine itself,
+/// no matter whether a server runs.
+pub fn operator_routes(administration: Arc<Administration>, operator: Operator) -> Router {
+    let routes = route::add(Router::new(), &mut Document::new(), routes::admin::routes());
+    routes
+        .with_state(administration)
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(not_found)
+        .layer(Extension(operator))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+impl FromRef<Api> for Arc<Administration> {
+    fn from_ref(api: &Api) -> Self {
+        Self::clone(&api.administration)
+    }
 }
 
 /// The OpenAPI document of all routes.

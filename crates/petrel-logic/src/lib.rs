@@ -5,6 +5,7 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod administration;
 pub mod admission;
 pub mod budget;
 pub mod call;

@@ -36,6 +36,9 @@ pub use units::{Listen, Span};
 /// How long a session goes on after its token has expired, if nothing else is said.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(60);
 
+/// How long the audit log is kept, if nothing else is said.
+pub const AUDIT_KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The configuration of one node on the embedded engine.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -70,6 +73,8 @@ pub struct NodeConfig {
     pub keep: Option<Duration>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
+    /// How long the audit log is kept. At least a day.
+    pub audit_keep: Duration,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -136,6 +141,7 @@ mod tests {
             connections_max: 1,
             keep: None,
             chats_need_friendship: false,
+            audit_keep: AUDIT_KEEP,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

@@ -11,6 +11,7 @@ pub mod doctor;
 mod issuer;
 mod listen;
 mod machine;
+mod operator_socket;
 pub mod secrets;
 mod tls;
 
@@ -23,6 +24,7 @@ use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::administration::{Administration, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
@@ -43,13 +45,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{Admin, AdminError};
+pub use admin::{Admin, AdminError, Ask};
 pub use admin_listener::LogControl;
 use admin_listener::{AdminListener, Metrics, Sample, Tasks};
 use config::Listen;
 pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
 pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
+use operator_socket::OperatorSocket;
 pub use petrel_api::Network;
 pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
@@ -250,6 +253,16 @@ impl Node {
                 .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
         });
 
+        let running = Running {
+            identity: Arc::clone(&identity),
+            calls: Arc::clone(&calls),
+            sessions: Arc::new(gateway.clone()),
+        };
+        let administration =
+            Arc::new(Administration::new(Arc::clone(&store), Arc::clone(&clock), Some(running)));
+        let (auditor, keep) = (Arc::clone(&administration), config.audit_keep);
+        tasks.spawn("audit", async move { auditor.remove_old_records(keep).await });
+
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());
         let housekeeper = Arc::clone(&identity);
@@ -261,6 +274,7 @@ impl Node {
             catchup,
             contacts,
             calls,
+            administration: Arc::clone(&administration),
             admission,
             limits: limits.clone(),
             proxies,
@@ -274,6 +288,15 @@ impl Node {
         let http_address = local_address(&listeners.http)?;
         let gateway_address = local_address(&listeners.gateway)?;
         let admin_address = listeners.admin.as_ref().map(local_address).transpose()?;
+        if let Some(socket) = OperatorSocket::bind(&config.data_directory) {
+            let serve = socket.serve(
+                administration,
+                request_ids.clone(),
+                stopping.clone(),
+                connections.clone(),
+            );
+            tasks.spawn("operator socket", serve);
+        }
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let spawn = |name, listener, acceptor, routes| {
             let serve = serve(listener, acceptor, routes, stopping.clone(), connections.clone());

@@ -18,8 +18,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::units::{Listen, Span};
-use super::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
+use super::{AUDIT_KEEP, BenchIssuer, EXPIRY_GRACE, NodeConfig};
 use crate::tls::TlsConfig;
+
+/// The shortest time for which the audit log may be kept.
+const AUDIT_KEEP_MIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The configuration of one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -244,6 +247,8 @@ pub struct AdminSection {
     /// Where /metrics, /debug/pprof, /debug/tasks and /debug/log-level are served, or `off`.
     /// Nobody is asked for a password there: keep it on loopback or a network of your own.
     pub listen: Listen,
+    /// How long the audit log is kept, which tells what admins of the system did. At least 1d.
+    pub audit_keep: Span,
 }
 
 impl Default for ServerSection {
@@ -314,7 +319,8 @@ impl Default for LogSection {
 
 impl Default for AdminSection {
     fn default() -> Self {
-        Self { listen: Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060))) }
+        let listen = Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060)));
+        Self { listen, audit_keep: Span(AUDIT_KEEP) }
     }
 }
 
@@ -354,6 +360,9 @@ impl Config {
         let mut found = Vec::new();
         if self.retention.keep.is_some_and(|keep| keep.0 < Retention::KEEP_MIN) {
             found.push("retention.keep is shorter than 7d; make it longer".to_owned());
+        }
+        if self.admin.audit_keep.0 < AUDIT_KEEP_MIN {
+            found.push("admin.audit_keep is shorter than 1d; make it longer".to_owned());
         }
         found.extend(self.gateway.contradictions());
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
@@ -412,6 +421,7 @@ impl Config {
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
             chats_need_friendship: self.contacts.chats_need_friendship,
+            audit_keep: self.admin.audit_keep.0,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             tls: self.tls.node(),
