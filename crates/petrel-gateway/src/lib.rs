@@ -37,6 +37,7 @@ use petrel_logic::administration::Sessions;
 use petrel_logic::identity::{Ended, Identity};
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
+use petrel_logic::words::WordFilter;
 use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, LoginId, NodeId, OperatingLimits, SessionId, UserId};
 use tokio::sync::mpsc;
@@ -74,6 +75,8 @@ pub struct Dependencies {
     pub admission: Arc<Admission>,
     /// What each user may ask for, over all sessions.
     pub users: Arc<Budgets<UserId>>,
+    /// Looks for words in what is sent.
+    pub words: Arc<WordFilter>,
     /// Where it counts what it does.
     pub metrics: Metrics,
 }

@@ -5,6 +5,7 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod activity;
 pub mod administration;
 pub mod admission;
 pub mod budget;
@@ -25,5 +26,6 @@ pub mod retention;
 pub mod sequencer;
 pub mod sync;
 mod view;
+pub mod words;
 
 pub use refusal::Refusal;

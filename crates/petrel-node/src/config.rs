@@ -18,6 +18,7 @@ use std::time::Duration;
 use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy};
 use petrel_logic::identity::{IdentitySettings, Registration};
+use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 
 use crate::StartError;
@@ -73,6 +74,10 @@ pub struct NodeConfig {
     pub keep: Option<Duration>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
+    /// A file with words that users must not send.
+    pub words_file: Option<PathBuf>,
+    /// What is done about words of which it says nothing else.
+    pub words_mode: WordMode,
     /// How long the audit log is kept. At least a day.
     pub audit_keep: Duration,
     /// How much may be asked for.
@@ -141,6 +146,8 @@ mod tests {
             connections_max: 1,
             keep: None,
             chats_need_friendship: false,
+            words_file: None,
+            words_mode: WordMode::Refuse,
             audit_keep: AUDIT_KEEP,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,

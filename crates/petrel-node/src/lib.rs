@@ -12,6 +12,7 @@ mod issuer;
 mod listen;
 mod machine;
 mod operator_socket;
+mod recorder;
 pub mod secrets;
 mod tls;
 
@@ -24,7 +25,8 @@ use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
-use petrel_logic::administration::{Administration, Running};
+use petrel_logic::activity::Activity;
+use petrel_logic::administration::{Administration, History, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
@@ -36,6 +38,7 @@ use petrel_logic::identity::{
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
+use petrel_logic::words::{WordFile, WordFilter, record_flagged};
 use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
@@ -201,6 +204,8 @@ impl Node {
         // Room for 2^31 sessions before the next start could meet this one's; and none is
         // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
+        let (words, flagged) = WordFilter::new(metrics.words.clone());
+        identity.look_for_words(Arc::clone(&words));
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         // Users ask by sockets and by HTTP, and it counts together.
@@ -219,6 +224,7 @@ impl Node {
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
                 users: Arc::clone(&users),
+                words: Arc::clone(&words),
                 metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
@@ -233,8 +239,14 @@ impl Node {
             },
         );
         let derived = Arc::new(Notify::new());
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
-        let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
+        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words)));
+        let activity = Arc::new(Activity::new());
+        identity.tell_activity(Arc::clone(&activity));
+        let outcome = Outcome {
+            gateway: gateway.clone(),
+            calls: Arc::clone(&calls),
+            activity: Arc::clone(&activity),
+        };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
@@ -253,13 +265,26 @@ impl Node {
                 .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
         });
 
+        let history = Arc::new(History::default());
+        let sampling =
+            recorder::record(Arc::clone(&metrics), Arc::clone(&history), Arc::clone(&clock));
+        tasks.spawn("recorder", sampling);
         let running = Running {
             identity: Arc::clone(&identity),
             calls: Arc::clone(&calls),
             sessions: Arc::new(gateway.clone()),
+            words,
+            history: Arc::clone(&history),
         };
         let administration =
             Arc::new(Administration::new(Arc::clone(&store), Arc::clone(&clock), Some(running)));
+        tasks.spawn(
+            "flagged words",
+            record_flagged(flagged, Arc::clone(&store), Arc::clone(&clock)),
+        );
+        let filter = Arc::clone(&administration);
+        let file = config.words_file.map(|file| WordFile::new(file, config.words_mode));
+        tasks.spawn("words", async move { filter.keep_up_with_words(file).await });
         let (auditor, keep) = (Arc::clone(&administration), config.audit_keep);
         tasks.spawn("audit", async move { auditor.remove_old_records(keep).await });
 
@@ -285,6 +310,12 @@ impl Node {
         let gateway_routes = request_ids.layer(limits.layer(gateway.routes()));
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
+        // Among the connections, because the drain waits for it.
+        connections.spawn(activity.keep(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            stopping.clone(),
+        ));
         let http_address = local_address(&listeners.http)?;
         let gateway_address = local_address(&listeners.gateway)?;
         let admin_address = listeners.admin.as_ref().map(local_address).transpose()?;
@@ -436,6 +467,7 @@ fn warn_of_strangers(admin: SocketAddr) {
 struct Outcome {
     gateway: Gateway,
     calls: Arc<Calls>,
+    activity: Arc<Activity>,
 }
 
 impl Outcome {
@@ -446,6 +478,7 @@ impl Outcome {
             if batch.derived {
                 derived.notify_one();
             }
+            self.activity.count(batch);
             self.calls.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;

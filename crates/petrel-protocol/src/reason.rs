@@ -79,6 +79,7 @@ reasons! {
     Muted "muted" 403 40309 "You may not speak in this group at present.";
     AccountDisabled "account_disabled" 403 40350 "An admin has locked this account out.";
     InvalidResetCode "invalid_reset_code" 403 40351 "The code for another password is unknown, used or over; ask for another one.";
+    WordRefused "word_refused" 403 40352 "It has a word that this server does not let through.";
     NotFound "not_found" 404 40400 "There is nothing at this path.";
     ConversationNotFound "conversation_not_found" 404 40401 "There is no such conversation, or you are not a member of it.";
     UserNotFound "user_not_found" 404 40402 "There is no such user, or the user is no member of the group.";

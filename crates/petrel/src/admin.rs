@@ -2,6 +2,7 @@
 
 mod audit;
 mod users;
+mod words;
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
@@ -50,6 +51,8 @@ enum Command {
     #[command(subcommand)]
     Users(users::Users),
     Audit(audit::Audit),
+    #[command(subcommand)]
+    Words(words::Words),
 }
 
 /// Create a user, also where registration is closed.
@@ -138,6 +141,7 @@ impl Command {
             }
             Self::Users(users) => users.carry_out(desk).await,
             Self::Audit(audit) => audit.carry_out(desk).await,
+            Self::Words(words) => words.carry_out(desk).await,
         }
     }
 }

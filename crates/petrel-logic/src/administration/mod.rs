@@ -6,7 +6,10 @@
 //! an admin whose token was looked at, or somebody who reaches the data directory anyhow.
 
 mod audit;
+mod history;
+mod statistics;
 mod users;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +20,13 @@ use petrel_store::{AuditRecord, LoginEnd, Store, StoreError};
 use petrel_types::{Clock, ConversationId, TimestampMs, UserId};
 
 pub use self::audit::AuditQuery;
+pub use self::history::{History, SAMPLE_EVERY, Sample};
 pub use self::users::UsersQuery;
+use self::words::WordLists;
 use crate::Refusal;
 use crate::calls::Calls;
 use crate::identity::Identity;
+use crate::words::WordFilter;
 
 /// The most items of one page, and how many those get who don't say.
 const PAGE_MAX: u32 = 200;
@@ -50,6 +56,10 @@ pub struct Running {
     pub calls: Arc<Calls>,
     /// The open sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// The words in force.
+    pub words: Arc<WordFilter>,
+    /// What the numbers were of late.
+    pub history: Arc<History>,
 }
 
 /// The open sessions of a node, as far as admins ask for them.
@@ -63,23 +73,13 @@ pub struct Administration {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     running: Option<Running>,
+    words: WordLists,
 }
 
 impl Administration {
     /// Of a running server, or of a data directory that none is at work in.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, running: Option<Running>) -> Self {
-        Self { store, clock, running }
-    }
-
-    /// What is needed of a running server, or the word that there is none.
-    #[expect(dead_code, reason = "groups and notices")]
-    fn running(&self) -> Result<&Running, Refusal> {
-        self.running.as_ref().ok_or_else(|| {
-            Refusal::new(
-                ErrorReason::ServerBusy,
-                "that takes a running server: start it (petrel serve) and give the command again",
-            )
-        })
+        Self { store, clock, running, words: WordLists::default() }
     }
 
     fn record(

@@ -47,6 +47,8 @@ pub use self::settings::{
 use self::throttle::Throttle;
 pub use self::throttle::network_of;
 use crate::Refusal;
+use crate::activity::Activity;
+use crate::words::WordFilter;
 
 /// Somebody whose token was good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub struct Identity {
     throttle: Mutex<Throttle>,
     disabled: RwLock<Disabled>,
     listener: OnceLock<Listener>,
+    words: OnceLock<Arc<WordFilter>>,
+    activity: OnceLock<Arc<Activity>>,
 }
 
 impl Identity {
@@ -105,11 +109,24 @@ impl Identity {
             throttle: Mutex::new(Throttle::new(settings.throttle.clone())),
             disabled: RwLock::default(),
             listener: OnceLock::new(),
+            words: OnceLock::new(),
+            activity: OnceLock::new(),
             settings,
         };
         identity.recall_ended_logins().await?;
         identity.recall_disabled_users().await?;
         Ok(identity)
+    }
+
+    /// Tells from now on who is there. Only the first call counts.
+    pub fn tell_activity(&self, activity: Arc<Activity>) {
+        let _ = self.activity.set(activity);
+    }
+
+    /// Looks for words in the names of those who register from now on. Only the first call
+    /// counts.
+    pub fn look_for_words(&self, words: Arc<WordFilter>) {
+        let _ = self.words.set(words);
     }
 
     /// Creates a user and logs them in. From one address only so many come in a row.
@@ -130,6 +147,7 @@ impl Identity {
         };
         let device = device_of(&credentials)?;
         check_username(&credentials.username)?;
+        self.words.get().map_or(Ok(()), |words| words.check_name(&credentials.username))?;
         check_password(&credentials.password)?;
         let begun = self.throttle().begin_registration(source, self.clock.now());
         begun.map_err(|wait| later(wait, "many users were registered from your address"))?;
@@ -190,6 +208,14 @@ impl Identity {
 
     /// Recognises the bearer of an access token.
     pub async fn authenticate(&self, token: &str) -> Result<Authenticated, Refusal> {
+        let authenticated = self.recognise(token).await?;
+        if let Some(activity) = self.activity.get() {
+            activity.saw(authenticated.user);
+        }
+        Ok(authenticated)
+    }
+
+    async fn recognise(&self, token: &str) -> Result<Authenticated, Refusal> {
         let issuer = claimed_issuer(token).ok_or_else(invalid_token)?;
         let claims = match (issuer.as_str(), &self.issuers.bench) {
             (LOCAL_ISSUER, _) => self.verify(&self.issuers.local, token, LOCAL_ISSUER)?,

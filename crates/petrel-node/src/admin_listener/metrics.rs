@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) http: petrel_api::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
+    pub(crate) words: petrel_logic::words::Metrics,
 }
 
 /// What a node knows of its present state.
@@ -71,6 +72,9 @@ impl Metrics {
             store: petrel_store::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_store"),
             ),
+            words: petrel_logic::words::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_words"),
+            ),
             sampler,
             registry,
         }
@@ -81,7 +85,7 @@ impl Metrics {
         let _ = self.sampler.0.set(Box::new(ask));
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a string takes everything");
         out

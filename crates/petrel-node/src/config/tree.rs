@@ -13,6 +13,7 @@ use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::retention::Retention;
+use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ pub struct Config {
     pub identity: IdentitySection,
     /// What users are to each other.
     pub contacts: ContactsSection,
+    /// Words that users must not send.
+    pub words: WordsSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -176,6 +179,20 @@ pub struct ContactsSection {
     /// Whether only friends can send each other messages. If not, anybody can write to anybody who
     /// has not blocked the sender. Groups are not concerned.
     pub chats_need_friendship: bool,
+}
+
+/// `[words]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WordsSection {
+    /// A file with a word in each line, beside the words that admins put in while the server runs.
+    /// Read again when it changes. `refuse:`, `replace:` or `flag:` before a word says what is done
+    /// about it; lines that begin with # say nothing.
+    #[schemars(example = &"/etc/petrel/words.txt")]
+    pub file: Option<PathBuf>,
+    /// What is done about words of the file that say nothing else: `refuse`, `replace` (by *) or
+    /// `flag` (the audit log tells of it).
+    pub mode: WordMode,
 }
 
 /// `[retention]`
@@ -421,6 +438,8 @@ impl Config {
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
             chats_need_friendship: self.contacts.chats_need_friendship,
+            words_file: self.words.file.clone(),
+            words_mode: self.words.mode,
             audit_keep: self.admin.audit_keep.0,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),

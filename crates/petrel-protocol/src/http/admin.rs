@@ -1,6 +1,7 @@
 //! Bodies of `/api/admin/…`, and of what users do about their own passwords.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use petrel_types::{ConversationId, TimestampMs, UserId};
@@ -213,6 +214,165 @@ pub struct PasswordChange {
     pub password: String,
     /// The one from now on: 8 to 128 characters.
     pub new_password: String,
+}
+
+/// What is done about a word.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum WordMode {
+    /// What has it is refused.
+    #[default]
+    Refuse,
+    /// Each of its letters is replaced by `*`.
+    Replace,
+    /// It goes through, and the audit log tells of it.
+    Flag,
+}
+
+impl WordMode {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Refuse, Self::Replace, Self::Flag];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Replace => "replace",
+            Self::Flag => "flag",
+        }
+    }
+}
+
+/// `GET /api/admin/words`: words by their letters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterWords {
+    /// Those that admins have put in.
+    pub words: Vec<FilterWord>,
+    /// Where to go on, as `after`; missing if there are no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many words of the operator's file are in force beside them.
+    pub words_of_file: u64,
+}
+
+/// A word of the filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterWord {
+    /// The word: at most 64 characters. Case and width don't matter. One of a script with spaces
+    /// is met as a whole word, unless a `*` at its beginning or end lets anything be there.
+    pub word: String,
+    /// What is done about it.
+    #[serde(default)]
+    pub mode: WordMode,
+}
+
+/// `PUT /api/admin/words`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewFilterWords {
+    /// At most 500. One that is there already gets another mode.
+    #[schemars(length(min = 1, max = 500))]
+    pub words: Vec<FilterWord>,
+}
+
+/// `POST /api/admin/words/remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemovedFilterWords {
+    /// At most 500, as they were put in. One that is not there is gone already.
+    #[schemars(length(min = 1, max = 500))]
+    pub words: Vec<String>,
+}
+
+/// `POST /api/admin/words/try`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriedText {
+    /// What somebody might send.
+    pub text: String,
+}
+
+/// What would come of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WordsMet {
+    /// The word for which it would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// What would be sent in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<String>,
+    /// The words of which the audit log would tell.
+    pub flagged: Vec<String>,
+}
+
+/// `GET /api/admin/statistics`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemFigures {
+    /// When.
+    pub ts: TimestampMs,
+    /// Users that were ever registered or mapped.
+    pub users: u64,
+    /// Those of them who are locked out, and other users who are.
+    pub disabled_users: u64,
+    /// Groups that were ever founded.
+    pub groups: u64,
+    /// Log-ins that go on, with some that have just expired.
+    pub logins: u64,
+    /// The last row of the store: each event has one, and so have other changes.
+    pub rows: u64,
+    /// Bytes of the database.
+    pub store_bytes: u64,
+    /// Bytes of these that are free to be used again.
+    pub store_free_bytes: u64,
+    /// The last days on which something happened, oldest first.
+    pub days: Vec<DayFigures>,
+    /// Users who did anything on any of these days, within some 2 %.
+    pub active_users: u64,
+    /// The numbers of the last sample, by name; empty if the server does not run.
+    pub now: BTreeMap<String, f64>,
+}
+
+/// A day, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DayFigures {
+    /// When it began.
+    pub ts: TimestampMs,
+    /// Messages that were sent on it.
+    pub messages: u64,
+    /// Users who did anything, within some 2 %.
+    pub active_users: u64,
+}
+
+/// In which steps recent numbers are told.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum RecentStep {
+    /// Five seconds, for an hour.
+    #[default]
+    Fine,
+    /// A minute, for a day.
+    Coarse,
+}
+
+/// `GET /api/admin/statistics/recent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecentFigures {
+    /// The time between two numbers, in milliseconds.
+    pub step_ms: u64,
+    /// When the last sample was taken.
+    pub end_ts: TimestampMs,
+    /// The numbers of each series, oldest first.
+    pub series: BTreeMap<String, Vec<f64>>,
 }
 
 /// `GET /api/admin/audit`: newest records first.

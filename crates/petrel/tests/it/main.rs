@@ -3,6 +3,7 @@
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
 mod admin;
+mod administration;
 mod api;
 mod auth;
 mod backup;

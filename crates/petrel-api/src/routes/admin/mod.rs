@@ -1,7 +1,9 @@
 //! What admins of the system may do. The gate has looked at who asks: [`By`].
 
 mod audit;
+mod statistics;
 mod users;
+mod words;
 
 use std::sync::Arc;
 
@@ -22,7 +24,8 @@ where
     S: Clone + Send + Sync + 'static,
     Arc<Administration>: FromRef<S>,
 {
-    let all = users::routes().into_iter().chain(audit::routes());
+    let all = users::routes().into_iter().chain(audit::routes()).chain(words::routes());
+    let all = all.chain(statistics::routes());
     all.map(|route| match route.reasons.is_empty() {
         true => route.reasons(REASONS),
         false => route,
