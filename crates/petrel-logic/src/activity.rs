@@ -70,7 +70,10 @@ impl Activity {
         let is_message = |effect: &&Effect| {
             matches!(
                 effect,
-                Effect::Deliver { frame: ServerFrame::SingleChat(_) | ServerFrame::GroupChat(_), .. }
+                Effect::Deliver {
+                    frame: ServerFrame::SingleChat(_) | ServerFrame::GroupChat(_),
+                    ..
+                }
             )
         };
         let messages = batch.effects.iter().filter(is_message).count();
@@ -149,7 +152,11 @@ pub(crate) async fn days(
     for (key, value) in stored {
         let (Ok(day), Some(counted)) = (key.parse::<u64>(), Day::decode(&value)) else { continue };
         let (messages, active_users) = (counted.messages, counted.users());
-        days.push(DayFigures { ts: petrel_types::TimestampMs::new(day * DAY_MS), messages, active_users });
+        days.push(DayFigures {
+            ts: petrel_types::TimestampMs::new(day * DAY_MS),
+            messages,
+            active_users,
+        });
         together.add(&counted);
     }
     Ok((days, together.users()))

@@ -99,7 +99,9 @@ impl Admin {
         }
         .map_err(|source| AdminError::Unreachable { directory: self.directory.clone(), source })?;
         let unreadable = |error: serde_json::Error| {
-            AdminError::Refused(format!("the answer can't be read ({error}); is it another version?"))
+            AdminError::Refused(format!(
+                "the answer can't be read ({error}); is it another version?"
+            ))
         };
         if status == StatusCode::OK {
             let success: Success<T> = serde_json::from_slice(&body).map_err(unreadable)?;

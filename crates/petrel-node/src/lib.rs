@@ -311,11 +311,7 @@ impl Node {
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
         // Among the connections, because the drain waits for it.
-        connections.spawn(activity.keep(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            stopping.clone(),
-        ));
+        connections.spawn(activity.keep(Arc::clone(&store), Arc::clone(&clock), stopping.clone()));
         let http_address = local_address(&listeners.http)?;
         let gateway_address = local_address(&listeners.gateway)?;
         let admin_address = listeners.admin.as_ref().map(local_address).transpose()?;

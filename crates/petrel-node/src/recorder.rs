@@ -64,6 +64,8 @@ pub(crate) async fn record(metrics: Arc<Metrics>, history: Arc<History>, clock: 
     ticks.tick().await;
     let mut before = Numbers::of(&metrics.text());
     let mut at = tokio::time::Instant::now();
+    // At once, so that a page has something to show: rates are nought yet.
+    history.push(sample(&before, &before, SAMPLE_EVERY.as_secs_f64()), clock.now());
     loop {
         ticks.tick().await;
         let now = Numbers::of(&metrics.text());
@@ -77,12 +79,12 @@ pub(crate) async fn record(metrics: Arc<Metrics>, history: Arc<History>, clock: 
 fn sample(before: &Numbers, now: &Numbers, seconds: f64) -> Sample {
     let of = |numbers: &Numbers, series: &str| numbers.sums.get(series).copied().unwrap_or(0.0);
     let levels = LEVELS.iter().map(|(name, series)| (*name, of(now, series)));
-    let rates = RATES.iter().map(|(name, series)| {
-        (*name, (of(now, series) - of(before, series)).max(0.0) / seconds)
-    });
-    let quantiles = QUANTILES.iter().map(|(name, histogram, quantile)| {
-        (*name, quantile_ms(before, now, histogram, *quantile))
-    });
+    let rates = RATES
+        .iter()
+        .map(|(name, series)| (*name, (of(now, series) - of(before, series)).max(0.0) / seconds));
+    let quantiles = QUANTILES
+        .iter()
+        .map(|(name, histogram, quantile)| (*name, quantile_ms(before, now, histogram, *quantile)));
     levels.chain(rates).chain(quantiles).collect()
 }
 

@@ -12,10 +12,11 @@ use petrel_types::{
 };
 
 use crate::{
-    AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
-    EndedLogin, EntryPage, EventPage, Figures, Found, KeptRecord, KnownUser, UserChange, UserChanged, UserFilter, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
+    AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, Claim, Committed,
+    ConversationState, Derivation, DerivationId, Digest, EndedLogin, EntryPage, EventPage, Figures,
+    Found, IdentityStore, Invite, KeptRecord, KnownUser, Login, LoginEnd, Member, MemberPage,
     NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
-    User, WhichLogins,
+    User, UserChange, UserChanged, UserFilter, WhichLogins,
 };
 
 /// What befalls a commit.

@@ -1,6 +1,8 @@
 //! `petrel admin`.
 
 mod audit;
+mod groups;
+mod statistics;
 mod users;
 mod words;
 
@@ -50,7 +52,10 @@ enum Command {
     Invite(Invite),
     #[command(subcommand)]
     Users(users::Users),
+    #[command(subcommand)]
+    Groups(groups::Groups),
     Audit(audit::Audit),
+    Statistics(statistics::Statistics),
     #[command(subcommand)]
     Words(words::Words),
 }
@@ -140,7 +145,9 @@ impl Command {
                 desk.tell("POST", "/api/admin/invites", Some(body), code).await
             }
             Self::Users(users) => users.carry_out(desk).await,
+            Self::Groups(groups) => groups.carry_out(desk).await,
             Self::Audit(audit) => audit.carry_out(desk).await,
+            Self::Statistics(wanted) => wanted.carry_out(desk).await,
             Self::Words(words) => words.carry_out(desk).await,
         }
     }
@@ -220,8 +227,7 @@ fn time_of(time: TimestampMs) -> String {
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -257,7 +263,8 @@ mod tests {
         assert_eq!(time(951_782_399), "2000-02-28 23:59:59Z");
         assert_eq!(time(951_782_400), "2000-02-29 00:00:00Z");
         assert_eq!(time(4_102_444_800), "2100-01-01 00:00:00Z");
-        let parameters = [("a", Some("ü b&c".to_owned())), ("b", None), ("c", Some("1".to_owned()))];
+        let parameters =
+            [("a", Some("ü b&c".to_owned())), ("b", None), ("c", Some("1".to_owned()))];
         assert_eq!(query(&parameters), "?a=%C3%BC%20b%26c&c=1");
         assert_eq!(query(&[("a", None)]), "");
     }

@@ -5,10 +5,10 @@ use axum::http::{HeaderMap, Method};
 use petrel_logic::Refusal;
 use petrel_logic::administration::Operator;
 use petrel_protocol::ErrorReason;
+use petrel_protocol::http::admin::{PasswordChange, RedeemReset};
 use petrel_protocol::http::{
     Credentials, Done, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked, Success,
 };
-use petrel_protocol::http::admin::{PasswordChange, RedeemReset};
 
 use axum::response::Json;
 

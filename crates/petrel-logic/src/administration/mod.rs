@@ -6,6 +6,7 @@
 //! an admin whose token was looked at, or somebody who reaches the data directory anyhow.
 
 mod audit;
+mod groups;
 mod history;
 mod statistics;
 mod users;
@@ -82,6 +83,16 @@ impl Administration {
         Self { store, clock, running, words: WordLists::default() }
     }
 
+    /// What is needed of a running server, or the word that there is none.
+    fn running(&self) -> Result<&Running, Refusal> {
+        self.running.as_ref().ok_or_else(|| {
+            Refusal::new(
+                ErrorReason::ServerBusy,
+                "that takes a running server: start it (petrel serve) and give the command again",
+            )
+        })
+    }
+
     fn record(
         &self,
         operator: &Operator,
@@ -134,8 +145,7 @@ fn page_size(limit: Option<u32>) -> u32 {
 
 fn check_reason(reason: &str) -> Result<(), Refusal> {
     if reason.chars().count() > REASON_CHARS_MAX || reason.contains(char::is_control) {
-        let message =
-            format!("`reason` has at most {REASON_CHARS_MAX} characters, in one line");
+        let message = format!("`reason` has at most {REASON_CHARS_MAX} characters, in one line");
         return Err(Refusal::new(ErrorReason::InvalidField, message));
     }
     Ok(())
@@ -144,4 +154,3 @@ fn check_reason(reason: &str) -> Result<(), Refusal> {
 fn of_store(error: StoreError) -> Refusal {
     Refusal::of_store(&error)
 }
-

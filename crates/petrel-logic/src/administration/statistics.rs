@@ -1,6 +1,5 @@
 //! How much there is and how much happens.
 
-use petrel_protocol::ErrorReason;
 use petrel_protocol::http::admin::{RecentFigures, RecentStep, SystemFigures};
 
 use super::{Administration, of_store};
@@ -36,10 +35,7 @@ impl Administration {
 
     /// What the numbers were of late.
     pub fn recent(&self, step: RecentStep, series: Option<&str>) -> Result<RecentFigures, Refusal> {
-        let Some(running) = &self.running else {
-            let message = "that takes a running server: start it (petrel serve)";
-            return Err(Refusal::new(ErrorReason::ServerBusy, message));
-        };
+        let running = self.running()?;
         let names = series.into_iter().flat_map(|names| names.split(','));
         let wanted: Vec<_> =
             names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();

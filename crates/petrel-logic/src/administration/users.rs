@@ -2,14 +2,12 @@
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Role;
-use petrel_protocol::http::{Device, Invite, NewInvite};
 use petrel_protocol::http::admin::{
     AdminMembership, AdminUser, AdminUserGroups, AdminUserShown, AdminUsers, AuditAction,
     LoginsEnded, NewUser, PasswordReset,
 };
-use petrel_store::{
-    ConversationKind, KnownUser, Login, UserChange, UserChanged, UserFilter,
-};
+use petrel_protocol::http::{Device, Invite, NewInvite};
+use petrel_store::{ConversationKind, KnownUser, Login, UserChange, UserChanged, UserFilter};
 use petrel_types::{ConversationId, LoginId, RowId, TimestampMs, UserId};
 
 use super::{Administration, Operator, Target, check_reason, of_store, page_size};
@@ -73,8 +71,7 @@ impl Administration {
     pub async fn user(&self, user: UserId) -> Result<AdminUserShown, Refusal> {
         let known = self.known(user).await?;
         let (now, limit) = (self.clock.now(), DEVICES_PAGE_MAX);
-        let mut logins =
-            self.store.logins_of(user, None, limit + 1).await.map_err(of_store)?;
+        let mut logins = self.store.logins_of(user, None, limit + 1).await.map_err(of_store)?;
         let more_logins = logins.len() > limit as usize;
         logins.truncate(limit as usize);
         let seen_ts = logins.iter().map(|login| login.seen).max();
@@ -100,8 +97,7 @@ impl Administration {
         let mut before = before.map(RowId::new);
         let mut groups = Vec::new();
         for _ in 0..LOOKS_MAX {
-            let look =
-                self.store.sync_page(user, RowId::default(), before, CONVERSATIONS_AT_ONCE);
+            let look = self.store.sync_page(user, RowId::default(), before, CONVERSATIONS_AT_ONCE);
             let page = look.await.map_err(of_store)?;
             for entry in page.entries {
                 if groups.len() == wanted {
@@ -165,11 +161,7 @@ impl Administration {
     }
 
     /// Ends all log-ins and sessions of a user.
-    pub async fn log_out(
-        &self,
-        operator: &Operator,
-        user: UserId,
-    ) -> Result<LoginsEnded, Refusal> {
+    pub async fn log_out(&self, operator: &Operator, user: UserId) -> Result<LoginsEnded, Refusal> {
         self.check_somebody(user).await?;
         let record =
             self.record(operator, AuditAction::UserLoggedOut, Some(Target::User(user)), "");
@@ -287,11 +279,7 @@ impl Administration {
         Ok(())
     }
 
-    async fn role(
-        &self,
-        group: ConversationId,
-        user: UserId,
-    ) -> Result<Role, Refusal> {
+    async fn role(&self, group: ConversationId, user: UserId) -> Result<Role, Refusal> {
         let member = self.store.member(group, user).await.map_err(of_store)?;
         let attributes = member.map(|member| Attributes::decode(&member.attributes));
         Ok(attributes.transpose().map_err(of_store)?.unwrap_or_default().role)

@@ -51,11 +51,7 @@ impl Administration {
     }
 
     /// Puts words in, which are in force when this returns.
-    pub async fn put_words(
-        &self,
-        operator: &Operator,
-        new: NewFilterWords,
-    ) -> Result<(), Refusal> {
+    pub async fn put_words(&self, operator: &Operator, new: NewFilterWords) -> Result<(), Refusal> {
         let words: Vec<_> = new.words.into_iter().map(|it| (it.word, Some(it.mode))).collect();
         self.change_words(operator, words).await
     }

@@ -11,8 +11,8 @@ use petrel_store::{
 };
 use petrel_types::{LoginId, TimestampMs, UserId};
 
-use super::refresh::{Presented, RefreshToken, first_tokens};
 use super::lockout::of_begun;
+use super::refresh::{Presented, RefreshToken, first_tokens};
 use super::{Authenticated, Ended, Identity, millis, of_store, random};
 use crate::Refusal;
 

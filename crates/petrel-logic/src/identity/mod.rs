@@ -35,10 +35,10 @@ use petrel_types::limits::DEVICE_TEXT_BYTES_MAX;
 use petrel_types::{Clock, LoginId, TimestampMs, UserId};
 
 pub use self::issuers::{ExternalIssuers, IssuerError, Issuers, Surroundings};
-pub use self::logins::DEVICES_PAGE_MAX;
 use self::lockout::Disabled;
-pub(crate) use self::new_passwords::reset_code;
+pub use self::logins::DEVICES_PAGE_MAX;
 use self::new_passwords::known_hash;
+pub(crate) use self::new_passwords::reset_code;
 use self::passwords::{Hashing, check_password, check_username};
 use self::revocations::{Revocations, Standing};
 pub use self::settings::{

@@ -40,8 +40,7 @@ impl Identity {
         self.throttle().succeeded(source, &user.username);
         let hash = self.hashing.hash(new_password).await?;
         let end = self.end_now();
-        let replaced =
-            self.store.replace_password(user.id, &expected, &hash, who.login, end).await;
+        let replaced = self.store.replace_password(user.id, &expected, &hash, who.login, end).await;
         let ended = replaced.map_err(of_store)?.ok_or_else(wrong)?;
         self.ended(user.id, &ended, end);
         tracing::info!(user = %user.id, "another password was chosen");

@@ -22,7 +22,9 @@ const MASK: char = '*';
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
     /// One of its words is.
-    #[error("{0:?} is no word: it has 1 to {WORD_CHARS_MAX} characters, in one line, and not only `*`")]
+    #[error(
+        "{0:?} is no word: it has 1 to {WORD_CHARS_MAX} characters, in one line, and not only `*`"
+    )]
     Word(String),
     /// A line of a file.
     #[error("line {line}: {source}")]
@@ -62,9 +64,8 @@ impl Compiled {
             by_pattern.insert(pattern, word);
         }
         let (patterns, words): (Vec<_>, Vec<_>) = by_pattern.into_iter().unzip();
-        let automaton = (!patterns.is_empty()).then(|| {
-            AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns)
-        });
+        let automaton = (!patterns.is_empty())
+            .then(|| AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns));
         let automaton =
             automaton.transpose().map_err(|error| WordError::TooMany(error.to_string()))?;
         Ok(Self { automaton, words })

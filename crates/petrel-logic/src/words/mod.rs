@@ -118,7 +118,8 @@ impl WordFilter {
 
 /// Does not name the word: whoever tries would learn the list by it.
 fn refusal(what: &str) -> Refusal {
-    let message = format!("{what} has a word that this server does not let through; write it another way");
+    let message =
+        format!("{what} has a word that this server does not let through; write it another way");
     Refusal::new(ErrorReason::WordRefused, message)
 }
 

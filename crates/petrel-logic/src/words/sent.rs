@@ -42,6 +42,7 @@ impl WordFilter {
             | Content::Leave
             | Content::SetRole { .. }
             | Content::Dissolve
+            | Content::Rule(_)
             | Content::AnswerJoin { .. }
             | Content::Settings { .. } => Ok(()),
         }

@@ -19,7 +19,9 @@ fn refuses(word: &str, text: &str) -> bool {
 
 #[test]
 fn a_word_is_met_in_any_case_and_width_and_with_what_can_not_be_seen() {
-    for text in ["spam", "SPAM!", "(Spam)", "ｓｐａｍ", "ＳＰＡＭ", "s\u{200b}p\u{ad}am", "x spam\n"] {
+    for text in
+        ["spam", "SPAM!", "(Spam)", "ｓｐａｍ", "ＳＰＡＭ", "s\u{200b}p\u{ad}am", "x spam\n"]
+    {
         assert!(refuses("spam", text), "{text}");
         assert!(refuses("ＳpAm", text), "{text}");
     }
@@ -48,8 +50,7 @@ fn a_chinese_word_is_met_anywhere() {
 
 #[test]
 fn what_is_done_is_refusing_before_replacing_before_flagging() {
-    let words =
-        [("foul", WordMode::Refuse), ("脏话", WordMode::Replace), ("hint", WordMode::Flag)];
+    let words = [("foul", WordMode::Refuse), ("脏话", WordMode::Replace), ("hint", WordMode::Flag)];
     let (filter, _queue) = filter(&words);
     assert_eq!(filter.look("clean"), Verdict::default());
     let verdict = filter.look("A hint: 说脏话, ＨＩＮＴ");
@@ -60,7 +61,8 @@ fn what_is_done_is_refusing_before_replacing_before_flagging() {
 
 #[test]
 fn words_in_words_are_replaced_together() {
-    let words = [("赌", WordMode::Replace), ("赌博", WordMode::Replace), ("博彩", WordMode::Replace)];
+    let words =
+        [("赌", WordMode::Replace), ("赌博", WordMode::Replace), ("博彩", WordMode::Replace)];
     let (filter, _queue) = filter(&words);
     assert_eq!(filter.look("赌博彩赌").replaced.as_deref(), Some("****"));
     assert_eq!(filter.look("a 赌\u{200b}博 b").replaced.as_deref(), Some("a *** b"));

@@ -182,6 +182,7 @@ pub(crate) fn outcome(
         }
         Content::CreateGroup { .. } | Content::Join { .. } => unreachable!("handled above"),
         Content::Contact { .. } | Content::Settings { .. } => bail!("not of this timeline"),
+        Content::Rule(_) => bail!("no admin takes part in a simulation"),
     };
     Ok(What::Change(change))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use petrel_types::{ConversationId, TimestampMs, UserId};
+use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Device;
@@ -138,6 +138,65 @@ pub struct AdminMembership {
     pub title: String,
     /// What the user may do in it.
     pub role: Role,
+}
+
+/// `GET /api/admin/groups`: groups by id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminGroups {
+    /// Those found.
+    pub groups: Vec<AdminGroup>,
+    /// Where to go on, as `after`; missing if all were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ConversationId>,
+}
+
+/// A group as an admin sees one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminGroup {
+    /// The group.
+    pub group_id: ConversationId,
+    /// What it is called.
+    pub title: String,
+    /// How many are in it; none if it was dissolved.
+    pub members: u64,
+    /// The last seq of its timeline.
+    pub head_seq: Seq,
+}
+
+/// `GET /api/admin/groups/{groupId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminGroupShown {
+    /// The group.
+    pub group: AdminGroup,
+    /// Members by id.
+    pub members: Vec<AdminGroupMember>,
+    /// Where to go on, as `usersAfter`; missing if there are no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+}
+
+/// A member as an admin sees one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminGroupMember {
+    /// The user.
+    pub user_id: UserId,
+    /// What the user may do.
+    pub role: Role,
+    /// What the user is called in the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+}
+
+/// `POST /api/admin/groups/{groupId}/hand-over`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HandOver {
+    /// The member who is the owner from now on.
+    pub user: UserId,
 }
 
 /// `POST /api/admin/users/{userId}/disable`.

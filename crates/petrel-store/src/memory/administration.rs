@@ -62,7 +62,8 @@ impl State {
         let mut known: BTreeMap<_, _> =
             self.administration.disabled.keys().map(|id| (*id, nobody(*id))).collect();
         for (name, id) in &self.identity.external {
-            let (external, created) = (Some(name.clone()), self.identity.external_since.get(id).copied());
+            let (external, created) =
+                (Some(name.clone()), self.identity.external_since.get(id).copied());
             known.insert(*id, KnownUser { external, created, ..nobody(*id) });
         }
         for user in &self.users {
@@ -170,9 +171,8 @@ impl AdministrationStore for MemoryStore {
         {
             let state = &mut *self.state()?;
             let resets = &mut state.administration.resets;
-            let is_good = |(good, expires): &(Digest, TimestampMs)| {
-                *good == code && *expires > record.at
-            };
+            let is_good =
+                |(good, expires): &(Digest, TimestampMs)| *good == code && *expires > record.at;
             if !resets.get(&user).is_some_and(is_good) {
                 return Ok(None);
             }
@@ -226,7 +226,8 @@ impl AdministrationStore for MemoryStore {
 
     async fn remove_records(&self, before: TimestampMs, limit: u32) -> Result<u32, StoreError> {
         let records = &mut self.state()?.administration.records;
-        let old = records.iter().filter(|(_, record)| record.at < before).map(|(number, _)| *number);
+        let old =
+            records.iter().filter(|(_, record)| record.at < before).map(|(number, _)| *number);
         let old: Vec<_> = old.take(limit as usize).collect();
         for number in &old {
             records.remove(number);
@@ -273,9 +274,8 @@ impl AdministrationStore for MemoryStore {
     ) -> Result<Vec<(String, Bytes)>, StoreError> {
         let state = self.state()?;
         let entries = state.administration.entries.iter();
-        let later = entries.filter(|((of, key), _)| {
-            *of == list && after.is_none_or(|after| key.as_str() > after)
-        });
+        let later = entries
+            .filter(|((of, key), _)| *of == list && after.is_none_or(|after| key.as_str() > after));
         let later = later.map(|((_, key), value)| (key.clone(), value.clone()));
         Ok(later.take(limit as usize).collect())
     }

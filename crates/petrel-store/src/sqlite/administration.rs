@@ -41,9 +41,7 @@ fn change_user(
 ) -> std::result::Result<UserChanged, WriteError> {
     let connection = transaction.connection;
     let changed = match change {
-        UserChange::Disable { reason, end } => {
-            disable(connection, user, reason, record.at, *end)?
-        }
+        UserChange::Disable { reason, end } => disable(connection, user, reason, record.at, *end)?,
         UserChange::Enable => enable(connection, user)?,
         UserChange::SetAdmin(admin) => set_admin(connection, user, *admin)?,
         UserChange::ResetPassword { code, expires, end } => {
@@ -97,9 +95,7 @@ fn enable(connection: &Connection, user: UserId) -> Result<UserChanged> {
     if enabled == 0 {
         return Ok(UserChanged::Already);
     }
-    connection
-        .prepare_cached("DELETE FROM logins WHERE user = ?1")?
-        .execute([key(user.get())])?;
+    connection.prepare_cached("DELETE FROM logins WHERE user = ?1")?.execute([key(user.get())])?;
     Ok(UserChanged::Done(Vec::new()))
 }
 
@@ -170,9 +166,7 @@ fn replace_password(
 ) -> std::result::Result<Option<Vec<LoginId>>, WriteError> {
     let replaced = transaction
         .connection
-        .prepare_cached(
-            "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2",
-        )?
+        .prepare_cached("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2")?
         .execute(params![key(user.get()), expected, password_hash])?;
     if replaced == 0 {
         return Ok(None);
@@ -251,10 +245,7 @@ impl AdministrationStore for SqliteStore {
         self.write(move |transaction| change_user(transaction, user, &change, &record)).await
     }
 
-    async fn known_user(
-        &self,
-        user: UserId,
-    ) -> std::result::Result<Option<KnownUser>, StoreError> {
+    async fn known_user(&self, user: UserId) -> std::result::Result<Option<KnownUser>, StoreError> {
         self.read(move |snapshot| known_user(snapshot.connection, user)).await
     }
 
@@ -362,9 +353,6 @@ impl AdministrationStore for SqliteStore {
     }
 
     async fn figures(&self) -> std::result::Result<Figures, StoreError> {
-        self.read(move |snapshot| {
-            figures(snapshot.connection, snapshot.view.visible().get())
-        })
-        .await
+        self.read(move |snapshot| figures(snapshot.connection, snapshot.view.visible().get())).await
     }
 }

@@ -10,11 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use super::number::{bound, key};
 use super::transaction::Transaction;
 use super::write::WriteError;
+use crate::StoreErrorKind;
 use crate::identity::{
     BegunLogin, Digest, EndedLogin, Login, LoginDevice, LoginEnd, NewLogin, PreviousToken,
     RefreshTokens, WhichLogins,
 };
-use crate::StoreErrorKind;
 
 const COLUMNS: &str = "id, user, device_id, platform, client, family, current, previous, nonce,
                        replaced_ms, created_ms, seen_ms, expires_ms";

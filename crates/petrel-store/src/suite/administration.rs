@@ -113,8 +113,7 @@ pub async fn an_admin_is_always_left(store: &dyn Store) {
 pub async fn a_password_reset_is_good_once_and_for_a_time(store: &dyn Store) {
     let ann = user(store, "ann").await;
     let login = store.begin_login(new_login(ann), 10, END).await.unwrap().id;
-    let reset =
-        |fill| UserChange::ResetPassword { code: [fill; 32], expires: at(1_000), end: END };
+    let reset = |fill| UserChange::ResetPassword { code: [fill; 32], expires: at(1_000), end: END };
     assert_eq!(change(store, CLEO, reset(1)).await, UserChanged::Nobody);
     assert_eq!(change(store, ann, reset(1)).await, UserChanged::Done(vec![login]));
     assert_eq!(store.user(ann).await.unwrap().unwrap().password_hash, "");

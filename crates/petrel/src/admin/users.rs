@@ -126,9 +126,8 @@ impl Users {
             }
             Self::Logout(Logout { user }) => {
                 let path = format!("/api/admin/users/{}/logout", desk.user(&user).await?);
-                let words = |ended: LoginsEnded| {
-                    format!("{user}: {} ended.", logins(ended.logins_ended))
-                };
+                let words =
+                    |ended: LoginsEnded| format!("{user}: {} ended.", logins(ended.logins_ended));
                 desk.tell("POST", &path, None, words).await
             }
             Self::ResetPassword(ResetPassword { user }) => {
@@ -192,7 +191,8 @@ async fn show(desk: &Desk, user: &str) -> Result<String, AdminError> {
     let mut out = line(&shown.user);
     let registered = shown.user.created_ts.map_or_else(|| "-".to_owned(), time_of);
     let _ = write!(out, "\n  registered  {registered}");
-    let _ = write!(out, "\n  last seen   {}", shown.seen_ts.map_or_else(|| "-".to_owned(), time_of));
+    let _ =
+        write!(out, "\n  last seen   {}", shown.seen_ts.map_or_else(|| "-".to_owned(), time_of));
     if let Some(reason) = &shown.user.disabled_reason {
         let _ = write!(out, "\n  locked out  {reason}");
     }
@@ -230,7 +230,9 @@ fn line(user: &AdminUser) -> String {
 fn reset(reset: PasswordReset) -> String {
     let PasswordReset { username, code, expires_ts, logins_ended } = reset;
     let (ended, until) = (logins(logins_ended), time_of(expires_ts));
-    format!("The password of {username} is no good any more; {ended} ended.\nUntil {until} this code takes another one, once:\n{code}")
+    format!(
+        "The password of {username} is no good any more; {ended} ended.\nUntil {until} this code takes another one, once:\n{code}"
+    )
 }
 
 fn logins(count: u64) -> String {

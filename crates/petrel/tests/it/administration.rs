@@ -56,13 +56,7 @@ impl World {
     }
 }
 
-async fn ask_as(
-    http: &Http,
-    token: &str,
-    method: &str,
-    path: &str,
-    body: Value,
-) -> Result<Answer> {
+async fn ask_as(http: &Http, token: &str, method: &str, path: &str, body: Value) -> Result<Answer> {
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -149,7 +143,10 @@ async fn who_is_disabled_stays_so_over_a_restart() -> Result<()> {
     let server = launcher.start().await?;
     let refused = server.http().get_as(&ben.access_token, "/api/users/me").await?;
     expect_refused(&refused, ErrorReason::AccountDisabled)?;
-    expect_refused(&server.http().login("ben", "correct horse").await?, ErrorReason::AccountDisabled)?;
+    expect_refused(
+        &server.http().login("ben", "correct horse").await?,
+        ErrorReason::AccountDisabled,
+    )?;
     server.stop(Signal::Terminate).await?;
 
     // A stopped one learns of it at the next start.
@@ -197,7 +194,8 @@ async fn a_password_is_reset_by_an_admin_and_chosen_by_its_owner() -> Result<()>
     let nobody = redeem("dan", &reset.code, "another horse").await?;
     assert_eq!(nobody.failure()?.message, of_another.failure()?.message);
     expect_refused(&redeem("ben", &reset.code, "short").await?, ErrorReason::WeakPassword)?;
-    let back: LoggedIn = redeem("ben", &reset.code.to_lowercase(), "another horse").await?.data()?;
+    let back: LoggedIn =
+        redeem("ben", &reset.code.to_lowercase(), "another horse").await?.data()?;
     assert_eq!(back.user_id, ben.user_id);
     let twice = redeem("ben", &reset.code, "a third horse").await?;
     expect_refused(&twice, ErrorReason::InvalidResetCode)?;
@@ -214,8 +212,7 @@ async fn a_password_is_reset_by_an_admin_and_chosen_by_its_owner() -> Result<()>
     expect_refused(&http.login("ben", "another horse").await?, ErrorReason::BadCredentials)?;
 
     let log: AuditLog = world.ask("GET", "/api/admin/audit?limit=2", Value::Null).await?.data()?;
-    let told: Vec<_> =
-        log.records.iter().map(|it| (it.action, it.actor, it.user)).collect();
+    let told: Vec<_> = log.records.iter().map(|it| (it.action, it.actor, it.user)).collect();
     let redeemed = (AuditAction::PasswordRedeemed, Some(ben.user_id), Some(ben.user_id));
     let was_reset = (AuditAction::PasswordReset, Some(world.ada.user_id), Some(ben.user_id));
     assert_eq!(told, [redeemed, was_reset]);
@@ -282,6 +279,76 @@ async fn users_are_listed_searched_and_shown_in_pages() -> Result<()> {
     let groups = world.ask("GET", &format!("{path}/groups"), Value::Null).await?.json()?;
     assert_eq!(groups["data"]["groups"][0]["title"], "Storms", "{groups}");
     assert_eq!(groups["data"]["groups"][0]["role"], "owner", "{groups}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn groups_are_listed_changed_and_ended_by_who_is_in_none_of_them() -> Result<()> {
+    let world = World::new().await?;
+    let (ben, cay) = (&world.ben, &world.cay);
+    let mut session = world.connect(cay).await?;
+    let founded = json!({"clientMsgId": "g", "title": "Storms", "members": [cay.user_id]});
+    let answer = ask_as(&world.http, &ben.access_token, "POST", "/api/groups", founded).await?;
+    let group = answer.json()?["data"]["conversationId"].as_str().context("a group")?.to_owned();
+    let listed = world.ask("GET", "/api/admin/groups?search=sTORM", Value::Null).await?.json()?;
+    assert_eq!(listed["data"]["groups"][0]["groupId"], group, "{listed}");
+    assert_eq!(listed["data"]["groups"][0]["members"], 2, "{listed}");
+    let path = format!("/api/admin/groups/{group}");
+    let ask = async |method: &'static str, what: &str, body: Value| {
+        world.ask(method, &format!("{path}{what}"), body).await
+    };
+    let page = ask("GET", "?limit=1", Value::Null).await?.json()?;
+    assert_eq!(page["data"]["members"][0]["role"], "owner", "{page}");
+    let next = page["data"]["next"].as_str().context("a second page")?.to_owned();
+    let page = ask("GET", &format!("?usersAfter={next}"), Value::Null).await?.json()?;
+    assert_eq!(page["data"]["members"][0]["userId"], cay.user_id.to_string(), "{page}");
+
+    let remove = |user: UserId| format!("/members/{user}/remove");
+    let owner = ask("POST", &remove(ben.user_id), Value::Null).await?;
+    expect_refused(&owner, ErrorReason::NotAllowed)?;
+    let stranger = ask("POST", "/hand-over", json!({"user": world.ada.user_id})).await?;
+    expect_refused(&stranger, ErrorReason::UserNotFound)?;
+    assert_eq!(ask("POST", "/hand-over", json!({"user": cay.user_id})).await?.status, 200);
+    assert_eq!(ask("POST", &remove(ben.user_id), Value::Null).await?.status, 200);
+    // The members are told by the system, and not by the admin.
+    let told = async {
+        loop {
+            let frame = session.next_json().await?;
+            if frame["change"]["kind"] == "membersRemoved" {
+                return anyhow::Ok(frame);
+            }
+        }
+    };
+    let told = petrel_testkit::in_time("the removal to be told", told).await??;
+    assert_eq!(told["from"], "0", "{told}");
+    let away = json!({"clientMsgId": "m", "groupId": group, "body": "still here?"});
+    let away = ask_as(&world.http, &ben.access_token, "POST", "/api/messages", away).await?;
+    expect_refused(&away, ErrorReason::ConversationNotFound)?;
+
+    let told = petrel_admin(world.server.data(), &format!("groups dissolve {group}"), "").await?;
+    assert_eq!(told.stdout, "Done.\n", "{told:?}");
+    let again = ask("POST", "/dissolve", Value::Null).await?;
+    expect_refused(&again, ErrorReason::NothingToChange)?;
+    let nothing = world.ask("POST", "/api/admin/groups/77/dissolve", Value::Null).await?;
+    expect_refused(&nothing, ErrorReason::ConversationNotFound)?;
+    let log = world.ask("GET", &format!("/api/admin/audit?group={group}"), Value::Null).await?;
+    let log: AuditLog = log.data()?;
+    let actions: Vec<_> = log.records.iter().map(|record| record.action).rev().collect();
+    use AuditAction::{GroupChangeFailed, GroupDissolved, GroupHandedOver, GroupMemberRemoved};
+    let expected = [
+        GroupMemberRemoved,
+        GroupChangeFailed,
+        GroupHandedOver,
+        GroupChangeFailed,
+        GroupHandedOver,
+        GroupMemberRemoved,
+        GroupDissolved,
+        GroupDissolved,
+        GroupChangeFailed,
+    ];
+    assert_eq!(actions, expected);
+    let figures = petrel_admin(world.server.data(), "statistics", "").await?.stdout;
+    assert!(figures.contains("groups     1\n"), "{figures}");
     Ok(())
 }
 

@@ -27,6 +27,8 @@ mod pace;
 mod profile;
 mod sessions;
 mod silence;
+mod statistics;
 mod support;
 mod tls;
 mod websocket;
+mod words;

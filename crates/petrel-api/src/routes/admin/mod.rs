@@ -1,6 +1,7 @@
 //! What admins of the system may do. The gate has looked at who asks: [`By`].
 
 mod audit;
+mod groups;
 mod statistics;
 mod users;
 mod words;
@@ -25,7 +26,7 @@ where
     Arc<Administration>: FromRef<S>,
 {
     let all = users::routes().into_iter().chain(audit::routes()).chain(words::routes());
-    let all = all.chain(statistics::routes());
+    let all = all.chain(statistics::routes()).chain(groups::routes());
     all.map(|route| match route.reasons.is_empty() {
         true => route.reasons(REASONS),
         false => route,

@@ -8,6 +8,7 @@ mod group;
 mod group_settings;
 mod joining;
 mod message;
+mod ruling;
 
 use std::sync::Arc;
 
@@ -67,6 +68,7 @@ impl Draft<'_> {
             }
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
+            Content::Rule(ruling) => self.rule(command, send, conversation, *ruling),
             Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
                 Err(misdirected())
             }
