@@ -18,8 +18,12 @@ import {
 import { Timeline } from './timeline'
 import type { ConversationView, Patch, PersonalView, TimelinePatch } from './view'
 
-/** How many events of each conversation are in memory at the start, and in a page from disk. */
+/** How many events of each conversation are in memory at the start. */
 export const EVENTS_OF_EACH = 50
+/** How many events of a conversation stay in memory when it is no longer looked at. */
+const KEPT_IN_MEMORY = 200
+/** How many come from disk at once, for who scrolls back. */
+const PAGE_FROM_DISK = 200
 
 export interface DeviceOptions {
   userId: string
@@ -141,16 +145,23 @@ export class Device {
 
   lookAway(conversationId: string): void {
     this.open.delete(conversationId)
+    // What was scrolled back through is on disk, or can be had from the server again.
+    if (!this.#isVolatile) void this.#writes.then(() => this.#shrink(conversationId))
     this.#options.show({ closed: [conversationId] })
+  }
+
+  /** Lets go of old events in memory, unless the conversation is looked at again. */
+  #shrink(conversationId: string): void {
+    if (!this.open.has(conversationId) && !this.#isVolatile) this.timelines.get(conversationId)?.shrink(KEPT_IN_MEMORY)
   }
 
   /** Brings a page of older events from disk into memory. */
   async recover(timeline: Timeline): Promise<void> {
     await this.#writes
     const before = timeline.loadedFrom
-    const events = await this.#options.storage.eventsBefore(timeline.id, before, EVENTS_OF_EACH)
+    const events = await this.#options.storage.eventsBefore(timeline.id, before, PAGE_FROM_DISK)
     if (timeline.loadedFrom !== before) return
-    this.step((step) => timeline.recover(step, events, EVENTS_OF_EACH))
+    this.step((step) => timeline.recover(step, events, PAGE_FROM_DISK))
   }
 
   /** Waits until everything so far is on disk, or storage has failed. */
@@ -257,7 +268,7 @@ function personalOf(timelines: Timeline[]): { personal?: PersonalView } {
 
 function viewOf(timeline: Timeline): ConversationView {
   const { record } = timeline
-  const last = timeline.events.at(-1)
+  const last = timeline.events.findLast(({ what }) => what.kind === 'message' || !('targetSeq' in what.change))
   return {
     conversationId: record.conversationId,
     kind: record.kind,

@@ -185,6 +185,15 @@ export class Timeline {
     this.#count(step)
   }
 
+  /** Lets go of all but the last events in memory. They must be on disk. */
+  shrink(kept: number): void {
+    const excess = this.events.length - kept
+    if (excess <= 0 || this.read < (this.events[excess]?.seq ?? 0) - 1) return
+    this.events.splice(0, excess)
+    this.#hasMoreOnDisk = true
+    this.#unreadBefore = NONE
+  }
+
   /** The server's word on the conversation in a sync. */
   takeSync(step: Step, state: AnySyncConversation, pull: boolean): void {
     const { record } = this

@@ -1,7 +1,8 @@
 //! Which texts of a command others read, and so are looked at.
 
-use petrel_log::{Content, GroupChange, SendRequest};
+use petrel_log::{Content, GroupChange, NewMessage, SendRequest};
 use petrel_types::UserId;
+use serde_json::Value;
 
 use super::WordFilter;
 use crate::Refusal;
@@ -16,7 +17,8 @@ impl WordFilter {
             return Ok(());
         }
         match &mut send.content {
-            Content::Text(body) | Content::Mention { body, .. } | Content::Edit { body, .. } => {
+            Content::Message(message) => self.check_message(actor, message),
+            Content::Text(body) | Content::Edit { body, .. } => {
                 self.check_text(actor, "the message", body)
             }
             Content::CreateGroup { title, .. } | Content::SetTitle(title) => {
@@ -45,6 +47,35 @@ impl WordFilter {
             | Content::Rule(_)
             | Content::AnswerJoin { .. }
             | Content::Settings { .. } => Ok(()),
+        }
+    }
+
+    fn check_message(&self, actor: UserId, message: &mut NewMessage) -> Result<(), Refusal> {
+        self.check_text(actor, "the message", &mut message.body)?;
+        if let Some(location) = &mut message.location {
+            self.check_some(actor, "the place", &mut location.name)?;
+            self.check_some(actor, "the place", &mut location.address)?;
+        }
+        match &mut message.custom {
+            Some(custom) => {
+                custom.data.values_mut().try_for_each(|value| self.check_value(actor, value))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Every text in it: what only clients understand may be shown to people all the same. It
+    /// is as deep as what the decoder takes.
+    fn check_value(&self, actor: UserId, value: &mut Value) -> Result<(), Refusal> {
+        match value {
+            Value::String(text) => self.check_text(actor, "the message", text),
+            Value::Array(values) => {
+                values.iter_mut().try_for_each(|value| self.check_value(actor, value))
+            }
+            Value::Object(fields) => {
+                fields.values_mut().try_for_each(|value| self.check_value(actor, value))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
         }
     }
 

@@ -98,17 +98,21 @@ fn send(content: Content) -> SendRequest {
 
 #[tokio::test]
 async fn every_text_that_others_read_is_looked_at() {
-    use petrel_log::GroupChange;
-    use petrel_protocol::frame::{ContactAction, History};
+    use petrel_log::{GroupChange, NewMessage};
+    use petrel_protocol::frame::{ContactAction, Custom, History};
     use petrel_types::Seq;
     let (filter, mut queue) = filter(&[("foul", WordMode::Refuse), ("hint", WordMode::Flag)]);
     let text = || "foul".to_owned();
     let some = || Some(text());
     let (seq, user) = (Seq::new(1), UserId::new(1));
     let group = |change: GroupChange| Content::ChangeGroup(change);
+    let data = serde_json::json!({"a": [{"b": "foul"}]});
+    let data = data.as_object().cloned().unwrap();
+    let custom = Box::new(Custom { kind: "poll".to_owned(), data });
     let looked_at = [
         Content::Text(text()),
-        Content::Mention { body: text(), users: vec![], everybody: true },
+        Content::Message(Box::new(NewMessage { body: text(), ..NewMessage::default() })),
+        Content::Message(Box::new(NewMessage { custom: Some(custom), ..NewMessage::default() })),
         Content::Edit { target: seq, body: text() },
         Content::CreateGroup { title: text(), members: vec![], history: History::All },
         Content::SetTitle(text()),
