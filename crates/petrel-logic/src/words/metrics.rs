@@ -36,7 +36,7 @@ impl Metrics {
             metrics.flagged_dropped.clone(),
         );
         for mode in WordMode::ALL {
-            metrics.met.get_or_create(&Met { mode: mode.as_str() });
+            let _ = metrics.met.get_or_create(&Met { mode: mode.as_str() });
         }
         metrics
     }
