@@ -17,6 +17,7 @@ mod event;
 pub mod identity;
 mod lists;
 mod message_form;
+mod names;
 mod notice;
 mod own;
 mod pair;

@@ -31,5 +31,6 @@ mod silence;
 mod statistics;
 mod support;
 mod tls;
+mod web;
 mod websocket;
 mod words;
