@@ -41,7 +41,12 @@ pub(crate) fn answer<T>(result: Result<T, Refusal>) -> Answer<T> {
 }
 
 pub(crate) async fn not_found() -> Refused {
-    Refused(Refusal::new(ErrorReason::NotFound, "there is nothing at this path"))
+    Refused(nothing_there())
+}
+
+/// Also what those are told who must not know that there is something.
+pub(crate) fn nothing_there() -> Refusal {
+    Refusal::new(ErrorReason::NotFound, "there is nothing at this path")
 }
 
 pub(crate) async fn wrong_method() -> Refused {

@@ -27,6 +27,7 @@ const TOKEN_REASONS: &[ErrorReason] = &[
     ErrorReason::InvalidToken,
     ErrorReason::TokenExpired,
     ErrorReason::LoginRevoked,
+    ErrorReason::AccountDisabled,
 ];
 
 /// What any route may fail with.
@@ -53,7 +54,7 @@ impl Document {
     }
 
     /// Adds what a route says of itself.
-    pub(crate) fn add(&mut self, route: &Route) {
+    pub(crate) fn add<S>(&mut self, route: &Route<S>) {
         let mut operation = json!({
             "tags": [route.tag],
             "summary": route.summary,
@@ -97,7 +98,7 @@ impl Document {
         })
     }
 
-    fn parameters(&mut self, route: &Route) -> Vec<Value> {
+    fn parameters<S>(&mut self, route: &Route<S>) -> Vec<Value> {
         let mut parameters: Vec<Value> = path_parameters(route.path)
             .map(|name| {
                 json!({
@@ -124,7 +125,7 @@ impl Document {
         parameters
     }
 
-    fn responses(&mut self, route: &Route) -> Map<String, Value> {
+    fn responses<S>(&mut self, route: &Route<S>) -> Map<String, Value> {
         let mut responses = Map::new();
         if let Some(data) = route.data {
             let schema = json!({
@@ -154,7 +155,7 @@ impl Document {
 }
 
 /// The reasons of a route by their status, each in words.
-fn meanings(route: &Route) -> BTreeMap<u16, Vec<String>> {
+fn meanings<S>(route: &Route<S>) -> BTreeMap<u16, Vec<String>> {
     let body = if route.body.is_some() { BODY_REASONS } else { &[] };
     let token = if route.is_public { &[] } else { TOKEN_REASONS };
     let place: &[_] = if route.query.is_some() || route.path.contains('{') {
@@ -178,7 +179,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A name for generated clients, as `putGroupsMembersRole`.
-fn operation_id(route: &Route) -> String {
+fn operation_id<S>(route: &Route<S>) -> String {
     let mut id = route.method.as_str().to_ascii_lowercase();
     let parts = route.path.split('/').filter(|part| !part.is_empty() && *part != "api");
     for part in parts.filter(|part| !part.starts_with('{')) {

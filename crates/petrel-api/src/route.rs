@@ -15,7 +15,7 @@ use crate::openapi::Document;
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// One method of one path.
-pub(crate) struct Route {
+pub(crate) struct Route<S = Api> {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) tag: &'static str,
@@ -25,10 +25,10 @@ pub(crate) struct Route {
     pub(crate) data: Option<SchemaOf>,
     pub(crate) reasons: &'static [ErrorReason],
     pub(crate) is_public: bool,
-    handler: MethodRouter<Api>,
+    handler: MethodRouter<S>,
 }
 
-impl Route {
+impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// A route that is handled by `handler`, under a heading.
     pub(crate) fn new<H, T>(
         method: Method,
@@ -38,7 +38,7 @@ impl Route {
         handler: H,
     ) -> Self
     where
-        H: Handler<T, Api>,
+        H: Handler<T, S>,
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a common method");
@@ -83,11 +83,11 @@ impl Route {
 }
 
 /// Adds routes to a router and to the document.
-pub(crate) fn add(
-    router: Router<Api>,
+pub(crate) fn add<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
     document: &mut Document,
-    routes: impl IntoIterator<Item = Route>,
-) -> Router<Api> {
+    routes: impl IntoIterator<Item = Route<S>>,
+) -> Router<S> {
     routes.into_iter().fold(router, |router, route| {
         document.add(&route);
         router.route(route.path, route.handler)

@@ -30,13 +30,15 @@ use axum::routing::get;
 use petrel_directory::Directory;
 use petrel_log::CommandLog;
 use petrel_logic::Refusal;
+use petrel_logic::administration::Sessions;
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
 use petrel_logic::contacts::Contacts;
-use petrel_logic::identity::Identity;
+use petrel_logic::identity::{Ended, Identity};
 use petrel_logic::search::Search;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
+use petrel_logic::words::WordFilter;
 use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, LoginId, NodeId, OperatingLimits, SessionId, UserId};
 use tokio::sync::mpsc;
@@ -47,6 +49,7 @@ use fanout::Fanout;
 use handshake::refuse;
 pub use metrics::Metrics;
 use registry::Registry;
+use replacement::Ending;
 pub use replacement::SessionPolicy;
 use throttle::Pace;
 
@@ -75,6 +78,8 @@ pub struct Dependencies {
     pub admission: Arc<Admission>,
     /// What each user may ask for, over all sessions.
     pub users: Arc<Budgets<UserId>>,
+    /// Looks for words in what is sent.
+    pub words: Arc<WordFilter>,
     /// Where it counts what it does.
     pub metrics: Metrics,
 }
@@ -186,9 +191,12 @@ impl Gateway {
             sessions: TaskTracker::new(),
         });
         let told = Arc::downgrade(&shared);
-        shared.dependencies.identity.tell_revocations(move |user, login| {
-            if let Some(shared) = told.upgrade() {
-                shared.registry.end_login(user, login);
+        shared.dependencies.identity.tell_revocations(move |user, ended| {
+            let Some(shared) = told.upgrade() else { return };
+            match ended {
+                Ended::Login(login) => shared.registry.end_login(user, login),
+                Ended::All => shared.registry.end_user(user, Ending::Revoked),
+                Ended::Account => shared.registry.end_user(user, Ending::Disabled),
             }
         });
         Self { shared }
@@ -273,6 +281,14 @@ impl Gateway {
     }
 }
 
+impl Sessions for Gateway {
+    fn sessions_of(&self, user: UserId) -> u64 {
+        let mut sessions = 0;
+        self.shared.registry.for_each_session(user, |_| sessions += 1);
+        sessions
+    }
+}
+
 impl Shared {
     fn head_interval(&self) -> Duration {
         Duration::from_millis(self.config.limits.head_interval_ms.into())
@@ -282,8 +298,14 @@ impl Shared {
         &self.dependencies.admission
     }
 
-    fn is_revoked(&self, login: LoginId) -> bool {
-        self.dependencies.identity.is_revoked(login)
+    /// Why a session that has just begun, or has another token, is to end: whoever ended it
+    /// since the token was looked at may not have found it.
+    fn ending_of(&self, user: UserId, login: Option<LoginId>) -> Option<Ending> {
+        let identity = &self.dependencies.identity;
+        if identity.is_disabled(user) {
+            return Some(Ending::Disabled);
+        }
+        login.is_some_and(|login| identity.is_revoked(login)).then_some(Ending::Revoked)
     }
 
     fn new_session(&self) -> SessionId {

@@ -55,6 +55,11 @@ impl Registry {
         });
     }
 
+    /// Tells all sessions of a user to end.
+    pub(crate) fn end_user(&self, user: UserId, ending: Ending) {
+        self.for_each_session(user, |outbox| outbox.end(ending));
+    }
+
     /// Takes out one session, and only that one: a successor of the same device has a
     /// session id of its own.
     pub(crate) fn remove(&self, outbox: &Outbox) {

@@ -199,6 +199,8 @@ pub enum Content {
         /// Whether the user is let in.
         accept: bool,
     },
+    /// What an admin of the system has done to a group, whoever is in it. Asked by the system.
+    Rule(GroupRuling),
     /// A change of what two users are to each other.
     Contact {
         /// Which.
@@ -213,6 +215,17 @@ pub enum Content {
         /// Another friend code, made up by who asks.
         friend_code: Option<String>,
     },
+}
+
+/// What an admin of the system can do to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRuling {
+    /// End it for everybody.
+    Dissolve,
+    /// Take a member out.
+    Remove(UserId),
+    /// Make a member its owner.
+    HandOver(UserId),
 }
 
 /// A message that is more than a plain text, in the form that was asked for; what it refers

@@ -5,6 +5,8 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod activity;
+pub mod administration;
 pub mod admission;
 pub mod budget;
 pub mod call;
@@ -29,5 +31,6 @@ pub mod search;
 pub mod sequencer;
 pub mod sync;
 mod view;
+pub mod words;
 
 pub use refusal::Refusal;

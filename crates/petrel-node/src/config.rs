@@ -18,6 +18,7 @@ use std::time::Duration;
 use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders};
 use petrel_logic::identity::{IdentitySettings, Registration};
+use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 
 use crate::StartError;
@@ -35,6 +36,9 @@ pub use units::{Listen, Span};
 
 /// How long a session goes on after its token has expired, if nothing else is said.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(60);
+
+/// How long the audit log is kept, if nothing else is said.
+pub const AUDIT_KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The configuration of one node on the embedded engine.
 #[derive(Clone, Debug)]
@@ -76,6 +80,12 @@ pub struct NodeConfig {
     pub search_directory: Option<PathBuf>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
+    /// A file with words that users must not send.
+    pub words_file: Option<PathBuf>,
+    /// What is done about words of which it says nothing else.
+    pub words_mode: WordMode,
+    /// How long the audit log is kept. At least a day.
+    pub audit_keep: Duration,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -145,6 +155,9 @@ mod tests {
             search: true,
             search_directory: None,
             chats_need_friendship: false,
+            words_file: None,
+            words_mode: WordMode::Refuse,
+            audit_keep: AUDIT_KEEP,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

@@ -11,6 +11,8 @@ pub mod doctor;
 mod issuer;
 mod listen;
 mod machine;
+mod operator_socket;
+mod recorder;
 mod search;
 pub mod secrets;
 mod tls;
@@ -24,6 +26,8 @@ use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::activity::Activity;
+use petrel_logic::administration::{Administration, History, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::calls::Calls;
@@ -36,6 +40,7 @@ use petrel_logic::retention::Retention;
 use petrel_logic::search::Search;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
+use petrel_logic::words::{WordFile, WordFilter, record_flagged};
 use petrel_search::{SearchError, SearchIndex};
 use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
@@ -46,13 +51,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{Admin, AdminError};
+pub use admin::{Admin, AdminError, Ask};
 pub use admin_listener::LogControl;
 use admin_listener::{AdminListener, Metrics, Sample, Tasks};
 use config::Listen;
 pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
 pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
+use operator_socket::OperatorSocket;
 pub use petrel_api::Network;
 pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
@@ -200,6 +206,8 @@ impl Node {
         // Room for 2^31 sessions before the next start could meet this one's; and none is
         // `Origin::CALLS`.
         let first_session = (random()? >> 2).max(2);
+        let (words, flagged) = WordFilter::new(metrics.words.clone());
+        identity.look_for_words(Arc::clone(&words));
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         let search = Search::new(Arc::clone(&store), index.clone(), metrics.search.clone());
@@ -220,6 +228,7 @@ impl Node {
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
                 users: Arc::clone(&users),
+                words: Arc::clone(&words),
                 metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
@@ -235,12 +244,15 @@ impl Node {
             },
         );
         let derived = Arc::new(Notify::new());
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
+        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words)));
         let committed = Arc::new(Notify::new());
+        let activity = Arc::new(Activity::new());
+        identity.tell_activity(Arc::clone(&activity));
         let outcome = Outcome {
             gateway: gateway.clone(),
             calls: Arc::clone(&calls),
             committed: Arc::clone(&committed),
+            activity: Arc::clone(&activity),
         };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
@@ -265,6 +277,29 @@ impl Node {
                 .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
         });
 
+        let history = Arc::new(History::default());
+        let sampling =
+            recorder::record(Arc::clone(&metrics), Arc::clone(&history), Arc::clone(&clock));
+        tasks.spawn("recorder", sampling);
+        let running = Running {
+            identity: Arc::clone(&identity),
+            calls: Arc::clone(&calls),
+            sessions: Arc::new(gateway.clone()),
+            words,
+            history: Arc::clone(&history),
+        };
+        let administration =
+            Arc::new(Administration::new(Arc::clone(&store), Arc::clone(&clock), Some(running)));
+        tasks.spawn(
+            "flagged words",
+            record_flagged(flagged, Arc::clone(&store), Arc::clone(&clock)),
+        );
+        let filter = Arc::clone(&administration);
+        let file = config.words_file.map(|file| WordFile::new(file, config.words_mode));
+        tasks.spawn("words", async move { filter.keep_up_with_words(file).await });
+        let (auditor, keep) = (Arc::clone(&administration), config.audit_keep);
+        tasks.spawn("audit", async move { auditor.remove_old_records(keep).await });
+
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());
         let housekeeper = Arc::clone(&identity);
@@ -277,6 +312,7 @@ impl Node {
             search,
             contacts,
             calls,
+            administration: Arc::clone(&administration),
             admission,
             limits: limits.clone(),
             proxies,
@@ -287,9 +323,20 @@ impl Node {
         let gateway_routes = request_ids.layer(limits.layer(gateway.routes()));
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
+        // Among the connections, because the drain waits for it.
+        connections.spawn(activity.keep(Arc::clone(&store), Arc::clone(&clock), stopping.clone()));
         let http_address = local_address(&listeners.http)?;
         let gateway_address = local_address(&listeners.gateway)?;
         let admin_address = listeners.admin.as_ref().map(local_address).transpose()?;
+        if let Some(socket) = OperatorSocket::bind(&config.data_directory) {
+            let serve = socket.serve(
+                administration,
+                request_ids.clone(),
+                stopping.clone(),
+                connections.clone(),
+            );
+            tasks.spawn("operator socket", serve);
+        }
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let spawn = |name, listener, acceptor, routes| {
             let serve = serve(listener, acceptor, routes, stopping.clone(), connections.clone());
@@ -439,6 +486,7 @@ struct Outcome {
     calls: Arc<Calls>,
     /// Notified of every batch.
     committed: Arc<Notify>,
+    activity: Arc<Activity>,
 }
 
 impl Outcome {
@@ -450,6 +498,7 @@ impl Outcome {
                 derived.notify_one();
             }
             self.committed.notify_one();
+            self.activity.count(batch);
             self.calls.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;

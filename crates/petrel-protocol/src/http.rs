@@ -1,5 +1,7 @@
 //! Bodies of the HTTP API.
 
+pub mod admin;
+
 use petrel_types::{ClientMessageId, ConversationId, LoginId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 

@@ -78,6 +78,9 @@ reasons! {
     BlockedByYou "blocked_by_you" 403 40307 "You have blocked the other user; unblock the user first.";
     NotFriends "not_friends" 403 40308 "Here that is for friends only: apply to the other user first.";
     Muted "muted" 403 40309 "You may not speak in this group at present.";
+    AccountDisabled "account_disabled" 403 40350 "An admin has locked this account out.";
+    InvalidResetCode "invalid_reset_code" 403 40351 "The code for another password is unknown, used or over; ask for another one.";
+    WordRefused "word_refused" 403 40352 "It has a word that this server does not let through.";
     NotFound "not_found" 404 40400 "There is nothing at this path.";
     ConversationNotFound "conversation_not_found" 404 40401 "There is no such conversation, or you are not a member of it.";
     UserNotFound "user_not_found" 404 40402 "There is no such user, or the user is no member of the group.";
@@ -93,6 +96,7 @@ reasons! {
     GroupFull "group_full" 409 40903 "The group would have more members than the limit.";
     Kicked "kicked" 409 40904 "Another session took the place of this one, or its log-in was ended.";
     LimitReached "limit_reached" 409 40905 "There are as many of them as there may be; the message says of what.";
+    LastAdmin "last_admin" 409 40950 "No admin who can act would be left; make another one first.";
     FrameTooLarge "frame_too_large" 413 41300 "The frame or body is larger than the limit.";
     UnsupportedMediaType "unsupported_media_type" 415 41500 "Send a JSON body with `content-type: application/json`.";
     TooManyRequests "too_many_requests" 429 42900 "Slow down; `retryAfterMs` says for how long.";

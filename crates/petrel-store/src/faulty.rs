@@ -12,10 +12,11 @@ use petrel_types::{
 };
 
 use crate::{
-    Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
-    EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
+    AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, Claim, Committed,
+    ConversationState, Derivation, DerivationId, Digest, EndedLogin, EntryPage, EventPage, Figures,
+    Found, IdentityStore, Invite, KeptRecord, KnownUser, Login, LoginEnd, Member, MemberPage,
     NewLogin, RefreshTokens, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
-    SyncPage, User, WhichLogins,
+    SyncPage, User, UserChange, UserChanged, UserFilter, WhichLogins,
 };
 
 /// What befalls a commit.
@@ -369,5 +370,103 @@ impl IdentityStore for FaultyStore {
 
     async fn create_invite(&self, invite: Invite) -> Result<(), StoreError> {
         self.inner.create_invite(invite).await
+    }
+}
+
+#[async_trait]
+impl AdministrationStore for FaultyStore {
+    async fn change_user(
+        &self,
+        user: UserId,
+        change: UserChange,
+        record: AuditRecord,
+    ) -> Result<UserChanged, StoreError> {
+        self.inner.change_user(user, change, record).await
+    }
+
+    async fn known_user(&self, user: UserId) -> Result<Option<KnownUser>, StoreError> {
+        self.inner.known_user(user).await
+    }
+
+    async fn users_after(
+        &self,
+        filter: UserFilter,
+        after: UserId,
+        limit: u32,
+    ) -> Result<Found<KnownUser, UserId>, StoreError> {
+        self.inner.users_after(filter, after, limit).await
+    }
+
+    async fn disabled_users(&self, after: UserId, limit: u32) -> Result<Vec<UserId>, StoreError> {
+        self.inner.disabled_users(after, limit).await
+    }
+
+    async fn redeem_password_reset(
+        &self,
+        user: UserId,
+        code: Digest,
+        password_hash: &str,
+        end: LoginEnd,
+        record: AuditRecord,
+    ) -> Result<Option<Vec<LoginId>>, StoreError> {
+        self.inner.redeem_password_reset(user, code, password_hash, end, record).await
+    }
+
+    async fn replace_password(
+        &self,
+        user: UserId,
+        expected: &str,
+        password_hash: &str,
+        kept: Option<LoginId>,
+        end: LoginEnd,
+    ) -> Result<Option<Vec<LoginId>>, StoreError> {
+        self.inner.replace_password(user, expected, password_hash, kept, end).await
+    }
+
+    async fn keep_record(&self, record: AuditRecord) -> Result<u64, StoreError> {
+        self.inner.keep_record(record).await
+    }
+
+    async fn records_before(
+        &self,
+        filter: AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Found<KeptRecord, u64>, StoreError> {
+        self.inner.records_before(filter, before, limit).await
+    }
+
+    async fn remove_records(&self, before: TimestampMs, limit: u32) -> Result<u32, StoreError> {
+        self.inner.remove_records(before, limit).await
+    }
+
+    async fn groups_after(
+        &self,
+        after: ConversationId,
+        limit: u32,
+    ) -> Result<Vec<Summary>, StoreError> {
+        self.inner.groups_after(after, limit).await
+    }
+
+    async fn put_system_entries(
+        &self,
+        list: u8,
+        entries: Vec<(String, Option<Bytes>)>,
+        record: Option<AuditRecord>,
+    ) -> Result<(), StoreError> {
+        self.inner.put_system_entries(list, entries, record).await
+    }
+
+    async fn system_entries_after(
+        &self,
+        list: u8,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.inner.system_entries_after(list, after, limit).await
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        self.inner.figures().await
     }
 }

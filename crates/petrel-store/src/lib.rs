@@ -11,6 +11,7 @@
 #[cfg(all(feature = "mutants", not(debug_assertions)))]
 compile_error!("the feature `mutants` builds faults in; it is for debug builds of tests only");
 
+mod administration;
 mod batch;
 mod error;
 #[cfg(any(test, feature = "suite"))]
@@ -33,6 +34,10 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+pub use administration::{
+    AdministrationStore, AuditFilter, AuditRecord, Figures, Found, KeptRecord, KnownUser,
+    SEARCHED_MAX, UserChange, UserChanged, UserFilter,
+};
 pub use batch::{
     Batch, CodeUpdate, CursorUpdate, DerivationId, EntryUpdate, MemberUpdate, MentionUpdate,
     NewConversation, NewEvent, Overwrite, ProfileUpdate, Trim,
@@ -59,7 +64,7 @@ pub const MENTIONS_COUNTED_MAX: u64 = 100;
 /// bounded: a page never holds more than the caller's `limit`. After one
 /// [`StoreErrorKind::Fatal`] every call fails with it.
 #[async_trait]
-pub trait Store: IdentityStore + Send + Sync + 'static {
+pub trait Store: IdentityStore + AdministrationStore + Send + Sync + 'static {
     /// The epoch of this store: minted at creation, stable over restarts.
     fn epoch(&self) -> Epoch;
 

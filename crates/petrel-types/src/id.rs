@@ -122,6 +122,9 @@ id! {
 }
 
 impl UserId {
+    /// In the place of a user where the system itself acts.
+    pub const SYSTEM: Self = Self::new(0);
+
     /// The first id given to a locally registered user. Everything below is left
     /// to external issuers whose user ids are trusted as they are.
     pub const LOCAL_FIRST: Self = Self(10_000_000_001);

@@ -1,6 +1,7 @@
 //! The routes, by subject. Handlers translate: a request into a call of `petrel-logic`,
 //! its result into JSON. They decide nothing.
 
+pub(crate) mod admin;
 mod contacts;
 mod conversations;
 mod devices;
@@ -21,4 +22,5 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(search::routes())
         .chain(groups::routes())
         .chain(contacts::routes())
+        .chain(admin::routes())
 }

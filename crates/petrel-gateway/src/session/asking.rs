@@ -145,7 +145,12 @@ where
         client_message_id: ClientMessageId,
         id: Option<RequestId>,
     ) -> Result<(), End> {
-        let begun = send.and_then(|send| self.begin_send(send, id.clone()));
+        let words = &self.gateway.shared.dependencies.words;
+        let looked_at = send.and_then(|mut send| {
+            words.check(self.outbox.user(), &mut send)?;
+            Ok(send)
+        });
+        let begun = looked_at.and_then(|send| self.begin_send(send, id.clone()));
         if let Err(refusal) = begun {
             let mut frame = refusal.into_frame();
             frame.client_msg_id = Some(client_message_id);

@@ -37,7 +37,7 @@ use crate::Gateway;
 use crate::fanout::place_of;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
-use crate::replacement::{Bearer, Ending};
+use crate::replacement::Bearer;
 use crate::sends::Sends;
 use crate::throttle::{ONE_FRAME, Throttle, costs_of};
 use crate::unacked::{Due, Unacked};
@@ -97,9 +97,8 @@ pub(crate) async fn run<S>(
     });
     // From here on pushes are queued; they are written after AUTH_OK.
     gateway.shared.registry.insert(Arc::clone(&outbox), gateway.shared.config.session_policy);
-    // Whoever ended the log-in since the token was looked at did not find this session.
-    if authenticated.login.is_some_and(|login| gateway.shared.is_revoked(login)) {
-        outbox.end(Ending::Revoked);
+    if let Some(ending) = gateway.shared.ending_of(user, authenticated.login) {
+        outbox.end(ending);
     }
     gateway.shared.dependencies.directory.attach(user);
     gateway.shared.dependencies.metrics.sessions.inc();

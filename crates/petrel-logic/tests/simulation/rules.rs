@@ -216,6 +216,7 @@ pub(crate) fn outcome(
         | Content::Settings { .. }
         | Content::Hide { .. }
         | Content::SetConversation { .. } => bail!("not of this timeline"),
+        Content::Rule(_) => bail!("no admin takes part in a simulation"),
     };
     Ok(What::Change(change))
 }

@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
     pub(crate) search: petrel_logic::search::Metrics,
+    pub(crate) words: petrel_logic::words::Metrics,
 }
 
 /// What a node knows of its present state.
@@ -75,6 +76,9 @@ impl Metrics {
             search: petrel_logic::search::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_search"),
             ),
+            words: petrel_logic::words::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_words"),
+            ),
             sampler,
             registry,
         }
@@ -85,7 +89,7 @@ impl Metrics {
         let _ = self.sampler.0.set(Box::new(ask));
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a string takes everything");
         out

@@ -13,13 +13,17 @@ use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders, WaterMarks};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::retention::Retention;
+use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::units::{Listen, Span};
-use super::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
+use super::{AUDIT_KEEP, BenchIssuer, EXPIRY_GRACE, NodeConfig};
 use crate::tls::TlsConfig;
+
+/// The shortest time for which the audit log may be kept.
+const AUDIT_KEEP_MIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The configuration of one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +39,8 @@ pub struct Config {
     pub identity: IdentitySection,
     /// What users are to each other.
     pub contacts: ContactsSection,
+    /// Words that users must not send.
+    pub words: WordsSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -187,6 +193,20 @@ pub struct ContactsSection {
     pub chats_need_friendship: bool,
 }
 
+/// `[words]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WordsSection {
+    /// A file with a word in each line, beside the words that admins put in while the server runs.
+    /// Read again when it changes. `refuse:`, `replace:` or `flag:` before a word says what is done
+    /// about it; lines that begin with # say nothing.
+    #[schemars(example = &"/etc/petrel/words.txt")]
+    pub file: Option<PathBuf>,
+    /// What is done about words of the file that say nothing else: `refuse`, `replace` (by *) or
+    /// `flag` (the audit log tells of it).
+    pub mode: WordMode,
+}
+
 /// `[retention]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -270,6 +290,8 @@ pub struct AdminSection {
     /// Where /metrics, /debug/pprof, /debug/tasks and /debug/log-level are served, or `off`.
     /// Nobody is asked for a password there: keep it on loopback or a network of your own.
     pub listen: Listen,
+    /// How long the audit log is kept, which tells what admins of the system did. At least 1d.
+    pub audit_keep: Span,
 }
 
 impl Default for ServerSection {
@@ -350,7 +372,8 @@ impl Default for LogSection {
 
 impl Default for AdminSection {
     fn default() -> Self {
-        Self { listen: Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060))) }
+        let listen = Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060)));
+        Self { listen, audit_keep: Span(AUDIT_KEEP) }
     }
 }
 
@@ -404,6 +427,9 @@ impl Config {
         let mut found = Vec::new();
         if self.retention.keep.is_some_and(|keep| keep.0 < Retention::KEEP_MIN) {
             found.push("retention.keep is shorter than 7d; make it longer".to_owned());
+        }
+        if self.admin.audit_keep.0 < AUDIT_KEEP_MIN {
+            found.push("admin.audit_keep is shorter than 1d; make it longer".to_owned());
         }
         found.extend(self.gateway.contradictions());
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
@@ -469,6 +495,9 @@ impl Config {
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
             chats_need_friendship: self.contacts.chats_need_friendship,
+            words_file: self.words.file.clone(),
+            words_mode: self.words.mode,
+            audit_keep: self.admin.audit_keep.0,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             search: self.search.enabled,

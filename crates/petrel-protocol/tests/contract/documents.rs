@@ -14,7 +14,7 @@ use petrel_protocol::frame::{
 };
 use petrel_protocol::http::{
     Credentials, Devices, Failure, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked,
-    Success,
+    Success, admin,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -170,6 +170,10 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Claims>(&value) => "claims",
         () if is::<CloseReason>(&value) => "close",
         () if value == serde_json::json!({ "status": "ok" }) => "health",
+        () if is::<Success<admin::AdminUsers>>(&value) => "users",
+        () if is::<admin::NewFilterWords>(&value) => "words",
+        () if is::<admin::PasswordChange>(&value) => "password change",
+        () if is::<admin::RedeemReset>(&value) => "reset",
         () if is::<NewInvite>(&value) => "new invite",
         () if is::<Success<Invite>>(&value) => "invite",
         () if is::<RefreshRequest>(&value) => "refresh request",

@@ -4,6 +4,7 @@
 //! A batch is first checked as a whole (`check`) and then applied (`state`), so that a
 //! refused one leaves no trace. Client message ids are never forgotten.
 
+mod administration;
 mod check;
 mod identity;
 mod state;

@@ -8,6 +8,7 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+use super::administration::Administration;
 use super::identity::Identity;
 use crate::{
     Batch, Claim, CodeUpdate, Committed, Conversation, ConversationKind, CursorUpdate, Cursors,
@@ -31,8 +32,9 @@ pub(super) struct State {
     pub(super) derivations: BTreeMap<DerivationId, Bytes>,
     pub(super) users: Vec<User>,
     pub(super) identity: Identity,
+    pub(super) administration: Administration,
     conversations_of: BTreeMap<UserId, BTreeSet<ConversationId>>,
-    last_row: u64,
+    pub(super) last_row: u64,
 }
 
 #[derive(Debug)]

@@ -111,6 +111,23 @@ pub(super) fn conversations_after(
         .collect()
 }
 
+/// Groups by id, by an index of their own.
+pub(super) fn groups_after(
+    snapshot: &Snapshot<'_>,
+    after: ConversationId,
+    limit: u32,
+) -> Result<Vec<Summary>> {
+    snapshot
+        .connection
+        .prepare_cached(select_conversations!(
+            "WHERE kind = 2 AND id > ?1 AND begun_row <= ?2 ORDER BY id LIMIT ?3"
+        ))?
+        .query_map((bound(after.get()), snapshot.view.visible().get(), limit), |row| {
+            summary_of(snapshot, row)
+        })?
+        .collect()
+}
+
 /// A conversation with all its present members.
 pub(super) fn conversation(
     snapshot: &Snapshot<'_>,

@@ -19,6 +19,8 @@
 //! again (`recovery`). Slices that were written before the crash are written again,
 //! which changes nothing.
 
+mod administration;
+mod audit;
 mod backup;
 mod checkpoint;
 mod commit;
@@ -48,6 +50,7 @@ mod recovery;
 mod room;
 mod schema;
 mod sync;
+mod system_entries;
 mod tables;
 mod tail;
 #[cfg(test)]

@@ -18,6 +18,8 @@
 //!   means; `invites` holds digests of codes.
 //! - `entries` holds the lists that belong to a conversation, `codes` tells where codes lead,
 //!   `mentions` which messages name whom; user 0 is everybody.
+//! - `disabled_users` holds who is locked out, `password_resets` digests of codes, `audit` what
+//!   admins did, `system_entries` lists that belong to the system as a whole.
 //! - The key of `idempotency` includes the row, so that two messages may share a hash.
 
 use rusqlite::{Connection, Result};
@@ -247,9 +249,46 @@ CREATE TABLE mentions (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What version 6 added.
+pub(super) const ADDED_IN_6: &str = "
+CREATE INDEX groups ON conversations (id) WHERE kind = 2;
+
+CREATE TABLE disabled_users (
+    user INTEGER PRIMARY KEY,
+    since_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE password_resets (
+    user INTEGER PRIMARY KEY,
+    code BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    actor INTEGER,
+    source TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target_kind TEXT,
+    target INTEGER,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (at_ms);
+
+CREATE TABLE system_entries (
+    list INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (list, key)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Creates all of them in an empty database.
 pub(super) fn create(connection: &Connection) -> Result<()> {
-    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5] {
+    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5, ADDED_IN_6] {
         connection.execute_batch(tables)?;
     }
     Ok(())

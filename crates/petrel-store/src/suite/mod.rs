@@ -4,6 +4,7 @@
 //! function over [`Store`], named for the behaviour it pins down; it gets a store of its
 //! own, so that cases can run at the same time.
 
+pub mod administration;
 pub mod changes;
 pub mod commits;
 mod fixture;
@@ -99,6 +100,16 @@ macro_rules! store_suite {
             identity::an_issuers_name_for_a_user_is_one_user
             identity::an_invite_is_good_so_many_times
             identity::an_admin_is_made_of_a_registered_user
+            administration::a_disabled_user_is_locked_out_and_let_in_again
+            administration::an_admin_is_always_left
+            administration::a_password_reset_is_good_once_and_for_a_time
+            administration::a_password_is_replaced_by_who_knows_it
+            administration::users_are_found_in_pages
+            administration::records_are_found_in_pages_newest_first
+            administration::what_is_not_done_is_not_recorded
+            administration::groups_come_by_id_and_alone
+            administration::entries_of_the_system_are_replaced_and_removed
+            administration::figures_count_what_there_is
             lifecycle::a_closed_store_refuses_everything
         }
         $crate::store_suite! { @place $place;
@@ -106,6 +117,7 @@ macro_rules! store_suite {
             lists::lists_and_codes_outlive_a_restart
             lifecycle::numbers_go_on_after_a_restart
             identity::identities_outlive_a_restart
+            administration::what_admins_did_outlives_a_restart
             lifecycle::many_writers_do_not_disturb_each_other
         }
     };

@@ -3,6 +3,7 @@
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
 mod admin;
+mod administration;
 mod api;
 mod auth;
 mod backup;
@@ -28,7 +29,9 @@ mod profile;
 mod search;
 mod sessions;
 mod silence;
+mod statistics;
 mod support;
 mod tls;
 mod web;
 mod websocket;
+mod words;

@@ -274,7 +274,13 @@ impl Draft<'_> {
         }
     }
 
-    fn let_go(&mut self, actor: UserId, group: ConversationId, users: BTreeSet<UserId>, last: Seq) {
+    pub(super) fn let_go(
+        &mut self,
+        actor: UserId,
+        group: ConversationId,
+        users: BTreeSet<UserId>,
+        last: Seq,
+    ) {
         for user in &users {
             self.part(group, *user, last);
         }
@@ -286,7 +292,7 @@ impl Draft<'_> {
         self.derive(group, last, users.into_iter().map(removed));
     }
 
-    fn give_role(&mut self, group: ConversationId, user: UserId, role: Role) {
+    pub(super) fn give_role(&mut self, group: ConversationId, user: UserId, role: Role) {
         let member = self.model(group).and_then(|model| model.member(user)).cloned();
         if let Some(mut member) = member {
             member.attributes.role = role;

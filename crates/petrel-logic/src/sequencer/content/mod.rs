@@ -12,6 +12,7 @@ mod message;
 mod own_view;
 mod pin;
 mod reaction;
+mod ruling;
 
 use std::sync::Arc;
 
@@ -84,6 +85,7 @@ impl Draft<'_> {
             }
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
+            Content::Rule(ruling) => self.rule(command, send, conversation, *ruling),
             Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
                 Err(misdirected())
             }
