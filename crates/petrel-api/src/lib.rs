@@ -23,9 +23,10 @@ use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use petrel_logic::administration::{Administration, Operator};
 use petrel_logic::admission::Admission;
-use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::presence::Presence;
+use petrel_logic::requester::Requester;
 use petrel_logic::search::Search;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
@@ -51,8 +52,10 @@ pub struct Api {
     pub search: Search,
     /// Finds users and reads lists of contacts.
     pub contacts: Arc<Contacts>,
+    /// Knows who is online.
+    pub presence: Arc<Presence>,
     /// Puts things into timelines.
-    pub calls: Arc<Calls>,
+    pub requester: Arc<Requester>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
     /// What admins of the system may do.

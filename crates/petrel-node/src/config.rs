@@ -18,6 +18,7 @@ use std::time::Duration;
 use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders};
 use petrel_logic::identity::{IdentitySettings, Registration};
+use petrel_logic::presence;
 use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 
@@ -29,7 +30,8 @@ pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
     AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
-    LogFormat, LogSection, RegistrationSetting, RetentionSection, SearchSection, ServerSection,
+    LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection, SearchSection,
+    ServerSection,
     SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
@@ -86,6 +88,8 @@ pub struct NodeConfig {
     pub words_mode: WordMode,
     /// How long the audit log is kept. At least a day.
     pub audit_keep: Duration,
+    /// Who is shown as online, and when.
+    pub presence: presence::Settings,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -158,6 +162,7 @@ mod tests {
             words_file: None,
             words_mode: WordMode::Refuse,
             audit_keep: AUDIT_KEEP,
+            presence: presence::Settings::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

@@ -18,6 +18,7 @@ pub mod secrets;
 mod tls;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -30,16 +31,18 @@ use petrel_logic::activity::Activity;
 use petrel_logic::administration::{Administration, History, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
-use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::presence::Presence;
+use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
 use petrel_logic::search::Search;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
+use petrel_logic::typing::{self, Typing};
 use petrel_logic::words::{WordFile, WordFilter, record_flagged};
 use petrel_search::{SearchError, SearchIndex};
 use petrel_store::sqlite::{self, SqliteStore};
@@ -151,6 +154,7 @@ pub struct Node {
     store: Arc<dyn Store>,
     index: Option<Arc<dyn SearchIndex>>,
     follower: Option<Follower>,
+    online: Arc<InProcessDirectory>,
     stopping: CancellationToken,
     connections: TaskTracker,
     sequencer: oneshot::Receiver<Result<(), StoreError>>,
@@ -204,7 +208,7 @@ impl Node {
             Identity::open(Arc::clone(&store), Arc::clone(&clock), issuers, settings).await?;
         let identity = Arc::new(identity);
         // Room for 2^31 sessions before the next start could meet this one's; and none is
-        // `Origin::CALLS`.
+        // `Origin::REQUESTER`.
         let first_session = (random()? >> 2).max(2);
         let (words, flagged) = WordFilter::new(metrics.words.clone());
         identity.look_for_words(Arc::clone(&words));
@@ -215,7 +219,16 @@ impl Node {
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
         let admission = Arc::new(Admission::new(&config.limits, &metrics.admission));
-        let directory: Arc<dyn Directory> = Arc::new(InProcessDirectory::new());
+        let online = Arc::new(directory(&config.data_directory, &clock)?);
+        let directory: Arc<dyn Directory> = Arc::clone(&online) as _;
+        let presence = Arc::new(Presence::new(
+            Arc::clone(&store),
+            Arc::clone(&directory),
+            config.presence,
+            metrics.presence.clone(),
+        ));
+        let typing =
+            typing::Settings { members_max: config.limits.typing_members, chats_need_friendship };
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
@@ -224,6 +237,8 @@ impl Node {
                 search: search.clone(),
                 contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
+                presence: Arc::clone(&presence),
+                typing: Arc::new(Typing::new(Arc::clone(&store), typing)),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
@@ -244,17 +259,21 @@ impl Node {
             },
         );
         let derived = Arc::new(Notify::new());
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words)));
+        let requester = Requester::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words));
+        let requester = Arc::new(requester);
         let committed = Arc::new(Notify::new());
         let activity = Arc::new(Activity::new());
         identity.tell_activity(Arc::clone(&activity));
         let outcome = Outcome {
             gateway: gateway.clone(),
-            calls: Arc::clone(&calls),
+            requester: Arc::clone(&requester),
             committed: Arc::clone(&committed),
             activity: Arc::clone(&activity),
         };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        let told = gateway.clone();
+        tasks.spawn("presence", async move { told.tell_presence().await });
+        tasks.spawn("last seen", save_last_seen(Arc::clone(&online)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         let numbers = metrics.search.clone();
         let follower = match &index {
@@ -283,7 +302,7 @@ impl Node {
         tasks.spawn("recorder", sampling);
         let running = Running {
             identity: Arc::clone(&identity),
-            calls: Arc::clone(&calls),
+            requester: Arc::clone(&requester),
             sessions: Arc::new(gateway.clone()),
             words,
             history: Arc::clone(&history),
@@ -311,7 +330,8 @@ impl Node {
             catchup,
             search,
             contacts,
-            calls,
+            presence,
+            requester,
             administration: Arc::clone(&administration),
             admission,
             limits: limits.clone(),
@@ -370,6 +390,7 @@ impl Node {
             store,
             index,
             follower,
+            online,
             stopping,
             connections,
             sequencer,
@@ -415,6 +436,7 @@ impl Node {
         self.stopping.cancel();
         self.connections.close();
         self.gateway.drain().await;
+        save(&self.online).await;
         let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
         self.log.close();
         self.sequencer.await.map_err(|_| RunError::Sequencer)??;
@@ -483,7 +505,7 @@ fn warn_of_strangers(admin: SocketAddr) {
 /// Who is told what the sequencer has committed.
 struct Outcome {
     gateway: Gateway,
-    calls: Arc<Calls>,
+    requester: Arc<Requester>,
     /// Notified of every batch.
     committed: Arc<Notify>,
     activity: Arc<Activity>,
@@ -499,9 +521,42 @@ impl Outcome {
             }
             self.committed.notify_one();
             self.activity.count(batch);
-            self.calls.take_answers(batch);
+            self.requester.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;
+    }
+}
+
+/// Where it stands when users were online last, in the data directory.
+const LAST_SEEN_FILE: &str = "last-seen";
+
+/// How often that is written, and so how much of it a crash takes.
+const LAST_SEEN_SAVED_EVERY: Duration = Duration::from_secs(15);
+
+fn directory(data: &Path, clock: &Arc<dyn Clock>) -> Result<InProcessDirectory, StartError> {
+    let file = data.join(LAST_SEEN_FILE);
+    InProcessDirectory::open(&file, Arc::clone(clock)).map_err(|source| StartError::System {
+        what: "the file last-seen in the data directory",
+        source,
+    })
+}
+
+async fn save_last_seen(directory: Arc<InProcessDirectory>) {
+    loop {
+        tokio::time::sleep(LAST_SEEN_SAVED_EVERY).await;
+        save(&directory).await;
+    }
+}
+
+/// Only what nobody would miss is lost if it fails.
+async fn save(directory: &Arc<InProcessDirectory>) {
+    let directory = Arc::clone(directory);
+    match tokio::task::spawn_blocking(move || directory.save()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "when users were last online can't be written down");
+        }
+        Err(error) => tracing::warn!(%error, "when users were last online was not written down"),
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{
     AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, Claim, Committed,
     ConversationState, Derivation, DerivationId, Digest, EndedLogin, EntryPage, EventPage, Figures,
     Found, IdentityStore, Invite, KeptRecord, KnownUser, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
-    SyncPage, User, UserChange, UserChanged, UserFilter, WhichLogins,
+    NewLogin, RefreshTokens, Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent,
+    Summary, SyncPage, User, UserChange, UserChanged, UserFilter, WhichLogins,
 };
 
 /// What befalls a commit.
@@ -149,6 +149,18 @@ impl Store for FaultyStore {
     async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
         self.pairs_asked.fetch_add(1, Ordering::Relaxed);
         self.inner.pair(one, other).await
+    }
+
+    async fn relations(
+        &self,
+        user: UserId,
+        others: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError> {
+        self.inner.relations(user, others).await
+    }
+
+    async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        self.inner.share_group(user, others).await
     }
 
     async fn entry(

@@ -161,7 +161,7 @@ async fn receipt(
         ClientAckType::Read => ReceiptKind::Read,
     };
     let request = Request::AdvanceCursor { conversation, kind, seq: msg_seq };
-    answer(api.calls.tell(user, request).await.map(|()| Done {}))
+    answer(api.requester.tell(user, request).await.map(|()| Done {}))
 }
 
 async fn hide(
@@ -171,7 +171,7 @@ async fn hide(
     JsonBody(NewHiding { client_msg_id, msg_seqs, up_to_seq }): JsonBody<NewHiding>,
 ) -> Answer<DoneAck> {
     let frame = MessageHide { client_msg_id, conversation_id, msg_seqs, up_to_seq };
-    answer(api.calls.change(user, frame.into_send()?).await)
+    answer(api.requester.change(user, frame.into_send()?).await)
 }
 
 async fn set(
@@ -183,5 +183,5 @@ async fn set(
     let OwnSettingsChange { client_msg_id, muted, pinned, archived } = change;
     let frame =
         ConversationSettingsChange { client_msg_id, conversation_id, muted, pinned, archived };
-    answer(api.calls.change(user, frame.into_send()?).await)
+    answer(api.requester.change(user, frame.into_send()?).await)
 }

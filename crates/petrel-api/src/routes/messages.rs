@@ -169,7 +169,7 @@ async fn send(
         }
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `to` or `groupId`")),
     };
-    answer(api.calls.send(user, send?).await)
+    answer(api.requester.send(user, send?).await)
 }
 
 async fn edit(
@@ -181,7 +181,7 @@ async fn edit(
     check_body(&body)?;
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Edit { target, body });
-    answer(api.calls.send(user, send).await)
+    answer(api.requester.send(user, send).await)
 }
 
 async fn revoke(
@@ -192,7 +192,7 @@ async fn revoke(
 ) -> Answer<SavedAck> {
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Recall { target });
-    answer(api.calls.send(user, send).await)
+    answer(api.requester.send(user, send).await)
 }
 
 async fn react(
@@ -203,7 +203,7 @@ async fn react(
 ) -> Answer<SavedAck> {
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let content = Content::React { target, emoji, remove };
-    answer(api.calls.send(user, change_message(conversation, client_msg_id, content)).await)
+    answer(api.requester.send(user, change_message(conversation, client_msg_id, content)).await)
 }
 
 async fn pin(
@@ -214,7 +214,7 @@ async fn pin(
 ) -> Answer<SavedAck> {
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let content = Content::Pin { target, remove };
-    answer(api.calls.send(user, change_message(conversation, client_msg_id, content)).await)
+    answer(api.requester.send(user, change_message(conversation, client_msg_id, content)).await)
 }
 
 async fn readers(

@@ -8,6 +8,7 @@ mod devices;
 mod groups;
 mod identity;
 mod messages;
+mod presence;
 mod search;
 
 use crate::route::Route;
@@ -23,4 +24,5 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(groups::routes())
         .chain(contacts::routes())
         .chain(admin::routes())
+        .chain(presence::routes())
 }

@@ -129,7 +129,7 @@ impl Administration {
             retry: true,
             first_sent: None,
         };
-        match running.calls.send(UserId::SYSTEM, send).await {
+        match running.requester.send(UserId::SYSTEM, send).await {
             Ok(_) => {
                 tracing::info!(by = ?operator.user, %group, %action, "a group was changed");
                 Ok(())

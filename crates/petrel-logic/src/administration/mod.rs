@@ -25,7 +25,7 @@ pub use self::history::{History, SAMPLE_EVERY, Sample};
 pub use self::users::UsersQuery;
 use self::words::WordLists;
 use crate::Refusal;
-use crate::calls::Calls;
+use crate::requester::Requester;
 use crate::identity::Identity;
 use crate::words::WordFilter;
 
@@ -54,7 +54,7 @@ pub struct Running {
     /// Ends log-ins at once.
     pub identity: Arc<Identity>,
     /// Puts changes into timelines.
-    pub calls: Arc<Calls>,
+    pub requester: Arc<Requester>,
     /// The open sessions.
     pub sessions: Arc<dyn Sessions>,
     /// The words in force.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders, WaterMarks};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
+use petrel_logic::presence;
 use petrel_logic::retention::Retention;
 use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
@@ -41,6 +42,8 @@ pub struct Config {
     pub contacts: ContactsSection,
     /// Words that users must not send.
     pub words: WordsSection,
+    /// Who is shown as online, and when.
+    pub presence: PresenceSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -207,6 +210,15 @@ pub struct WordsSection {
     pub mode: WordMode,
 }
 
+/// `[presence]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PresenceSection {
+    /// How long after the last connection a user still counts as online, so that a lost
+    /// connection or a page that reloads is no news. At most 10m.
+    pub offline_after: Span,
+}
+
 /// `[retention]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -364,6 +376,12 @@ impl Default for SearchSection {
     }
 }
 
+impl Default for PresenceSection {
+    fn default() -> Self {
+        Self { offline_after: Span(presence::Settings::default().offline_after) }
+    }
+}
+
 impl Default for LogSection {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::default() }
@@ -432,6 +450,9 @@ impl Config {
             found.push("admin.audit_keep is shorter than 1d; make it longer".to_owned());
         }
         found.extend(self.gateway.contradictions());
+        if self.presence.offline_after.0 > Duration::from_secs(600) {
+            found.push("presence.offline_after is longer than 10m; make it shorter".to_owned());
+        }
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
         let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
         match self.tls.mode {
@@ -498,6 +519,7 @@ impl Config {
             words_file: self.words.file.clone(),
             words_mode: self.words.mode,
             audit_keep: self.admin.audit_keep.0,
+            presence: presence::Settings { offline_after: self.presence.offline_after.0 },
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             search: self.search.enabled,

@@ -13,6 +13,7 @@ use super::group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequests, GroupRole, GroupSettings, GroupTitle,
 };
+use super::live::{PresenceQuery, PresenceSubscribe, Typing};
 use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
 use super::{Search, frames};
 
@@ -86,6 +87,12 @@ frames! {
         "SEARCH" => Search(Search),
         /// What is this device looking at? Answered by `FOCUSED`.
         "FOCUS" => Focus(Focus),
+        /// Whose comings and goings are to be told? Answered by `PRESENCE_STATE`.
+        "PRESENCE_SUBSCRIBE" => PresenceSubscribe(PresenceSubscribe),
+        /// Who is online? Answered by `PRESENCE_STATE`.
+        "PRESENCE_QUERY" => PresenceQuery(PresenceQuery),
+        /// The user is typing. Not answered, unless wrong.
+        "TYPING" => Typing(Typing),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
+use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::message::{ConversationSettings, ReaderState};
 use super::{Found, GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
@@ -55,6 +56,12 @@ frames! {
         "FOUND" => Found(Found),
         /// The answer to `FOCUS`.
         "FOCUSED" => Focused(Focused),
+        /// The answer to `PRESENCE_SUBSCRIBE` and `PRESENCE_QUERY`.
+        "PRESENCE_STATE" => PresenceState(PresenceState),
+        /// Somebody came or went.
+        "PRESENCE" => Presence(PresenceChange),
+        /// Somebody types.
+        "TYPING" => Typing(TypingPush),
         /// A request was refused.
         "ERROR" => Error(Error),
     }

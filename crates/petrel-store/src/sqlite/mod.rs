@@ -47,6 +47,7 @@ mod options;
 mod overwrites;
 mod reader;
 mod recovery;
+mod relations;
 mod room;
 mod schema;
 mod sync;
@@ -92,7 +93,8 @@ use self::writer::{Failure, Finished, Writer};
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
     EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    NewLogin, RefreshTokens, Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent,
+    Summary,
     SyncPage, User, WhichLogins,
 };
 
@@ -299,6 +301,20 @@ impl Store for SqliteStore {
 
     async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
         self.read(move |snapshot| conversations::pair(snapshot, one, other)).await
+    }
+
+    async fn relations(
+        &self,
+        user: UserId,
+        others: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError> {
+        let others = others.to_vec();
+        self.read(move |snapshot| relations::relations(snapshot, user, &others)).await
+    }
+
+    async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let others = others.to_vec();
+        self.read(move |snapshot| relations::share_group(snapshot, user, &others)).await
     }
 
     async fn entry(

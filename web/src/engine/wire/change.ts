@@ -44,7 +44,7 @@ const contact = objectOf({
   application: optional(application),
 })
 
-const settings = objectOf({ findable: boolean, friendCode: optional(text) })
+const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag })
 
 const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
 

@@ -21,6 +21,7 @@ import {
   text,
   type Reader,
 } from './decode'
+import { live } from './live'
 import type {
   AuthExpiring,
   AuthFail,
@@ -40,6 +41,8 @@ import type {
   Head,
   Kick,
   Pong,
+  PresenceChange,
+  PresenceState,
   ReaderState,
   ReauthOk,
   ReceiptAck,
@@ -48,6 +51,7 @@ import type {
   SingleChatPush,
   SyncConversation,
   SyncState,
+  TypingPush,
 } from './protocol'
 
 type Typed<T extends string, F> = { type: T; id?: RequestId } & F
@@ -100,6 +104,9 @@ export type ServerFrame =
   | Typed<'CONTACT_STATE', ContactState>
   | Typed<'READER_STATE', ReaderState>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
+  | Typed<'PRESENCE_STATE', PresenceState>
+  | Typed<'PRESENCE', PresenceChange>
+  | Typed<'TYPING', TypingPush>
   | AnyError
 
 export type ServerFrameType = ServerFrame['type']
@@ -334,6 +341,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     requests: listOf(objectOf({ user: identifier, message: optional(text), ts: count })),
     more: boolean,
   }),
+  ...live,
   ERROR: objectOf({
     reason: text,
     message: text,
