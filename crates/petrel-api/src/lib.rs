@@ -19,6 +19,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
+use petrel_files::Files;
 use petrel_logic::admission::Admission;
 use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
@@ -47,6 +48,8 @@ pub struct Api {
     pub contacts: Arc<Contacts>,
     /// Puts things into timelines.
     pub calls: Arc<Calls>,
+    /// Takes and gives files.
+    pub files: Arc<Files>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
     /// How many requests somebody may make.

@@ -201,7 +201,7 @@ mod tests {
         let sequencer = async {
             let origin = streams[0].next_commands(1).await.remove(0).command.origin;
             let effects = vec![refused(other), refused(origin)];
-            let mut batch = CommittedBatch { effects, derived: false };
+            let mut batch = CommittedBatch { effects, ..CommittedBatch::default() };
             calls.take_answers(&mut batch);
             assert_eq!(batch.effects, [refused(other)]);
         };

@@ -5,6 +5,7 @@
 //! of a node are made from.
 
 mod document;
+mod files;
 mod keys;
 mod load;
 mod sources;
@@ -23,6 +24,7 @@ use petrel_types::OperatingLimits;
 use crate::StartError;
 use crate::tls::TlsConfig;
 
+pub use files::{FileStorage, FilesSection};
 pub use document::{effective, example, reference};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
@@ -70,6 +72,8 @@ pub struct NodeConfig {
     pub keep: Option<Duration>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
+    /// Where files are, and how much may be uploaded.
+    pub files: FilesSection,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -136,6 +140,7 @@ mod tests {
             connections_max: 1,
             keep: None,
             chats_need_friendship: false,
+            files: FilesSection::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
+use petrel_files::{Files, LinkKey, StorageError};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::admission::Admission;
@@ -101,6 +102,9 @@ pub enum StartError {
     /// The certificate can't be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// Files can't be kept where they should be.
+    #[error("{0}")]
+    Files(#[from] StorageError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
@@ -190,6 +194,7 @@ impl Node {
         let stream = streams.pop().expect("one stream for one partition");
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
+        let links = LinkKey::new(issuers.local.derive("file-links"));
         let registration = config.effective_registration();
         let settings = IdentitySettings { registration, ..config.identity };
         let identity =
@@ -200,6 +205,20 @@ impl Node {
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
+        let released = Arc::new(Notify::new());
+        let files = Files::open(
+            petrel_files::Dependencies {
+                store: Arc::clone(&store),
+                catchup: catchup.clone(),
+                clock: Arc::clone(&clock),
+                links,
+                metrics: metrics.files.clone(),
+                released: Arc::clone(&released),
+            },
+            config.files.settings(&config.data_directory).map_err(StartError::Config)?,
+        )
+        .await?;
+        tasks.spawn("file collector", Arc::clone(&files).collect());
         // Users ask by sockets and by HTTP, and it counts together.
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
@@ -232,7 +251,8 @@ impl Node {
         let derived = Arc::new(Notify::new());
         let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
         let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
-        tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        let deliver = outcome.deliver(batches, Arc::clone(&derived), released);
+        tasks.spawn("fan-out", deliver);
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
@@ -261,6 +281,7 @@ impl Node {
             catchup,
             contacts,
             calls,
+            files,
             admission,
             limits: limits.clone(),
             proxies,
@@ -417,11 +438,19 @@ struct Outcome {
 
 impl Outcome {
     /// Passes batches on until the sequencer ends. `derived` is notified of those that
-    /// something follows from.
-    async fn deliver(self, batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
+    /// something follows from, `released` of those that may leave files to delete.
+    async fn deliver(
+        self,
+        batches: mpsc::Receiver<CommittedBatch>,
+        derived: Arc<Notify>,
+        released: Arc<Notify>,
+    ) {
         let before = |batch: &mut CommittedBatch| {
             if batch.derived {
                 derived.notify_one();
+            }
+            if batch.releases_files {
+                released.notify_one();
             }
             self.calls.take_answers(batch);
         };

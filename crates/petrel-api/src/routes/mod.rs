@@ -3,10 +3,13 @@
 
 mod contacts;
 mod conversations;
+mod content;
 mod devices;
+mod files;
 mod groups;
 mod identity;
 mod messages;
+mod tus;
 
 use crate::route::Route;
 
@@ -19,4 +22,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(messages::routes())
         .chain(groups::routes())
         .chain(contacts::routes())
+        .chain(files::routes())
+        .chain(tus::routes())
+        .chain(content::routes())
 }

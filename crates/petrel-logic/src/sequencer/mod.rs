@@ -29,7 +29,7 @@ use std::time::Instant;
 use lru::LruCache;
 use petrel_log::{Command, CommandStream, LoggedCommand, Origin, Request};
 use petrel_protocol::frame::{ServerAck, ServerFrame};
-use petrel_store::{ConversationKind, Store, StoreError, StoreErrorKind, StoredEvent};
+use petrel_store::{ConversationKind, FileReference, Store, StoreError, StoreErrorKind, StoredEvent};
 use petrel_types::{
     ClientMessageId, Clock, ConversationId, LogPosition, OwnerEpoch, Partition, SessionId,
     TimestampMs, UserId,
@@ -77,6 +77,9 @@ pub struct CommittedBatch {
     /// Something follows for other timelines: a [`Deriver`](crate::deriver::Deriver) has
     /// work.
     pub derived: bool,
+    /// Files may have lost the last message that refers to them, so that there is something to
+    /// delete.
+    pub releases_files: bool,
 }
 
 /// Something to tell somebody.
@@ -257,13 +260,16 @@ impl Sequencer {
         }
         let (batch, decisions) = draft.finish();
         let derived = !batch.derived.is_empty();
+        let is_gone = |reference: &FileReference| !reference.is_there;
+        let releases_files =
+            !batch.trims.is_empty() || batch.file_references.iter().any(is_gone);
 
         let next_position = last.position.next();
         match self.store.commit(self.partition, batch, next_position, self.owner_epoch).await {
             Ok(committed) => {
                 let recent = &mut self.memory.recent;
                 let effects = decisions.into_effects(committed.first_row, recent);
-                Ok(CommittedBatch { effects, derived })
+                Ok(CommittedBatch { effects, derived, releases_files })
             }
             Err(error) => {
                 // The memory holds what was decided but not stored.
@@ -273,7 +279,7 @@ impl Sequencer {
                     let mut effects =
                         decisions.into_effects(Default::default(), &mut self.memory.recent);
                     effects.retain(|effect| matches!(effect, Effect::Deliver { .. }));
-                    return Ok(CommittedBatch { effects, derived: false });
+                    return Ok(CommittedBatch { effects, ..CommittedBatch::default() });
                 }
                 Err(error)
             }
@@ -296,7 +302,7 @@ impl Sequencer {
         commands.iter().for_each(|logged| self.refused.add(&logged.command));
         let effects =
             commands.iter().map(|logged| refuse(&logged.command, refusal.clone())).collect();
-        Ok(CommittedBatch { effects, derived: false })
+        Ok(CommittedBatch { effects, ..CommittedBatch::default() })
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) gateway: petrel_gateway::Metrics,
     pub(crate) admission: petrel_logic::admission::Metrics,
     pub(crate) http: petrel_api::Metrics,
+    pub(crate) files: petrel_files::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
 }
@@ -65,6 +66,9 @@ impl Metrics {
                 registry.sub_registry_with_prefix("petrel_admission"),
             ),
             http: petrel_api::Metrics::register(registry.sub_registry_with_prefix("petrel_http")),
+            files: petrel_files::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_files"),
+            ),
             sequencer: petrel_logic::sequencer::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_sequencer"),
             ),

@@ -17,6 +17,7 @@ use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::FilesSection;
 use super::units::{Listen, Span};
 use super::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
 use crate::tls::TlsConfig;
@@ -35,6 +36,8 @@ pub struct Config {
     pub identity: IdentitySection,
     /// What users are to each other.
     pub contacts: ContactsSection,
+    /// Files that users upload.
+    pub files: FilesSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -356,6 +359,7 @@ impl Config {
             found.push("retention.keep is shorter than 7d; make it longer".to_owned());
         }
         found.extend(self.gateway.contradictions());
+        found.extend(self.files.contradictions());
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
         let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
         match self.tls.mode {
@@ -412,6 +416,7 @@ impl Config {
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
             chats_need_friendship: self.contacts.chats_need_friendship,
+            files: self.files.clone(),
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             tls: self.tls.node(),

@@ -5,6 +5,7 @@
 //! refused one leaves no trace. Client message ids are never forgotten.
 
 mod check;
+mod files;
 mod identity;
 mod state;
 

@@ -8,6 +8,7 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+use super::files::Files;
 use super::identity::Identity;
 use crate::{
     Batch, Claim, CodeUpdate, Committed, Conversation, ConversationKind, CursorUpdate, Cursors,
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub(super) derivations: BTreeMap<DerivationId, Bytes>,
     pub(super) users: Vec<User>,
     pub(super) identity: Identity,
+    pub(super) files: Files,
     conversations_of: BTreeMap<UserId, BTreeSet<ConversationId>>,
     last_row: u64,
 }
@@ -99,6 +101,7 @@ impl State {
         }
         self.change_members(batch.members);
         batch.cursors.into_iter().for_each(|update| self.move_cursor(update));
+        self.files.refer(&batch.file_references);
         batch.trims.into_iter().for_each(|trim| self.trim(trim));
         batch.entries.into_iter().for_each(|update| self.set_entry(update));
         self.set_codes(batch.codes);
@@ -261,6 +264,7 @@ impl State {
         let Some(timeline) = self.timelines.get_mut(&conversation) else { return };
         let gone = timeline.trimmed_before..before;
         timeline.trimmed_before = timeline.trimmed_before.max(before);
+        self.files.trim(conversation, before);
         for (_, place) in timeline.places.iter().filter(|(seq, _)| gone.contains(seq)) {
             if let Some((_, StoredEvent { sender, client_message_id: Some(name), .. })) =
                 self.events.remove(&place.row)

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 use super::tables;
 
 /// The version of the tables that this Petrel reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 5;
+pub(super) const SCHEMA_VERSION: u32 = 6;
 /// The earliest version that can be brought forward.
 pub(super) const OLDEST_VERSION: u32 = 2;
 
@@ -29,6 +29,9 @@ pub(super) fn migrate(connection: &mut Connection, version: u32) -> Result<()> {
     }
     if version < 5 {
         to_5(&transaction)?;
+    }
+    if version < 6 {
+        to_6(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
@@ -75,4 +78,9 @@ fn to_4(connection: &Connection) -> Result<()> {
 /// What users are to each other, lists that belong to conversations, codes and mentions.
 fn to_5(connection: &Connection) -> Result<()> {
     connection.execute_batch(tables::ADDED_IN_5)
+}
+
+/// Files.
+fn to_6(connection: &Connection) -> Result<()> {
+    connection.execute_batch(tables::ADDED_IN_6)
 }
