@@ -6,6 +6,7 @@ const SERVER = process.env.PETREL_HTTP ?? 'http://127.0.0.1:8080'
 
 export default defineConfig({
   plugins: [vue()],
-  server: { proxy: { '/api': SERVER, '/ws': { target: SERVER, ws: true } } },
+  // The server compares the origin of a page with the host that is asked: that is to stay the page's own.
+  server: { proxy: Object.fromEntries(['/api', '/files', '/ws'].map((path) => [path, { target: SERVER, changeOrigin: false, ws: path === '/ws' }])) },
   build: { target: 'es2022', reportCompressedSize: true },
 })

@@ -1,4 +1,3 @@
-import { createApp } from 'vue'
-import App from './app/App.vue'
+import { start } from './app/start'
 
-createApp(App).mount('#app')
+void start()

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use petrel_protocol::frame::{ContactAction, History, Joining, Role};
+use petrel_protocol::frame::{
+    AttachmentRef, ContactAction, Custom, Forward, History, Joining, Location, MessageType, Role,
+};
 use petrel_types::{
     ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
 };
@@ -99,15 +101,8 @@ pub enum Destination {
 pub enum Content {
     /// A text.
     Text(String),
-    /// A text that names members of a group.
-    Mention {
-        /// The text.
-        body: String,
-        /// Whom it names.
-        users: Vec<UserId>,
-        /// Whether it names everybody.
-        everybody: bool,
-    },
+    /// A message that is more than a plain text.
+    Message(Box<NewMessage>),
     /// The end of a message's text.
     Recall {
         /// The message.
@@ -188,6 +183,30 @@ pub enum Content {
     },
 }
 
+/// A message that is more than a plain text, in the form that was asked for; what it refers
+/// to is looked up by the sequencer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewMessage {
+    /// What it is.
+    pub msg_type: MessageType,
+    /// The text or caption.
+    pub body: String,
+    /// Whom it names.
+    pub mentions: Vec<UserId>,
+    /// Whether it names everybody.
+    pub mention_all: bool,
+    /// The file that goes with it.
+    pub attachment: Option<Box<AttachmentRef>>,
+    /// The place that it tells.
+    pub location: Option<Box<Location>>,
+    /// What only clients understand.
+    pub custom: Option<Box<Custom>>,
+    /// The message to which it replies.
+    pub reply_to: Option<Seq>,
+    /// The message whose content it takes over, in the place of one of its own.
+    pub forward: Option<Forward>,
+}
+
 /// What is to change about a group. An empty text is for none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupChange {
@@ -221,7 +240,7 @@ pub enum ReceiptKind {
 impl Content {
     /// Whether it is a message, which counts for unread.
     pub fn is_message(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Mention { .. })
+        matches!(self, Self::Text(_) | Self::Message(_))
     }
 }
 

@@ -4,7 +4,9 @@
 //! Payloads are JSON, so that a data directory can be read with ordinary tools.
 
 use bytes::Bytes;
-use petrel_protocol::frame::{Change, ContactAction, MessageType};
+use petrel_protocol::frame::{
+    Attachment, Change, ContactAction, Custom, ForwardedFrom, Location, MessageType, ReplyTo,
+};
 use petrel_types::{Seq, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +25,9 @@ pub(crate) enum EventBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageBody {
-    /// What the body is.
+    /// What it is.
     pub(crate) msg_type: MessageType,
-    /// The text; empty once it was recalled.
+    /// The text or caption; empty once it was recalled.
     pub(crate) body: String,
     /// The last change that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,9 +41,33 @@ pub(crate) struct MessageBody {
     /// It names everybody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) mention_all: bool,
+    /// The file that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) attachment: Option<Box<Attachment>>,
+    /// The place that it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<Box<Location>>,
+    /// What only clients understand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) custom: Option<Box<Custom>>,
+    /// The message to which it replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reply_to: Option<ReplyTo>,
+    /// Where it comes from, if it was sent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forwarded_from: Option<ForwardedFrom>,
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) recalled: bool,
+}
+
+/// What makes two messages say the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    pub(crate) body: &'a str,
+    pub(crate) file_id: Option<&'a str>,
+    pub(crate) location: Option<&'a Location>,
+    pub(crate) custom: Option<&'a Custom>,
 }
 
 /// How a message's payload begins, which no change's does.
@@ -67,6 +93,36 @@ impl MessageBody {
     /// A text as it is sent.
     pub(crate) fn text(body: String) -> Self {
         Self { body, ..Self::default() }
+    }
+
+    /// What is left of it once it was taken back, by the change at `rev`: that there was one.
+    pub(crate) fn recalled(msg_type: MessageType, rev: Seq) -> Self {
+        Self { msg_type, rev: Some(rev), recalled: true, ..Self::default() }
+    }
+
+    /// The same content, said anew by somebody who sends it on. `sender` has sent this one.
+    pub(crate) fn sent_on(self, sender: UserId) -> Self {
+        let Self { msg_type, body, attachment, location, custom, forwarded_from, .. } = self;
+        let first = forwarded_from.unwrap_or(ForwardedFrom { user: sender });
+        Self {
+            msg_type,
+            body,
+            attachment,
+            location,
+            custom,
+            forwarded_from: Some(first),
+            ..Self::default()
+        }
+    }
+
+    /// What was said, apart from what became of it.
+    pub(crate) fn said(&self) -> Said<'_> {
+        Said {
+            body: &self.body,
+            file_id: self.attachment.as_deref().map(|attachment| attachment.file_id.as_str()),
+            location: self.location.as_deref(),
+            custom: self.custom.as_deref(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod deriver;
 mod event;
 pub mod identity;
 mod lists;
+mod message_form;
 mod notice;
 mod own;
 mod pair;

@@ -1,19 +1,20 @@
 //! From what clients say to commands: what they put into timelines, by whatever way.
 //!
-//! Looks at what a frame says by itself (lengths, blanks); what it may do is decided by
-//! the sequencer.
+//! Looks at what a frame says by itself (lengths, blanks, see `message_form`); what it may do
+//! is decided by the sequencer.
 
-use petrel_log::{Content, Destination, GroupChange, SendRequest};
-use petrel_protocol::ErrorReason;
+use petrel_log::{Content, Destination, GroupChange, NewMessage, SendRequest};
 use petrel_protocol::frame::{
     ContactAction, ContactChange, GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve,
     GroupLeave, GroupMember, GroupRemove, GroupRole, GroupSettings, GroupTitle, SingleChat,
 };
-use petrel_types::limits::{BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX};
 use petrel_types::{ClientMessageId, ConversationId};
 
 use crate::Refusal;
 use crate::contacts::mint_code;
+use crate::message_form::content_of;
+
+pub use crate::message_form::check_body;
 
 /// A frame that asks for an event in a timeline.
 pub trait IntoSend {
@@ -30,11 +31,21 @@ impl IntoSend for SingleChat {
     }
 
     fn into_send(self) -> Result<SendRequest, Refusal> {
-        check_body(&self.body)?;
+        let content = content_of(NewMessage {
+            msg_type: self.msg_type,
+            body: self.body,
+            mentions: Vec::new(),
+            mention_all: false,
+            attachment: self.attachment,
+            location: self.location,
+            custom: self.custom,
+            reply_to: self.reply_to,
+            forward: self.forward,
+        })?;
         Ok(SendRequest {
             to: Destination::User(self.to),
             client_message_id: self.client_msg_id,
-            content: Content::Text(self.body),
+            content,
             retry: self.retry,
             first_sent: self.first_sent_ts,
         })
@@ -47,18 +58,21 @@ impl IntoSend for GroupChat {
     }
 
     fn into_send(self) -> Result<SendRequest, Refusal> {
-        check_body(&self.body)?;
+        let content = content_of(NewMessage {
+            msg_type: self.msg_type,
+            body: self.body,
+            mentions: self.mentions,
+            mention_all: self.mention_all,
+            attachment: self.attachment,
+            location: self.location,
+            custom: self.custom,
+            reply_to: self.reply_to,
+            forward: self.forward,
+        })?;
         Ok(SendRequest {
             to: Destination::Conversation(self.group_id),
             client_message_id: self.client_msg_id,
-            content: match self.mentions.is_empty() && !self.mention_all {
-                true => Content::Text(self.body),
-                false => Content::Mention {
-                    body: self.body,
-                    users: self.mentions,
-                    everybody: self.mention_all,
-                },
-            },
+            content,
             retry: self.retry,
             first_sent: self.first_sent_ts,
         })
@@ -165,40 +179,7 @@ pub fn change_message(
     change(Destination::Conversation(conversation), client_message_id, content)
 }
 
-/// Refuses a body that is blank or too long.
-pub fn check_body(body: &str) -> Result<(), Refusal> {
-    if body.trim().is_empty() {
-        return Err(Refusal::new(ErrorReason::MissingBody, "`body` is blank"));
-    }
-    if body.len() > BODY_BYTES_MAX || body.encode_utf16().count() > BODY_UTF16_UNITS_MAX {
-        return Err(Refusal::new(
-            ErrorReason::BodyTooLong,
-            format!(
-                "`body` is longer than {BODY_UTF16_UNITS_MAX} UTF-16 units or {BODY_BYTES_MAX} bytes"
-            ),
-        ));
-    }
-    Ok(())
-}
-
 /// Changes are recognised as retries whether they say so or not.
 fn change(to: Destination, client_message_id: ClientMessageId, content: Content) -> SendRequest {
     SendRequest { to, client_message_id, content, retry: true, first_sent: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_bounded_in_units_and_in_bytes() {
-        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
-        assert!(check_body(&"x".repeat(BODY_UTF16_UNITS_MAX + 1)).is_err());
-        // Three bytes each: within the units and within the bytes.
-        assert!(check_body(&"鸟".repeat(BODY_UTF16_UNITS_MAX)).is_ok());
-        // Two units and four bytes each.
-        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2)).is_ok());
-        assert!(check_body(&"🐦".repeat(BODY_UTF16_UNITS_MAX / 2 + 1)).is_err());
-        assert_eq!(check_body(" \n\t").unwrap_err().reason, ErrorReason::MissingBody);
-    }
 }

@@ -96,6 +96,7 @@ fn message_frame(
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
     let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
+    let MessageBody { attachment, location, custom, reply_to, forwarded_from, .. } = message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -106,6 +107,11 @@ fn message_frame(
             msg_seq: seq,
             msg_type,
             body,
+            attachment,
+            location,
+            custom,
+            reply_to,
+            forwarded_from,
             ts: timestamp,
             rev,
             edited,
@@ -123,6 +129,11 @@ fn message_frame(
             body,
             mentions,
             mention_all,
+            attachment,
+            location,
+            custom,
+            reply_to,
+            forwarded_from,
             ts: timestamp,
             rev,
             edited,

@@ -148,15 +148,6 @@ pub struct Node {
 impl Node {
     /// Binds, opens, assembles and begins to serve. `log` is for the admin listener.
     pub async fn start(config: NodeConfig, log: LogControl) -> Result<Self, StartError> {
-        Self::start_with_clock(config, log, Arc::new(SystemClock)).await
-    }
-
-    /// The same by another clock, for tests of what happens when the clock jumps.
-    pub async fn start_with_clock(
-        config: NodeConfig,
-        log: LogControl,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StartError> {
         config.check()?;
         let listeners = Listeners::bind(&config)?;
         let metrics = Arc::new(Metrics::new());
@@ -166,6 +157,7 @@ impl Node {
         let issuers = issuers(&config)?;
         let tls = Tls::new(&config.tls, &config.data_directory, &SystemClock)?;
         let admin = AdminListener { metrics, tasks: Tasks::default(), log };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self::assemble(config, listeners, store, issuers, tls, admin, clock).await
     }
 

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ErrorReason;
 pub use crate::file_kind::FileKind;
-use crate::frame::{ClientAckType, History, Joining, Role};
+use crate::frame::{
+    AttachmentRef, ClientAckType, Custom, Forward, History, Joining, Location, MessageType, Role,
+};
 
 /// The body of every successful answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,8 +194,28 @@ pub struct NewMessage {
     /// The group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_id: Option<ConversationId>,
-    /// The text: not blank, at most 4,096 UTF-16 code units and 16,384 bytes.
+    /// What the message is. Text, if missing.
+    #[serde(default)]
+    pub msg_type: MessageType,
+    /// The text: not blank, at most 4,096 UTF-16 code units and 16,384 bytes. For other kinds
+    /// than `TEXT` a caption, which may be empty.
+    #[serde(default)]
     pub body: String,
+    /// With `IMAGE`, `FILE`, `AUDIO` and `VIDEO`: which file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Box<AttachmentRef>>,
+    /// With `LOCATION`: where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Box<Location>>,
+    /// With `CUSTOM`: what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Box<Custom>>,
+    /// The place of the message to which this one replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// In the place of all that: a message to be sent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
     /// In a group: members whom it names, at most 50.
     #[serde(default)]
     pub mentions: Vec<UserId>,

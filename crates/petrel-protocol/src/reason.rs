@@ -87,7 +87,7 @@ reasons! {
     MessageNotFound "message_not_found" 404 40403 "There is no such message, or you may not read it.";
     DeviceNotFound "device_not_found" 404 40404 "You have no log-in of this id.";
     ApplicationNotFound "application_not_found" 404 40405 "No such application waits; perhaps its time is over.";
-    FileNotFound "file_not_found" 404 40440 "There is no such file, or you may not have it.";
+    FileNotFound "file_not_found" 404 40406 "There is no such file, or you may not have it.";
     MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
     UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";
     RetryTooOld "retry_too_old" 409 40901 "The message was first sent before the window in which retries are recognised; nothing was stored now.";

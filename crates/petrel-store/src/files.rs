@@ -200,7 +200,8 @@ pub struct FileReference {
     pub conversation: ConversationId,
     /// The message, which must not be beyond the head.
     pub seq: Seq,
-    /// Whether it does. When the last one goes, so does the file.
+    /// Whether it does. A file that no message refers to after the commit goes if this was one
+    /// of those that no longer do, also if it did so within this commit only.
     pub is_there: bool,
 }
 

@@ -520,14 +520,8 @@ fn is_repeat(text: &str) -> bool {
 ///
 /// If `name` is no valid `clientMsgId`.
 pub fn chat(to: UserId, name: &str, body: &str) -> ClientFrame {
-    ClientFrame::SingleChat(SingleChat {
-        client_msg_id: ClientMessageId::new(name).expect("a test chooses valid names"),
-        to,
-        msg_type: Default::default(),
-        body: body.to_owned(),
-        retry: false,
-        first_sent_ts: None,
-    })
+    let name = ClientMessageId::new(name).expect("a test chooses valid names");
+    ClientFrame::SingleChat(SingleChat::text(name, to, body.to_owned()))
 }
 
 /// The frame that moves one's cursors.

@@ -4,7 +4,7 @@
 //!   and ends it in the ways that matter: a signal, or SIGKILL.
 //! - [`client`] speaks the client protocol over a real socket and remembers what it
 //!   has not been asked about yet.
-//! - [`disk`] makes the disk below a store of this process full, or stall.
+//! - [`faults`] makes the disk below a server full, or stall, and its clock jump.
 //! - [`http`] asks the HTTP API.
 //! - [`mint`] makes access tokens, good and bad.
 //! - [`checker`] tells from histories whether delivery kept its promises. Pure, so
@@ -17,7 +17,7 @@
 
 pub mod checker;
 pub mod client;
-pub mod disk;
+pub mod faults;
 pub mod http;
 pub mod mint;
 pub mod power;

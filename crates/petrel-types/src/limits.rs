@@ -12,6 +12,21 @@ pub const BODY_UTF16_UNITS_MAX: usize = 4096;
 /// The longest message body, in bytes of UTF-8.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// The longest `fileId`, in bytes.
+pub const FILE_ID_BYTES_MAX: usize = 64;
+
+/// The longest name of a place, in UTF-16 code units.
+pub const PLACE_NAME_UTF16_UNITS_MAX: usize = 128;
+
+/// The longest address of a place, in UTF-16 code units.
+pub const PLACE_ADDRESS_UTF16_UNITS_MAX: usize = 256;
+
+/// The longest `type` of a `CUSTOM` message, in bytes.
+pub const CUSTOM_TYPE_BYTES_MAX: usize = 64;
+
+/// The most that a `CUSTOM` message holds, in bytes of JSON without white space.
+pub const CUSTOM_DATA_BYTES_MAX: usize = 8 * 1024;
+
 /// The longest `clientMsgId`, in bytes.
 pub const CLIENT_MESSAGE_ID_BYTES_MAX: usize = 64;
 

@@ -257,7 +257,7 @@ function personalOf(timelines: Timeline[]): { personal?: PersonalView } {
 
 function viewOf(timeline: Timeline): ConversationView {
   const { record } = timeline
-  const last = timeline.events.at(-1)
+  const last = timeline.events.findLast(({ what }) => what.kind === 'message' || !('targetSeq' in what.change))
   return {
     conversationId: record.conversationId,
     kind: record.kind,

@@ -13,7 +13,7 @@ import type { Request } from './outbox'
 import type { Clock, Grant, Log, Random, Renew, Storage, Transport } from './ports'
 import { Session } from './session'
 import type { Patch, Status } from './view'
-import type { AuthOk } from './wire/protocol'
+import type { AuthOk, Limits } from './wire/protocol'
 
 /** A session that lasted so long was a good one: the next wait begins small, in milliseconds. */
 const STEADY_MS = 10_000
@@ -78,6 +78,7 @@ export class Engine implements Commands {
   #status: Status = { kind: 'stopped' }
   #link: Link | undefined
   #session: Session | undefined
+  #limits: Limits | undefined
   #readyAt = 0
   /** Whether the server refused a token that it had just given. */
   #refusals = 0
@@ -116,7 +117,8 @@ export class Engine implements Commands {
 
   /** Everything that is shown, for who has seen nothing yet. */
   snapshot(): Patch {
-    return { ...this.#device.snapshot(), status: this.#status }
+    const limits = this.#limits === undefined ? {} : { limits: this.#limits }
+    return { ...this.#device.snapshot(), status: this.#status, ...limits }
   }
 
   /** Resolves when everything so far is on disk. */
@@ -233,6 +235,8 @@ export class Engine implements Commands {
     this.#readyAt = clock.now()
     this.#refusals = 0
     if (this.#device.record?.epoch !== hello.epoch) this.#device.restart(hello.epoch)
+    this.#limits = hello.limits
+    this.#options.show({ limits: hello.limits })
     this.#tell({ kind: 'catchingUp' })
     this.#session = new Session({
       device: this.#device,

@@ -139,7 +139,7 @@ export class Sender {
       case 'SINGLE_CHAT':
       case 'GROUP_CHAT': {
         const named = request.type === 'GROUP_CHAT' ? mentionsOf(request) : {}
-        const what = { body: request.body, rev: 0, edited: false, recalled: false, ...named }
+        const what = { body: request.body ?? '', rev: 0, edited: false, recalled: false, ...named }
         return { ...event, what: { kind: 'message', ...what } }
       }
       case 'MESSAGE_REVOKE': {

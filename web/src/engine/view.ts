@@ -6,7 +6,7 @@ import type { OutboxEntry } from './outbox'
 import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
-import type { Contact, UserSettings } from './wire/protocol'
+import type { Contact, Limits, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -35,7 +35,7 @@ export interface ConversationView {
   /** How far the user has read. */
   read: number
   peerCursors: Cursors
-  /** The last event that is here. */
+  /** The last event that is here and stands for itself: it is no change of a message. */
   last?: TimelineEvent
   group?: GroupState
   /** Who waits to be let in, by user id, for those who decide. */
@@ -60,6 +60,8 @@ export interface View {
   status: Status
   /** Whether what is shown is also on this device's disk. */
   durable: boolean
+  /** What the server allows, as it said last; absent until a session began. */
+  limits?: Limits
   /** Absent while there is no personal timeline: there is nothing to know then. */
   personal?: PersonalView
   conversations: Map<string, ConversationView>
@@ -83,6 +85,7 @@ export interface Patch {
   reset?: boolean
   status?: Status
   durable?: boolean
+  limits?: Limits
   personal?: PersonalView
   conversations?: ConversationView[]
   timelines?: TimelinePatch[]
@@ -112,6 +115,7 @@ export function applyPatch(view: View, patch: Patch): void {
   }
   if (patch.status) view.status = patch.status
   if (patch.durable !== undefined) view.durable = patch.durable
+  if (patch.limits) view.limits = patch.limits
   if (patch.personal) view.personal = patch.personal
   for (const conversation of patch.conversations ?? []) {
     view.conversations.set(conversation.conversationId, conversation)

@@ -49,6 +49,8 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::Muted,
                 ErrorReason::ConversationNotFound,
                 ErrorReason::UserNotFound,
+                ErrorReason::MessageNotFound,
+                ErrorReason::FileNotFound,
                 ErrorReason::RetryTooOld,
                 ErrorReason::Timeout,
             ]),
@@ -80,12 +82,25 @@ async fn send(
     Bearer(user): Bearer,
     JsonBody(message): JsonBody<NewMessage>,
 ) -> Answer<SavedAck> {
-    let NewMessage { client_msg_id, to, group_id, body, retry, first_sent_ts, .. } = message;
-    let NewMessage { mentions, mention_all, .. } = message;
-    let msg_type = Default::default();
+    let NewMessage { client_msg_id, to, group_id, retry, first_sent_ts, .. } = message;
+    let NewMessage { msg_type, body, mentions, mention_all, .. } = message;
+    let NewMessage { attachment, location, custom, reply_to, forward, .. } = message;
     let send = match (to, group_id) {
         (Some(to), None) => {
-            SingleChat { client_msg_id, to, msg_type, body, retry, first_sent_ts }.into_send()
+            let frame = SingleChat {
+                client_msg_id,
+                to,
+                msg_type,
+                body,
+                attachment,
+                location,
+                custom,
+                reply_to,
+                forward,
+                retry,
+                first_sent_ts,
+            };
+            frame.into_send()
         }
         (None, Some(group_id)) => {
             let frame = GroupChat {
@@ -93,6 +108,11 @@ async fn send(
                 group_id,
                 msg_type,
                 body,
+                attachment,
+                location,
+                custom,
+                reply_to,
+                forward,
                 mentions,
                 mention_all,
                 retry,

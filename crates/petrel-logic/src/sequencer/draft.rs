@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
         let NewEntry { sender, client_message_id, body, recipients, except, founded } = entry;
         let now = self.now;
         let body_hash = match &body {
-            EventBody::Message(message) => Some(hash_of(&message.body)),
+            EventBody::Message(message) => Some(hash_of(message.said())),
             EventBody::Change(_) | EventBody::Contact(_) => None,
         };
         let is_message = body_hash.is_some();
@@ -264,11 +264,12 @@ impl<'a> Draft<'a> {
         conversation: ConversationId,
         seq: Seq,
     ) -> Option<(UserId, TimestampMs, EventBody)> {
-        if let Some(event) = self.batch.events.iter().find(|event| event.is_at(conversation, seq)) {
+        // An event is either stored or of this batch, and the stored ones are found sooner.
+        let Some(stored) = self.lookups.targets.get(&(conversation, seq)) else {
+            let event = self.batch.events.iter().find(|event| event.is_at(conversation, seq))?;
             let body = EventBody::decode(&event.payload).ok()?;
             return Some((event.sender, event.timestamp, body));
-        }
-        let stored = self.lookups.targets.get(&(conversation, seq))?;
+        };
         let again = self.batch.overwrites.iter().find(|overwrite| overwrite.row == stored.row);
         let payload = again.map_or(&stored.payload, |overwrite| &overwrite.payload);
         Some((stored.sender, stored.timestamp, EventBody::decode(payload).ok()?))

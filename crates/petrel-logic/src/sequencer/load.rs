@@ -6,15 +6,16 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use petrel_log::{Command, Content, Destination, GroupChange, LoggedCommand, Request, SendRequest};
-use petrel_protocol::frame::Change;
-use petrel_store::{ConversationKind, DerivationId, StoreError, StoredEvent};
-use petrel_types::{ConversationId, Seq, UserId};
+use petrel_protocol::frame::{Change, Forward};
+use petrel_store::{ConversationKind, DerivationId, File, StoreError, StoredEvent};
+use petrel_types::{ConversationId, FileId, Seq, UserId};
 
-use super::content::pair_of;
+use super::content::{file_id, pair_of};
 use super::model::{Membership, Model};
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
-use crate::event::EventBody;
+use crate::access::Access;
+use crate::event::{EventBody, MessageBody};
 use crate::lists::{JOIN_REQUESTS, KNOWN};
 use crate::notice::Notice;
 use crate::pair::Pair;
@@ -29,6 +30,10 @@ pub(super) struct Lookups {
     pub(super) earlier: HashMap<MessageKey, Remembered>,
     /// Stored events that commands of the batch want to change, and what depends on them.
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
+    /// What users want to send on who may read it, as it is said anew.
+    pub(super) forwards: HashMap<(UserId, Forward), MessageBody>,
+    /// Files that are to go with messages, whosesoever they are.
+    pub(super) files: HashMap<FileId, File>,
     /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
     /// What users are to each other, as the first of them who acts and the other, where that
@@ -128,6 +133,15 @@ impl Sequencer {
             self.load_for_content(command.actor, conversation, &send.content, lookups).await?;
         }
         match &send.content {
+            Content::Message(message) => {
+                if let Some(forward) = message.forward {
+                    self.load_forward(command.actor, forward, lookups).await?;
+                }
+                let asked = message.attachment.as_deref();
+                if let Some(file) = asked.and_then(|asked| file_id(&asked.file_id)) {
+                    lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
+                }
+            }
             Content::CreateGroup { members, .. } => {
                 for user in members {
                     self.load_user(*user, lookups).await?;
@@ -152,6 +166,10 @@ impl Sequencer {
         lookups: &mut Lookups,
     ) -> Result<(), StoreError> {
         match content {
+            Content::Message(message) => match message.reply_to {
+                Some(target) => self.load_event(conversation, target, lookups).await.map(drop),
+                None => Ok(()),
+            },
             Content::Recall { target } => self.load_target(conversation, *target, lookups).await,
             Content::Edit { target, .. } => {
                 let model = self.memory.conversations.peek(&conversation);
@@ -347,6 +365,35 @@ impl Sequencer {
             lookups.targets.insert((conversation, seq), event.clone());
         }
         Ok(found)
+    }
+
+    /// Reads a message that somebody wants to send on, if that may be. It may be in another
+    /// sequencer's conversation, so this goes by what is committed; the membership is read
+    /// last, as for every read, so that nothing is shown that follows its end.
+    async fn load_forward(
+        &self,
+        actor: UserId,
+        forward: Forward,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let Forward { conversation_id, msg_seq } = forward;
+        let Some(before) = msg_seq.get().checked_sub(1) else {
+            return Ok(());
+        };
+        let page = self.store.events_after(conversation_id, Seq::new(before), 1).await?;
+        let Some(event) = page.events.into_iter().find(|event| event.seq == msg_seq) else {
+            return Ok(());
+        };
+        let Some(member) = self.store.member(conversation_id, actor).await? else {
+            return Ok(());
+        };
+        if let Ok(EventBody::Message(message)) = EventBody::decode(&event.payload)
+            && Access::new(&member.intervals).allows(msg_seq)
+            && !message.recalled
+        {
+            lookups.forwards.insert((actor, forward), message.sent_on(event.sender));
+        }
+        Ok(())
     }
 
     async fn load_former(

@@ -7,7 +7,7 @@ use petrel_protocol::frame::Change;
 use petrel_store::StoredEvent;
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
 
-use crate::event::EventBody;
+use crate::event::{EventBody, Said};
 
 /// The memory given to recent messages. Two generations of half of it each: when the
 /// younger is full it becomes the older, so that between half and all is in use.
@@ -55,7 +55,7 @@ impl Remembered {
         let is_private = body.as_ref().is_ok_and(EventBody::is_private);
         let (body_hash, founded) = match body {
             Ok(EventBody::Message(message)) if message.rev.is_none() => {
-                (Some(hash_of(&message.body)), None)
+                (Some(hash_of(message.said())), None)
             }
             Ok(EventBody::Change(Change::ConversationAdded { conversation_id })) => {
                 (None, Some(conversation_id))
@@ -99,11 +99,21 @@ impl Default for RecentMessages {
     }
 }
 
-/// Tells whether a retry carries the same body. Lives only in memory, so the
-/// function may change between versions.
-pub(super) fn hash_of(body: &str) -> u64 {
+/// Tells whether a retry says the same. Lives only in memory, so the function may change
+/// between versions.
+pub(super) fn hash_of(said: Said<'_>) -> u64 {
+    let Said { body, file_id, location, custom } = said;
     let mut hasher = DefaultHasher::new();
     hasher.write(body.as_bytes());
+    if let Some(file_id) = file_id {
+        hasher.write(file_id.as_bytes());
+    }
+    if let Some(text) = location.and_then(|location| serde_json::to_vec(location).ok()) {
+        hasher.write(&text);
+    }
+    if let Some(text) = custom.and_then(|custom| serde_json::to_vec(custom).ok()) {
+        hasher.write(&text);
+    }
     hasher.finish()
 }
 

@@ -4,7 +4,7 @@
 //! So the stretch must not reach into what was trimmed, nor past what was looked at.
 
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{Events, ServerFrame};
+use petrel_protocol::frame::{Custom, Events, ServerFrame};
 use petrel_store::{Conversation, EventPage};
 use petrel_types::{ConversationId, Seq};
 use serde_json::value::RawValue;
@@ -99,10 +99,15 @@ pub(super) fn unreadable(conversation: ConversationId, error: &serde_json::Error
 pub(super) fn bytes_of(frame: &ServerFrame) -> usize {
     const FIELDS: usize = 256;
     match frame {
-        ServerFrame::SingleChat(push) => FIELDS + push.body.len(),
-        ServerFrame::GroupChat(push) => FIELDS + push.body.len(),
+        ServerFrame::SingleChat(push) => FIELDS + push.body.len() + custom_bytes(&push.custom),
+        ServerFrame::GroupChat(push) => FIELDS + push.body.len() + custom_bytes(&push.custom),
         _ => FIELDS,
     }
+}
+
+fn custom_bytes(custom: &Option<Box<Custom>>) -> usize {
+    let Some(custom) = custom else { return 0 };
+    serde_json::to_vec(custom).map_or(0, |text| text.len())
 }
 
 fn show(

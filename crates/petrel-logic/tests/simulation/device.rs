@@ -1,6 +1,6 @@
 //! A device: what a client program does, as docs/protocol.md tells it to.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::{Content, Destination};
@@ -267,15 +267,6 @@ impl Device {
         let what = match &unsent.content {
             Content::Text(body) => {
                 What::Message(Message { body: body.clone(), ..Message::default() })
-            }
-            Content::Mention { body, users, everybody } => {
-                let mentions: BTreeSet<_> = users.iter().copied().collect();
-                What::Message(Message {
-                    body: body.clone(),
-                    mentions: mentions.into_iter().collect(),
-                    mention_all: *everybody,
-                    ..Message::default()
-                })
             }
             Content::Recall { target: seq } => {
                 What::Change(Change::Recalled { target_seq: target(seq) })

@@ -24,7 +24,7 @@ pub(crate) fn check_reach(
     before: &Pairs,
 ) -> Result<()> {
     if let ConversationKind::Single { low, high } = timeline.kind
-        && matches!(content, Content::Text(_) | Content::Edit { .. })
+        && matches!(content, Content::Text(_) | Content::Message(_) | Content::Edit { .. })
     {
         ensure!(now.reaches(low, high), "said across a block");
     }
@@ -84,17 +84,14 @@ pub(crate) fn outcome(
             may_speak(timeline, actor, now)?;
             return Ok(What::Message(Message { body: body.clone(), ..Message::default() }));
         }
-        Content::Mention { body, users, everybody } => {
+        Content::Message(new) => {
             may_speak(timeline, actor, now)?;
             ensure!(timeline.kind == ConversationKind::Group, "names somebody outside a group");
-            ensure!(!everybody || role >= Role::Admin, "a member names everybody");
-            ensure!(users.iter().all(|it| timeline.roles.contains_key(it)), "names a stranger");
-            let (mentions, mention_all) = (named(users, |_| true), *everybody);
-            let body = body.clone();
+            ensure!(!new.mention_all || role >= Role::Admin, "a member names everybody");
             return Ok(What::Message(Message {
-                body,
-                mentions,
-                mention_all,
+                body: new.body.clone(),
+                mentions: named(&new.mentions, |user| timeline.roles.contains_key(&user)),
+                mention_all: new.mention_all,
                 ..Message::default()
             }));
         }

@@ -1,6 +1,8 @@
 //! What users want: commands of every kind, most of them allowed, some of them not.
 
-use petrel_log::{Content, Destination, GroupChange, ReceiptKind, Request, SendRequest};
+use petrel_log::{
+    Content, Destination, GroupChange, NewMessage, ReceiptKind, Request, SendRequest,
+};
 use petrel_protocol::frame::{History, Joining, Role};
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
@@ -27,10 +29,13 @@ impl World {
         let text = format!("~{}~", self.devices[index].next_name());
         let content = match to {
             Destination::Conversation(_) if self.random.u8(..3) == 0 => {
-                let mut users = self.some_users();
-                // Most of the time nobody is named who is no user.
-                users.retain(|user| user.get() <= USERS || self.random.u8(..10) == 0);
-                Content::Mention { body: text, users, everybody: self.random.u8(..3) == 0 }
+                let users = self.some_users();
+                Content::Message(Box::new(NewMessage {
+                    body: text,
+                    mentions: users,
+                    mention_all: self.random.u8(..3) == 0,
+                    ..NewMessage::default()
+                }))
             }
             _ => Content::Text(text),
         };
@@ -159,9 +164,8 @@ impl World {
     pub(crate) fn ask(&mut self, index: usize, to: Destination, content: Content) {
         let device = &mut self.devices[index];
         let name = match &content {
-            Content::Text(text) | Content::Mention { body: text, .. } => {
-                text.trim_matches('~').to_owned()
-            }
+            Content::Text(text) => text.trim_matches('~').to_owned(),
+            Content::Message(message) => message.body.trim_matches('~').to_owned(),
             _ => device.next_name(),
         };
         let first_sent = self.server.clock.now();

@@ -7,6 +7,7 @@ use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::contact::{ContactChange, ContactsRequest};
+use super::content::{AttachmentRef, Custom, Forward, Location, MessageType};
 use super::decode::null_as_default;
 use super::frames;
 use super::group::{
@@ -122,11 +123,32 @@ pub struct SingleChat {
     pub client_msg_id: ClientMessageId,
     /// The other user.
     pub to: UserId,
-    /// What the body is. Text, if missing.
+    /// What the message is. Text, if missing.
     #[serde(default, deserialize_with = "null_as_default")]
     pub msg_type: MessageType,
-    /// The text, not blank, within the limits of `AUTH_OK`.
+    /// The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
+    /// caption, which may be empty.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub body: String,
+    /// With `IMAGE`, `FILE`, `AUDIO` and `VIDEO`: which file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Box<AttachmentRef>>,
+    /// With `LOCATION`: where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Box<Location>>,
+    /// With `CUSTOM`: what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Box<Custom>>,
+    /// The place of the message to which this one replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// In the place of all that: a message to be sent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
     /// True when this has been sent before and its outcome is unknown.
     #[serde(
         default,
@@ -173,15 +195,6 @@ pub struct MessageEdit {
     pub server_msg_id: Option<RowId>,
     /// The text from now on, within the limits of `AUTH_OK`.
     pub body: String,
-}
-
-/// What a message's body is. Read ignoring ASCII case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
-pub enum MessageType {
-    /// Plain text.
-    #[default]
-    #[serde(rename = "TEXT")]
-    Text,
 }
 
 /// `ACK`, from a client: one position, or several in `items`.
@@ -282,9 +295,22 @@ pub struct Focus {
     pub on: Option<bool>,
 }
 
-impl<'de> Deserialize<'de> for MessageType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Word(&[("TEXT", Self::Text)]))
+impl SingleChat {
+    /// A plain text.
+    pub fn text(client_msg_id: ClientMessageId, to: UserId, body: String) -> Self {
+        Self {
+            client_msg_id,
+            to,
+            msg_type: MessageType::Text,
+            body,
+            attachment: None,
+            location: None,
+            custom: None,
+            reply_to: None,
+            forward: None,
+            retry: false,
+            first_sent_ts: None,
+        }
     }
 }
 

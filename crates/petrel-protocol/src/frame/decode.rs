@@ -209,7 +209,6 @@ mod tests {
     fn a_missing_field_has_its_own_reason() {
         for (text, reason) in [
             (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","body":"b"}"#, ErrorReason::MissingTo),
-            (r#"{"type":"SINGLE_CHAT","clientMsgId":"m","to":"2"}"#, ErrorReason::MissingBody),
             (r#"{"type":"SINGLE_CHAT","to":"2","body":"b"}"#, ErrorReason::MissingMsgId),
             (r#"{"type":"GROUP_CHAT","clientMsgId":"m","body":"b"}"#, ErrorReason::MissingGroupId),
             (r#"{"type":"GROUP_LEAVE","clientMsgId":"m"}"#, ErrorReason::MissingGroupId),

@@ -7,7 +7,8 @@ use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, Use
 use serde::{Deserialize, Serialize};
 
 use super::contact::{Contact, ContactAction, UserSettings};
-use super::{GroupInfo, History, MessageType, Role};
+use super::content::{Attachment, Custom, ForwardedFrom, Location, MessageType, ReplyTo};
+use super::{GroupInfo, History, Role};
 
 /// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -25,10 +26,25 @@ pub struct SingleChatPush {
     pub conversation_id: ConversationId,
     /// The message's place in the conversation's timeline.
     pub msg_seq: Seq,
-    /// What the body is.
+    /// What the message is.
     pub msg_type: MessageType,
-    /// The text; empty, if the message was recalled.
+    /// The text, or the caption of what is not a text; empty, if the message was recalled.
     pub body: String,
+    /// The file that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Box<Attachment>>,
+    /// The place that it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Box<Location>>,
+    /// What only clients understand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Box<Custom>>,
+    /// The message to which it replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// Where it comes from, if it was sent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_from: Option<ForwardedFrom>,
     /// When the server numbered it.
     pub ts: TimestampMs,
     /// The last change that is applied to what stands here: its seq.
@@ -61,9 +77,9 @@ pub struct GroupChatPush {
     pub conversation_id: ConversationId,
     /// The message's place in the conversation's timeline.
     pub msg_seq: Seq,
-    /// What the body is.
+    /// What the message is.
     pub msg_type: MessageType,
-    /// The text; empty, if the message was recalled.
+    /// The text, or the caption of what is not a text; empty, if the message was recalled.
     pub body: String,
     /// Members whom it names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +87,21 @@ pub struct GroupChatPush {
     /// It names everybody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mention_all: bool,
+    /// The file that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Box<Attachment>>,
+    /// The place that it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Box<Location>>,
+    /// What only clients understand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Box<Custom>>,
+    /// The message to which it replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// Where it comes from, if it was sent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_from: Option<ForwardedFrom>,
     /// When the server numbered it.
     pub ts: TimestampMs,
     /// The last change that is applied to what stands here: its seq.

@@ -3,8 +3,8 @@
 use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::MessageType;
 use super::client::Word;
+use super::content::{AttachmentRef, Custom, Forward, Location, MessageType};
 use super::decode::null_as_default;
 
 /// `GROUP_CHAT`, as sent.
@@ -16,11 +16,32 @@ pub struct GroupChat {
     pub client_msg_id: ClientMessageId,
     /// The group, which is the id of its conversation.
     pub group_id: ConversationId,
-    /// What the body is. Text, if missing.
+    /// What the message is. Text, if missing.
     #[serde(default, deserialize_with = "null_as_default")]
     pub msg_type: MessageType,
-    /// The text, not blank, within the limits of `AUTH_OK`.
+    /// The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
+    /// caption, which may be empty.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub body: String,
+    /// With `IMAGE`, `FILE`, `AUDIO` and `VIDEO`: which file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Box<AttachmentRef>>,
+    /// With `LOCATION`: where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Box<Location>>,
+    /// With `CUSTOM`: what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Box<Custom>>,
+    /// The place of the message to which this one replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// In the place of all that: a message to be sent on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
     /// Members whom it names, at most 50.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
@@ -325,6 +346,27 @@ pub struct JoinRequest {
     pub message: Option<String>,
     /// Since when.
     pub ts: TimestampMs,
+}
+
+impl GroupChat {
+    /// A plain text.
+    pub fn text(client_msg_id: ClientMessageId, group_id: ConversationId, body: String) -> Self {
+        Self {
+            client_msg_id,
+            group_id,
+            msg_type: MessageType::Text,
+            body,
+            attachment: None,
+            location: None,
+            custom: None,
+            reply_to: None,
+            forward: None,
+            mentions: Vec::new(),
+            mention_all: false,
+            retry: false,
+            first_sent_ts: None,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for History {

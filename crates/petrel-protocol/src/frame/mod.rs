@@ -7,6 +7,7 @@
 
 mod client;
 mod contact;
+mod content;
 mod decode;
 mod event;
 mod group;
@@ -16,11 +17,15 @@ mod server;
 
 pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, Focus, MessageEdit,
-    MessageRevoke, MessageType, Ping, Pull, Reauth, SingleChat, Sync,
+    MessageRevoke, Ping, Pull, Reauth, SingleChat, Sync,
 };
 pub use contact::{
     Application, Contact, ContactAction, ContactChange, ContactList, ContactState, ContactsRequest,
     Direction, UserSettings,
+};
+pub use content::{
+    Attachment, AttachmentRef, Custom, Degrees, Forward, ForwardedFrom, Location, MessageType,
+    ReplyTo,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};

@@ -36,7 +36,8 @@ impl Files {
                 if let Some(file) = self.files.get_mut(&file) {
                     file.expires = None;
                 }
-            } else if self.references.remove(&(file, conversation, seq)) {
+            } else {
+                self.references.remove(&(file, conversation, seq));
                 released.push(file);
             }
         }

@@ -251,12 +251,12 @@ pub(super) fn write(transaction: &mut Transaction<'_>, references: &[FileReferen
                 )?
                 .execute([key(file.get())])?;
         } else {
-            let deleted = connection
+            connection
                 .prepare_cached(
                     "DELETE FROM file_references WHERE file = ?1 AND conversation = ?2 AND seq = ?3",
                 )?
                 .execute(place)?;
-            released.extend((deleted > 0).then_some(*file));
+            released.push(*file);
         }
     }
     for file in released {

@@ -94,16 +94,8 @@ fn named(name: &str) -> ClientMessageId {
 
 /// The frame that says something in a group.
 pub fn say(group_id: ConversationId, name: &str, body: &str, retry: bool) -> ClientFrame {
-    ClientFrame::GroupChat(GroupChat {
-        mentions: Vec::new(),
-        mention_all: false,
-        client_msg_id: named(name),
-        group_id,
-        msg_type: Default::default(),
-        body: body.to_owned(),
-        retry,
-        first_sent_ts: None,
-    })
+    let text = GroupChat::text(named(name), group_id, body.to_owned());
+    ClientFrame::GroupChat(GroupChat { retry, ..text })
 }
 
 /// The frame that founds a group.

@@ -34,4 +34,3 @@ mod vfs;
 pub use cut::{Cut, Fate, Image};
 pub use journal::{Entry, FileId, Journal};
 pub use recording::Recording;
-pub(crate) use recording::register;

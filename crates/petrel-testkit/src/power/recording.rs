@@ -19,7 +19,11 @@ impl Recording {
     /// Begins to write down what SQLite does in `directory`, on connections that are
     /// opened from now on. What is there already counts as durable.
     pub fn start(directory: &Path) -> io::Result<Self> {
-        register()?;
+        static REGISTERED: OnceLock<i32> = OnceLock::new();
+        let code = *REGISTERED.get_or_init(vfs::register);
+        if code != rusqlite::ffi::SQLITE_OK {
+            return Err(io::Error::other(format!("SQLite refused the file system: {code}")));
+        }
         let journal = Arc::new(Journal::new(directory)?);
         watched().push(Arc::clone(&journal));
         Ok(Self { journal })
@@ -29,16 +33,6 @@ impl Recording {
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
-}
-
-/// Puts the file system in front of the real one, once in a process.
-pub(crate) fn register() -> io::Result<()> {
-    static REGISTERED: OnceLock<i32> = OnceLock::new();
-    let code = *REGISTERED.get_or_init(vfs::register);
-    if code != rusqlite::ffi::SQLITE_OK {
-        return Err(io::Error::other(format!("SQLite refused the file system: {code}")));
-    }
-    Ok(())
 }
 
 impl Drop for Recording {

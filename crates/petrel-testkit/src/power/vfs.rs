@@ -1,5 +1,4 @@
-//! A file system for SQLite that passes everything on to the real one, writes it down where
-//! somebody records, and fails or waits where somebody has ordered a fault.
+//! A file system for SQLite that passes everything on to the real one and writes it down.
 //!
 //! All that is unsafe is here. Files outside the watched directories are passed on and
 //! forgotten.
@@ -16,7 +15,6 @@ use rusqlite::ffi;
 
 use super::recording::journal_of;
 use super::{Entry, FileId, Journal};
-use crate::disk::{Fault, fault_of};
 
 /// An open file as SQLite sees it. The real file system's part follows it in memory.
 #[repr(C)]
@@ -26,14 +24,8 @@ struct ShimFile {
     trace: *mut Trace,
 }
 
-/// Who watches an open file.
-struct Trace {
-    recorded: Option<Recorded>,
-    disk: Option<Arc<Fault>>,
-}
-
 /// How to write down what is done to an open file.
-struct Recorded {
+struct Trace {
     journal: Arc<Journal>,
     file: FileId,
     /// The directory to sync with the next sync of the file, as the real one does.
@@ -123,7 +115,7 @@ unsafe fn real_file(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
     unsafe { file.cast::<ShimFile>().add(1).cast() }
 }
 
-/// Who watches a file.
+/// How to write down what is done to a file.
 ///
 /// # Safety
 ///
@@ -168,23 +160,17 @@ unsafe extern "C" fn open(
 
 /// What goes with a file that was opened; null if nobody watches it.
 fn start_trace(path: &Path, flags: c_int) -> *mut Trace {
-    let (recorded, disk) = (start_recording(path, flags), fault_of(path));
-    if recorded.is_none() && disk.is_none() {
-        return ptr::null_mut();
-    }
-    Box::into_raw(Box::new(Trace { recorded, disk }))
-}
-
-fn start_recording(path: &Path, flags: c_int) -> Option<Recorded> {
     const JOURNALS: c_int =
         ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL;
-    let (journal, relative) = journal_of(path)?;
+    let Some((journal, relative)) = journal_of(path) else {
+        return ptr::null_mut();
+    };
     let file = journal.opened(&relative, || std::fs::read(path).unwrap_or_default());
     // SQLite's Unix file system marks journals that it may have created, and syncs their
     // directory after their first sync.
     let marked = flags & ffi::SQLITE_OPEN_CREATE != 0 && flags & JOURNALS != 0;
     let directory = relative.parent().filter(|_| marked).map(Path::to_owned);
-    Some(Recorded { journal, file, directory_to_sync: Cell::new(directory) })
+    Box::into_raw(Box::new(Trace { journal, file, directory_to_sync: Cell::new(directory) }))
 }
 
 /// # Safety
@@ -250,21 +236,9 @@ unsafe extern "C" fn write(
         let Some(real_write) = (*(*real).pMethods).xWrite else {
             return ffi::SQLITE_IOERR_WRITE;
         };
-        let watched = trace(file);
-        if let Some(disk) = watched.and_then(|trace| trace.disk.as_ref())
-            && disk.is_full()
-        {
-            // Like a disk: what a file has already may be written over, but it can't grow.
-            let mut length = 0;
-            let sized = (*(*real).pMethods).xFileSize.map(|real_size| real_size(real, &mut length));
-            if sized != Some(ffi::SQLITE_OK) || offset + i64::from(size) > length {
-                disk.refused();
-                return ffi::SQLITE_FULL;
-            }
-        }
         let code = real_write(real, data, size, offset);
         if code == ffi::SQLITE_OK
-            && let Some(trace) = watched.and_then(|trace| trace.recorded.as_ref())
+            && let Some(trace) = trace(file)
             && let (Ok(size), Ok(offset)) = (usize::try_from(size), u64::try_from(offset))
         {
             let bytes = std::slice::from_raw_parts(data.cast::<u8>(), size).to_vec();
@@ -283,7 +257,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
         };
         let code = real_truncate(real, size);
         if code == ffi::SQLITE_OK
-            && let Some(trace) = trace(file).and_then(|trace| trace.recorded.as_ref())
+            && let Some(trace) = trace(file)
             && let Ok(size) = u64::try_from(size)
         {
             trace.journal.push(Entry::Truncated { file: trace.file, size });
@@ -295,11 +269,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: `file` was made by `open`.
     unsafe {
-        let watched = trace(file);
-        if let Some(disk) = watched.and_then(|trace| trace.disk.as_ref()) {
-            disk.wait_while_stalled();
-        }
-        let trace = watched.and_then(|trace| trace.recorded.as_ref());
+        let trace = trace(file);
         // Writes of other connections that come while the sync runs are not part of it.
         let before = trace.map_or(0, |trace| trace.journal.position());
         let real = real_file(file);

@@ -207,16 +207,8 @@ async fn a_message_to_thousands_does_not_hold_up_a_chat_of_two() -> Result<()> {
     let mut bob = server.connect(BOB, "phone").await?;
 
     let says = (0..MESSAGES).map(|number| {
-        ClientFrame::GroupChat(GroupChat {
-            mentions: Vec::new(),
-            mention_all: false,
-            client_msg_id: petrel_types::ClientMessageId::new(format!("m{number}")).unwrap(),
-            group_id: group,
-            msg_type: Default::default(),
-            body: "to everybody".to_owned(),
-            retry: false,
-            first_sent_ts: None,
-        })
+        let name = petrel_types::ClientMessageId::new(format!("m{number}")).unwrap();
+        ClientFrame::GroupChat(GroupChat::text(name, group, "to everybody".to_owned()))
     });
     owner.send_all(says).await?;
     // While tens of thousands of pushes are on their way, these two go on talking.

@@ -23,6 +23,7 @@ mod issuers;
 mod large_groups;
 mod lifecycle;
 mod limits;
+mod messages;
 mod pace;
 mod profile;
 mod sessions;

@@ -1,21 +1,12 @@
 /** Registering, logging in and out, over HTTP. */
 import type { Grant, Renewal } from '../../engine'
+import { answerOf, ApiError } from './http'
 
 export interface Credentials {
   username: string
   password: string
-}
-
-/** A refusal, with the reason that programs match on and the text that people read. */
-export class AccountError extends Error {
-  constructor(
-    readonly reason: string,
-    message: string,
-    readonly retryAfterMs?: number,
-  ) {
-    super(message)
-    this.name = 'AccountError'
-  }
+  /** Where registering takes an invite: its code. */
+  invite?: string
 }
 
 interface LoginData {
@@ -54,7 +45,7 @@ export class AccountApi {
       const body = this.#refreshToken === undefined ? {} : { refreshToken: this.#refreshToken }
       return { kind: 'granted', grant: this.#grantOf(await this.#post<LoginData>('refresh', body)) }
     } catch (error) {
-      if (!(error instanceof AccountError)) return { kind: 'unavailable' }
+      if (!(error instanceof ApiError)) return { kind: 'unavailable' }
       const over = ['invalid_refresh_token', 'login_revoked', 'missing_token', 'unauthorized', 'invalid_token']
       if (over.includes(error.reason)) return { kind: 'refused', reason: error.reason }
       const { retryAfterMs } = error
@@ -79,19 +70,12 @@ export class AccountApi {
   }
 
   async #post<T>(path: string, body: object): Promise<T> {
-    const response = await fetch(`${this.base}/api/auth/${path}`, {
+    const answer = fetch(`${this.base}/api/auth/${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_MS),
     })
-    const answer = (await response.json()) as {
-      data: T
-      reason: string
-      message: string
-      retryAfterMs?: number
-    }
-    if (!response.ok) throw new AccountError(answer.reason, answer.message, answer.retryAfterMs)
-    return answer.data
+    return answerOf<T>(answer)
   }
 }

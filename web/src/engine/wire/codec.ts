@@ -6,6 +6,7 @@
  */
 import { contact, groupInfo, readChange, history, role } from './change'
 import type { Change } from './change'
+import { content } from './content'
 import {
   boolean,
   count,
@@ -139,7 +140,7 @@ const message = {
   serverMsgId: identifier,
   conversationId: identifier,
   msgSeq: count,
-  msgType: oneOf('TEXT'),
+  ...content,
   body: text,
   ts: count,
   rev: optional(count),

@@ -20,7 +20,7 @@ export class FrameError extends Error {
 /** Takes a value that is there (neither absent nor null). */
 export type Reader<T> = (value: unknown, field: string) => T
 
-interface OptionalReader<T> {
+export interface OptionalReader<T> {
   readonly optional: Reader<T>
 }
 

@@ -260,23 +260,32 @@ export interface Ping {}
  * `SINGLE_CHAT`, as sent.
  */
 export interface SingleChat {
+  attachment?: AttachmentRef
   /**
-   * The text, not blank, within the limits of `AUTH_OK`.
+   * The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
+   * caption, which may be empty.
    */
-  body: string
+  body?: string
   /**
    * The sender's own name for the message. The same name again in the same
    * conversation is the same message.
    */
   clientMsgId: string
+  custom?: Custom
   /**
    * On a retry: when it was first sent, by the server's clock.
    */
   firstSentTs?: number
+  forward?: Forward
+  location?: Location
   /**
-   * What the body is. Text, if missing.
+   * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * The place of the message to which this one replies.
+   */
+  replyTo?: number
   /**
    * True when this has been sent before and its outcome is unknown.
    */
@@ -287,26 +296,101 @@ export interface SingleChat {
   to: string
 }
 /**
+ * With `IMAGE`, `FILE`, `AUDIO` and `VIDEO`: which file.
+ */
+export interface AttachmentRef {
+  /**
+   * How long a sound or film lasts, in milliseconds.
+   */
+  durationMs?: number
+  /**
+   * Which file: the id that the server gave it.
+   */
+  fileId: string
+  /**
+   * How high a film is, in pixels.
+   */
+  height?: number
+  /**
+   * How wide a film is, in pixels.
+   */
+  width?: number
+}
+/**
+ * With `CUSTOM`: what.
+ */
+export interface Custom {
+  /**
+   * What it holds: an object.
+   */
+  data?: {
+    [k: string]: unknown
+  }
+  /**
+   * What it is, in the words of the clients.
+   */
+  type: string
+}
+/**
+ * In the place of all that: a message to be sent on.
+ */
+export interface Forward {
+  /**
+   * The conversation it is in.
+   */
+  conversationId: string
+  /**
+   * Its place there.
+   */
+  msgSeq: number
+}
+/**
+ * With `LOCATION`: where.
+ */
+export interface Location {
+  /**
+   * Where it is, as people write it.
+   */
+  address?: string
+  /**
+   * Degrees north, from -90 to 90.
+   */
+  latitude: number
+  /**
+   * Degrees east, from -180 to 180.
+   */
+  longitude: number
+  /**
+   * What the place is called.
+   */
+  name?: string
+}
+/**
  * `GROUP_CHAT`, as sent.
  */
 export interface GroupChat {
+  attachment?: AttachmentRef1
   /**
-   * The text, not blank, within the limits of `AUTH_OK`.
+   * The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
+   * caption, which may be empty.
    */
-  body: string
+  body?: string
   /**
    * The sender's own name for the message. The same name again in the same
    * conversation is the same message.
    */
   clientMsgId: string
+  custom?: Custom1
   /**
    * On a retry: when it was first sent, by the server's clock.
    */
   firstSentTs?: number
+  forward?: Forward1
   /**
    * The group, which is the id of its conversation.
    */
   groupId: string
+  location?: Location1
   /**
    * It names everybody. For the owner and admins.
    */
@@ -316,13 +400,87 @@ export interface GroupChat {
    */
   mentions?: UserId[]
   /**
-   * What the body is. Text, if missing.
+   * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * The place of the message to which this one replies.
+   */
+  replyTo?: number
   /**
    * True when this has been sent before and its outcome is unknown.
    */
   retry?: boolean
+}
+/**
+ * With `IMAGE`, `FILE`, `AUDIO` and `VIDEO`: which file.
+ */
+export interface AttachmentRef1 {
+  /**
+   * How long a sound or film lasts, in milliseconds.
+   */
+  durationMs?: number
+  /**
+   * Which file: the id that the server gave it.
+   */
+  fileId: string
+  /**
+   * How high a film is, in pixels.
+   */
+  height?: number
+  /**
+   * How wide a film is, in pixels.
+   */
+  width?: number
+}
+/**
+ * With `CUSTOM`: what.
+ */
+export interface Custom1 {
+  /**
+   * What it holds: an object.
+   */
+  data?: {
+    [k: string]: unknown
+  }
+  /**
+   * What it is, in the words of the clients.
+   */
+  type: string
+}
+/**
+ * In the place of all that: a message to be sent on.
+ */
+export interface Forward1 {
+  /**
+   * The conversation it is in.
+   */
+  conversationId: string
+  /**
+   * Its place there.
+   */
+  msgSeq: number
+}
+/**
+ * With `LOCATION`: where.
+ */
+export interface Location1 {
+  /**
+   * Where it is, as people write it.
+   */
+  address?: string
+  /**
+   * Degrees north, from -90 to 90.
+   */
+  latitude: number
+  /**
+   * Degrees east, from -180 to 180.
+   */
+  longitude: number
+  /**
+   * What the place is called.
+   */
+  name?: string
 }
 /**
  * `MESSAGE_REVOKE`. The message is named by conversation and seq, or by `serverMsgId`.
@@ -954,6 +1112,7 @@ export interface AuthFail {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'file_not_found'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'
@@ -1013,8 +1172,9 @@ export interface Pong {
  * `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
  */
 export interface SingleChatPush {
+  attachment?: Attachment
   /**
-   * The text; empty, if the message was recalled.
+   * The text, or the caption of what is not a text; empty, if the message was recalled.
    */
   body: string
   /**
@@ -1025,22 +1185,25 @@ export interface SingleChatPush {
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   conversationId: string
+  custom?: Custom2
   /**
    * The body is not the one that was sent first.
    */
   edited?: boolean
+  forwardedFrom?: ForwardedFrom
   /**
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   from: string
+  location?: Location2
   /**
    * The message's place in the conversation's timeline.
    */
   msgSeq: number
   /**
-   * What the body is.
+   * What the message is.
    */
-  msgType: 'TEXT'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
   /**
    * The message was taken back.
    */
@@ -1049,6 +1212,7 @@ export interface SingleChatPush {
    * It was pushed to this device before and not acknowledged.
    */
   redelivered?: boolean
+  replyTo?: ReplyTo
   /**
    * The last change that is applied to what stands here: its seq.
    */
@@ -1067,11 +1231,107 @@ export interface SingleChatPush {
   ts: number
 }
 /**
+ * The file that goes with it.
+ */
+export interface Attachment {
+  /**
+   * What it is, by its first bytes: a media type.
+   */
+  contentType: string
+  /**
+   * How long a sound or film lasts, in milliseconds.
+   */
+  durationMs?: number
+  /**
+   * Which file.
+   */
+  fileId: string
+  /**
+   * How high a picture or film is, in pixels.
+   */
+  height?: number
+  /**
+   * What it is called.
+   */
+  name: string
+  /**
+   * How long it is, in bytes.
+   */
+  size: number
+  /**
+   * There is a small picture of it.
+   */
+  thumbnail?: boolean
+  /**
+   * How wide a picture or film is, in pixels.
+   */
+  width?: number
+}
+/**
+ * What only clients understand.
+ */
+export interface Custom2 {
+  /**
+   * What it holds: an object.
+   */
+  data?: {
+    [k: string]: unknown
+  }
+  /**
+   * What it is, in the words of the clients.
+   */
+  type: string
+}
+/**
+ * Where it comes from, if it was sent on.
+ */
+export interface ForwardedFrom {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * The place that it tells.
+ */
+export interface Location2 {
+  /**
+   * Where it is, as people write it.
+   */
+  address?: string
+  /**
+   * Degrees north, from -90 to 90.
+   */
+  latitude: number
+  /**
+   * Degrees east, from -180 to 180.
+   */
+  longitude: number
+  /**
+   * What the place is called.
+   */
+  name?: string
+}
+/**
+ * The message to which it replies.
+ */
+export interface ReplyTo {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * Its place.
+   */
+  msgSeq: number
+}
+/**
  * `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
  */
 export interface GroupChatPush {
+  attachment?: Attachment1
   /**
-   * The text; empty, if the message was recalled.
+   * The text, or the caption of what is not a text; empty, if the message was recalled.
    */
   body: string
   /**
@@ -1082,10 +1342,12 @@ export interface GroupChatPush {
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   conversationId: string
+  custom?: Custom3
   /**
    * The body is not the one that was sent first.
    */
   edited?: boolean
+  forwardedFrom?: ForwardedFrom1
   /**
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
@@ -1094,6 +1356,7 @@ export interface GroupChatPush {
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   groupId: string
+  location?: Location3
   /**
    * It names everybody.
    */
@@ -1107,9 +1370,9 @@ export interface GroupChatPush {
    */
   msgSeq: number
   /**
-   * What the body is.
+   * What the message is.
    */
-  msgType: 'TEXT'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
   /**
    * The message was taken back.
    */
@@ -1118,6 +1381,7 @@ export interface GroupChatPush {
    * It was pushed to this device before and not acknowledged.
    */
   redelivered?: boolean
+  replyTo?: ReplyTo1
   /**
    * The last change that is applied to what stands here: its seq.
    */
@@ -1130,6 +1394,101 @@ export interface GroupChatPush {
    * When the server numbered it.
    */
   ts: number
+}
+/**
+ * The file that goes with it.
+ */
+export interface Attachment1 {
+  /**
+   * What it is, by its first bytes: a media type.
+   */
+  contentType: string
+  /**
+   * How long a sound or film lasts, in milliseconds.
+   */
+  durationMs?: number
+  /**
+   * Which file.
+   */
+  fileId: string
+  /**
+   * How high a picture or film is, in pixels.
+   */
+  height?: number
+  /**
+   * What it is called.
+   */
+  name: string
+  /**
+   * How long it is, in bytes.
+   */
+  size: number
+  /**
+   * There is a small picture of it.
+   */
+  thumbnail?: boolean
+  /**
+   * How wide a picture or film is, in pixels.
+   */
+  width?: number
+}
+/**
+ * What only clients understand.
+ */
+export interface Custom3 {
+  /**
+   * What it holds: an object.
+   */
+  data?: {
+    [k: string]: unknown
+  }
+  /**
+   * What it is, in the words of the clients.
+   */
+  type: string
+}
+/**
+ * Where it comes from, if it was sent on.
+ */
+export interface ForwardedFrom1 {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * The place that it tells.
+ */
+export interface Location3 {
+  /**
+   * Where it is, as people write it.
+   */
+  address?: string
+  /**
+   * Degrees north, from -90 to 90.
+   */
+  latitude: number
+  /**
+   * Degrees east, from -180 to 180.
+   */
+  longitude: number
+  /**
+   * What the place is called.
+   */
+  name?: string
+}
+/**
+ * The message to which it replies.
+ */
+export interface ReplyTo1 {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * Its place.
+   */
+  msgSeq: number
 }
 /**
  * `EVENT`: something other than a message happened in a timeline.
@@ -1886,6 +2245,7 @@ export interface Error {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'file_not_found'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'

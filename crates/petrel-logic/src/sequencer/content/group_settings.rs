@@ -1,21 +1,18 @@
 //! What a group is beside its title and members, what its members are called, who may
 //! speak, and whom messages name.
 
-use std::collections::BTreeSet;
-
 use petrel_log::{Command, GroupChange, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{Change, GroupInfo, Joining, Role};
 use petrel_store::{CodeUpdate, MentionUpdate};
 use petrel_types::limits::{
-    GROUP_AVATAR_UTF16_UNITS_MAX, GROUP_MEMBERS_MAX, GROUP_TEXT_UTF16_UNITS_MAX, MENTIONS_MAX,
-    MUTE_MS_MAX, NICKNAME_UTF16_UNITS_MAX,
+    GROUP_AVATAR_UTF16_UNITS_MAX, GROUP_MEMBERS_MAX, GROUP_TEXT_UTF16_UNITS_MAX, MUTE_MS_MAX,
+    NICKNAME_UTF16_UNITS_MAX,
 };
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 
 use super::{no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
-use crate::event::MessageBody;
 use crate::profile::Profile;
 use crate::sequencer::draft::Draft;
 
@@ -170,37 +167,6 @@ impl Draft<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Says something that names members.
-    pub(super) fn mention(
-        &mut self,
-        command: &Command,
-        send: &SendRequest,
-        group: ConversationId,
-        (body, users, everybody): (&str, &[UserId], bool),
-    ) -> Result<(), Refusal> {
-        let role = self.check_role(command, group, Role::Member)?;
-        if everybody && role < Role::Admin {
-            return Err(not_allowed("only the owner and admins of the group may name everybody"));
-        }
-        if users.len() > MENTIONS_MAX {
-            return Err(Refusal::new(
-                ErrorReason::InvalidField,
-                format!("`mentions` has more than {MENTIONS_MAX} entries"),
-            ));
-        }
-        let model = self.group(group)?;
-        if let Some(stranger) = users.iter().find(|user| model.member(**user).is_none()) {
-            return Err(Refusal::new(
-                ErrorReason::UserNotFound,
-                format!("{stranger} is not a member of the group"),
-            ));
-        }
-        let mentions = users.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let text = MessageBody::text(body.to_owned());
-        let message = MessageBody { mentions, mention_all: everybody, ..text };
-        self.say_in_group(command, send, group, message)
     }
 
     /// Counts the mentions of a message, or no longer.

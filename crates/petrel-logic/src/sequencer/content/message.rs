@@ -7,6 +7,7 @@ use petrel_store::{ConversationKind, Cursors};
 use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 
+use super::attachment::file_of;
 use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::event::{EventBody, MessageBody};
@@ -21,13 +22,19 @@ impl Draft<'_> {
         send: &SendRequest,
         to: UserId,
     ) -> Result<(), Refusal> {
-        let Content::Text(body) = &send.content else {
-            return Err(misdirected());
-        };
         self.check_reach(command.actor, to)?;
-        let (low, high) = (command.actor.min(to), command.actor.max(to));
-        let conversation = self.find_or_begin(ConversationKind::Single { low, high });
-        self.say(command, send, conversation, MessageBody::text(body.clone()));
+        let kind =
+            ConversationKind::Single { low: command.actor.min(to), high: command.actor.max(to) };
+        let message = match &send.content {
+            Content::Text(body) => MessageBody::text(body.clone()),
+            Content::Message(new) => {
+                let known = self.memory.by_kind.get(&kind).copied();
+                self.compose(command, known, new)?
+            }
+            _ => return Err(misdirected()),
+        };
+        let conversation = self.find_or_begin(kind);
+        self.say(command, send, conversation, message);
         Ok(())
     }
 
@@ -62,8 +69,10 @@ impl Draft<'_> {
         message: MessageBody,
     ) {
         let (named, all) = (message.mentions.clone(), message.mention_all);
+        let file = file_of(&message);
         let entry = self.entry(command, send, conversation, EventBody::Message(message));
         let seq = self.answer_with(command, conversation, entry);
+        self.refer(conversation, seq, file, true);
         self.set_mentions(conversation, seq, (&named, all), true);
         // Whoever writes has read what is above.
         self.move_cursors(conversation, command.actor, Cursors { delivered: seq, read: seq });
@@ -92,15 +101,8 @@ impl Draft<'_> {
         let rev = self.change(command, send, conversation, Change::Recalled { target_seq: target });
         self.set_mentions(conversation, target, (&message.mentions, message.mention_all), false);
         self.void_edit(conversation, target, message.edit);
-        let recalled = MessageBody {
-            body: String::new(),
-            rev: Some(rev),
-            edit: None,
-            mentions: Vec::new(),
-            mention_all: false,
-            recalled: true,
-            ..message
-        };
+        self.refer(conversation, target, file_of(&message), false);
+        let recalled = MessageBody::recalled(message.msg_type, rev);
         self.overwrite(conversation, target, &EventBody::Message(recalled));
         Ok(())
     }
@@ -120,6 +122,9 @@ impl Draft<'_> {
         }
         if message.recalled {
             return Err(Refusal::new(ErrorReason::TooLate, "the message was recalled"));
+        }
+        if message.forwarded_from.is_some() {
+            return Err(not_allowed("a message that was sent on is somebody else's words"));
         }
         self.check_window(sent, EDIT_WINDOW_MS, "edited")?;
         // What somebody must not send must not come as an edit of what was sent before.
@@ -151,7 +156,7 @@ impl Draft<'_> {
     }
 
     /// The message at `target`, if the actor may see it.
-    fn message(
+    pub(super) fn message(
         &mut self,
         command: &Command,
         conversation: ConversationId,

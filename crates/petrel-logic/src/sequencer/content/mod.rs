@@ -3,6 +3,8 @@
 //! A new kind of change is a variant of [`Content`] and a function here. Each checks
 //! everything before it writes anything.
 
+mod attachment;
+mod compose;
 mod contact;
 mod group;
 mod group_settings;
@@ -16,11 +18,12 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Change;
 use petrel_types::{ConversationId, UserId};
 
+pub(super) use self::attachment::file_id;
 pub(super) use self::contact::pair_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
 use crate::Refusal;
-use crate::event::{EventBody, MessageBody};
+use crate::event::{EventBody, MessageBody, Said};
 use crate::refusal::not_a_member;
 
 impl Draft<'_> {
@@ -41,8 +44,9 @@ impl Draft<'_> {
             Content::Text(body) => {
                 self.say_in_group(command, send, conversation, MessageBody::text(body.clone()))
             }
-            Content::Mention { body, users, everybody } => {
-                self.mention(command, send, conversation, (body, users, *everybody))
+            Content::Message(message) => {
+                let message = self.compose_in_group(command, conversation, message)?;
+                self.say_in_group(command, send, conversation, message)
             }
             Content::ChangeGroup(change) => self.change_group(command, send, conversation, change),
             Content::ChangeMember { user, nickname, mute_ms } => {
@@ -76,7 +80,16 @@ impl Draft<'_> {
     /// What tells whether the same is said again; `None` where it is not compared.
     pub(super) fn content_hash(content: &Content) -> Option<u64> {
         match content {
-            Content::Text(body) | Content::Mention { body, .. } => Some(hash_of(body)),
+            Content::Text(body) => {
+                Some(hash_of(Said { body, file_id: None, location: None, custom: None }))
+            }
+            // What is sent on is known only to the one who has looked it up.
+            Content::Message(message) if message.forward.is_none() => Some(hash_of(Said {
+                body: &message.body,
+                file_id: message.attachment.as_deref().map(|it| it.file_id.as_str()),
+                location: message.location.as_deref(),
+                custom: message.custom.as_deref(),
+            })),
             _ => None,
         }
     }

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, history, joining, role, row, seq,
-    text, texts, timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, custom, history, joining, location,
+    message_type, role, row, seq, text, texts, timestamp, user, users,
 };
 
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
@@ -55,31 +55,84 @@ fn auth() -> impl Strategy<Value = Auth> {
     )
 }
 
-fn single_chat() -> impl Strategy<Value = SingleChat> {
-    (client_msg_id(), user(), text(), any::<bool>(), option::of(timestamp())).prop_map(
-        |(client_msg_id, to, body, retry, first_sent_ts)| SingleChat {
-            client_msg_id,
-            to,
-            msg_type: MessageType::Text,
+/// What a message says, whether it makes sense or not.
+#[derive(Clone, Debug)]
+struct Content {
+    msg_type: MessageType,
+    body: String,
+    attachment: Option<Box<AttachmentRef>>,
+    location: Option<Box<Location>>,
+    custom: Option<Box<Custom>>,
+    reply_to: Option<Seq>,
+    forward: Option<Forward>,
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let attachment = (text(), option::of(any::<u64>()), any::<[Option<u32>; 2]>()).prop_map(
+        |(file_id, duration_ms, [width, height])| AttachmentRef {
+            file_id,
+            duration_ms,
+            width,
+            height,
+        },
+    );
+    let forward = (conversation(), seq())
+        .prop_map(|(conversation_id, msg_seq)| Forward { conversation_id, msg_seq });
+    let parts = (option::of(attachment), option::of(location()), option::of(custom()));
+    (message_type(), text(), parts, option::of(seq()), option::of(forward)).prop_map(
+        |(msg_type, body, (attachment, location, custom), reply_to, forward)| Content {
+            msg_type,
             body,
-            retry,
-            first_sent_ts,
+            attachment: attachment.map(Box::new),
+            location: location.map(Box::new),
+            custom: custom.map(Box::new),
+            reply_to,
+            forward,
+        },
+    )
+}
+
+fn single_chat() -> impl Strategy<Value = SingleChat> {
+    (client_msg_id(), user(), content(), any::<bool>(), option::of(timestamp())).prop_map(
+        |(client_msg_id, to, content, retry, first_sent_ts)| {
+            let Content { msg_type, body, attachment, location, custom, reply_to, forward } =
+                content;
+            SingleChat {
+                client_msg_id,
+                to,
+                msg_type,
+                body,
+                attachment,
+                location,
+                custom,
+                reply_to,
+                forward,
+                retry,
+                first_sent_ts,
+            }
         },
     )
 }
 
 fn group_chat() -> impl Strategy<Value = GroupChat> {
     let names = (vec(user(), 0..3), any::<bool>());
-    (client_msg_id(), conversation(), text(), names, any::<bool>(), option::of(timestamp()))
+    (client_msg_id(), conversation(), content(), names, any::<bool>(), option::of(timestamp()))
         .prop_map(
-            |(client_msg_id, group_id, body, (mentions, mention_all), retry, first_sent_ts)| {
+            |(client_msg_id, group_id, content, (mentions, mention_all), retry, first_sent_ts)| {
+                let Content { msg_type, body, attachment, location, custom, reply_to, forward } =
+                    content;
                 GroupChat {
                     mentions,
                     mention_all,
                     client_msg_id,
                     group_id,
-                    msg_type: MessageType::Text,
+                    msg_type,
                     body,
+                    attachment,
+                    location,
+                    custom,
+                    reply_to,
+                    forward,
                     retry,
                     first_sent_ts,
                 }

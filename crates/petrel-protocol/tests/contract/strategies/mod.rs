@@ -5,7 +5,8 @@ mod server;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    ClientFrame, ContactAction, ContactList, History, Joining, RequestId, Role, ServerFrame,
+    ClientFrame, ContactAction, ContactList, Custom, Degrees, History, Joining, Location,
+    MessageType, RequestId, Role, ServerFrame,
 };
 use petrel_types::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
@@ -54,6 +55,23 @@ pub(crate) fn contact_list() -> impl Strategy<Value = ContactList> {
     select(&ContactList::ALL[..])
 }
 
+pub(crate) fn message_type() -> impl Strategy<Value = MessageType> {
+    select(&MessageType::ALL[..])
+}
+
+pub(crate) fn location() -> impl Strategy<Value = Location> {
+    let degrees = || (-180.0..=180.0).prop_map(|degrees| Degrees::new(degrees).unwrap());
+    (degrees(), degrees(), option::of(text()), option::of(text())).prop_map(
+        |(latitude, longitude, name, address)| Location { latitude, longitude, name, address },
+    )
+}
+
+pub(crate) fn custom() -> impl Strategy<Value = Custom> {
+    let value = prop_oneof![any::<u64>().prop_map(Into::into), text().prop_map(Into::into)];
+    (text(), vec((text(), value), 0..3))
+        .prop_map(|(kind, data)| Custom { kind, data: data.into_iter().collect() })
+}
+
 /// Any JSON, with the names and words of the protocol in it more often than by chance.
 pub(crate) fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
@@ -98,6 +116,8 @@ const WORDS: &[&str] = &[
     "read",
     "delivered",
     "TEXT",
+    "LOCATION",
+    "CUSTOM",
     "member",
     "owner",
     "joined",
@@ -139,6 +159,11 @@ const NAMES: &[&str] = &[
     "history",
     "members",
     "msgType",
+    "location",
+    "custom",
+    "attachment",
+    "replyTo",
+    "forward",
     "ackType",
     "conversationId",
     "msgSeq",

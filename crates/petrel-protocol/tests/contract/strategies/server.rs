@@ -10,8 +10,8 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, counter, history, id, joining,
-    reason, role, row, seq, text, texts, timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, counter, custom, history, id,
+    joining, location, message_type, reason, role, row, seq, text, texts, timestamp, user, users,
 };
 
 /// Whatever a server may say, and what it never says of itself but a client may read:
@@ -140,10 +140,51 @@ fn event_of_timeline() -> impl Strategy<Value = ServerFrame> {
     ]
 }
 
+/// What a message says.
+#[derive(Clone, Debug)]
+struct Content {
+    msg_type: MessageType,
+    body: String,
+    attachment: Option<Box<Attachment>>,
+    location: Option<Box<Location>>,
+    custom: Option<Box<Custom>>,
+    reply_to: Option<ReplyTo>,
+    forwarded_from: Option<ForwardedFrom>,
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let parts = (option::of(attachment()), option::of(location()), option::of(custom()));
+    let reply_to = (seq(), user()).prop_map(|(msg_seq, from)| ReplyTo { msg_seq, from });
+    let forwarded_from = user().prop_map(|user| ForwardedFrom { user });
+    (message_type(), text(), parts, option::of(reply_to), option::of(forwarded_from)).prop_map(
+        |(msg_type, body, (attachment, location, custom), reply_to, forwarded_from)| Content {
+            msg_type,
+            body,
+            attachment: attachment.map(Box::new),
+            location: location.map(Box::new),
+            custom: custom.map(Box::new),
+            reply_to,
+            forwarded_from,
+        },
+    )
+}
+
+fn attachment() -> impl Strategy<Value = Attachment> {
+    let sizes = (any::<[Option<u32>; 2]>(), option::of(any::<u64>()), any::<bool>());
+    (vec(text(), 3), any::<u64>(), sizes).prop_map(
+        |(texts, size, ([width, height], duration_ms, thumbnail))| {
+            let [file_id, name, content_type] = texts.try_into().unwrap();
+            Attachment { file_id, name, size, content_type, width, height, duration_ms, thumbnail }
+        },
+    )
+}
+
 fn single_chat() -> impl Strategy<Value = SingleChatPush> {
-    (user(), user(), client_msg_id(), place(), text(), fate()).prop_map(
-        |(from, to, client_msg_id, place, body, (rev, [edited, recalled, redelivered]))| {
+    (user(), user(), client_msg_id(), place(), content(), fate()).prop_map(
+        |(from, to, client_msg_id, place, content, (rev, [edited, recalled, redelivered]))| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
+            let Content { msg_type, body, attachment, location, custom, .. } = content;
+            let Content { reply_to, forwarded_from, .. } = content;
             SingleChatPush {
                 from,
                 to,
@@ -151,8 +192,13 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
                 server_msg_id,
                 conversation_id,
                 msg_seq,
-                msg_type: MessageType::Text,
+                msg_type,
                 body,
+                attachment,
+                location,
+                custom,
+                reply_to,
+                forwarded_from,
                 ts,
                 rev,
                 edited,
@@ -164,9 +210,18 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
 }
 
 fn group_chat() -> impl Strategy<Value = GroupChatPush> {
-    (user(), conversation(), client_msg_id(), place(), text(), fate()).prop_map(
-        |(from, group_id, client_msg_id, place, body, (rev, [edited, recalled, redelivered]))| {
+    (user(), conversation(), client_msg_id(), place(), content(), fate()).prop_map(
+        |(
+            from,
+            group_id,
+            client_msg_id,
+            place,
+            content,
+            (rev, [edited, recalled, redelivered]),
+        )| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
+            let Content { msg_type, body, attachment, location, custom, .. } = content;
+            let Content { reply_to, forwarded_from, .. } = content;
             GroupChatPush {
                 mentions: if edited { vec![from] } else { Vec::new() },
                 mention_all: recalled,
@@ -176,8 +231,13 @@ fn group_chat() -> impl Strategy<Value = GroupChatPush> {
                 server_msg_id,
                 conversation_id,
                 msg_seq,
-                msg_type: MessageType::Text,
+                msg_type,
                 body,
+                attachment,
+                location,
+                custom,
+                reply_to,
+                forwarded_from,
                 ts,
                 rev,
                 edited,

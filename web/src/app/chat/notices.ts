@@ -1,0 +1,57 @@
+/** Changes of a conversation, as a sentence. */
+import type { Change } from '../../engine/wire/change'
+import { i18n } from '../i18n'
+import { usePeople } from '../stores/people'
+import { useSession } from '../stores/session'
+
+/** Whether a change stands in the chat as a line of its own; others show in what they change. */
+export function isNotice(change: Change): boolean {
+  return noticeKinds.has(change.kind)
+}
+
+const noticeKinds = new Set<Change['kind']>([
+  'groupCreated', 'membersAdded', 'membersRemoved', 'memberLeft', 'roleChanged', 'titleChanged', 'groupChanged',
+  'memberChanged', 'joinRequested', 'joinRefused', 'groupDissolved', 'unknown',
+])
+
+const LISTED_MAX = 5
+
+export function noticeText(change: Change, from: string, conversationId: string, fallback: string): string {
+  const { t } = i18n.global
+  const people = usePeople()
+  const me = useSession().userId
+  const nameOf = (user: string) => (user === me ? t('notices.you') : people.name(user, conversationId))
+  const who = nameOf(from)
+  const list = (users: string[]) => {
+    const names = users.slice(0, LISTED_MAX).map(nameOf)
+    const listed = names.join(t('notices.comma'))
+    return users.length > LISTED_MAX ? t('notices.andMore', { names: listed, n: users.length - LISTED_MAX }) : listed
+  }
+  switch (change.kind) {
+    case 'groupCreated':
+      return t('notices.groupCreated', { who, title: change.title })
+    case 'membersAdded':
+      return change.members.length === 1 && change.members[0] === from ? t('notices.joined', { who }) : t('notices.membersAdded', { who, names: list(change.members) })
+    case 'membersRemoved':
+      return t('notices.membersRemoved', { who, names: list(change.members) })
+    case 'memberLeft':
+      return t('notices.memberLeft', { who })
+    case 'roleChanged':
+      return t(`notices.role_${change.role}`, { who, name: nameOf(change.user) })
+    case 'titleChanged':
+      return t('notices.titleChanged', { who, title: change.title })
+    case 'groupChanged':
+      return t('notices.groupChanged', { who })
+    case 'memberChanged':
+      if (change.mutedUntilTs !== undefined) return t('notices.memberMuted', { who, name: nameOf(change.user) })
+      return change.nickname ? t('notices.nickname', { name: nameOf(change.user), nickname: change.nickname }) : t('notices.memberChanged', { name: nameOf(change.user) })
+    case 'joinRequested':
+      return t('notices.joinRequested', { who })
+    case 'joinRefused':
+      return t('notices.joinRefused', { who, name: nameOf(change.user) })
+    case 'groupDissolved':
+      return t('notices.groupDissolved', { who })
+    default:
+      return fallback
+  }
+}

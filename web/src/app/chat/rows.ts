@@ -1,0 +1,114 @@
+/** A timeline and what is on its way there, as the rows of a chat. */
+import type { OutboxEntry, TimelineEvent } from '../../engine'
+import { isNotice } from './notices'
+import { dayOf } from './times'
+
+interface RowBase {
+  key: string
+  ts: number
+  from: string
+  /** A day begins with it. */
+  beginsDay: boolean
+  /** What the user has not read begins with it. */
+  beginsUnread: boolean
+}
+
+export interface MessageRow extends RowBase {
+  kind: 'message'
+  /** Its place; none while it is on its way. */
+  seq: number | undefined
+  text: string
+  edited: boolean
+  event: TimelineEvent | undefined
+  entry: OutboxEntry | undefined
+  /** Whether it is the first, or the last, of several that its sender wrote one after the other. */
+  isFirst: boolean
+  isLast: boolean
+}
+
+export interface NoticeRow extends RowBase {
+  kind: 'notice'
+  seq: number
+  event: TimelineEvent
+}
+
+/** What stands before all else: where the conversation begins, or that there is more. */
+export interface StartRow extends RowBase {
+  kind: 'start'
+  hasOlder: boolean
+}
+
+export type Row = MessageRow | NoticeRow | StartRow
+
+/** Messages so far apart are not of one piece, in milliseconds. */
+const PIECE_MS = 5 * 60_000
+
+export class RowMaker {
+  /** Rows of before, so that those that are the same stay the same objects and are not drawn again. */
+  #known = new Map<string, Row>()
+
+  constructor(private readonly me: string) {}
+
+  make(events: readonly TimelineEvent[], pending: readonly OutboxEntry[], unreadAfter: number | undefined, hasOlder = false): Row[] {
+    const rows: Row[] = [{ key: 'start', kind: 'start', hasOlder, ts: 0, from: '', beginsDay: false, beginsUnread: false }]
+    const written = new Set<string>()
+    for (const event of events) {
+      if (event.from === this.me && event.clientMsgId !== undefined) written.add(event.clientMsgId)
+      const row = this.#rowOf(event)
+      if (row) rows.push(row)
+    }
+    for (const entry of pending) if (!written.has(entry.clientMsgId)) rows.push(rowOfEntry(entry, this.me))
+    this.#place(rows, unreadAfter)
+    const known = new Map<string, Row>()
+    for (let index = 0; index < rows.length; index += 1) {
+      const row = rows[index]!
+      const before = this.#known.get(row.key)
+      if (before && isSame(before, row)) rows[index] = before
+      known.set(row.key, rows[index]!)
+    }
+    this.#known = known
+    return rows
+  }
+
+  #rowOf(event: TimelineEvent): Row | undefined {
+    const { seq, from, ts, what, clientMsgId } = event
+    const base = { ts, from, beginsDay: false, beginsUnread: false }
+    const key = from === this.me && clientMsgId !== undefined ? `own ${clientMsgId}` : `at ${seq}`
+    if (what.kind === 'message' && !what.recalled) {
+      return { ...base, key, kind: 'message', seq, text: what.body, edited: what.edited, event, entry: undefined, isFirst: true, isLast: true }
+    }
+    if (what.kind === 'change' && !isNotice(what.change)) return undefined
+    return { ...base, key, kind: 'notice', seq, event }
+  }
+
+  /** Says of each row where it stands among its neighbours. */
+  #place(rows: Row[], unreadAfter: number | undefined): void {
+    let isUnreadMarked = unreadAfter === undefined
+    for (let index = 1; index < rows.length; index += 1) {
+      const row = rows[index]!
+      const before = rows[index - 1]
+      row.beginsDay = before?.kind === 'start' || dayOf(before!.ts) !== dayOf(row.ts)
+      if (!isUnreadMarked && row.kind === 'message' && row.from !== this.me && (row.seq ?? 0) > unreadAfter!) {
+        row.beginsUnread = true
+        isUnreadMarked = true
+      }
+      if (row.kind !== 'message' || before?.kind !== 'message') continue
+      const follows = before.from === row.from && row.ts - before.ts < PIECE_MS && !row.beginsDay && !row.beginsUnread
+      row.isFirst = !follows
+      before.isLast = !follows
+    }
+  }
+}
+
+function rowOfEntry(entry: OutboxEntry, me: string): MessageRow {
+  const { clientMsgId, createdTs, request } = entry
+  const text = request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT' ? request.body : ''
+  return { key: `own ${clientMsgId}`, kind: 'message', ts: createdTs, from: me, seq: undefined, text, edited: false, event: undefined, entry, beginsDay: false, beginsUnread: false, isFirst: true, isLast: true }
+}
+
+function isSame(one: Row, other: Row): boolean {
+  if (one.kind === 'start' || other.kind === 'start') return one.kind === other.kind && (one as StartRow).hasOlder === (other as StartRow).hasOlder
+  if (one.kind !== other.kind || one.event !== other.event || one.beginsDay !== other.beginsDay || one.beginsUnread !== other.beginsUnread) return false
+  if (one.kind === 'notice' || other.kind === 'notice') return true
+  return one.entry === other.entry && one.isFirst === other.isFirst && one.isLast === other.isLast
+}

@@ -1,0 +1,10 @@
+export default {
+  main: 'Main',
+  chats: 'Chats',
+  contacts: 'Contacts',
+  settings: 'Settings',
+  skip: 'Skip to content',
+  notFound: 'There is nothing here',
+  notFoundText: 'The address leads nowhere, or no longer.',
+  toChats: 'To the chats',
+}

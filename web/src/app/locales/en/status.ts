@@ -1,0 +1,15 @@
+export default {
+  connecting: 'Connecting…',
+  catchingUp: 'Updating…',
+  online: 'Connected',
+  offline: 'No connection',
+  offlineIn: 'No connection. Trying again in {seconds} s',
+  offlineNetwork: 'You are offline',
+  replaced: 'Petrel is open somewhere else on this device',
+  banned: 'The server has turned this device away',
+  refused: 'The server does not let this device in',
+  connectNow: 'Connect now',
+  useHere: 'Use here',
+  notKept: 'This browser can not store anything; what you see is gone when the page closes.',
+  broken: 'What this browser has stored can not be read. Log out and in again.',
+}

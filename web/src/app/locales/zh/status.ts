@@ -1,0 +1,15 @@
+export default {
+  connecting: '正在连接…',
+  catchingUp: '正在更新…',
+  online: '已连接',
+  offline: '连接已断开',
+  offlineIn: '连接已断开,{seconds} 秒后重试',
+  offlineNetwork: '当前没有网络',
+  replaced: 'Petrel 已在本设备的其他位置打开',
+  banned: '服务器拒绝了此设备',
+  refused: '服务器不允许此设备登录',
+  connectNow: '立即连接',
+  useHere: '在此使用',
+  notKept: '此浏览器无法存储数据,关闭页面后内容将丢失。',
+  broken: '无法读取此浏览器中存储的数据,请退出后重新登录。',
+}
