@@ -51,6 +51,8 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::UserNotFound,
                 ErrorReason::MessageNotFound,
                 ErrorReason::FileNotFound,
+                ErrorReason::UploadUnfinished,
+                ErrorReason::WrongFileKind,
                 ErrorReason::RetryTooOld,
                 ErrorReason::Timeout,
             ]),

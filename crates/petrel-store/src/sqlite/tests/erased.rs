@@ -182,7 +182,7 @@ async fn the_name_and_digest_of_a_file_go_with_its_last_reference() {
         assert!(store.complete_upload(file, facts, TimestampMs::new(2), quota).await.unwrap());
         files.push(file);
     }
-    let mut refer = async |is_there, odd| {
+    let refer = async |is_there: bool, odd: bool| {
         let seqs = (1_u64..=40).zip(&files).filter(|(seq, _)| !odd || seq % 2 == 1);
         let file_references = seqs
             .map(|(seq, file)| FileReference {

@@ -1,5 +1,6 @@
 //! Files: what is uploaded comes back, to those who may have it and to nobody else.
 
+mod attached;
 mod download;
 mod s3;
 mod tus;

@@ -82,8 +82,8 @@ async fn a_cut_upload_goes_on_where_it_was_cut() -> Result<()> {
     // Asking where it is waits until everything that came is kept.
     let kept = offset(&alice, &path).await?;
     assert!((1_000_000..=2_000_000).contains(&kept), "{kept}");
-    let unfinished = alice.refused("GET", &format!("/api/files/{}/link", file_of(&path)), b"");
-    assert_eq!(unfinished.await?, "upload_unfinished");
+    let link = format!("/api/files/{}/link", file_of(&path));
+    assert_eq!(alice.refused("GET", &link, b"").await?, "upload_unfinished");
     let done = patch(&alice, &path, kept, &body[kept..]).await?;
     assert_eq!((done.status, done.header("upload-offset")), (204, Some("3000000")));
     assert_eq!(done.header("upload-expires"), None);
