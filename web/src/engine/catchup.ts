@@ -14,6 +14,8 @@ import type { Limits } from './wire/protocol'
 const PULLS_MAX = 4
 /** The first page of a conversation that is new to this device. */
 const FIRST_PAGE = 50
+/** A page before the copy, for who scrolls back; the server may give fewer. */
+const OLDER_PAGE = 200
 /** Who has missed more than this begins anew at the end. */
 const MISSED_MAX = 2_000
 /** People in a page of requests or contacts; the server may give fewer. */
@@ -93,7 +95,7 @@ export class Catchup {
     if (position === null || from <= trimmedBefore || this.#underWay.has(key)) return
     this.#underWay.add(key)
     const { device, link } = this.#options
-    const limit = FIRST_PAGE
+    const limit = Math.min(OLDER_PAGE, this.#options.limits.pullEvents)
     const conversationId = timeline.id
     link.request({ type: 'PULL', conversationId, beforeSeq: from, limit }, (answer) => {
       this.#underWay.delete(key)

@@ -16,10 +16,15 @@ import {
   type DeviceRecord,
 } from './storage/records'
 import { Timeline } from './timeline'
+import type { UserSettings } from './wire/protocol'
 import type { ConversationView, Patch, PersonalView, TimelinePatch } from './view'
 
-/** How many events of each conversation are in memory at the start, and in a page from disk. */
+/** How many events of each conversation are in memory at the start. */
 export const EVENTS_OF_EACH = 50
+/** How many events of a conversation stay in memory when it is no longer looked at. */
+const KEPT_IN_MEMORY = 200
+/** How many come from disk at once, for who scrolls back. */
+const PAGE_FROM_DISK = 200
 
 export interface DeviceOptions {
   userId: string
@@ -36,11 +41,13 @@ export class Device {
   readonly open = new Set<string>()
   outbox = new Outbox()
   record: DeviceRecord | undefined
-  /** Told of conversations that a step has changed. */
-  onStep: (touched: ReadonlySet<string>) => void = () => {}
+  /** Told of each step after it was taken. */
+  onStep: (step: Step) => void = () => {}
   /** Told of conversations, as they are on disk now, or would be if it could be written. */
   onDurable: (records: Iterable<ConversationRecord>) => void = () => {}
   readonly #options: DeviceOptions
+  /** What the server said when it was asked; what the personal timeline tells is newer. */
+  #settings: UserSettings | undefined
   #writes: Promise<void> = Promise.resolve()
   #isVolatile = false
   readonly #unwritten = new Set<string>()
@@ -74,7 +81,7 @@ export class Device {
       durable: !this.#isVolatile,
       conversations: [...this.timelines.values()].filter(isShown).map(viewOf),
       timelines: [...this.open].flatMap((id) => this.#whole(id)),
-      ...personalOf([...this.timelines.values()]),
+      ...this.#personalOf([...this.timelines.values()]),
       outbox: this.outbox.entries,
     }
   }
@@ -101,7 +108,7 @@ export class Device {
     }
     this.#write(step.batch)
     this.#show(step)
-    this.onStep(step.touched)
+    this.onStep(step)
   }
 
   /** Another epoch: everything but the outbox goes. */
@@ -110,6 +117,7 @@ export class Device {
       step.batch.reset = true
       this.timelines.clear()
       this.record = { userId: this.userId, epoch }
+      this.#settings = undefined
       step.batch.device = this.record
       for (const entry of this.outbox.entries) {
         if (namesPlace(entry)) {
@@ -128,6 +136,16 @@ export class Device {
     this.#options.show(this.snapshot())
   }
 
+  /** Whether the settings should be asked for, because no event has told them. */
+  get wantsSettings(): boolean {
+    return personal([...this.timelines.values()])?.settings === undefined
+  }
+
+  takeSettings(settings: UserSettings): void {
+    this.#settings = settings
+    this.#options.show(this.#personalOf([...this.timelines.values()]))
+  }
+
   /** Whether an entry of the outbox would outlive this process. */
   isWritten(entry: OutboxEntry): boolean {
     return this.#isVolatile || !this.#unwritten.has(entry.clientMsgId)
@@ -141,16 +159,23 @@ export class Device {
 
   lookAway(conversationId: string): void {
     this.open.delete(conversationId)
+    // What was scrolled back through is on disk, or can be had from the server again.
+    if (!this.#isVolatile) void this.#writes.then(() => this.#shrink(conversationId))
     this.#options.show({ closed: [conversationId] })
+  }
+
+  /** Lets go of old events in memory, unless the conversation is looked at again. */
+  #shrink(conversationId: string): void {
+    if (!this.open.has(conversationId) && !this.#isVolatile) this.timelines.get(conversationId)?.shrink(KEPT_IN_MEMORY)
   }
 
   /** Brings a page of older events from disk into memory. */
   async recover(timeline: Timeline): Promise<void> {
     await this.#writes
     const before = timeline.loadedFrom
-    const events = await this.#options.storage.eventsBefore(timeline.id, before, EVENTS_OF_EACH)
+    const events = await this.#options.storage.eventsBefore(timeline.id, before, PAGE_FROM_DISK)
     if (timeline.loadedFrom !== before) return
-    this.step((step) => timeline.recover(step, events, EVENTS_OF_EACH))
+    this.step((step) => timeline.recover(step, events, PAGE_FROM_DISK))
   }
 
   /** Waits until everything so far is on disk, or storage has failed. */
@@ -214,7 +239,7 @@ export class Device {
     const patch: Patch = {}
     const touched = [...step.touched].flatMap((id) => this.timelines.get(id) ?? [])
     if (touched.length > 0) patch.conversations = touched.filter(isShown).map(viewOf)
-    Object.assign(patch, personalOf(touched))
+    Object.assign(patch, this.#personalOf(touched))
     const timelines = touched.filter(({ id }) => this.open.has(id)).flatMap((timeline) => {
       if (step.redrawn.has(timeline.id)) return this.#whole(timeline.id)
       const events = step.shown.get(timeline.id) ?? []
@@ -225,6 +250,21 @@ export class Device {
     patch.outbox = outbox.flatMap(([, entry]) => entry ?? [])
     patch.done = outbox.flatMap(([name, entry]) => (entry === null ? [name] : []))
     this.#options.show(patch)
+  }
+
+  /** What concerns the user alone, if these timelines have anything to say about it. */
+  #personalOf(timelines: Timeline[]): { personal?: PersonalView } {
+    const record = personal(timelines)
+    const settings = record?.settings ?? this.#settings
+    const isAll = timelines.length === this.timelines.size
+    if (!record && (settings === undefined || !isAll)) return {}
+    const contacts = record?.contacts.kind === 'known' ? record.contacts.state.contacts : undefined
+    return {
+      personal: {
+        ...(contacts === undefined ? {} : { contacts }),
+        ...(settings === undefined ? {} : { settings }),
+      },
+    }
   }
 
   #whole(conversationId: string): TimelinePatch[] {
@@ -242,17 +282,9 @@ function isShown({ record }: Timeline): boolean {
   return record.kind === 'single' || record.kind === 'group'
 }
 
-/** What the personal timeline says, if it is among these. */
-function personalOf(timelines: Timeline[]): { personal?: PersonalView } {
-  const record = timelines.find(({ record: { kind } }) => kind === 'personal')?.record
-  if (!record) return {}
-  const { contacts, settings } = record
-  return {
-    personal: {
-      ...(contacts.kind === 'known' ? { contacts: contacts.state.contacts } : {}),
-      ...(settings === undefined ? {} : { settings }),
-    },
-  }
+/** The personal timeline, if it is among these. */
+function personal(timelines: Timeline[]): ConversationRecord | undefined {
+  return timelines.find(({ record: { kind } }) => kind === 'personal')?.record
 }
 
 function viewOf(timeline: Timeline): ConversationView {

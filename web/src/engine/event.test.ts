@@ -17,6 +17,11 @@ describe('a change of a message', () => {
     const recalled = amended(edited, { targetSeq: 42, seq: 48 })
     expect(recalled.what).toMatchObject({ body: '', rev: 48, recalled: true })
   })
+  it('that recalls it leaves nothing of what it said', () => {
+    const what = { ...message.what, msgType: 'LOCATION' as const, location: { latitude: 1, longitude: 2 }, replyTo: { msgSeq: 1, from: '2' } }
+    const recalled = amended({ ...message, what } as TimelineEvent, { targetSeq: 42, seq: 47 })
+    expect(recalled.what).toEqual({ kind: 'message', body: '', rev: 47, edited: true, recalled: true, msgType: 'LOCATION' })
+  })
   it('that was made void says nothing', () => {
     expect(amendmentOf(44, { kind: 'edited', targetSeq: 42 })).toBeUndefined()
   })

@@ -1,9 +1,16 @@
 /** Events as a device holds them: frames without what belongs to their way here. */
 import type { Change } from './wire/change'
 import type { PlacedFrame } from './wire/codec'
+import type { SingleChatPush } from './wire/protocol'
+
+/** What a message says beside its text; nothing of it is left once it was recalled. */
+export interface Content extends Pick<SingleChatPush, 'attachment' | 'location' | 'custom' | 'replyTo' | 'forwardedFrom'> {
+  /** Absent for a text. */
+  msgType?: Exclude<SingleChatPush['msgType'], 'TEXT'>
+}
 
 /** A message as it stands. */
-export interface Message {
+export interface Message extends Content {
   kind: 'message'
   body: string
   /** The seq of the last change that is applied; 0 if there was none. */
@@ -62,8 +69,22 @@ export function eventOf(frame: PlacedFrame): TimelineEvent {
       rev: frame.rev ?? 0,
       edited: frame.edited ?? false,
       recalled: frame.recalled ?? false,
+      ...contentOf(frame),
       ...(frame.type === 'GROUP_CHAT' ? mentionsOf(frame) : {}),
     },
+  }
+}
+
+/** What a frame says beside a text, in the form in which a device keeps it. */
+export function contentOf(frame: Omit<Content, 'msgType'> & { msgType?: SingleChatPush['msgType'] }): Content {
+  const { msgType = 'TEXT', attachment, location, custom, replyTo, forwardedFrom } = frame
+  return {
+    ...(msgType === 'TEXT' ? {} : { msgType }),
+    ...(attachment === undefined ? {} : { attachment }),
+    ...(location === undefined ? {} : { location }),
+    ...(custom === undefined ? {} : { custom }),
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(forwardedFrom === undefined ? {} : { forwardedFrom }),
   }
 }
 
@@ -79,8 +100,8 @@ export function mentionsOf(named: {
   }
 }
 
-export function isMessage(event: TimelineEvent): boolean {
-  return event.what.kind === 'message'
+export function isMessage({ what }: TimelineEvent): boolean {
+  return what.kind === 'message' || (what.change.kind === 'unknown' && what.change.isMessage === true)
 }
 
 /** Whether it is a message that names the user or everybody. */
@@ -106,6 +127,7 @@ export function amended(event: TimelineEvent, amendment: Amendment): TimelineEve
     const what = { ...message, body: amendment.body, edited: true, rev: amendment.seq }
     return { ...event, what }
   }
-  const { mentions: _, mentionAll: __, ...rest } = message
-  return { ...event, what: { ...rest, body: '', recalled: true, rev: amendment.seq } }
+  const { edited, msgType } = message
+  const what = { kind: 'message' as const, body: '', edited, recalled: true, rev: amendment.seq }
+  return { ...event, what: msgType === undefined ? what : { ...what, msgType } }
 }

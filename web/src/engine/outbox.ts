@@ -83,6 +83,9 @@ export function isChat({ request }: OutboxEntry): boolean {
 
 /** Whether it names a message by its place in a timeline. */
 export function namesPlace({ request }: OutboxEntry): boolean {
+  if (request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT') {
+    return request.replyTo !== undefined || request.forward !== undefined
+  }
   return request.type === 'MESSAGE_REVOKE' || request.type === 'MESSAGE_EDIT'
 }
 

@@ -1,8 +1,8 @@
 /** Sends what is in the outbox over one session, and takes what becomes of it. */
 import type { Device } from './device'
-import { mentionsOf, type TimelineEvent } from './event'
+import { contentOf, mentionsOf, type Content, type TimelineEvent } from './event'
 import type { Link } from './link'
-import { isChat, type OutboxEntry } from './outbox'
+import { isChat, type OutboxEntry, type Request } from './outbox'
 import type { Clock } from './ports'
 import type { AnyError, DoneFrame, SavedFrame } from './wire/codec'
 import type { ClientFrame, Limits } from './wire/protocol'
@@ -10,13 +10,13 @@ import type { ClientFrame, Limits } from './wire/protocol'
 /** Sends under way at once; the server allows more. */
 const UNDER_WAY_MAX = 64
 
+type Chat = Extract<Request, { type: 'SINGLE_CHAT' | 'GROUP_CHAT' }>
+
 export interface SenderOptions {
   device: Device
   link: Link
   clock: Clock
   limits: Limits
-  /** The server's clock minus this device's, in milliseconds. */
-  clockOffsetMs: number
   /** Pulls what an ack says there is. */
   look: (conversationIds: string[]) => void
   /** An event of one's own needs no receipt. */
@@ -103,8 +103,8 @@ export class Sender {
   }
 
   #send(entry: OutboxEntry): void {
-    const { device, link, clock, limits } = this.#options
-    const serverNow = clock.now() + this.#options.clockOffsetMs
+    const { device, link, limits } = this.#options
+    const serverNow = link.time.now()
     const { clientMsgId, firstSentTs, request } = entry
     const age = firstSentTs === undefined ? 0 : serverNow - firstSentTs
     // The server says so of messages; changes it would take for new ones.
@@ -138,8 +138,10 @@ export class Sender {
     switch (request.type) {
       case 'SINGLE_CHAT':
       case 'GROUP_CHAT': {
+        const content = this.#contentOf(request, ack.conversationId)
+        if (!content) return undefined
         const named = request.type === 'GROUP_CHAT' ? mentionsOf(request) : {}
-        const what = { body: request.body ?? '', rev: 0, edited: false, recalled: false, ...named }
+        const what = { body: request.body ?? '', rev: 0, edited: false, recalled: false, ...content, ...named }
         return { ...event, what: { kind: 'message', ...what } }
       }
       case 'MESSAGE_REVOKE': {
@@ -155,6 +157,21 @@ export class Sender {
       default:
         return undefined
     }
+  }
+
+  /** What a message says beside its text, unless only the server knows. */
+  #contentOf(request: Chat, conversationId: string): Content | undefined {
+    const { msgType, attachment, forward, location, custom, replyTo: msgSeq } = request
+    if (attachment !== undefined || forward !== undefined) return undefined
+    const quoted = msgSeq === undefined ? undefined : this.#options.device.timeline(conversationId).find(msgSeq)
+    if (msgSeq !== undefined && !quoted) return undefined
+    const replyTo = quoted && { msgSeq: quoted.seq, from: quoted.from }
+    return contentOf({
+      ...(msgType === undefined ? {} : { msgType }),
+      ...(location === undefined ? {} : { location }),
+      ...(custom === undefined ? {} : { custom }),
+      ...(replyTo === undefined ? {} : { replyTo }),
+    })
   }
 
   #wake(delayMs: number): void {

@@ -48,11 +48,13 @@ export class Session {
       link,
       clock,
       limits,
-      clockOffsetMs: hello.ts - clock.now(),
       look: (ids) => this.#catchup.look(ids),
       ownWord: (id, seq) => this.#receipts.ownWord(device.timeline(id), seq),
     })
-    device.onStep = (touched) => this.#catchup.look(touched)
+    device.onStep = ({ touched, miscounted }) => {
+      this.#catchup.look(touched)
+      if (miscounted) this.#catchup.sync()
+    }
     device.onDurable = (records) => {
       this.#receipts.onDurable(records)
       this.sender.flush()

@@ -185,6 +185,15 @@ export class Timeline {
     this.#count(step)
   }
 
+  /** Lets go of all but the last events in memory. They must be on disk. */
+  shrink(kept: number): void {
+    const excess = this.events.length - kept
+    if (excess <= 0 || this.read < (this.events[excess]?.seq ?? 0) - 1) return
+    this.events.splice(0, excess)
+    this.#hasMoreOnDisk = true
+    this.#unreadBefore = NONE
+  }
+
   /** The server's word on the conversation in a sync. */
   takeSync(step: Step, state: AnySyncConversation, pull: boolean): void {
     const { record } = this
@@ -397,12 +406,22 @@ export class Timeline {
       if (this.#amendments.size < AMENDMENTS_MAX) {
         this.#amendments.set(amendment.targetSeq, amendment)
       }
+      if (this.#mayUnname(amendment)) step.miscounted = true
       return
     }
     const next = amended(target, amendment)
     if (next === target) return
     this.events[index] = next
     step.show(next)
+  }
+
+  /**
+   * Whether a message that is not in memory may have named the user until now. What the server
+   * has counted already is right.
+   */
+  #mayUnname({ targetSeq, seq, body }: Amendment): boolean {
+    const isCounted = this.record.anchor !== undefined && seq <= this.record.anchor.headSeq
+    return body === undefined && targetSeq > this.read && this.#unreadBefore.mentions > 0 && !isCounted
   }
 
   #prepend(step: Step, events: TimelineEvent[]): TimelineEvent[] {
@@ -447,10 +466,7 @@ export class Timeline {
     }
   }
 
-  /**
-   * Brings the unread messages up to date. That a message before the first in memory no longer
-   * names the user, because it was recalled, is known when it is brought into memory, or read.
-   */
+  /** Brings the unread messages up to date. */
   #count(step: Step): void {
     const { record } = this
     const { anchor, position } = record

@@ -30,4 +30,5 @@ mod sessions;
 mod silence;
 mod support;
 mod tls;
+mod web;
 mod websocket;

@@ -1,4 +1,4 @@
-/** What the composer is about beside a new message: an edit. */
+/** What the composer is about beside a new message: an edit, or a reply. */
 import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 
@@ -8,7 +8,30 @@ export interface Editing {
   text: string
 }
 
+export interface Replying {
+  conversationId: string
+  seq: number
+  from: string
+}
+
 export const useComposing = defineStore('composing', () => {
   const editing = shallowRef<Editing>()
-  return { editing, edit: (next: Editing) => (editing.value = next), stop: () => (editing.value = undefined) }
+  const replying = shallowRef<Replying>()
+
+  function edit(next: Editing): void {
+    replying.value = undefined
+    editing.value = next
+  }
+
+  function reply(next: Replying): void {
+    editing.value = undefined
+    replying.value = next
+  }
+
+  function stop(): void {
+    editing.value = undefined
+    replying.value = undefined
+  }
+
+  return { editing, replying, edit, reply, stop }
 })

@@ -1,5 +1,5 @@
 /** What may be done with a message, by whom and how long. */
-import { CircleCheckBig, Copy, Pencil, RotateCw, Trash2, Undo2 } from '@lucide/vue'
+import { CircleCheckBig, Copy, Forward, Pencil, Reply, RotateCw, Trash2, Undo2 } from '@lucide/vue'
 import { useI18n } from 'vue-i18n'
 import type { OutboxEntry } from '../../engine'
 import { useMessenger } from '../stores/messenger'
@@ -8,6 +8,8 @@ import { useSession } from '../stores/session'
 import { useToasts } from '../stores/toasts'
 import type { MenuItem } from '../ui/menu'
 import { useComposing } from './composing'
+import { useForwarding } from './forwarding'
+import { lineOf } from './message-text'
 import type { MessageRow } from './rows'
 import { useSelection } from './selection'
 
@@ -23,10 +25,11 @@ export function useMessageActions() {
   const questions = useQuestions()
   const selection = useSelection()
   const composing = useComposing()
+  const forwarding = useForwarding()
 
-  function mayEdit({ from, ts, seq }: Pick<MessageRow, 'from' | 'ts' | 'seq'>, conversationId: string): boolean {
+  function mayEdit({ from, ts, seq, content }: Pick<MessageRow, 'from' | 'ts' | 'seq' | 'content'>, conversationId: string): boolean {
     const isMember = messenger.conversations.get(conversationId)?.present === true
-    return isMember && seq !== undefined && from === me && Date.now() - ts < (messenger.limits?.editWindowMs ?? EDIT_MS)
+    return isMember && seq !== undefined && from === me && content.forwardedFrom === undefined && Date.now() - ts < (messenger.limits?.editWindowMs ?? EDIT_MS)
   }
 
   function mayRecall({ from, ts, seq }: Pick<MessageRow, 'from' | 'ts' | 'seq'>, conversationId: string): boolean {
@@ -59,9 +62,12 @@ export function useMessageActions() {
       items.push({ key: 'resend', label: t('chat.resend'), icon: RotateCw, onSelect: () => messenger.sendAnew(refused.clientMsgId) })
       items.push({ key: 'discard', label: t('chat.discard'), icon: Trash2, danger: true, onSelect: () => messenger.discard(refused.clientMsgId) })
     }
-    items.push({ key: 'copy', label: t('chat.copy'), icon: Copy, separated: items.length > 0, onSelect: () => void copy(row.text) })
-    const { seq } = row
+    const { seq, from } = row
+    const isMember = messenger.conversations.get(conversationId)?.present === true
+    if (seq !== undefined && isMember) items.push({ key: 'reply', label: t('chat.reply'), icon: Reply, onSelect: () => composing.reply({ conversationId, seq, from }) })
+    items.push({ key: 'copy', label: t('chat.copy'), icon: Copy, onSelect: () => void copy(row.text === '' ? lineOf(row.content) : row.text) })
     if (seq === undefined) return items
+    items.push({ key: 'forward', label: t('chat.forward'), icon: Forward, onSelect: () => forwarding.begin(conversationId, [seq]) })
     if (mayEdit(row, conversationId)) items.push({ key: 'edit', label: t('chat.edit'), icon: Pencil, onSelect: () => composing.edit({ conversationId, seq, text: row.text }) })
     items.push({ key: 'select', label: t('chat.select'), icon: CircleCheckBig, onSelect: () => selection.begin(seq) })
     if (mayRecall(row, conversationId)) items.push({ key: 'recall', label: t('chat.recall'), icon: Undo2, danger: true, separated: true, onSelect: () => void recall(conversationId, [seq]) })

@@ -3,6 +3,7 @@ import type { ConversationView, TimelineEvent } from '../../engine'
 import { i18n } from '../i18n'
 import { usePeople } from '../stores/people'
 import { useSession } from '../stores/session'
+import { lineOf } from './message-text'
 import { isNotice, noticeText } from './notices'
 
 export interface Preview {
@@ -25,7 +26,7 @@ export function previewOf(conversation: ConversationView): Preview {
   if (what.recalled) return { text: recalledText(from, conversationId), isOwn: false, isNotice: true }
   const isOwn = from === me
   const who = kind === 'group' ? (isOwn ? i18n.global.t('chat.you') : usePeople().name(from, conversationId)) : undefined
-  return { text: what.body.replace(/\s+/g, ' ').trim(), isOwn, isNotice: false, ...(who === undefined ? {} : { who }) }
+  return { text: lineOf(what), isOwn, isNotice: false, ...(who === undefined ? {} : { who }) }
 }
 
 export function recalledText(from: string, conversationId: string): string {

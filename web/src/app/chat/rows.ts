@@ -1,5 +1,5 @@
 /** A timeline and what is on its way there, as the rows of a chat. */
-import type { OutboxEntry, TimelineEvent } from '../../engine'
+import type { Content, OutboxEntry, TimelineEvent } from '../../engine'
 import { isNotice } from './notices'
 import { dayOf } from './times'
 
@@ -18,6 +18,10 @@ export interface MessageRow extends RowBase {
   /** Its place; none while it is on its way. */
   seq: number | undefined
   text: string
+  /** What it says beside its text, as far as this device knows. */
+  content: Content
+  /** Whether it is sent on and what it says is not here yet. */
+  isForward: boolean
   edited: boolean
   event: TimelineEvent | undefined
   entry: OutboxEntry | undefined
@@ -75,7 +79,7 @@ export class RowMaker {
     const base = { ts, from, beginsDay: false, beginsUnread: false }
     const key = from === this.me && clientMsgId !== undefined ? `own ${clientMsgId}` : `at ${seq}`
     if (what.kind === 'message' && !what.recalled) {
-      return { ...base, key, kind: 'message', seq, text: what.body, edited: what.edited, event, entry: undefined, isFirst: true, isLast: true }
+      return { ...base, key, kind: 'message', seq, text: what.body, content: what, isForward: false, edited: what.edited, event, entry: undefined, isFirst: true, isLast: true }
     }
     if (what.kind === 'change' && !isNotice(what.change)) return undefined
     return { ...base, key, kind: 'notice', seq, event }
@@ -102,8 +106,20 @@ export class RowMaker {
 
 function rowOfEntry(entry: OutboxEntry, me: string): MessageRow {
   const { clientMsgId, createdTs, request } = entry
-  const text = request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT' ? request.body : ''
-  return { key: `own ${clientMsgId}`, kind: 'message', ts: createdTs, from: me, seq: undefined, text, edited: false, event: undefined, entry, beginsDay: false, beginsUnread: false, isFirst: true, isLast: true }
+  const chat = request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT' ? request : undefined
+  const content = contentOf(chat)
+  return { key: `own ${clientMsgId}`, kind: 'message', ts: createdTs, from: me, seq: undefined, text: chat?.body ?? '', content, isForward: chat?.forward !== undefined, edited: false, event: undefined, entry, beginsDay: false, beginsUnread: false, isFirst: true, isLast: true }
+}
+
+/** Whom it quotes is known when it comes back; until then the place is enough. */
+function contentOf(request: Extract<OutboxEntry['request'], { type: 'SINGLE_CHAT' | 'GROUP_CHAT' }> | undefined): Content {
+  const { msgType, location, custom, replyTo } = request ?? {}
+  return {
+    ...(msgType === undefined || msgType === 'TEXT' ? {} : { msgType }),
+    ...(location === undefined ? {} : { location }),
+    ...(custom === undefined ? {} : { custom }),
+    ...(replyTo === undefined ? {} : { replyTo: { msgSeq: replyTo, from: '' } }),
+  }
 }
 
 function isSame(one: Row, other: Row): boolean {

@@ -38,6 +38,8 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
   const indices = new Map<string, number>()
   let tops = new Float64Array(1)
   let count = 0
+  /** The rows that `tops` is about. */
+  let placed: readonly R[] = []
 
   const range = shallowRef({ first: 0, last: 0 })
   const beforePx = ref(0)
@@ -49,16 +51,21 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
   let isPinned = false
   let widthPx = 0
   let viewportPx = 0
+  /** Where the viewport was when that was last looked at. */
+  let seenPx = 0
+  /** Where it was put. */
+  let setPx = -1
 
   const total = () => tops[count]!
 
   function layOut(): void {
-    count = rows.value.length
+    placed = rows.value
+    count = placed.length
     if (tops.length < count + 1) tops = new Float64Array(Math.ceil((count + 1) * 1.5))
     indices.clear()
     let top = 0
     for (let index = 0; index < count; index += 1) {
-      const row = rows.value[index]!
+      const row = placed[index]!
       const key = keyOf(row)
       indices.set(key, index)
       tops[index] = top
@@ -97,6 +104,8 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
 
   /** After rows have changed, or their heights. */
   function settle(): void {
+    // The user may have scrolled since, without the event having come.
+    if (scroller.value && Math.abs(scroller.value.scrollTop - seenPx) >= 1) hold()
     layOut()
     const top = Math.min(Math.max(0, targetTop()), Math.max(0, total() - viewportPx))
     draw(top)
@@ -104,31 +113,34 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
       const element = scroller.value
       if (!element) return
       if (Math.abs(element.scrollTop - top) >= 0.5) element.scrollTop = top
+      setPx = element.scrollTop
       note()
     })
   }
 
-  /** Takes in where the viewport is. */
-  function note(): void {
-    const element = scroller.value
-    if (!element) return
-    const top = element.scrollTop
+  /** Takes in where the viewport is: from here on, that must not move. */
+  function hold(): void {
+    const top = scroller.value!.scrollTop
+    seenPx = top
     isAtEnd.value = total() - (top + viewportPx) < END_PX
-    if (!isPinned && count > 0) {
-      const index = indexAt(top)
-      anchor = { key: keyOf(rows.value[index]!), atPx: tops[index]! - top }
-    }
-    if (top < NEAR_PX) onNearStart()
+    if (isPinned || count === 0) return
+    const index = indexAt(top)
+    anchor = { key: keyOf(placed[index]!), atPx: tops[index]! - top }
+  }
+
+  function note(): void {
+    if (!scroller.value) return
+    hold()
+    if (seenPx < NEAR_PX) onNearStart()
     onScroll()
   }
 
   useEventListener(scroller, 'scroll', () => {
+    // Where nobody but the user has put it: from here on the user says what is in sight.
+    if (Math.abs(scroller.value!.scrollTop - setPx) > 2) isPinned = false
     draw(scroller.value!.scrollTop)
     note()
   }, { passive: true })
-  // From here on the user says what is in sight.
-  const release = () => (isPinned = false)
-  for (const event of ['wheel', 'touchstart', 'pointerdown', 'keydown'] as const) useEventListener(scroller, event, release, { passive: true })
 
   useResizeObserver(scroller, ([entry]) => {
     const { width, height } = entry!.contentRect
@@ -184,7 +196,7 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
     const bottom = element.scrollTop + viewportPx + 4
     let index = indexAt(bottom)
     while (index > 0 && tops[index + 1]! > bottom) index -= 1
-    return rows.value[index]
+    return placed[index]
   }
 
   /** Another list is shown: nothing of this one matters any more. */

@@ -77,4 +77,13 @@ export default {
   loadingOlder: 'Loading older messages',
   gone: 'There is no such chat',
   goneText: 'It may have been removed, or you are not in it.',
+  reply: 'Reply',
+  replying: 'Reply to {name}',
+  forward: 'Forward',
+  forwardTitle: 'Forward one message | Forward {n} messages',
+  forwarded: 'Sent on | Sent on to {n} chats',
+  forwardedFrom: 'Forwarded from {name}',
+  quoteElsewhere: 'An earlier message',
+  quoteRecalled: 'Recalled message',
+  goToQuote: 'Go to the message',
 }

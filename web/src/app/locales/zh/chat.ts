@@ -77,4 +77,13 @@ export default {
   loadingOlder: '正在加载更早的消息',
   gone: '会话不存在',
   goneText: '会话可能已被删除,或你不是成员。',
+  reply: '回复',
+  replying: '回复 {name}',
+  forward: '转发',
+  forwardTitle: '转发 {n} 条消息',
+  forwarded: '已转发至 {n} 个聊天',
+  forwardedFrom: '转发自 {name}',
+  quoteElsewhere: '更早的消息',
+  quoteRecalled: '消息已撤回',
+  goToQuote: '跳转到该消息',
 }

@@ -1,0 +1,9 @@
+export default {
+  IMAGE: '[Photo]',
+  VIDEO: '[Video]',
+  AUDIO: '[Voice message]',
+  FILE: '[File]',
+  LOCATION: '[Place]',
+  CUSTOM: '[Message]',
+  FORWARD: '[Forwarded]',
+}
