@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ test-readme: ## Run the README's first chat and the examples of docs/protocol.md
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/api.sh
+
+test-s3: ## Try files in a bucket against an S3 server (needs moto_server: pip install 'moto[server]')
+	CARGO="$(CARGO)" tests/s3.sh
 
 test-autobahn: ## Hold our WebSocket codec to the Autobahn test suite (needs Python 2.7; PYTHON2=…)
 	tests/autobahn.sh

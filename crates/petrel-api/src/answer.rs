@@ -90,7 +90,15 @@ async fn with_request_id(State(ids): State<RequestIds>, request: Request, next: 
     let begin = Instant::now();
     let mut response = next.run(request).instrument(span).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        let headers = std::mem::take(response.headers_mut());
         response = failure(&refusal, &request_id);
+        // What the handler says beside the refusal: where an upload is, for instance.
+        let of_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+        for (name, value) in headers {
+            if let Some(name) = name.filter(|name| !of_body.contains(name)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
     }
     let status = response.status().as_u16();
     let route = route.as_ref().map(MatchedPath::as_str);

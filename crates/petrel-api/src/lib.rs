@@ -21,6 +21,7 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::response::Json;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
+use petrel_files::Files;
 use petrel_logic::administration::{Administration, Operator};
 use petrel_logic::admission::Admission;
 use petrel_logic::contacts::Contacts;
@@ -56,6 +57,8 @@ pub struct Api {
     pub presence: Arc<Presence>,
     /// Puts things into timelines.
     pub requester: Arc<Requester>,
+    /// Takes and gives files.
+    pub files: Arc<Files>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
     /// What admins of the system may do.

@@ -66,6 +66,10 @@ impl Document {
             let schema = body(&mut self.generator);
             operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
         }
+        if let Some(content_type) = route.bytes {
+            let schema = json!({ "type": "string", "format": "binary" });
+            operation["requestBody"] = json!({ "content": { content_type: { "schema": schema } } });
+        }
         if route.is_public {
             operation["security"] = json!([]);
         }
@@ -122,6 +126,15 @@ impl Document {
                 }));
             }
         }
+        for header in route.headers {
+            parameters.push(json!({
+                "name": header.name,
+                "in": "header",
+                "required": header.is_required,
+                "description": header.meaning,
+                "schema": { "type": "string", "pattern": header.pattern },
+            }));
+        }
         parameters
     }
 
@@ -140,6 +153,17 @@ impl Document {
             let content = json!({ "application/json": { "schema": schema } });
             responses
                 .insert("200".to_owned(), json!({ "description": "Done.", "content": content }));
+        }
+        for outcome in route.outcomes {
+            let mut response = json!({ "description": outcome.meaning });
+            if outcome.has_bytes {
+                let schema = json!({ "type": "string", "format": "binary" });
+                response["content"] = json!({ "*/*": { "schema": schema } });
+            }
+            for name in outcome.headers {
+                response["headers"][name] = json!({ "schema": { "type": "string" } });
+            }
+            responses.insert(outcome.status.to_string(), response);
         }
         let failure = self.generator.subschema_for::<Failure>();
         for (status, meanings) in meanings(route) {

@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use petrel_protocol::ErrorReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -23,9 +24,31 @@ pub(crate) struct Route<S = Api> {
     pub(crate) query: Option<SchemaOf>,
     pub(crate) body: Option<SchemaOf>,
     pub(crate) data: Option<SchemaOf>,
+    /// It takes the bytes of a file, of this content type.
+    pub(crate) bytes: Option<&'static str>,
+    pub(crate) headers: &'static [Header],
+    pub(crate) outcomes: &'static [Outcome],
     pub(crate) reasons: &'static [ErrorReason],
     pub(crate) is_public: bool,
     handler: MethodRouter<S>,
+}
+
+/// A header that a route reads.
+pub(crate) struct Header {
+    pub(crate) name: &'static str,
+    pub(crate) is_required: bool,
+    /// A pattern that its value has.
+    pub(crate) pattern: &'static str,
+    pub(crate) meaning: &'static str,
+}
+
+/// A way to succeed without a body in JSON.
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    pub(crate) meaning: &'static str,
+    pub(crate) has_bytes: bool,
+    /// The headers that say more.
+    pub(crate) headers: &'static [&'static str],
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
@@ -50,6 +73,9 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             query: None,
             body: None,
             data: None,
+            bytes: None,
+            headers: &[],
+            outcomes: &[],
             reasons: &[],
             is_public: false,
             handler: on(filter, handler),
@@ -64,6 +90,33 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// It takes this body.
     pub(crate) fn body<T: JsonSchema>(self) -> Self {
         Self { body: Some(SchemaGenerator::subschema_for::<T>), ..self }
+    }
+
+    /// It takes a body of bytes.
+    pub(crate) fn bytes(self, content_type: &'static str) -> Self {
+        Self { bytes: Some(content_type), ..self }
+    }
+
+    /// It reads these headers.
+    pub(crate) fn headers(self, headers: &'static [Header]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// It has these outcomes without a body in JSON.
+    pub(crate) fn outcomes(self, outcomes: &'static [Outcome]) -> Self {
+        Self { outcomes, ..self }
+    }
+
+    /// Does this with each answer, refusals included.
+    pub(crate) fn with_answers<F>(self, change: F) -> Self
+    where
+        F: FnMut(Response) -> Response + Clone + Send + Sync + 'static,
+    {
+        let change = axum::middleware::map_response(move |answer: Response| {
+            let answer = change.clone()(answer);
+            async move { answer }
+        });
+        Self { handler: self.handler.layer(change), ..self }
     }
 
     /// It answers with this.

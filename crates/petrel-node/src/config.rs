@@ -5,6 +5,7 @@
 //! of a node are made from.
 
 mod document;
+mod files;
 mod keys;
 mod load;
 mod sources;
@@ -26,13 +27,13 @@ use crate::StartError;
 use crate::tls::TlsConfig;
 
 pub use document::{effective, example, reference};
+pub use files::{FileStorage, FilesSection};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
     AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
     LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection, SearchSection,
-    ServerSection,
-    SessionPolicySetting, TlsMode, TlsSection,
+    ServerSection, SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
 
@@ -90,6 +91,8 @@ pub struct NodeConfig {
     pub audit_keep: Duration,
     /// Who is shown as online, and when.
     pub presence: presence::Settings,
+    /// Where files are, and how much may be uploaded.
+    pub files: FilesSection,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -163,6 +166,7 @@ mod tests {
             words_mode: WordMode::Refuse,
             audit_keep: AUDIT_KEEP,
             presence: presence::Settings::default(),
+            files: FilesSection::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

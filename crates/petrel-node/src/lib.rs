@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
+use petrel_files::{Files, LinkKey, StorageError};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::activity::Activity;
@@ -117,6 +118,9 @@ pub enum StartError {
     /// The certificate can't be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// Files can't be kept where they should be.
+    #[error("{0}")]
+    Files(#[from] StorageError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
@@ -202,6 +206,7 @@ impl Node {
         let stream = streams.pop().expect("one stream for one partition");
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
+        let links = LinkKey::new(issuers.local.derive("file-links"));
         let registration = config.effective_registration();
         let settings = IdentitySettings { registration, ..config.identity };
         let identity =
@@ -215,6 +220,20 @@ impl Node {
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         let search = Search::new(Arc::clone(&store), index.clone(), metrics.search.clone());
+        let released = Arc::new(Notify::new());
+        let files = Files::open(
+            petrel_files::Dependencies {
+                store: Arc::clone(&store),
+                catchup: catchup.clone(),
+                clock: Arc::clone(&clock),
+                links,
+                metrics: metrics.files.clone(),
+                released: Arc::clone(&released),
+            },
+            config.files.settings(&config.data_directory).map_err(StartError::Config)?,
+        )
+        .await?;
+        tasks.spawn("file collector", Arc::clone(&files).collect());
         // Users ask by sockets and by HTTP, and it counts together.
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
@@ -270,7 +289,8 @@ impl Node {
             committed: Arc::clone(&committed),
             activity: Arc::clone(&activity),
         };
-        tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        let deliver = outcome.deliver(batches, Arc::clone(&derived), released);
+        tasks.spawn("fan-out", deliver);
         let told = gateway.clone();
         tasks.spawn("presence", async move { told.tell_presence().await });
         tasks.spawn("last seen", save_last_seen(Arc::clone(&online)));
@@ -332,6 +352,7 @@ impl Node {
             contacts,
             presence,
             requester,
+            files,
             administration: Arc::clone(&administration),
             admission,
             limits: limits.clone(),
@@ -513,11 +534,19 @@ struct Outcome {
 
 impl Outcome {
     /// Passes batches on until the sequencer ends. `derived` is notified of those that
-    /// something follows from.
-    async fn deliver(self, batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
+    /// something follows from, `released` of those that may leave files to delete.
+    async fn deliver(
+        self,
+        batches: mpsc::Receiver<CommittedBatch>,
+        derived: Arc<Notify>,
+        released: Arc<Notify>,
+    ) {
         let before = |batch: &mut CommittedBatch| {
             if batch.derived {
                 derived.notify_one();
+            }
+            if batch.releases_files {
+                released.notify_one();
             }
             self.committed.notify_one();
             self.activity.count(batch);

@@ -60,6 +60,8 @@ reasons! {
     MissingGroupId "missing_group_id" 400 40013 "`groupId` is missing.";
     BadTitle "bad_title" 400 40014 "`title` is blank, longer than 64 UTF-16 code units, or has control characters.";
     SearchTooBroad "search_too_broad" 400 40015 "The search takes too long: name a conversation, more words or a shorter time.";
+    WrongFileKind "wrong_file_kind" 400 40040 "The file is not of the kind that such a message is about.";
+    UploadCut "upload_cut" 400 40041 "The body ended before its end. Of a resumable upload what came is kept.";
     MissingToken "missing_token" 401 40100 "No access token was given.";
     InvalidToken "invalid_token" 401 40101 "The access token is malformed, forged, of an unknown issuer, or not an access token.";
     TokenExpired "token_expired" 401 40102 "The access token has expired; log in again.";
@@ -78,6 +80,8 @@ reasons! {
     BlockedByYou "blocked_by_you" 403 40307 "You have blocked the other user; unblock the user first.";
     NotFriends "not_friends" 403 40308 "Here that is for friends only: apply to the other user first.";
     Muted "muted" 403 40309 "You may not speak in this group at present.";
+    QuotaExceeded "quota_exceeded" 403 40340 "Your files would take more room than you may have.";
+    InvalidLink "invalid_link" 403 40341 "The link is over, or was not made here; ask for another one.";
     AccountDisabled "account_disabled" 403 40350 "An admin has locked this account out.";
     InvalidResetCode "invalid_reset_code" 403 40351 "The code for another password is unknown, used or over; ask for another one.";
     WordRefused "word_refused" 403 40352 "It has a word that this server does not let through.";
@@ -87,8 +91,8 @@ reasons! {
     MessageNotFound "message_not_found" 404 40403 "There is no such message, or you may not read it.";
     DeviceNotFound "device_not_found" 404 40404 "You have no log-in of this id.";
     ApplicationNotFound "application_not_found" 404 40405 "No such application waits; perhaps its time is over.";
+    FileNotFound "file_not_found" 404 40406 "There is no such file, or you may not have it.";
     SearchOff "search_off" 404 40409 "This server does not search; its operator has switched it off.";
-    FileNotFound "file_not_found" 404 40406 "There is no such file, or it is not yours to send.";
     MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
     UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";
     RetryTooOld "retry_too_old" 409 40901 "The message was first sent before the window in which retries are recognised; nothing was stored now.";
@@ -96,10 +100,18 @@ reasons! {
     GroupFull "group_full" 409 40903 "The group would have more members than the limit.";
     Kicked "kicked" 409 40904 "Another session took the place of this one, or its log-in was ended.";
     LimitReached "limit_reached" 409 40905 "There are as many of them as there may be; the message says of what.";
+    TooManyUploads "too_many_uploads" 409 40940 "You have as many unfinished uploads as you may have.";
+    UploadOffsetMismatch "upload_offset_mismatch" 409 40941 "The upload is at another offset; ask where it is.";
+    UploadUnfinished "upload_unfinished" 409 40942 "The file is not complete yet.";
     LastAdmin "last_admin" 409 40950 "No admin who can act would be left; make another one first.";
+    TusVersion "tus_version" 412 41240 "Only version 1.0.0 of tus is spoken here.";
     FrameTooLarge "frame_too_large" 413 41300 "The frame or body is larger than the limit.";
-    UnsupportedMediaType "unsupported_media_type" 415 41500 "Send a JSON body with `content-type: application/json`.";
+    FileTooLarge "file_too_large" 413 41340 "The file is larger than one of its kind may be, or than was said.";
+    UnsupportedMediaType "unsupported_media_type" 415 41500 "The body needs another content type: `application/json`, but for files.";
+    RangeNotSatisfiable "range_not_satisfiable" 416 41640 "The file has no such bytes.";
+    UploadBusy "upload_busy" 423 42340 "Another request is at work on this upload.";
     TooManyRequests "too_many_requests" 429 42900 "Slow down; `retryAfterMs` says for how long.";
+    ChecksumMismatch "checksum_mismatch" 460 46040 "The bytes that came do not have the checksum that was said; send them again.";
     InternalError "internal_error" 500 50000 "The server failed; the log has the request id.";
     ServerBusy "server_busy" 503 50300 "Nothing was stored; send the same again after `retryAfterMs`.";
     AfterRefused "after_refused" 503 50301 "An earlier send to this conversation was refused; send that one again first.";

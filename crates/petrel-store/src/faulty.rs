@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use petrel_types::{
-    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
-    Seq, TimestampMs, UserId,
+    ClientMessageId, ConversationId, Epoch, FileId, LogPosition, LoginId, OwnerEpoch, Partition,
+    RowId, Seq, TimestampMs, UserId,
 };
 
 use crate::{
-    AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, Claim, Committed,
-    ConversationState, Derivation, DerivationId, Digest, EndedLogin, EntryPage, EventPage, Figures,
-    Found, IdentityStore, Invite, KeptRecord, KnownUser, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent,
-    Summary, SyncPage, User, UserChange, UserChanged, UserFilter, WhichLogins,
+    AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, BegunUpload, Claim,
+    Committed, ConversationState, Derivation, DerivationId, Digest, EndedLogin, EntryPage,
+    EventPage, Figures, File, FileFacts, FileStore, FileUsage, Found, IdentityStore, Invite,
+    KeptRecord, KnownUser, Login, LoginEnd, Member, MemberPage, NewLogin, NewUpload, Quota,
+    RefreshTokens, Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User, UserChange, UserChanged, UserFilter, WhichLogins,
 };
 
 /// What befalls a commit.
@@ -480,5 +481,81 @@ impl AdministrationStore for FaultyStore {
 
     async fn figures(&self) -> Result<Figures, StoreError> {
         self.inner.figures().await
+    }
+}
+
+#[async_trait]
+impl FileStore for FaultyStore {
+    async fn begin_upload(
+        &self,
+        upload: NewUpload,
+        quota: Quota,
+    ) -> Result<BegunUpload, StoreError> {
+        self.inner.begin_upload(upload, quota).await
+    }
+
+    async fn advance_upload(
+        &self,
+        file: FileId,
+        received: u64,
+        expires: TimestampMs,
+    ) -> Result<bool, StoreError> {
+        self.inner.advance_upload(file, received, expires).await
+    }
+
+    async fn complete_upload(
+        &self,
+        file: FileId,
+        facts: FileFacts,
+        expires: TimestampMs,
+        quota: Quota,
+    ) -> Result<bool, StoreError> {
+        self.inner.complete_upload(file, facts, expires, quota).await
+    }
+
+    async fn file(&self, file: FileId) -> Result<Option<File>, StoreError> {
+        self.inner.file(file).await
+    }
+
+    async fn files_of(
+        &self,
+        owner: UserId,
+        before: Option<FileId>,
+        limit: u32,
+    ) -> Result<Vec<File>, StoreError> {
+        self.inner.files_of(owner, before, limit).await
+    }
+
+    async fn file_usage(&self, owner: UserId) -> Result<FileUsage, StoreError> {
+        self.inner.file_usage(owner).await
+    }
+
+    async fn references_for(
+        &self,
+        file: FileId,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<(ConversationId, Seq)>, StoreError> {
+        self.inner.references_for(file, user, limit).await
+    }
+
+    async fn remove_file(&self, owner: UserId, file: FileId) -> Result<bool, StoreError> {
+        self.inner.remove_file(owner, file).await
+    }
+
+    async fn remove_expired_files(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError> {
+        self.inner.remove_expired_files(now, limit).await
+    }
+
+    async fn uploads_after(&self, after: FileId, limit: u32) -> Result<Vec<File>, StoreError> {
+        self.inner.uploads_after(after, limit).await
+    }
+
+    async fn garbage(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.garbage(limit).await
+    }
+
+    async fn forget_garbage(&self, objects: Vec<String>) -> Result<(), StoreError> {
+        self.inner.forget_garbage(objects).await
     }
 }

@@ -1,4 +1,4 @@
-//! The port for durable state: events, heads, members, cursors, users and log-ins.
+//! The port for durable state: events, heads, members, cursors, users, log-ins and files.
 //!
 //! [`Store`] speaks the language of the domain (commit a batch, read a range), not
 //! of tables, so that each backend can be good at it in its own way. What every
@@ -16,6 +16,7 @@ mod batch;
 mod error;
 #[cfg(any(test, feature = "suite"))]
 pub mod faulty;
+mod files;
 mod identity;
 #[cfg(any(test, feature = "suite"))]
 pub mod memory;
@@ -43,6 +44,10 @@ pub use batch::{
     NewConversation, NewEvent, Overwrite, ProfileUpdate, Trim,
 };
 pub use error::{StoreError, StoreErrorKind};
+pub use files::{
+    BegunUpload, FILE_BYTES_MIN, File, FileFacts, FileReference, FileState, FileStore, FileUsage,
+    NewUpload, Quota,
+};
 pub use identity::{
     BegunLogin, Digest, EndedLogin, IdentityStore, Invite, Login, LoginDevice, LoginEnd, NewLogin,
     PreviousToken, RefreshTokens, SUBJECT_BYTES_MAX, WhichLogins,
@@ -64,7 +69,7 @@ pub const MENTIONS_COUNTED_MAX: u64 = 100;
 /// bounded: a page never holds more than the caller's `limit`. After one
 /// [`StoreErrorKind::Fatal`] every call fails with it.
 #[async_trait]
-pub trait Store: IdentityStore + AdministrationStore + Send + Sync + 'static {
+pub trait Store: IdentityStore + AdministrationStore + FileStore + Send + Sync + 'static {
     /// The epoch of this store: minted at creation, stable over restarts.
     fn epoch(&self) -> Epoch;
 

@@ -100,6 +100,11 @@ id! {
 }
 
 id! {
+    /// A file that a user uploads or has uploaded. Rising, and never given twice.
+    FileId
+}
+
+id! {
     /// A random number minted with a store and again by every restore that may
     /// have lost a suffix. Sequence numbers compare only within one epoch.
     Epoch

@@ -54,6 +54,8 @@ pub(super) fn routes() -> [Route; 6] {
                 ErrorReason::UserNotFound,
                 ErrorReason::MessageNotFound,
                 ErrorReason::FileNotFound,
+                ErrorReason::UploadUnfinished,
+                ErrorReason::WrongFileKind,
                 ErrorReason::RetryTooOld,
                 ErrorReason::Timeout,
             ]),

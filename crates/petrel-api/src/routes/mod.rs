@@ -3,13 +3,16 @@
 
 pub(crate) mod admin;
 mod contacts;
+mod content;
 mod conversations;
 mod devices;
+mod files;
 mod groups;
 mod identity;
 mod messages;
 mod presence;
 mod search;
+mod tus;
 
 use crate::route::Route;
 
@@ -25,4 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(contacts::routes())
         .chain(admin::routes())
         .chain(presence::routes())
+        .chain(files::routes())
+        .chain(tus::routes())
+        .chain(content::routes())
 }

@@ -25,8 +25,8 @@ pub use self::history::{History, SAMPLE_EVERY, Sample};
 pub use self::users::UsersQuery;
 use self::words::WordLists;
 use crate::Refusal;
-use crate::requester::Requester;
 use crate::identity::Identity;
+use crate::requester::Requester;
 use crate::words::WordFilter;
 
 /// The most items of one page, and how many those get who don't say.

@@ -7,11 +7,11 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use petrel_log::{Command, Content, Destination, GroupChange, LoggedCommand, Request, SendRequest};
 use petrel_protocol::frame::{Change, Forward};
-use petrel_store::{ConversationKind, DerivationId, StoreError, StoredEvent};
+use petrel_store::{ConversationKind, DerivationId, File, StoreError, StoredEvent};
 use petrel_types::limits::HIDE_MESSAGES_MAX;
-use petrel_types::{ConversationId, Seq, UserId};
+use petrel_types::{ConversationId, FileId, Seq, UserId};
 
-use super::content::pair_of;
+use super::content::{file_id, pair_of};
 use super::model::Model;
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
@@ -33,6 +33,8 @@ pub(super) struct Lookups {
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
     /// What users want to send on who may read it, as it is said anew.
     pub(super) forwards: HashMap<(UserId, Forward), MessageBody>,
+    /// Files that are to go with messages, whosesoever they are.
+    pub(super) files: HashMap<FileId, File>,
     /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
     /// What users are to each other, as the first of them who acts and the other, where that
@@ -135,6 +137,10 @@ impl Sequencer {
             Content::Message(message) => {
                 if let Some(forward) = message.forward {
                     self.load_forward(command.actor, forward, lookups).await?;
+                }
+                let asked = message.attachment.as_deref();
+                if let Some(file) = asked.and_then(|asked| file_id(&asked.file_id)) {
+                    lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
                 }
             }
             Content::CreateGroup { members, .. } => {

@@ -1,5 +1,6 @@
 //! The sequencer over a store in memory, without a network.
 
+mod attachment;
 mod compose;
 mod contact;
 mod group;

@@ -87,6 +87,23 @@ impl Catchup {
         Ok((event.conversation, event.seq))
     }
 
+    /// Whether a user may read what is at a place: as a member, present or former, as of the
+    /// place, as long as it is kept.
+    pub async fn may_read(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<bool, Refusal> {
+        let Some(member) = self.store.member(conversation, user).await.map_err(of_store)? else {
+            return Ok(false);
+        };
+        let Some(summary) = self.store.summary(conversation).await.map_err(of_store)? else {
+            return Ok(false);
+        };
+        Ok(Access::new(&member.intervals).allows(seq) && seq >= summary.trimmed_before)
+    }
+
     /// What a conversation is, and a page of its members. Only for those who are in it:
     /// somebody who has left may read events up to the end of the membership, but what
     /// the conversation is now is nobody else's business.

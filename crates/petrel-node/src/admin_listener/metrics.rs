@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) admission: petrel_logic::admission::Metrics,
     pub(crate) presence: petrel_logic::presence::Metrics,
     pub(crate) http: petrel_api::Metrics,
+    pub(crate) files: petrel_files::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
     pub(crate) search: petrel_logic::search::Metrics,
@@ -71,6 +72,9 @@ impl Metrics {
                 registry.sub_registry_with_prefix("petrel_presence"),
             ),
             http: petrel_api::Metrics::register(registry.sub_registry_with_prefix("petrel_http")),
+            files: petrel_files::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_files"),
+            ),
             sequencer: petrel_logic::sequencer::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_sequencer"),
             ),

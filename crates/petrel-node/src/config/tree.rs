@@ -19,6 +19,7 @@ use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::FilesSection;
 use super::units::{Listen, Span};
 use super::{AUDIT_KEEP, BenchIssuer, EXPIRY_GRACE, NodeConfig};
 use crate::tls::TlsConfig;
@@ -44,6 +45,8 @@ pub struct Config {
     pub words: WordsSection,
     /// Who is shown as online, and when.
     pub presence: PresenceSection,
+    /// Files that users upload.
+    pub files: FilesSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -453,6 +456,7 @@ impl Config {
         if self.presence.offline_after.0 > Duration::from_secs(600) {
             found.push("presence.offline_after is longer than 10m; make it shorter".to_owned());
         }
+        found.extend(self.files.contradictions());
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
         let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
         match self.tls.mode {
@@ -520,6 +524,7 @@ impl Config {
             words_mode: self.words.mode,
             audit_keep: self.admin.audit_keep.0,
             presence: presence::Settings { offline_after: self.presence.offline_after.0 },
+            files: self.files.clone(),
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             search: self.search.enabled,

@@ -6,6 +6,7 @@
 
 mod administration;
 mod check;
+mod files;
 mod identity;
 mod state;
 

@@ -9,6 +9,7 @@ use petrel_types::{
 };
 
 use super::administration::Administration;
+use super::files::Files;
 use super::identity::Identity;
 use crate::{
     Batch, Claim, CodeUpdate, Committed, Conversation, ConversationKind, CursorUpdate, Cursors,
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub(super) users: Vec<User>,
     pub(super) identity: Identity,
     pub(super) administration: Administration,
+    pub(super) files: Files,
     conversations_of: BTreeMap<UserId, BTreeSet<ConversationId>>,
     pub(super) last_row: u64,
 }
@@ -106,6 +108,7 @@ impl State {
         }
         self.change_members(batch.members);
         batch.cursors.into_iter().for_each(|update| self.move_cursor(update));
+        self.files.refer(&batch.file_references);
         batch.trims.into_iter().for_each(|trim| self.trim(trim));
         batch.entries.into_iter().for_each(|update| self.set_entry(update));
         self.set_codes(batch.codes);
@@ -268,6 +271,7 @@ impl State {
         let Some(timeline) = self.timelines.get_mut(&conversation) else { return };
         let gone = timeline.trimmed_before..before;
         timeline.trimmed_before = timeline.trimmed_before.max(before);
+        self.files.trim(conversation, before);
         for (_, place) in timeline.places.iter().filter(|(seq, _)| gone.contains(seq)) {
             if let Some((_, StoredEvent { sender, client_message_id: Some(name), .. })) =
                 self.events.remove(&place.row)

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
 use super::write::WriteError;
-use super::{conversations, derivations, entries, memberships, mentions, overwrites, trims};
+use super::{conversations, derivations, entries, files, memberships, mentions, overwrites, trims};
 use crate::{
     Batch, Claim, Committed, ConversationKind, CursorUpdate, Cursors, Derivation, Head,
     NewConversation, NewEvent, StoreErrorKind, Trim,
@@ -91,8 +91,10 @@ fn change_in_place(transaction: &mut Transaction<'_>, batch: &Batch) -> Result<(
     overwrites::write(transaction, &batch.overwrites)?;
     conversations::write_profiles(transaction.connection, &batch.profiles)?;
     memberships::write(transaction, &batch.members)?;
+    files::write(transaction, &batch.file_references)?;
     for trim in &batch.trims {
         trims::write(transaction, *trim)?;
+        files::trim(transaction, trim.conversation, trim.before)?;
     }
     entries::write(transaction.connection, &batch.entries)?;
     entries::write_codes(transaction.connection, &batch.codes)?;
@@ -218,7 +220,7 @@ impl<'a> Known<'a> {
         derivations::check(transaction, batch)
     }
 
-    /// Checks lists, codes and mentions.
+    /// Checks lists, codes, mentions and references to files.
     fn check_additions(
         &self,
         transaction: &Transaction<'_>,
@@ -240,6 +242,12 @@ impl<'a> Known<'a> {
                 return Err(invalid(format!("a mention at {} is beyond the head", mention.seq)));
             }
             check_fits(mention.user.get())?;
+        }
+        once(batch.file_references.iter().map(|it| (it.file, it.conversation, it.seq)), "a file")?;
+        for reference in &batch.file_references {
+            if reference.seq > self.head(transaction, reference.conversation)?.seq {
+                return Err(invalid(format!("a file at {} is beyond the head", reference.seq)));
+            }
         }
         Ok(())
     }

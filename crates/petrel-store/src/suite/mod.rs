@@ -7,6 +7,7 @@
 pub mod administration;
 pub mod changes;
 pub mod commits;
+pub mod files;
 mod fixture;
 pub mod groups;
 pub mod identity;
@@ -113,6 +114,17 @@ macro_rules! store_suite {
             administration::groups_come_by_id_and_alone
             administration::entries_of_the_system_are_replaced_and_removed
             administration::figures_count_what_there_is
+            files::an_upload_becomes_a_file
+            files::an_upload_never_goes_back_and_ends_once
+            files::uploads_are_reserved_within_a_quota
+            files::a_quota_counts_what_came_not_what_was_said
+            files::a_file_lasts_as_long_as_a_message_refers_to_it
+            files::what_nobody_refers_to_expires
+            files::only_its_owner_removes_a_loose_file
+            files::references_are_found_where_a_user_is_or_was
+            files::only_complete_files_are_referred_to
+            files::a_trim_lets_go_of_files
+            files::files_come_in_pages_newest_first
             lifecycle::a_closed_store_refuses_everything
         }
         $crate::store_suite! { @place $place;
@@ -121,6 +133,7 @@ macro_rules! store_suite {
             lifecycle::numbers_go_on_after_a_restart
             identity::identities_outlive_a_restart
             administration::what_admins_did_outlives_a_restart
+            files::files_outlive_a_restart
             lifecycle::many_writers_do_not_disturb_each_other
         }
     };

@@ -164,7 +164,7 @@ async fn a_stopped_server_goes_on_where_it_was() -> Result<()> {
 }
 
 /// A server whose shell has set this limit before.
-async fn server_with_limit(limit: &str) -> Result<(TempDir, Server)> {
+pub(crate) async fn server_with_limit(limit: &str) -> Result<(TempDir, Server)> {
     let directory = TempDir::with_prefix("petrel-test-")?;
     let script = directory.path().join("petrel");
     let line = format!("#!/bin/sh\nulimit {limit} && exec {PETREL} \"$@\"\n");

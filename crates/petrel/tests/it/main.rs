@@ -15,6 +15,7 @@ mod delivery;
 mod disk_and_clock;
 mod doctor;
 mod faults;
+mod files;
 mod foreign;
 mod group_settings;
 mod groups;

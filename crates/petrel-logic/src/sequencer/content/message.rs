@@ -7,6 +7,7 @@ use petrel_store::{ConversationKind, Cursors};
 use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 
+use super::attachment::file_of;
 use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::event::{EventBody, MessageBody};
@@ -68,8 +69,10 @@ impl Draft<'_> {
         message: MessageBody,
     ) {
         let (named, all) = (message.mentions.clone(), message.mention_all);
+        let file = file_of(&message);
         let entry = self.entry(command, send, conversation, EventBody::Message(message));
         let seq = self.answer_with(command, conversation, entry);
+        self.refer(conversation, seq, file, true);
         self.set_mentions(conversation, seq, (&named, all), true);
         // Whoever writes has read what is above.
         self.move_cursors(conversation, command.actor, Cursors { delivered: seq, read: seq });
@@ -102,6 +105,7 @@ impl Draft<'_> {
         }
         self.forget_pin(conversation, target);
         self.void_edit(conversation, target, message.edit);
+        self.refer(conversation, target, file_of(&message), false);
         let recalled = MessageBody::recalled(message.msg_type, rev);
         #[cfg(feature = "mutants")]
         let recalled = match petrel_store::mutants::is("reaction-survives-recall") {

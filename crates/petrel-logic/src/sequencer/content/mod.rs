@@ -3,6 +3,7 @@
 //! A new kind of change is a variant of [`Content`] and a function here. Each checks
 //! everything before it writes anything.
 
+mod attachment;
 mod compose;
 mod contact;
 mod group;
@@ -21,6 +22,7 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Change;
 use petrel_types::{ConversationId, UserId};
 
+pub(super) use self::attachment::file_id;
 pub(super) use self::contact::pair_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;

@@ -249,4 +249,18 @@ pub(super) const CHECKS: &[Check] = &[
         rows: "SELECT number, 0, 0 FROM audit
                WHERE length(action) = 0 OR (target_kind IS NULL) <> (target IS NULL)",
     },
+    Check {
+        problem: "a message (file, conversation, seq) refers to a file that is not there",
+        rows: "SELECT file, conversation, seq FROM file_references
+               WHERE file NOT IN (SELECT id FROM files WHERE digest IS NOT NULL)",
+    },
+    Check {
+        problem: "a file (id, owner, 0) lasts, and no message refers to it",
+        rows: "SELECT id, owner, 0 FROM files WHERE expires_ms IS NULL
+               AND NOT EXISTS (SELECT 1 FROM file_references WHERE file = files.id)",
+    },
+    Check {
+        problem: "a file (id, owner, 0) has no name",
+        rows: "SELECT id, owner, 0 FROM files WHERE name NOT IN (SELECT number FROM file_texts)",
+    },
 ];
