@@ -20,9 +20,10 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Json};
 use axum::routing::get;
 use petrel_logic::admission::Admission;
-use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::presence::Presence;
+use petrel_logic::requester::Requester;
 use petrel_logic::sync::Catchup;
 use serde_json::Value;
 
@@ -45,8 +46,10 @@ pub struct Api {
     pub catchup: Catchup,
     /// Finds users and reads lists of contacts.
     pub contacts: Arc<Contacts>,
+    /// Knows who is online.
+    pub presence: Arc<Presence>,
     /// Puts things into timelines.
-    pub calls: Arc<Calls>,
+    pub requester: Arc<Requester>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
     /// How many requests somebody may make.

@@ -34,8 +34,10 @@ use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
+use petrel_logic::presence::Presence;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
+use petrel_logic::typing::Typing;
 use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, LoginId, NodeId, OperatingLimits, SessionId, UserId};
 use tokio::sync::mpsc;
@@ -64,6 +66,10 @@ pub struct Dependencies {
     pub contacts: Arc<Contacts>,
     /// Is told who is online.
     pub directory: Arc<dyn Directory>,
+    /// Says who is to be told of it.
+    pub presence: Arc<Presence>,
+    /// Says who is to be told that somebody types.
+    pub typing: Arc<Typing>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// The store's epoch, for AUTH_OK.
@@ -198,6 +204,8 @@ impl Gateway {
             match next {
                 Some(mut batch) => {
                     before(&mut batch);
+                    self.shared.dependencies.presence.affected(&batch.affected);
+                    self.shared.dependencies.typing.affected(&batch.affected);
                     fanout.take(batch);
                 }
                 None if fanout.is_idle() => return,
@@ -210,6 +218,12 @@ impl Gateway {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Tells the sessions that watch others who comes and goes, for ever.
+    pub async fn tell_presence(&self) {
+        let presence = Arc::clone(&self.shared.dependencies.presence);
+        presence.run(&mut session::Bringing::new(&self.shared.registry)).await;
     }
 
     /// Closes every session with a time to come back, and waits for them to go, for

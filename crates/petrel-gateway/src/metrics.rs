@@ -26,6 +26,8 @@ pub struct Metrics {
     pub(crate) gaps: Counter,
     pub(crate) repeats: Counter,
     pub(crate) fanout_waiting: Gauge,
+    pub(crate) typing_pushes: Counter,
+    pub(crate) typing_dropped: Counter,
     closes: Family<Close, Counter>,
     refusals: Family<Reason, Counter>,
     limits_met: Family<LimitLabel, Counter>,
@@ -110,6 +112,8 @@ impl Metrics {
             gaps,
             repeats,
             fanout_waiting,
+            typing_pushes,
+            typing_dropped,
             closes,
             refusals,
             limits_met,
@@ -144,6 +148,12 @@ impl Metrics {
             "fanout_waiting",
             "Frames that go to many and are not told to all of them yet",
             fanout_waiting,
+        );
+        registry.register("typing_pushes", "TYPING frames put into outboxes", typing_pushes);
+        registry.register(
+            "typing_dropped",
+            "TYPING frames not passed on: said too often, or to a session that reads slowly",
+            typing_dropped,
         );
         registry.register(
             "closes",
@@ -196,6 +206,8 @@ impl Default for Metrics {
             gaps: Counter::default(),
             repeats: Counter::default(),
             fanout_waiting: Gauge::default(),
+            typing_pushes: Counter::default(),
+            typing_dropped: Counter::default(),
             limits_met: Family::default(),
             closes: Family::default(),
             refusals: Family::default(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use petrel_protocol::frame::ServerFrame;
+use petrel_protocol::frame::{ServerFrame, UserPresence};
 use petrel_types::{ConversationId, LoginId, Seq, SessionId, UserId};
 use tokio::sync::Notify;
 
@@ -68,6 +68,9 @@ struct State {
     gaps: BTreeMap<ConversationId, Seq>,
     /// Of a session with the capability `head`. Boxed, because most have none.
     heads: Option<Box<Heads>>,
+    /// What is to be told of users that the session watches: at most one thing for each.
+    /// Boxed, because it is seldom there.
+    presences: Option<Box<BTreeMap<UserId, UserPresence>>>,
 }
 
 impl Outbox {
@@ -139,6 +142,33 @@ impl Outbox {
             *head = seq.max(*head);
         }
         !state.congested
+    }
+
+    /// Queues a frame that nobody misses, if little waits: it must not push aside what counts.
+    /// Does not wake the session. Returns whether it was queued.
+    pub(crate) fn push_if_quiet(&self, frame: &Text) -> bool {
+        let mut state = self.state();
+        if state.congested || state.bytes + frame.len() > LOW_WATER_BYTES {
+            return false;
+        }
+        state.bytes += frame.len();
+        state.queue.push_back(Outgoing::Push { frame: frame.clone(), place: None });
+        true
+    }
+
+    /// Notes what is to be told of a user, in the place of what was to be told before. Returns
+    /// whether the session has to be woken for it: not if it is still to be told of others.
+    pub(crate) fn note_presence(&self, presence: UserPresence) -> bool {
+        let mut state = self.state();
+        let presences = state.presences.get_or_insert_default();
+        presences.insert(presence.user, presence);
+        presences.len() == 1
+    }
+
+    /// Takes what is to be told of users, by id.
+    pub(crate) fn take_presences(&self) -> Vec<UserPresence> {
+        let presences = self.state().presences.take();
+        presences.map(|presences| presences.into_values().collect()).unwrap_or_default()
     }
 
     /// Notes that a very large group has moved on. `None` if the session wants the event
@@ -322,6 +352,37 @@ mod tests {
             .position(|next| matches!(next, Outgoing::Gap { head, .. } if head.get() == 40));
         assert_eq!(gap, Some(rest.len() - 2));
         assert!(matches!(rest.last(), Some(Outgoing::Push { .. })));
+    }
+
+    #[test]
+    fn what_nobody_misses_is_dropped_before_anything_else_is() {
+        let outbox = outbox();
+        let (frame, soft) = (frame_of_16_kib(), Text::from("soft"));
+        assert!(outbox.push_if_quiet(&soft));
+        while outbox.bytes() + frame.len() <= LOW_WATER_BYTES {
+            assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(1)))));
+        }
+        assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(2)))));
+        assert!(!outbox.push_if_quiet(&soft));
+        assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(3)))));
+        while outbox.take().is_some() {}
+        assert!(outbox.push_if_quiet(&soft));
+        assert_eq!(outbox.bytes(), soft.len());
+    }
+
+    #[test]
+    fn of_each_user_only_the_last_word_is_told() {
+        let outbox = outbox();
+        let presence =
+            |user, online| UserPresence { user: UserId::new(user), online, last_seen_ts: None };
+        assert!(outbox.note_presence(presence(8, true)));
+        for _ in 0..1_000 {
+            assert!(!outbox.note_presence(presence(7, true)), "it is awake already");
+            assert!(!outbox.note_presence(presence(7, false)));
+        }
+        assert_eq!(outbox.take_presences(), [presence(7, false), presence(8, true)]);
+        assert_eq!(outbox.take_presences(), []);
+        assert!(outbox.note_presence(presence(7, true)));
     }
 
     #[test]

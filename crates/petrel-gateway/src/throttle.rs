@@ -174,6 +174,9 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         // The code has to be looked up.
         ClientFrame::GroupJoin(_) => Costs { reads: 1, ..sends(1) },
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
+        ClientFrame::PresenceSubscribe(frame) => reads(frame.users.len()),
+        ClientFrame::PresenceQuery(frame) => reads(frame.users.len()),
+        ClientFrame::Typing(_) => reads(1),
         ClientFrame::MessageRevoke(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
         }

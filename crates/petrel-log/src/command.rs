@@ -178,6 +178,8 @@ pub enum Content {
     Settings {
         /// Whether others find the user by the user name.
         findable: Option<bool>,
+        /// Whether the user looks offline to everybody else.
+        presence_hidden: Option<bool>,
         /// Another friend code, made up by who asks.
         friend_code: Option<String>,
     },
@@ -250,7 +252,7 @@ impl Origin {
 
     /// In place of a session, for those who have none, such as HTTP requests. No session
     /// has this name.
-    pub const CALLS: SessionId = SessionId::new(1);
+    pub const REQUESTER: SessionId = SessionId::new(1);
 }
 
 /// The name of a request in the log, from the one who asks to the one who is told.

@@ -12,7 +12,7 @@ use lru::LruCache;
 use petrel_log::{Content, Destination, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{ContactState, ContactsRequest, UserSettings};
-use petrel_protocol::http::FoundUser;
+use petrel_protocol::http::{FoundUser, SettingsChange};
 use petrel_store::{ConversationKind, Store, StoreError};
 use petrel_types::limits::CONTACTS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
@@ -137,16 +137,20 @@ impl Contacts {
 
     /// The command that gives a user another friend code.
     pub fn renew_code(client_message_id: ClientMessageId) -> Result<SendRequest, Refusal> {
-        let content = Content::Settings { findable: None, friend_code: Some(mint_code()?) };
+        let friend_code = Some(mint_code()?);
+        let content = Content::Settings { findable: None, presence_hidden: None, friend_code };
         Ok(settings(client_message_id, content))
     }
 
-    /// The command that changes whether others find the user by name.
-    pub fn set_findable(client_message_id: ClientMessageId, findable: bool) -> SendRequest {
-        settings(
-            client_message_id,
-            Content::Settings { findable: Some(findable), friend_code: None },
-        )
+    /// The command that changes what a user has decided. What is missing stays as it is.
+    pub fn change_settings(change: SettingsChange) -> Result<SendRequest, Refusal> {
+        let SettingsChange { client_msg_id, findable, presence_hidden } = change;
+        if findable.is_none() && presence_hidden.is_none() {
+            let message = "say what is to change: `findable` or `presenceHidden`";
+            return Err(Refusal::new(ErrorReason::InvalidField, message));
+        }
+        let content = Content::Settings { findable, presence_hidden, friend_code: None };
+        Ok(settings(client_msg_id, content))
     }
 
     /// Counts an application, and refuses it if there were too many of late.

@@ -14,6 +14,9 @@ use crate::profile::{decode, encode};
 pub(crate) struct Own {
     /// Not to be found by the user name.
     pub(crate) hidden: bool,
+    /// To look offline to everybody else.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) presence_hidden: bool,
     /// The code by which those find the user who got it.
     pub(crate) friend_code: Option<String>,
 }
@@ -21,7 +24,11 @@ pub(crate) struct Own {
 impl Own {
     /// As it is shown to the user.
     pub(crate) fn shown(&self) -> UserSettings {
-        UserSettings { findable: !self.hidden, friend_code: self.friend_code.clone() }
+        UserSettings {
+            findable: !self.hidden,
+            friend_code: self.friend_code.clone(),
+            presence_hidden: self.presence_hidden,
+        }
     }
 
     pub(crate) fn encode(&self) -> Bytes {

@@ -18,6 +18,7 @@ use std::time::Duration;
 use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy};
 use petrel_logic::identity::{IdentitySettings, Registration};
+use petrel_logic::presence;
 use petrel_types::OperatingLimits;
 
 use crate::StartError;
@@ -28,7 +29,7 @@ pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
     AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
-    LogFormat, LogSection, RegistrationSetting, RetentionSection, ServerSection,
+    LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection, ServerSection,
     SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
@@ -70,6 +71,8 @@ pub struct NodeConfig {
     pub keep: Option<Duration>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
+    /// Who is shown as online, and when.
+    pub presence: presence::Settings,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -136,6 +139,7 @@ mod tests {
             connections_max: 1,
             keep: None,
             chats_need_friendship: false,
+            presence: presence::Settings::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

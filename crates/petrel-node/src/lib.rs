@@ -15,6 +15,7 @@ pub mod secrets;
 mod tls;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -25,15 +26,17 @@ use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
-use petrel_logic::calls::Calls;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::presence::Presence;
+use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
+use petrel_logic::typing::{self, Typing};
 use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
@@ -136,6 +139,7 @@ pub struct Node {
     gateway: Gateway,
     log: Arc<dyn CommandLog>,
     store: Arc<dyn Store>,
+    online: Arc<InProcessDirectory>,
     stopping: CancellationToken,
     connections: TaskTracker,
     sequencer: oneshot::Receiver<Result<(), StoreError>>,
@@ -188,7 +192,7 @@ impl Node {
             Identity::open(Arc::clone(&store), Arc::clone(&clock), issuers, settings).await?;
         let identity = Arc::new(identity);
         // Room for 2^31 sessions before the next start could meet this one's; and none is
-        // `Origin::CALLS`.
+        // `Origin::REQUESTER`.
         let first_session = (random()? >> 2).max(2);
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
@@ -196,7 +200,16 @@ impl Node {
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
         let admission = Arc::new(Admission::new(&config.limits, &metrics.admission));
-        let directory: Arc<dyn Directory> = Arc::new(InProcessDirectory::new());
+        let online = Arc::new(directory(&config.data_directory, &clock)?);
+        let directory: Arc<dyn Directory> = Arc::clone(&online) as _;
+        let presence = Arc::new(Presence::new(
+            Arc::clone(&store),
+            Arc::clone(&directory),
+            config.presence,
+            metrics.presence.clone(),
+        ));
+        let typing =
+            typing::Settings { members_max: config.limits.typing_members, chats_need_friendship };
         let gateway = Gateway::new(
             Dependencies {
                 log: Arc::clone(&log),
@@ -204,6 +217,8 @@ impl Node {
                 catchup: catchup.clone(),
                 contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
+                presence: Arc::clone(&presence),
+                typing: Arc::new(Typing::new(Arc::clone(&store), typing)),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
@@ -222,9 +237,12 @@ impl Node {
             },
         );
         let derived = Arc::new(Notify::new());
-        let calls = Arc::new(Calls::new(Arc::clone(&log), NODE));
-        let outcome = Outcome { gateway: gateway.clone(), calls: Arc::clone(&calls) };
+        let requester = Arc::new(Requester::new(Arc::clone(&log), NODE));
+        let outcome = Outcome { gateway: gateway.clone(), requester: Arc::clone(&requester) };
         tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        let told = gateway.clone();
+        tasks.spawn("presence", async move { told.tell_presence().await });
+        tasks.spawn("last seen", save_last_seen(Arc::clone(&online)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
@@ -252,7 +270,8 @@ impl Node {
             identity,
             catchup,
             contacts,
-            calls,
+            presence,
+            requester,
             admission,
             limits: limits.clone(),
             proxies,
@@ -297,6 +316,7 @@ impl Node {
             gateway,
             log,
             store,
+            online,
             stopping,
             connections,
             sequencer,
@@ -342,6 +362,7 @@ impl Node {
         self.stopping.cancel();
         self.connections.close();
         self.gateway.drain().await;
+        save(&self.online).await;
         let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
         self.log.close();
         self.sequencer.await.map_err(|_| RunError::Sequencer)??;
@@ -404,7 +425,7 @@ fn warn_of_strangers(admin: SocketAddr) {
 /// Who is told what the sequencer has committed.
 struct Outcome {
     gateway: Gateway,
-    calls: Arc<Calls>,
+    requester: Arc<Requester>,
 }
 
 impl Outcome {
@@ -415,9 +436,42 @@ impl Outcome {
             if batch.derived {
                 derived.notify_one();
             }
-            self.calls.take_answers(batch);
+            self.requester.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;
+    }
+}
+
+/// Where it stands when users were online last, in the data directory.
+const LAST_SEEN_FILE: &str = "last-seen";
+
+/// How often that is written, and so how much of it a crash takes.
+const LAST_SEEN_SAVED_EVERY: Duration = Duration::from_secs(15);
+
+fn directory(data: &Path, clock: &Arc<dyn Clock>) -> Result<InProcessDirectory, StartError> {
+    let file = data.join(LAST_SEEN_FILE);
+    InProcessDirectory::open(&file, Arc::clone(clock)).map_err(|source| StartError::System {
+        what: "the file last-seen in the data directory",
+        source,
+    })
+}
+
+async fn save_last_seen(directory: Arc<InProcessDirectory>) {
+    loop {
+        tokio::time::sleep(LAST_SEEN_SAVED_EVERY).await;
+        save(&directory).await;
+    }
+}
+
+/// Only what nobody would miss is lost if it fails.
+async fn save(directory: &Arc<InProcessDirectory>) {
+    let directory = Arc::clone(directory);
+    match tokio::task::spawn_blocking(move || directory.save()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "when users were last online can't be written down");
+        }
+        Err(error) => tracing::warn!(%error, "when users were last online was not written down"),
     }
 }
 

@@ -420,6 +420,9 @@ pub struct SettingsChange {
     /// Whether others find you by your user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findable: Option<bool>,
+    /// Whether you look offline to everybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence_hidden: Option<bool>,
 }
 
 /// The answer to what has nothing to say but that it is done.

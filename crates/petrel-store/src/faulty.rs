@@ -14,8 +14,8 @@ use petrel_types::{
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
     EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
-    User, WhichLogins,
+    NewLogin, RefreshTokens, Relation, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User, WhichLogins,
 };
 
 /// What befalls a commit.
@@ -148,6 +148,18 @@ impl Store for FaultyStore {
     async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
         self.pairs_asked.fetch_add(1, Ordering::Relaxed);
         self.inner.pair(one, other).await
+    }
+
+    async fn relations(
+        &self,
+        user: UserId,
+        others: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError> {
+        self.inner.relations(user, others).await
+    }
+
+    async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        self.inner.share_group(user, others).await
     }
 
     async fn entry(

@@ -45,8 +45,8 @@ pub use identity::{
 pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
-    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, StoredEvent, Summary,
-    SyncEntry, SyncPage, User,
+    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, Relation, StoredEvent,
+    Summary, SyncEntry, SyncPage, User,
 };
 
 /// The most mentions of a user that are counted in one conversation: beyond, a number says
@@ -122,6 +122,15 @@ pub trait Store: IdentityStore + Send + Sync + 'static {
 
     /// The timeline of what two users are to each other, in either order.
     async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError>;
+
+    /// What each of `others` is to `user`, in their order, all as of one moment.
+    async fn relations(&self, user: UserId, others: &[UserId])
+    -> Result<Vec<Relation>, StoreError>;
+
+    /// Whether `user` and each of `others` are members of some group together now, in their
+    /// order, all as of one moment. For each it may take a look at every conversation of
+    /// `user`, so callers bound how many they ask for.
+    async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError>;
 
     /// One entry of a list of a conversation.
     async fn entry(

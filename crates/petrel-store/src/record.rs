@@ -273,3 +273,12 @@ impl std::fmt::Debug for User {
             .finish_non_exhaustive()
     }
 }
+
+/// What another user is to a user, as far as a store knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relation {
+    /// The profile of the timeline of the two; empty if it has not begun.
+    pub pair: Bytes,
+    /// The profile of the other's personal timeline; empty if it has not begun.
+    pub personal: Bytes,
+}

@@ -113,3 +113,9 @@ pub const RETRY_WINDOW_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Time to authenticate after the upgrade, in milliseconds.
 pub const AUTH_TIMEOUT_MS: u64 = 3_000;
+
+/// How many users one session may subscribe to, and one question may name.
+pub const PRESENCE_USERS_MAX: usize = 256;
+
+/// How long it holds that somebody types, in milliseconds, unless it is said again.
+pub const TYPING_EXPIRES_MS: u64 = 6_000;

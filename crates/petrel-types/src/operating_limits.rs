@@ -67,6 +67,8 @@ pub struct OperatingLimits {
     pub head_members: u32,
     /// At most one such word per group and device in this time, in milliseconds.
     pub head_interval_ms: u32,
+    /// In groups with more members nobody is told who types.
+    pub typing_members: u32,
 }
 
 impl Default for OperatingLimits {
@@ -93,6 +95,7 @@ impl Default for OperatingLimits {
             commands_queued: 32_768,
             head_members: 2_000,
             head_interval_ms: 1_000,
+            typing_members: 256,
         }
     }
 }

@@ -178,12 +178,9 @@ async fn settings(State(api): State<Api>, Bearer(user): Bearer) -> Answer<UserSe
 async fn change_settings(
     State(api): State<Api>,
     Bearer(user): Bearer,
-    JsonBody(SettingsChange { client_msg_id, findable }): JsonBody<SettingsChange>,
+    JsonBody(change): JsonBody<SettingsChange>,
 ) -> Answer<SavedAck> {
-    let findable = findable.ok_or_else(|| {
-        Refusal::new(ErrorReason::InvalidField, "say what is to change: `findable`")
-    })?;
-    answer(api.calls.send(user, Contacts::set_findable(client_msg_id, findable)).await)
+    answer(api.requester.send(user, Contacts::change_settings(change)?).await)
 }
 
 async fn renew_code(
@@ -191,7 +188,7 @@ async fn renew_code(
     Bearer(user): Bearer,
     JsonBody(NamedChange { client_msg_id }): JsonBody<NamedChange>,
 ) -> Answer<SavedAck> {
-    answer(api.calls.send(user, Contacts::renew_code(client_msg_id)?).await)
+    answer(api.requester.send(user, Contacts::renew_code(client_msg_id)?).await)
 }
 
 async fn apply(
@@ -243,5 +240,5 @@ fn named(client_msg_id: ClientMessageId, user: UserId, action: ContactAction) ->
 }
 
 async fn change(api: &Api, actor: UserId, change: ContactChange) -> Answer<DoneAck> {
-    answer(api.calls.change(actor, change.into_send()?).await)
+    answer(api.requester.change(actor, change.into_send()?).await)
 }

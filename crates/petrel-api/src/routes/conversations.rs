@@ -134,5 +134,5 @@ async fn receipt(
         ClientAckType::Read => ReceiptKind::Read,
     };
     let request = Request::AdvanceCursor { conversation, kind, seq: msg_seq };
-    answer(api.calls.tell(user, request).await.map(|()| Done {}))
+    answer(api.requester.tell(user, request).await.map(|()| Done {}))
 }

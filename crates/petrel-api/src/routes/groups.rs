@@ -237,7 +237,7 @@ async fn join(
 ) -> Answer<Joined> {
     let found = api.contacts.find_group(user, &code).await?;
     let send = join_group(found, client_msg_id, message);
-    let joined = api.calls.send_or_wait(user, send).await;
+    let joined = api.requester.send_or_wait(user, send).await;
     answer(joined.map(|ack| Joined { group_id: ack.map(|ack| ack.conversation_id) }))
 }
 
@@ -270,5 +270,5 @@ async fn dissolve(
 }
 
 async fn change(api: &Api, user: UserId, change: impl IntoSend) -> Answer<SavedAck> {
-    answer(api.calls.send(user, change.into_send()?).await)
+    answer(api.requester.send(user, change.into_send()?).await)
 }

@@ -122,7 +122,7 @@ async fn send(
         }
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `to` or `groupId`")),
     };
-    answer(api.calls.send(user, send?).await)
+    answer(api.requester.send(user, send?).await)
 }
 
 async fn edit(
@@ -134,7 +134,7 @@ async fn edit(
     check_body(&body)?;
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Edit { target, body });
-    answer(api.calls.send(user, send).await)
+    answer(api.requester.send(user, send).await)
 }
 
 async fn revoke(
@@ -145,5 +145,5 @@ async fn revoke(
 ) -> Answer<SavedAck> {
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Recall { target });
-    answer(api.calls.send(user, send).await)
+    answer(api.requester.send(user, send).await)
 }

@@ -7,6 +7,7 @@ mod devices;
 mod groups;
 mod identity;
 mod messages;
+mod presence;
 
 use crate::route::Route;
 
@@ -19,4 +20,5 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(messages::routes())
         .chain(groups::routes())
         .chain(contacts::routes())
+        .chain(presence::routes())
 }

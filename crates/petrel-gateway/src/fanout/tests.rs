@@ -103,7 +103,7 @@ fn saved(session: u64, group: ConversationId, seq: u64) -> Effect {
 }
 
 fn batch(effects: Vec<Effect>) -> CommittedBatch {
-    CommittedBatch { effects, derived: false }
+    CommittedBatch { effects, ..CommittedBatch::default() }
 }
 
 /// The places of what waits in an outbox, acks among them.

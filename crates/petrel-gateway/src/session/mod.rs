@@ -7,6 +7,7 @@
 mod asking;
 mod authenticate;
 mod focus;
+mod live;
 mod pace;
 mod renewal;
 mod socket;
@@ -44,6 +45,8 @@ use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
 use focus::Heads;
+pub(crate) use live::Bringing;
+use live::TypingPace;
 use renewal::{Renewal, jitter_of};
 use socket::{End, IDLE, Inbound, drain_end};
 pub(crate) use socket::{Socket, Text};
@@ -115,6 +118,7 @@ pub(crate) async fn run<S>(
         unacked: Unacked::default(),
         throttle: gateway.shared.pace.throttle(user, Instant::now()),
         heads: takes_heads.then(|| Box::new(Heads::new(gateway.shared.head_interval()))),
+        typing: None,
         last_inbound: Instant::now(),
         last_ping: Instant::now(),
         renewal: Renewal::new(
@@ -135,6 +139,7 @@ pub(crate) async fn run<S>(
 
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
+    gateway.shared.dependencies.presence.end(session);
     gateway.shared.dependencies.metrics.sessions.dec();
     gateway.shared.dependencies.metrics.closed(end.name());
     tracing::debug!(%session, %user, ?end, "session over");
@@ -151,6 +156,8 @@ struct Session<'a, S> {
     throttle: Throttle,
     /// Of a session with the capability `head`.
     heads: Option<Box<Heads>>,
+    /// Of a user who types.
+    typing: Option<Box<TypingPace>>,
     last_inbound: Instant,
     last_ping: Instant,
     renewal: Renewal,
@@ -310,6 +317,15 @@ where
                 let answer = self.focus(focus).await;
                 self.reply_or_refuse(answer.map(ServerFrame::Focused), id).await
             }
+            ClientFrame::PresenceSubscribe(frame) => {
+                let answer = self.subscribe(frame).await;
+                self.reply_or_refuse(answer.map(ServerFrame::PresenceState), id).await
+            }
+            ClientFrame::PresenceQuery(frame) => {
+                let answer = self.presence(frame).await;
+                self.reply_or_refuse(answer.map(ServerFrame::PresenceState), id).await
+            }
+            ClientFrame::Typing(frame) => self.typing(frame, id).await,
         }
     }
 
@@ -347,6 +363,7 @@ where
             self.feed(&text).await?;
         }
         self.write_heads().await?;
+        self.write_presences().await?;
         self.socket.flush().await
     }
 

@@ -10,6 +10,7 @@
 //! go into a bounded channel; when the gateway is behind, the sequencer waits, the
 //! log fills and senders are refused.
 
+mod affected;
 mod again;
 mod content;
 mod derived;
@@ -37,6 +38,7 @@ use petrel_types::{
 use tokio::sync::mpsc;
 
 use crate::Refusal;
+pub use affected::Affected;
 use draft::Draft;
 pub use metrics::Metrics;
 use model::Model;
@@ -77,6 +79,8 @@ pub struct CommittedBatch {
     /// Something follows for other timelines: a [`Deriver`](crate::deriver::Deriver) has
     /// work.
     pub derived: bool,
+    /// Who is something else to others than before.
+    pub affected: Affected,
 }
 
 /// Something to tell somebody.
@@ -255,6 +259,7 @@ impl Sequencer {
         for logged in commands {
             draft.decide(&logged.command);
         }
+        let affected = draft.affected();
         let (batch, decisions) = draft.finish();
         let derived = !batch.derived.is_empty();
 
@@ -263,7 +268,7 @@ impl Sequencer {
             Ok(committed) => {
                 let recent = &mut self.memory.recent;
                 let effects = decisions.into_effects(committed.first_row, recent);
-                Ok(CommittedBatch { effects, derived })
+                Ok(CommittedBatch { effects, derived, affected })
             }
             Err(error) => {
                 // The memory holds what was decided but not stored.
@@ -273,7 +278,7 @@ impl Sequencer {
                     let mut effects =
                         decisions.into_effects(Default::default(), &mut self.memory.recent);
                     effects.retain(|effect| matches!(effect, Effect::Deliver { .. }));
-                    return Ok(CommittedBatch { effects, derived: false });
+                    return Ok(CommittedBatch { effects, ..CommittedBatch::default() });
                 }
                 Err(error)
             }
@@ -296,7 +301,7 @@ impl Sequencer {
         commands.iter().for_each(|logged| self.refused.add(&logged.command));
         let effects =
             commands.iter().map(|logged| refuse(&logged.command, refusal.clone())).collect();
-        Ok(CommittedBatch { effects, derived: false })
+        Ok(CommittedBatch { effects, ..CommittedBatch::default() })
     }
 }
 

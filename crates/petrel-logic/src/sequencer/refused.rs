@@ -78,7 +78,7 @@ impl RefusedSends {
 fn key_of(command: &Command) -> Option<((SessionId, Destination), &ClientMessageId)> {
     let Request::Send(send) = &command.request else { return None };
     let session = command.origin.session;
-    let has_order = session != Origin::CALLS
+    let has_order = session != Origin::REQUESTER
         && session != Origin::NOBODY.session
         && send.to != Destination::NewGroup;
     has_order.then_some(((session, send.to), &send.client_message_id))

@@ -66,7 +66,9 @@ impl World {
         // Made up anew each time, as the server does for who asks.
         let friend_code = Some(format!("CODE{}", self.random.u64(..)));
         let friend_code = friend_code.filter(|_| self.random.bool());
-        self.ask(index, Destination::Own, Content::Settings { findable, friend_code });
+        let presence_hidden = Some(self.random.bool()).filter(|_| self.random.bool());
+        let content = Content::Settings { findable, presence_hidden, friend_code };
+        self.ask(index, Destination::Own, content);
     }
 
     /// A device that has seen all of its personal timeline, or has fetched what was before,

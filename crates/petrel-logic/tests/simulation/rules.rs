@@ -43,11 +43,12 @@ pub(crate) fn change_settings(
     content: &Content,
     change: &Change,
 ) -> Result<()> {
-    let Content::Settings { findable, friend_code } = content else {
+    let Content::Settings { findable, presence_hidden, friend_code } = content else {
         bail!("no settings: {content:?}");
     };
     let before = settings.clone();
     settings.findable = findable.unwrap_or(settings.findable);
+    settings.presence_hidden = presence_hidden.unwrap_or(settings.presence_hidden);
     settings.friend_code = friend_code.clone().or(settings.friend_code.take());
     ensure!(*settings != before, "nothing changes");
     ensure!(*change == Change::SettingsChanged { settings: settings.clone() }, "{change:?}");

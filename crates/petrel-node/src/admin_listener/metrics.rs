@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     sampler: Sampler,
     pub(crate) gateway: petrel_gateway::Metrics,
     pub(crate) admission: petrel_logic::admission::Metrics,
+    pub(crate) presence: petrel_logic::presence::Metrics,
     pub(crate) http: petrel_api::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
@@ -63,6 +64,9 @@ impl Metrics {
             ),
             admission: petrel_logic::admission::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_admission"),
+            ),
+            presence: petrel_logic::presence::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_presence"),
             ),
             http: petrel_api::Metrics::register(registry.sub_registry_with_prefix("petrel_http")),
             sequencer: petrel_logic::sequencer::Metrics::register(

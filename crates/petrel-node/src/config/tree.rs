@@ -12,6 +12,7 @@ use std::time::Duration;
 use petrel_api::Network;
 use petrel_gateway::{Heartbeat, SessionPolicy};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
+use petrel_logic::presence;
 use petrel_logic::retention::Retention;
 use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
@@ -35,6 +36,8 @@ pub struct Config {
     pub identity: IdentitySection,
     /// What users are to each other.
     pub contacts: ContactsSection,
+    /// Who is shown as online, and when.
+    pub presence: PresenceSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
@@ -175,6 +178,15 @@ pub struct ContactsSection {
     pub chats_need_friendship: bool,
 }
 
+/// `[presence]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PresenceSection {
+    /// How long after the last connection a user still counts as online, so that a lost
+    /// connection or a page that reloads is no news. At most 10m.
+    pub offline_after: Span,
+}
+
 /// `[retention]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -306,6 +318,12 @@ impl IdentitySection {
     }
 }
 
+impl Default for PresenceSection {
+    fn default() -> Self {
+        Self { offline_after: Span(presence::Settings::default().offline_after) }
+    }
+}
+
 impl Default for LogSection {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::default() }
@@ -356,6 +374,9 @@ impl Config {
             found.push("retention.keep is shorter than 7d; make it longer".to_owned());
         }
         found.extend(self.gateway.contradictions());
+        if self.presence.offline_after.0 > Duration::from_secs(600) {
+            found.push("presence.offline_after is longer than 10m; make it shorter".to_owned());
+        }
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
         let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
         match self.tls.mode {
@@ -412,6 +433,7 @@ impl Config {
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
             chats_need_friendship: self.contacts.chats_need_friendship,
+            presence: presence::Settings { offline_after: self.presence.offline_after.0 },
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             tls: self.tls.node(),

@@ -14,6 +14,7 @@ use super::group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequests, GroupRole, GroupSettings, GroupTitle,
 };
+use super::live::{PresenceQuery, PresenceSubscribe, Typing};
 
 frames! {
     /// A frame from a client to the server.
@@ -73,6 +74,12 @@ frames! {
         "CONVERSATION" => Conversation(Conversation),
         /// What is this device looking at? Answered by `FOCUSED`.
         "FOCUS" => Focus(Focus),
+        /// Whose comings and goings are to be told? Answered by `PRESENCE_STATE`.
+        "PRESENCE_SUBSCRIBE" => PresenceSubscribe(PresenceSubscribe),
+        /// Who is online? Answered by `PRESENCE_STATE`.
+        "PRESENCE_QUERY" => PresenceQuery(PresenceQuery),
+        /// The user is typing. Not answered, unless wrong.
+        "TYPING" => Typing(Typing),
     }
 }
 

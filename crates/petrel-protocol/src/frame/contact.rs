@@ -147,6 +147,9 @@ pub struct UserSettings {
     /// The code by which those find you to whom you give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friend_code: Option<String>,
+    /// Whether you look offline to everybody else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub presence_hidden: bool,
 }
 
 impl ContactAction {
@@ -170,7 +173,7 @@ impl ContactList {
 
 impl Default for UserSettings {
     fn default() -> Self {
-        Self { findable: true, friend_code: None }
+        Self { findable: true, friend_code: None, presence_hidden: false }
     }
 }
 

@@ -11,6 +11,7 @@ mod content;
 mod decode;
 mod event;
 mod group;
+mod live;
 mod request_id;
 mod schema;
 mod server;
@@ -33,6 +34,10 @@ pub use group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupInfo, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequestState, GroupRequests, GroupRole, GroupSettings,
     GroupTitle, History, JoinRequest, Joining, Role,
+};
+pub use live::{
+    PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,
+    UserPresence,
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;

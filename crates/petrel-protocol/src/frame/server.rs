@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
+use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::{GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
 
@@ -50,6 +51,12 @@ frames! {
         "HEAD" => Head(Head),
         /// The answer to `FOCUS`.
         "FOCUSED" => Focused(Focused),
+        /// The answer to `PRESENCE_SUBSCRIBE` and `PRESENCE_QUERY`.
+        "PRESENCE_STATE" => PresenceState(PresenceState),
+        /// Somebody came or went.
+        "PRESENCE" => Presence(PresenceChange),
+        /// Somebody types.
+        "TYPING" => Typing(TypingPush),
         /// A request was refused.
         "ERROR" => Error(Error),
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::{CloseCode, CloseReason};
 use petrel_protocol::frame::{
-    ClientFrame, Events, Limits, Rates, ServerFrame, UserSettings, json_schema,
+    ClientFrame, Events, Limits, PresenceState, Rates, ServerFrame, UserSettings, json_schema,
 };
 use petrel_protocol::http::{
     Credentials, Devices, Failure, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked,
@@ -162,6 +162,7 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Success<UserSettings>>(&value) => "settings",
         () if is::<Success<Devices>>(&value) => "devices",
         () if is::<Success<Revoked>>(&value) => "revoked",
+        () if is::<Success<PresenceState>>(&value) => "presence",
         () if is::<Failure>(&value) => {
             check_failure(&value);
             "failure"

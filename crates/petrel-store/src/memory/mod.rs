@@ -20,9 +20,9 @@ use petrel_types::{
 
 use self::state::State;
 use crate::{
-    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, Entry, EntryPage,
-    EventPage, Head, Member, MemberPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
-    SyncPage, User,
+    Batch, Claim, Committed, ConversationKind, ConversationState, Derivation, DerivationId, Entry,
+    EntryPage, EventPage, Head, Member, MemberPage, Relation, Store, StoreError, StoreErrorKind,
+    StoredEvent, Summary, SyncPage, User,
 };
 
 /// A store in memory. What it holds outlives it in the handles made by
@@ -134,6 +134,37 @@ impl Store for MemoryStore {
     async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
         let users = (one.min(other), one.max(other));
         Ok(self.state()?.pairs.get(&users).copied())
+    }
+
+    async fn relations(
+        &self,
+        user: UserId,
+        others: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError> {
+        let state = self.state()?;
+        let profile = |id: Option<&ConversationId>| {
+            let timeline = id.and_then(|id| state.timelines.get(id));
+            timeline.map(|timeline| timeline.summary().profile).unwrap_or_default()
+        };
+        let relation = |other: &UserId| Relation {
+            pair: profile(state.pairs.get(&(user.min(*other), user.max(*other)))),
+            personal: profile(state.personal_timelines.get(other)),
+        };
+        Ok(others.iter().map(relation).collect())
+    }
+
+    async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let state = self.state()?;
+        let is_shared = |other: &UserId| {
+            state.timelines.values().any(|timeline| {
+                let is_present =
+                    |user: UserId| timeline.present_members().any(|member| member.user == user);
+                timeline.conversation.kind == ConversationKind::Group
+                    && is_present(user)
+                    && is_present(*other)
+            })
+        };
+        Ok(others.iter().map(is_shared).collect())
     }
 
     async fn entry(

@@ -45,6 +45,7 @@ mod options;
 mod overwrites;
 mod reader;
 mod recovery;
+mod relations;
 mod room;
 mod schema;
 mod sync;
@@ -89,8 +90,8 @@ use self::writer::{Failure, Finished, Writer};
 use crate::{
     Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
     EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage,
-    User, WhichLogins,
+    NewLogin, RefreshTokens, Relation, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User, WhichLogins,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -296,6 +297,20 @@ impl Store for SqliteStore {
 
     async fn pair(&self, one: UserId, other: UserId) -> Result<Option<ConversationId>, StoreError> {
         self.read(move |snapshot| conversations::pair(snapshot, one, other)).await
+    }
+
+    async fn relations(
+        &self,
+        user: UserId,
+        others: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError> {
+        let others = others.to_vec();
+        self.read(move |snapshot| relations::relations(snapshot, user, &others)).await
+    }
+
+    async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let others = others.to_vec();
+        self.read(move |snapshot| relations::share_group(snapshot, user, &others)).await
     }
 
     async fn entry(

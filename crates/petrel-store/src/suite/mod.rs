@@ -11,6 +11,7 @@ pub mod groups;
 pub mod identity;
 pub mod lifecycle;
 pub mod lists;
+pub mod relations;
 pub mod sync;
 pub mod timelines;
 pub mod users;
@@ -85,6 +86,8 @@ macro_rules! store_suite {
             lists::a_code_leads_to_one_conversation
             lists::unread_mentions_are_counted
             lists::mentions_go_with_what_is_trimmed_or_not_ones_own
+            relations::a_relation_is_the_pair_and_the_others_own_profile
+            relations::those_share_a_group_who_are_in_it_now
             users::users_get_local_ids_in_order
             users::names_are_taken_ignoring_ascii_case
             identity::a_log_in_is_what_it_began_as

@@ -10,7 +10,7 @@ use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
 
 impl Speaker {
     /// Does something about another user, which must be done.
-    async fn does(&mut self, action: &str, user: petrel_types::UserId) -> Result<Value> {
+    pub(crate) async fn does(&mut self, action: &str, user: petrel_types::UserId) -> Result<Value> {
         let name = format!("{action} {user} {}", self.next_number());
         let request =
             json!({"type": "CONTACT", "clientMsgId": name, "user": user, "action": action});

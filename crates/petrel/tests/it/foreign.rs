@@ -96,7 +96,7 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
     match kind {
         // These name no conversation.
         "AUTH" | "PING" | "SINGLE_CHAT" | "SYNC" | "GROUP_CREATE" | "REAUTH" | "CONTACT"
-        | "CONTACTS" | "GROUP_JOIN" => Vec::new(),
+        | "CONTACTS" | "GROUP_JOIN" | "PRESENCE_SUBSCRIBE" | "PRESENCE_QUERY" => Vec::new(),
         "GROUP_CHAT" => vec![with(&group, json!({"body": "b"}))],
         "MESSAGE_REVOKE" => {
             vec![with(&by_place, json!({})), with(&json!({"serverMsgId": row}), json!({}))]
@@ -128,6 +128,10 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
         "PULL" => vec![
             with(&json!({"conversationId": conversation}), json!({"afterSeq": 0})),
             with(&json!({"conversationId": conversation}), json!({"beforeSeq": 9})),
+        ],
+        "TYPING" => vec![
+            with(&json!({"conversationId": conversation}), json!({})),
+            with(&json!({"conversationId": conversation}), json!({"stopped": true})),
         ],
         "CONVERSATION" => vec![with(&json!({"conversationId": conversation}), json!({}))],
         "FOCUS" => vec![

@@ -11,7 +11,7 @@ use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
 pub(crate) struct Speaker {
     pub(crate) client: Client,
     /// What was pushed and not yet looked at.
-    pushed: Vec<Value>,
+    pub(crate) pushed: Vec<Value>,
     names: u32,
 }
 

@@ -41,7 +41,7 @@ const contact = objectOf({
   application: optional(application),
 })
 
-const settings = objectOf({ findable: boolean, friendCode: optional(text) })
+const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag })
 
 const FIELDS = {
   recalled: objectOf({ targetSeq: count }),

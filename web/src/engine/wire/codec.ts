@@ -21,6 +21,7 @@ import {
   text,
   type Reader,
 } from './decode'
+import { live } from './live'
 import type {
   AuthExpiring,
   AuthFail,
@@ -40,6 +41,8 @@ import type {
   Head,
   Kick,
   Pong,
+  PresenceChange,
+  PresenceState,
   ReauthOk,
   ReceiptAck,
   RequestId,
@@ -47,6 +50,7 @@ import type {
   SingleChatPush,
   SyncConversation,
   SyncState,
+  TypingPush,
 } from './protocol'
 
 type Typed<T extends string, F> = { type: T; id?: RequestId } & F
@@ -98,6 +102,9 @@ export type ServerFrame =
   | Typed<'CONVERSATION_STATE', ConversationState>
   | Typed<'CONTACT_STATE', ContactState>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
+  | Typed<'PRESENCE_STATE', PresenceState>
+  | Typed<'PRESENCE', PresenceChange>
+  | Typed<'TYPING', TypingPush>
   | AnyError
 
 export type ServerFrameType = ServerFrame['type']
@@ -294,6 +301,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     requests: listOf(objectOf({ user: identifier, message: optional(text), ts: count })),
     more: boolean,
   }),
+  ...live,
   ERROR: objectOf({
     reason: text,
     message: text,

@@ -114,6 +114,18 @@ export type ClientFrame =
       id?: RequestId
       type: 'FOCUS'
     })
+  | (PresenceSubscribe & {
+      id?: RequestId
+      type: 'PRESENCE_SUBSCRIBE'
+    })
+  | (PresenceQuery & {
+      id?: RequestId
+      type: 'PRESENCE_QUERY'
+    })
+  | (Typing & {
+      id?: RequestId
+      type: 'TYPING'
+    })
 /**
  * What a client put into `id`: a number or a short string. It goes back as it
  * came.
@@ -202,6 +214,18 @@ export type ServerFrame =
   | (Focused & {
       id?: RequestId
       type: 'FOCUSED'
+    })
+  | (PresenceState & {
+      id?: RequestId
+      type: 'PRESENCE_STATE'
+    })
+  | (PresenceChange & {
+      id?: RequestId
+      type: 'PRESENCE'
+    })
+  | (TypingPush & {
+      id?: RequestId
+      type: 'TYPING'
     })
   | (Error & {
       id?: RequestId
@@ -916,6 +940,42 @@ export interface Focus {
    * False to look away. True, if missing.
    */
   on?: boolean
+}
+/**
+ * `PRESENCE_SUBSCRIBE`: whose comings and goings this session is told from now on, in the
+ * place of those it named before.
+ */
+export interface PresenceSubscribe {
+  /**
+   * The users, at most 256; nobody, if empty.
+   */
+  users: UserId[]
+}
+/**
+ * `PRESENCE_QUERY`: who of some users is online?
+ */
+export interface PresenceQuery {
+  /**
+   * The users, at most 256.
+   */
+  users: UserId[]
+}
+/**
+ * `TYPING`, as sent. The conversation is named by `conversationId`, or by `to`.
+ */
+export interface Typing {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId?: string
+  /**
+   * You have stopped without sending anything.
+   */
+  stopped?: boolean
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  to?: string
 }
 /**
  * `AUTH_OK`.
@@ -1753,6 +1813,10 @@ export interface UserSettings {
    * The code by which those find you to whom you give it.
    */
   friendCode?: string
+  /**
+   * Whether you look offline to everybody else.
+   */
+  presenceHidden?: boolean
 }
 /**
  * Your message is on disk.
@@ -2185,6 +2249,62 @@ export interface Focused {
    * looking away.
    */
   heads: Head[]
+}
+/**
+ * `PRESENCE_STATE`: who is online, of those that were named.
+ */
+export interface PresenceState {
+  /**
+   * Each user that was named, by user id.
+   */
+  items: UserPresence[]
+}
+/**
+ * Whether a user is online, as far as you may know.
+ */
+export interface UserPresence {
+  /**
+   * When one was last, if none is and it is known.
+   */
+  lastSeenTs?: number
+  /**
+   * Whether some device of the user is connected.
+   */
+  online: boolean
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `PRESENCE`: what has changed of those to whom this session has subscribed.
+ */
+export interface PresenceChange {
+  /**
+   * Each user of whom something has changed, as it is now, by user id.
+   */
+  items: UserPresence[]
+}
+/**
+ * `TYPING`, as delivered.
+ */
+export interface TypingPush {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * For how long it holds if nothing more comes, in milliseconds; 0 when stopped.
+   */
+  expiresInMs: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * No longer.
+   */
+  stopped?: boolean
 }
 /**
  * `ERROR`.

@@ -176,7 +176,7 @@ impl Draft<'_> {
         command: &Command,
         send: &SendRequest,
     ) -> Result<(), Refusal> {
-        let Content::Settings { findable, friend_code } = &send.content else {
+        let Content::Settings { findable, presence_hidden, friend_code } = &send.content else {
             return Err(misdirected());
         };
         let kind = ConversationKind::Personal { user: command.actor };
@@ -186,6 +186,9 @@ impl Draft<'_> {
         let mut after = before.clone();
         if let Some(findable) = findable {
             after.hidden = !findable;
+        }
+        if let Some(presence_hidden) = presence_hidden {
+            after.presence_hidden = *presence_hidden;
         }
         if let Some(code) = friend_code {
             self.check_new_code(code)?;

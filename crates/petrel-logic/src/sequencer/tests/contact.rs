@@ -300,7 +300,8 @@ async fn the_store_is_asked_once_for_each_pair() {
 async fn settings_and_friend_codes_are_ones_own() {
     let mut fixture = Fixture::new(EXTERNAL).await;
     let settings = |actor, name: &str, findable, code: Option<&str>| {
-        let content = Content::Settings { findable, friend_code: code.map(str::to_owned) };
+        let friend_code = code.map(str::to_owned);
+        let content = Content::Settings { findable, presence_hidden: None, friend_code };
         again(send(actor, Destination::Own, name, content))
     };
     let contacts = Contacts::new(Arc::clone(&fixture.store));

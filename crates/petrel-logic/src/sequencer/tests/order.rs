@@ -78,7 +78,7 @@ async fn another_session_and_requests_without_one_have_an_order_of_their_own() {
     // Alice's requests come without a session.
     let by_call = |name: &str| {
         let mut command = text(ALICE, BOB, name, "3");
-        command.origin.session = Origin::CALLS;
+        command.origin.session = Origin::REQUESTER;
         command
     };
     faulty.decide_on_a_full_disk(vec![by_call("given up")]).await;

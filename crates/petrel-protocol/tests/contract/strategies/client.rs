@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, custom, history, joining, location,
-    message_type, role, row, seq, text, texts, timestamp, user, users,
+    client_msg_id, contact_action, contact_list, conversation, custom, history, joining, live,
+    location, message_type, role, row, seq, text, texts, timestamp, user, users,
 };
 
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
@@ -20,6 +20,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         group_chat().prop_map(ClientFrame::GroupChat),
         change_of_message(),
         change_of_group(),
+        live::client_frame(),
         contact_change().prop_map(ClientFrame::Contact),
         (contact_list(), option::of(user()), option::of(any::<u32>())).prop_map(
             |(list, users_after, limit)| ClientFrame::Contacts(ContactsRequest {

@@ -1,6 +1,7 @@
 //! Values and frames made at random, with what is awkward more often than by chance.
 
 mod client;
+mod live;
 mod server;
 
 use petrel_protocol::ErrorReason;

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 use super::{
     client_msg_id, contact_action, contact_list, conversation, counter, custom, history, id,
-    joining, location, message_type, reason, role, row, seq, text, texts, timestamp, user, users,
+    joining, live, location, message_type, reason, role, row, seq, text, texts, timestamp, user,
+    users,
 };
 
 /// Whatever a server may say, and what it never says of itself but a client may read:
@@ -42,6 +43,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         ),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
+        live::server_frame(),
         error().prop_map(ServerFrame::Error),
     ]
 }
@@ -276,7 +278,9 @@ fn change() -> impl Strategy<Value = Change> {
         (contact(), contact_action())
             .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
         (any::<bool>(), option::of(text())).prop_map(|(findable, friend_code)| {
-            Change::SettingsChanged { settings: UserSettings { findable, friend_code } }
+            Change::SettingsChanged {
+                settings: UserSettings { findable, presence_hidden: !findable, friend_code },
+            }
         }),
         Just(Change::Unknown),
     ]

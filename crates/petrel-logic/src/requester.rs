@@ -15,14 +15,14 @@ use tokio::time::timeout;
 use crate::Refusal;
 use crate::sequencer::{CommittedBatch, Effect};
 
-/// How many calls may wait at once. Beyond, callers are told that the server is busy.
+/// How many requests may wait at once. Beyond, those who ask are told that the server is busy.
 const WAITING_MAX: usize = 4096;
 
-/// How long a call may wait before its outcome is called unknown.
+/// How long a request may wait before its outcome is called unknown.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Calls that wait for the sequencer.
-pub struct Calls {
+/// Asks the sequencer and waits for what it says.
+pub struct Requester {
     log: Arc<dyn CommandLog>,
     node: NodeId,
     waiting: Mutex<Waiting>,
@@ -34,15 +34,15 @@ struct Waiting {
     answers: HashMap<u64, oneshot::Sender<Option<ServerFrame>>>,
 }
 
-/// A call under way; it is forgotten when this is dropped.
-struct Call<'a> {
-    calls: &'a Calls,
+/// A request under way; it is forgotten when this is dropped.
+struct UnderWay<'a> {
+    requester: &'a Requester,
     tag: u64,
     answer: oneshot::Receiver<Option<ServerFrame>>,
 }
 
-impl Calls {
-    /// Calls that go into `log`. Their answers are recognised by [`Origin::CALLS`].
+impl Requester {
+    /// One whose requests go into `log`. Their answers are recognised by [`Origin::REQUESTER`].
     pub fn new(log: Arc<dyn CommandLog>, node: NodeId) -> Self {
         Self { log, node, waiting: Mutex::default() }
     }
@@ -100,29 +100,29 @@ impl Calls {
         }
     }
 
-    /// Takes the answers to calls out of a batch.
+    /// Takes the answers to its requests out of a batch.
     pub fn take_answers(&self, batch: &mut CommittedBatch) {
         let mut waiting = self.waiting();
         if waiting.answers.is_empty() {
             return;
         }
         let is_ours = |effect: &mut Effect| match effect {
-            Effect::Answer { origin, .. } => origin.session == Origin::CALLS,
+            Effect::Answer { origin, .. } => origin.session == Origin::REQUESTER,
             Effect::Deliver { .. } => false,
         };
         for effect in batch.effects.extract_if(.., is_ours) {
             if let Effect::Answer { origin, frame } = effect
-                && let Some(caller) = waiting.answers.remove(&origin.tag)
+                && let Some(asker) = waiting.answers.remove(&origin.tag)
             {
                 // Who has given up in this moment misses nothing.
-                let _ = caller.send(frame);
+                let _ = asker.send(frame);
             }
         }
     }
 
     async fn ask(&self, actor: UserId, request: Request) -> Result<Option<ServerFrame>, Refusal> {
-        let mut call = self.begin()?;
-        let origin = Origin { node: self.node, session: Origin::CALLS, tag: call.tag };
+        let mut under_way = self.begin()?;
+        let origin = Origin { node: self.node, session: Origin::REQUESTER, tag: under_way.tag };
         tracing::debug!(request = %origin, %actor, "asked");
         self.log.append(Command { origin, actor, request }).map_err(|error| {
             let message = match error {
@@ -131,7 +131,7 @@ impl Calls {
             };
             Refusal::new(ErrorReason::ServerBusy, message)
         })?;
-        match timeout(ANSWER_TIMEOUT, &mut call.answer).await {
+        match timeout(ANSWER_TIMEOUT, &mut under_way.answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) | Err(_) => Err(Refusal::new(
                 ErrorReason::Timeout,
@@ -141,7 +141,7 @@ impl Calls {
         }
     }
 
-    fn begin(&self) -> Result<Call<'_>, Refusal> {
+    fn begin(&self) -> Result<UnderWay<'_>, Refusal> {
         let mut waiting = self.waiting();
         if waiting.answers.len() >= WAITING_MAX {
             return Err(Refusal::new(
@@ -151,9 +151,9 @@ impl Calls {
         }
         waiting.last_tag += 1;
         let tag = waiting.last_tag;
-        let (caller, answer) = oneshot::channel();
-        waiting.answers.insert(tag, caller);
-        Ok(Call { calls: self, tag, answer })
+        let (asker, answer) = oneshot::channel();
+        waiting.answers.insert(tag, asker);
+        Ok(UnderWay { requester: self, tag, answer })
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -161,9 +161,9 @@ impl Calls {
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.calls.waiting().answers.remove(&self.tag);
+        self.requester.waiting().answers.remove(&self.tag);
     }
 }
 
@@ -194,27 +194,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_finds_its_caller_and_leaves_the_others_alone() {
+    async fn an_answer_finds_who_asked_and_leaves_the_others_alone() {
         let (log, mut streams) = InProcessLog::new(&[LogPosition::default()], 10);
-        let calls = Calls::new(Arc::new(log), NodeId::new(1));
+        let requester = Requester::new(Arc::new(log), NodeId::new(1));
         let other = Origin { node: NodeId::new(1), session: SessionId::new(8), tag: 1 };
         let sequencer = async {
             let origin = streams[0].next_commands(1).await.remove(0).command.origin;
             let effects = vec![refused(other), refused(origin)];
-            let mut batch = CommittedBatch { effects, derived: false };
-            calls.take_answers(&mut batch);
+            let mut batch = CommittedBatch { effects, ..CommittedBatch::default() };
+            requester.take_answers(&mut batch);
             assert_eq!(batch.effects, [refused(other)]);
         };
-        let (answer, ()) = tokio::join!(calls.send(UserId::new(1), send()), sequencer);
+        let (answer, ()) = tokio::join!(requester.send(UserId::new(1), send()), sequencer);
         assert_eq!(answer.unwrap_err().reason, ErrorReason::UserNotFound);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_ends_and_is_forgotten() {
+    async fn a_request_without_an_answer_ends_and_is_forgotten() {
         let (log, _streams) = InProcessLog::new(&[LogPosition::default()], 10);
-        let calls = Calls::new(Arc::new(log), NodeId::new(1));
-        let refusal = calls.send(UserId::new(1), send()).await.unwrap_err();
+        let requester = Requester::new(Arc::new(log), NodeId::new(1));
+        let refusal = requester.send(UserId::new(1), send()).await.unwrap_err();
         assert_eq!(refusal.reason, ErrorReason::Timeout);
-        assert!(calls.waiting().answers.is_empty());
+        assert!(requester.waiting().answers.is_empty());
     }
 }
