@@ -65,6 +65,8 @@ export interface Commands {
   loadOlder(conversationId: string): void
   /** The user has seen everything up to here. */
   markRead(conversationId: string, seq: number): void
+  /** The user types, or has stopped. May be said with every key. */
+  typing(conversationId: string, stopped: boolean): void
   /** Connects now: the user asks for it, or the network is back. */
   connect(): void
 }
@@ -118,7 +120,7 @@ export class Engine implements Commands {
   /** Everything that is shown, for who has seen nothing yet. */
   snapshot(): Patch {
     const limits = this.#limits === undefined ? {} : { limits: this.#limits }
-    return { ...this.#device.snapshot(), status: this.#status, ...limits }
+    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...this.#session?.moment.snapshot() }
   }
 
   /** Resolves when everything so far is on disk. */
@@ -179,6 +181,10 @@ export class Engine implements Commands {
   markRead(conversationId: string, seq: number): void {
     const timeline = this.#device.timelines.get(conversationId)
     if (timeline) this.#device.step((step) => timeline.markRead(step, seq))
+  }
+
+  typing(conversationId: string, stopped: boolean): void {
+    this.#session?.moment.type(conversationId, stopped)
   }
 
   connect(): void {
@@ -244,6 +250,7 @@ export class Engine implements Commands {
       clock,
       log,
       hello,
+      show: this.#options.show,
       onEpoch: (epoch) => {
         this.#hangUp()
         this.#device.restart(epoch)

@@ -43,6 +43,13 @@ export interface ConversationView {
   ts: number
 }
 
+/** Whether somebody is there, as far as the user may know. */
+export interface Presence {
+  user: string
+  online: boolean
+  lastSeenTs?: number
+}
+
 /** What concerns the user alone. */
 export interface PersonalView {
   /** What others are to the user, by user id; absent until all of it is here. */
@@ -69,6 +76,10 @@ export interface View {
   timelines: Map<string, TimelineView>
   /** In the order of sending. */
   outbox: Map<string, OutboxEntry>
+  /** By user; only while there is a connection. */
+  presence: Map<string, Presence>
+  /** Who types, by conversation. */
+  typing: Map<string, string[]>
 }
 
 export interface TimelinePatch {
@@ -93,6 +104,11 @@ export interface Patch {
   closed?: string[]
   outbox?: OutboxEntry[]
   done?: string[]
+  /** Forget all presences first. */
+  forgetPresence?: boolean
+  presence?: Presence[]
+  /** All who type in a conversation. */
+  typing?: { conversationId: string; users: string[] }[]
 }
 
 export function emptyView(): View {
@@ -102,6 +118,8 @@ export function emptyView(): View {
     conversations: new Map(),
     timelines: new Map(),
     outbox: new Map(),
+    presence: new Map(),
+    typing: new Map(),
   }
 }
 
@@ -124,6 +142,12 @@ export function applyPatch(view: View, patch: Patch): void {
   for (const conversationId of patch.closed ?? []) view.timelines.delete(conversationId)
   for (const entry of patch.outbox ?? []) view.outbox.set(entry.clientMsgId, entry)
   for (const clientMsgId of patch.done ?? []) view.outbox.delete(clientMsgId)
+  if (patch.forgetPresence) view.presence.clear()
+  for (const presence of patch.presence ?? []) view.presence.set(presence.user, presence)
+  for (const { conversationId, users } of patch.typing ?? []) {
+    if (users.length === 0) view.typing.delete(conversationId)
+    else view.typing.set(conversationId, users)
+  }
 }
 
 function applyTimeline(view: View, patch: TimelinePatch): void {

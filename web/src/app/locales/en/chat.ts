@@ -86,4 +86,9 @@ export default {
   quoteElsewhere: 'An earlier message',
   quoteRecalled: 'Recalled message',
   goToQuote: 'Go to the message',
+  online: 'Online',
+  lastSeen: 'Last seen {when}',
+  typing: 'typing…',
+  typingOne: '{name} is typing…',
+  typingMany: '{name} and {n} more are typing…',
 }

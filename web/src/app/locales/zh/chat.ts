@@ -86,4 +86,9 @@ export default {
   quoteElsewhere: '更早的消息',
   quoteRecalled: '消息已撤回',
   goToQuote: '跳转到该消息',
+  online: '在线',
+  lastSeen: '最后在线 {when}',
+  typing: '正在输入…',
+  typingOne: '{name} 正在输入…',
+  typingMany: '{name} 等 {n} 人正在输入…',
 }
