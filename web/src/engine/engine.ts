@@ -327,10 +327,13 @@ export class Engine implements Commands {
         return `new:${clientMsgId}`
       case 'GROUP_JOIN':
         return `join:${request.code}`
+      case 'CONVERSATION_SETTINGS':
+        return `settings:${request.conversationId}`
       case 'CONTACT':
         return `contact:${request.user}`
       case 'MESSAGE_REVOKE':
       case 'MESSAGE_EDIT':
+      case 'REACTION':
         return this.#device.laneOf(request.conversationId ?? '')
       default:
         return `conversation:${request.groupId}`

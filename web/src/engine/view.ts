@@ -6,7 +6,7 @@ import type { OutboxEntry } from './outbox'
 import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
-import type { Contact, Limits, UserSettings } from './wire/protocol'
+import type { Contact, ConversationSettings, Limits, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -40,6 +40,8 @@ export interface ConversationView {
   group?: GroupState
   /** Who waits to be let in, by user id, for those who decide. */
   requests?: Record<string, JoinRequest>
+  /** What it is to the user: muted, pinned, archived. */
+  settings?: ConversationSettings
   ts: number
 }
 
