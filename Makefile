@@ -6,26 +6,48 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web test-web wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-run: ## Build and serve on the embedded engine (ARGS="--data-dir DIR …"; see petrel serve --help)
+run: client ## Build and serve on the embedded engine (ARGS="--data-dir DIR …"; see petrel serve --help)
 	$(CARGO) run --release --locked --package petrel -- serve $(ARGS)
 
-build: ## Build the release binary, target/release/petrel
+build: client ## Build the release binary, target/release/petrel, with the web client if there is Node
 	$(CARGO) build --release --locked --package petrel
 
+# `make run NPM=` leaves the web client out.
 NPM ?= npm
+WEB_MODULES := web/node_modules/.package-lock.json
+WEB_CLIENT := web/dist/sources.txt
 
-web: ## Build the web client, web/dist (needs Node 20 or later)
-	cd web && $(NPM) ci && $(NPM) run build
+# The client is built anew when something of it has changed; without Node there is none.
+ifneq ($(shell command -v $(firstword $(NPM) nothing) 2>/dev/null),)
+client: $(WEB_CLIENT)
+else
+client:
+	@echo "There is no npm here, so the server is built without the web client; see web/README.md."
+endif
 
-test-web: ## Test the web client: lint, types, units, and its engine against the real server (needs Node)
-	cd web && $(NPM) ci && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run build
+$(WEB_MODULES): web/package.json web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+$(WEB_CLIENT): $(WEB_MODULES) $(shell find web/index.html web/vite.config.ts web/public web/scripts web/src -type f 2>/dev/null)
+	cd web && $(NPM) run build
+
+web: $(WEB_MODULES) ## Build the web client, web/dist (needs Node 20.19 or later)
+	cd web && $(NPM) run build
+
+test-web: $(WEB_MODULES) ## Test the web client: lint, types, units, its size, its engine against the real server (needs Node)
+	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run build && $(NPM) run size
 	$(CARGO) build --locked --package petrel
 	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:integration
+
+test-e2e: client ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
+	PETREL_REQUIRE_CLIENT=1 $(CARGO) build --locked --package petrel
+	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:e2e
 
 wsbench: ## Build the load generator, target/release/wsbench
 	$(CARGO) build --release --locked --package wsbench

@@ -1,7 +1,9 @@
-//! The HTTP API: routes, the form of their answers, and the document that tells of them.
+//! The HTTP API: routes, the form of their answers, the document that tells of them, and the
+//! web client.
 
 mod answer;
 mod bearer;
+mod client;
 mod cookie;
 mod extract;
 mod limits;
@@ -16,8 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::header;
-use axum::response::{Html, IntoResponse, Json};
+use axum::response::Json;
 use axum::routing::get;
 use petrel_logic::admission::Admission;
 use petrel_logic::contacts::Contacts;
@@ -28,7 +29,7 @@ use petrel_logic::sync::Catchup;
 use serde_json::Value;
 
 pub use answer::RequestIds;
-use answer::{not_found, wrong_method};
+use answer::wrong_method;
 pub use limits::RequestLimits;
 pub use metrics::Metrics;
 use openapi::Document;
@@ -60,18 +61,16 @@ pub struct Api {
     pub allowed_origins: Arc<[String]>,
 }
 
-/// The routes of the HTTP port.
+/// The routes of the HTTP port, and behind them the web client.
 pub fn routes(api: Api) -> Router {
     let mut document = Document::new();
     let routes = route::add(Router::new(), &mut document, routes::all());
-    routes
+    let routes = routes
         .with_state(api)
-        .route("/", get(landing_page))
         .route("/healthz", get(healthz))
         .merge(swagger::routes(document.finish()))
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .method_not_allowed_fallback(wrong_method);
+    client::behind(routes, petrel_web::CLIENT).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
 /// The OpenAPI document of all routes.
@@ -79,11 +78,6 @@ pub fn openapi() -> Value {
     let mut document = Document::new();
     routes::all().for_each(|route| document.add(&route));
     document.finish()
-}
-
-async fn landing_page() -> impl IntoResponse {
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("../assets/landing.html")))
 }
 
 async fn healthz() -> Json<Value> {

@@ -44,7 +44,7 @@ const CODE_SYMBOLS: usize = 12;
 
 /// Answers questions about users and contacts.
 pub struct Contacts {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     begin: Instant,
     searches: Mutex<LruCache<UserId, u64>>,
     applications: Mutex<LruCache<UserId, u64>>,

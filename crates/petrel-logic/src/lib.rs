@@ -14,6 +14,7 @@ mod event;
 pub mod identity;
 mod lists;
 mod message_form;
+mod names;
 mod notice;
 mod own;
 mod pair;

@@ -411,6 +411,16 @@ pub struct FoundUser {
     pub username: Option<String>,
 }
 
+/// How many names `GET /api/users` tells at once.
+pub const NAMES_MAX: usize = 100;
+
+/// `GET /api/users`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Names {
+    /// Those of the users asked for whom you know.
+    pub users: Vec<FoundUser>,
+}
+
 /// `PATCH /api/users/me/settings`. What is missing stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]

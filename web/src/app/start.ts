@@ -4,6 +4,7 @@ import { createApp } from 'vue'
 import App from './App.vue'
 import { i18n, loadLocale } from './i18n'
 import { router } from './router'
+import { startShell } from './shell/start'
 import { usePreferences } from './stores/preferences'
 import { useSession } from './stores/session'
 import './styles/tokens.css'
@@ -20,4 +21,5 @@ export async function start(): Promise<void> {
   app.use(i18n).use(router)
   await router.isReady()
   app.mount('#app')
+  startShell(router)
 }

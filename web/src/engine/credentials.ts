@@ -1,5 +1,5 @@
 /** The access token, and how another one is got. One question at a time, whoever asks. */
-import type { Clock, Grant, Renew, Renewal } from './ports'
+import type { Clock, Grant, Log, Renew, Renewal } from './ports'
 
 /** A token that ends sooner than this is not worth connecting with, in milliseconds. */
 const TOO_SHORT_MS = 15_000
@@ -11,6 +11,7 @@ export class Credentials {
   constructor(
     private readonly renewal: Renew,
     private readonly clock: Clock,
+    private readonly log: Log,
     grant?: Grant,
   ) {
     if (grant) this.#take(grant)
@@ -40,7 +41,8 @@ export class Credentials {
       const renewal = await this.renewal()
       if (renewal.kind === 'granted') this.#take(renewal.grant)
       return renewal
-    } catch {
+    } catch (error) {
+      this.log('another token can not be asked for', error)
       return { kind: 'unavailable' }
     }
   }

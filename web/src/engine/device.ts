@@ -16,6 +16,7 @@ import {
   type DeviceRecord,
 } from './storage/records'
 import { Timeline } from './timeline'
+import type { UserSettings } from './wire/protocol'
 import type { ConversationView, Patch, PersonalView, TimelinePatch } from './view'
 
 /** How many events of each conversation are in memory at the start. */
@@ -40,11 +41,13 @@ export class Device {
   readonly open = new Set<string>()
   outbox = new Outbox()
   record: DeviceRecord | undefined
-  /** Told of conversations that a step has changed. */
-  onStep: (touched: ReadonlySet<string>) => void = () => {}
+  /** Told of each step after it was taken. */
+  onStep: (step: Step) => void = () => {}
   /** Told of conversations, as they are on disk now, or would be if it could be written. */
   onDurable: (records: Iterable<ConversationRecord>) => void = () => {}
   readonly #options: DeviceOptions
+  /** What the server said when it was asked; what the personal timeline tells is newer. */
+  #settings: UserSettings | undefined
   #writes: Promise<void> = Promise.resolve()
   #isVolatile = false
   readonly #unwritten = new Set<string>()
@@ -78,7 +81,7 @@ export class Device {
       durable: !this.#isVolatile,
       conversations: [...this.timelines.values()].filter(isShown).map(viewOf),
       timelines: [...this.open].flatMap((id) => this.#whole(id)),
-      ...personalOf([...this.timelines.values()]),
+      ...this.#personalOf([...this.timelines.values()]),
       outbox: this.outbox.entries,
     }
   }
@@ -106,7 +109,7 @@ export class Device {
     }
     this.#write(step.batch)
     this.#show(step)
-    this.onStep(step.touched)
+    this.onStep(step)
   }
 
   /** Another epoch: everything but the outbox goes. */
@@ -115,6 +118,7 @@ export class Device {
       step.batch.reset = true
       this.timelines.clear()
       this.record = { userId: this.userId, epoch }
+      this.#settings = undefined
       step.batch.device = this.record
       for (const entry of this.outbox.entries) {
         if (namesPlace(entry)) {
@@ -131,6 +135,16 @@ export class Device {
       }
     })
     this.#options.show(this.snapshot())
+  }
+
+  /** Whether the settings should be asked for, because no event has told them. */
+  get wantsSettings(): boolean {
+    return personal([...this.timelines.values()])?.settings === undefined
+  }
+
+  takeSettings(settings: UserSettings): void {
+    this.#settings = settings
+    this.#options.show(this.#personalOf([...this.timelines.values()]))
   }
 
   /** Whether an entry of the outbox would outlive this process. */
@@ -234,7 +248,7 @@ export class Device {
     const patch: Patch = {}
     const touched = [...step.touched].flatMap((id) => this.timelines.get(id) ?? [])
     if (touched.length > 0) patch.conversations = touched.filter(isShown).map(viewOf)
-    Object.assign(patch, personalOf(touched))
+    Object.assign(patch, this.#personalOf(touched))
     const timelines = touched.filter(({ id }) => this.open.has(id)).flatMap((timeline) => {
       if (step.redrawn.has(timeline.id)) return this.#whole(timeline.id)
       const events = step.shown.get(timeline.id) ?? []
@@ -245,6 +259,21 @@ export class Device {
     patch.outbox = outbox.flatMap(([, entry]) => entry ?? [])
     patch.done = outbox.flatMap(([name, entry]) => (entry === null ? [name] : []))
     this.#options.show(patch)
+  }
+
+  /** What concerns the user alone, if these timelines have anything to say about it. */
+  #personalOf(timelines: Timeline[]): { personal?: PersonalView } {
+    const record = personal(timelines)
+    const settings = record?.settings ?? this.#settings
+    const isAll = timelines.length === this.timelines.size
+    if (!record && (settings === undefined || !isAll)) return {}
+    const contacts = record?.contacts.kind === 'known' ? record.contacts.state.contacts : undefined
+    return {
+      personal: {
+        ...(contacts === undefined ? {} : { contacts }),
+        ...(settings === undefined ? {} : { settings }),
+      },
+    }
   }
 
   #whole(conversationId: string): TimelinePatch[] {
@@ -262,17 +291,9 @@ function isShown({ record }: Timeline): boolean {
   return record.kind === 'single' || record.kind === 'group'
 }
 
-/** What the personal timeline says, if it is among these. */
-function personalOf(timelines: Timeline[]): { personal?: PersonalView } {
-  const record = timelines.find(({ record: { kind } }) => kind === 'personal')?.record
-  if (!record) return {}
-  const { contacts, settings } = record
-  return {
-    personal: {
-      ...(contacts.kind === 'known' ? { contacts: contacts.state.contacts } : {}),
-      ...(settings === undefined ? {} : { settings }),
-    },
-  }
+/** The personal timeline, if it is among these. */
+function personal(timelines: Timeline[]): ConversationRecord | undefined {
+  return timelines.find(({ record: { kind } }) => kind === 'personal')?.record
 }
 
 function viewOf(timeline: Timeline): ConversationView {

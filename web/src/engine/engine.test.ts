@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { settled } from './testing/clock'
 import { World } from './testing/world'
 import { Engine } from './engine'
+import { applyPatch, emptyView } from './view'
 import { MemoryStorage } from './storage/memory'
 import { TestNetwork } from './testing/network'
 import type { Renewal } from './ports'
@@ -158,6 +159,86 @@ it('a question that is refused for good keeps nothing else from coming', async (
   const bodies = member.view.timelines.get(groupId)!.events.flatMap(({ what }) => (what.kind === 'message' ? [what.body] : []))
   expect(bodies).toEqual(['missed', 'heard'])
   expect(member.view.status).toEqual({ kind: 'online' })
+})
+
+it('an event with a word of a later version is shown by its fallback, and pulled once', async () => {
+  const world = new World(1)
+  const owner = await world.device('owner', '9001')
+  const member = await world.device('member', '9002')
+  await world.settle()
+  owner.engine.send({ type: 'GROUP_CREATE', title: 'Harbour', members: ['9002'], history: 'joined' })
+  await world.settle()
+  const groupId = [...owner.view.conversations.keys()][0]!
+  const conversation = world.server.conversations.get(groupId)!
+  for (const frame of ['push', 'pull']) {
+    world.server.dropPushes = frame === 'pull' ? 1 : 0
+    owner.engine.send({ type: 'GROUP_ROLE', groupId, user: '9002', role: 'admin' })
+    await settled()
+    while (owner.network.line?.forward('up') === true) {
+      const change = conversation.events.at(-1)?.change
+      if (change?.kind === 'roleChanged') change.role = 'harbourmaster'
+    }
+    const { toClient } = member.network.line!
+    toClient.splice(0, toClient.length, ...toClient.map((text) => text.replace('"role":"admin"', '"role":"harbourmaster"')))
+    await world.settle()
+    owner.engine.send({ type: 'GROUP_CHAT', groupId, body: frame })
+    await world.settle()
+  }
+  const before = world.server.pulls
+  await world.settle()
+  expect(world.server.pulls).toBe(before)
+  const shown = member.view.timelines.get(groupId)!.events.map(({ what }) => (what.kind === 'message' ? what.body : what.change.kind))
+  expect(shown).toEqual(['groupCreated', 'unknown', 'push', 'unknown', 'pull'])
+  expect(member.view.status).toEqual({ kind: 'online' })
+})
+
+it('an answer that can not be read is not asked for again and again', async () => {
+  const { engine, network, flow } = engineIn(new World(1), [granted])
+  await engine.start()
+  for (let round = 0; network.line?.toServer.some((frame) => JSON.parse(frame).type === 'SYNC') !== true; round += 1) {
+    if (round > 20) throw new Error('no sync')
+    await settled()
+    network.line?.forward('up')
+    network.line?.forward('down')
+  }
+  const { id } = JSON.parse(network.line!.toServer.pop()!)
+  network.line!.toClient.push(JSON.stringify({ type: 'SYNC_STATE', id, epoch: 'of a later version' }))
+  network.line!.forward('down')
+  expect(network.line!.isOpen).toBe(true)
+  expect(network.line!.toServer).toEqual([])
+  void flow
+})
+
+it('asks for the settings that no event has told, and an event is newer', async () => {
+  const world = new World(1)
+  let asked = 0
+  const network = new TestNetwork(world.server)
+  const view = emptyView()
+  const engine = new Engine({
+    userId: USER, deviceId: 'd', client: 'test/1', platform: 'test', transport: network, clock: world.clock,
+    random: { fraction: () => 0.5, uuid: () => 'name' }, storage: new MemoryStorage(),
+    renew: () => Promise.resolve(granted), log: () => {}, show: (patch) => applyPatch(view, patch),
+    askSettings: (token) => {
+      asked += 1
+      return token === `token of ${USER}` ? Promise.resolve({ findable: false }) : Promise.reject(new Error('whose?'))
+    },
+  })
+  const flow = async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await settled()
+      while (network.line?.forward('up') === true);
+      while (network.line?.forward('down') === true);
+    }
+  }
+  await engine.start()
+  await flow()
+  expect(view.personal).toEqual({ settings: { findable: false } })
+  const change = { kind: 'settingsChanged', settings: { findable: true, friendCode: 'K7Q2M9XWRT4B' } }
+  const event = { type: 'EVENT', from: USER, serverMsgId: '1', conversationId: '77', msgSeq: 1, ts: 1, change, fallback: '' }
+  network.line!.toClient.push(JSON.stringify(event))
+  await flow()
+  expect(view.personal).toEqual({ contacts: {}, settings: change.settings })
+  expect(asked).toBe(1)
 })
 
 it('who is let in by a code sees the group and its title; who is not, sees nothing of it', async () => {

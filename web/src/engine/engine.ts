@@ -10,7 +10,7 @@ import { Device } from './device'
 import type { Ending } from './ending'
 import { Link } from './link'
 import type { Request } from './outbox'
-import type { Clock, Grant, Log, Random, Renew, Storage, Transport } from './ports'
+import type { AskSettings, Clock, Grant, Log, Random, Renew, Storage, Transport } from './ports'
 import { Session } from './session'
 import type { Patch, Status } from './view'
 import type { AuthOk, Limits } from './wire/protocol'
@@ -43,6 +43,8 @@ export interface EngineOptions {
   /** An access token, if there is one already. */
   grant?: Grant
   renew: Renew
+  /** Without it settings are unknown until they change. */
+  askSettings?: AskSettings
   transport: Transport
   clock: Clock
   random: Random
@@ -92,7 +94,7 @@ export class Engine implements Commands {
     this.#times = { ...TIMES, ...options.times }
     const { userId, storage, log, random, clock } = options
     this.#device = new Device({ userId, storage, log, show: (patch) => options.show(patch) })
-    this.#credentials = new Credentials(options.renew, clock, options.grant)
+    this.#credentials = new Credentials(options.renew, clock, log, options.grant)
     const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#times
     this.#backoff = new Backoff({ baseMs, capMs }, random)
   }
@@ -256,10 +258,26 @@ export class Engine implements Commands {
         this.#device.restart(epoch)
         this.#wait(0, 'restored')
       },
-      onCaughtUp: () => this.#tell({ kind: 'online' }),
+      onCaughtUp: () => {
+        this.#tell({ kind: 'online' })
+        void this.#askSettings(link)
+      },
       onExpiring: () => void this.#reauthenticate(link),
     })
     this.#session.start()
+  }
+
+  /** Once a session, as long as the personal timeline does not tell them. */
+  async #askSettings(link: Link): Promise<void> {
+    const { askSettings, log } = this.#options
+    const { token } = this.#credentials
+    if (!askSettings || token === undefined || !this.#device.wantsSettings) return
+    try {
+      const settings = await askSettings(token)
+      if (this.#link === link) this.#device.takeSettings(settings)
+    } catch (error) {
+      log('the settings are not to be had', error)
+    }
   }
 
   async #reauthenticate(link: Link): Promise<void> {

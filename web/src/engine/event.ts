@@ -111,8 +111,8 @@ export function mentionsOf(named: {
   }
 }
 
-export function isMessage(event: TimelineEvent): boolean {
-  return event.what.kind === 'message'
+export function isMessage({ what }: TimelineEvent): boolean {
+  return what.kind === 'message' || (what.change.kind === 'unknown' && what.change.isMessage === true)
 }
 
 /** Whether it is a message that names the user or everybody. */

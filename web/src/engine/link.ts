@@ -4,7 +4,8 @@
  */
 import { endingOf, type Ending } from './ending'
 import type { Clock, Connection, Log, Transport } from './ports'
-import { decode, encode, type ServerFrame } from './wire/codec'
+import { ServerTime } from './server-time'
+import { decode, decodeAnyway, encode, type ServerFrame } from './wire/codec'
 import type { AuthOk, ClientFrame } from './wire/protocol'
 
 export interface LinkTimes {
@@ -38,6 +39,8 @@ interface Pending {
 }
 
 export class Link {
+  /** The server's clock, as far as it has told. */
+  readonly time: ServerTime
   readonly #options: LinkOptions
   readonly #connection: Connection
   readonly #pending = new Map<number, Pending>()
@@ -49,6 +52,7 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options
+    this.time = new ServerTime(options.clock)
     this.#heardAt = options.clock.now()
     this.#cancelWatch = options.clock.after(options.times.openMs, () => this.#lose('no answer'))
     this.#connection = options.transport.connect({
@@ -86,14 +90,9 @@ export class Link {
   #receive(text: string): void {
     if (this.#state === 'ended') return
     this.#heardAt = this.#options.clock.now()
-    let frame: ServerFrame
-    try {
-      frame = decode(text)
-    } catch (error) {
-      // What a later server pushes. If it was an event, the next number shows the hole.
-      this.#options.log('a frame that this client can not read', error)
-      return
-    }
+    const frame = this.#read(text)
+    if (!frame) return
+    this.time.hear(frame)
     if (this.#state === 'opening') {
       this.#open(frame)
       return
@@ -105,6 +104,16 @@ export class Link {
       pending.answered(frame)
     } else {
       this.#options.listener.received(frame)
+    }
+  }
+
+  /** What a later server sends may be of a form that is not known here. */
+  #read(text: string): ServerFrame | undefined {
+    try {
+      return decode(text)
+    } catch (error) {
+      this.#options.log('a frame that this client can not read', error)
+      return decodeAnyway(text)
     }
   }
 

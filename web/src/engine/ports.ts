@@ -4,6 +4,7 @@
  */
 import type { Batch, Stored } from './storage/records'
 import type { TimelineEvent } from './event'
+import type { UserSettings } from './wire/protocol'
 
 /** Time, and what is due later. */
 export interface Clock {
@@ -55,6 +56,9 @@ export type Renewal =
   | { kind: 'refused'; reason: string }
   /** Nobody answered, or not now. */
   | { kind: 'unavailable'; retryAfterMs?: number }
+
+/** Asks over HTTP for the user's settings, which no frame tells until they change. */
+export type AskSettings = (accessToken: string) => Promise<UserSettings>
 
 /** Trades the refresh token, wherever it is kept, for another access token. */
 export type Renew = () => Promise<Renewal>

@@ -17,8 +17,6 @@ export interface SenderOptions {
   link: Link
   clock: Clock
   limits: Limits
-  /** The server's clock minus this device's, in milliseconds. */
-  clockOffsetMs: number
   /** Pulls what an ack says there is. */
   look: (conversationIds: string[]) => void
   /** An event of one's own needs no receipt. */
@@ -105,8 +103,8 @@ export class Sender {
   }
 
   #send(entry: OutboxEntry): void {
-    const { device, link, clock, limits } = this.#options
-    const serverNow = clock.now() + this.#options.clockOffsetMs
+    const { device, link, limits } = this.#options
+    const serverNow = link.time.now()
     const { clientMsgId, firstSentTs, request } = entry
     const age = firstSentTs === undefined ? 0 : serverNow - firstSentTs
     // The server says so of messages; changes it would take for new ones.

@@ -52,13 +52,13 @@ export class Session {
       link,
       clock,
       limits,
-      clockOffsetMs: hello.ts - clock.now(),
       look: (ids) => this.#catchup.look(ids),
       ownWord: (id, seq) => this.#receipts.ownWord(device.timeline(id), seq),
     })
     this.moment = new Moment({ device, link, clock, show: options.show })
-    device.onStep = (touched) => {
+    device.onStep = ({ touched, miscounted }) => {
       this.#catchup.look(touched)
+      if (miscounted) this.#catchup.sync()
       this.moment.look()
     }
     device.onDurable = (records) => {

@@ -12,6 +12,8 @@ export class Step {
   readonly touched = new Set<string>()
   /** Events that are new or changed in memory, by conversation. */
   readonly shown = new Map<string, TimelineEvent[]>()
+  /** Whether something happened that only the server can count. */
+  miscounted = false
   /** Conversations of which events were forgotten, so that they are shown anew. */
   readonly redrawn = new Set<string>()
 

@@ -147,6 +147,38 @@ describe('unread messages', () => {
   })
 })
 
+describe('a recall of a message that is not in memory', () => {
+  const counted = () => {
+    const timeline = Timeline.begin(ID, ME, 'group')
+    timeline.takeSync(new Step(), sync({ headSeq: 12, readSeq: 1, unread: 11, unreadMentions: 2 }), true)
+    timeline.begin(new Step(), page(9, messages(9, 12)))
+    return timeline
+  }
+
+  it('is counted by the server if the message may have named the user', () => {
+    const timeline = counted()
+    expect(push(timeline, change(13, { kind: 'recalled', targetSeq: 6 })).miscounted).toBe(true)
+    timeline.takeSync(new Step(), sync({ headSeq: 13, readSeq: 1, unread: 11, unreadMentions: 1 }), true)
+    expect(timeline.record).toMatchObject({ unread: 11, unreadMentions: 1 })
+  })
+
+  it('asks nothing if it was read, or nothing unread before the window names the user', () => {
+    const timeline = counted()
+    expect(push(timeline, change(13, { kind: 'recalled', targetSeq: 1 })).miscounted).toBe(false)
+    timeline.markRead(new Step(), 8)
+    expect(push(timeline, change(14, { kind: 'recalled', targetSeq: 6 })).miscounted).toBe(false)
+  })
+
+  it('asks nothing if the server has counted it already', () => {
+    const timeline = counted()
+    timeline.takeSync(new Step(), sync({ headSeq: 13, readSeq: 1, unread: 11, unreadMentions: 1 }), true)
+    const step = new Step()
+    timeline.cover(step, page(13, [change(13, { kind: 'recalled', targetSeq: 6 })]), 13)
+    expect(step.miscounted).toBe(false)
+    expect(timeline.record).toMatchObject({ unread: 11, unreadMentions: 1 })
+  })
+})
+
 describe('a group that was asked for', () => {
   const state = (members: string[], asOfSeq: number, more = false) => ({
     ...GROUP, asOfSeq, more, memberCount: 3, group: { joining: 'closed' as const },

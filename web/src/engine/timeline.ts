@@ -414,12 +414,22 @@ export class Timeline {
       if (this.#amendments.size < AMENDMENTS_MAX) {
         this.#amendments.set(amendment.targetSeq, [...(this.#amendments.get(amendment.targetSeq) ?? []), amendment])
       }
+      if (this.#mayUnname(amendment)) step.miscounted = true
       return
     }
     const next = amended(target, amendment)
     if (next === target) return
     this.events[index] = next
     step.show(next)
+  }
+
+  /**
+   * Whether a message that is not in memory may have named the user until now. What the server
+   * has counted already is right.
+   */
+  #mayUnname({ targetSeq, seq, body }: Amendment): boolean {
+    const isCounted = this.record.anchor !== undefined && seq <= this.record.anchor.headSeq
+    return body === undefined && targetSeq > this.read && this.#unreadBefore.mentions > 0 && !isCounted
   }
 
   #prepend(step: Step, events: TimelineEvent[]): TimelineEvent[] {
@@ -461,10 +471,7 @@ export class Timeline {
     }
   }
 
-  /**
-   * Brings the unread messages up to date. That a message before the first in memory no longer
-   * names the user, because it was recalled, is known when it is brought into memory, or read.
-   */
+  /** Brings the unread messages up to date. */
   #count(step: Step): void {
     const { record } = this
     const { anchor, position } = record

@@ -56,7 +56,7 @@ export interface Presence {
 export interface PersonalView {
   /** What others are to the user, by user id; absent until all of it is here. */
   contacts?: Record<string, Contact>
-  /** Absent until they have changed once; then the server is asked over HTTP. */
+  /** Absent until the server has told them. */
   settings?: UserSettings
 }
 

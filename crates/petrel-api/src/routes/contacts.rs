@@ -10,8 +10,10 @@ use petrel_protocol::frame::{
     ContactAction, ContactChange, ContactList, ContactState, ContactsRequest, DoneAck, SavedAck,
     UserSettings,
 };
-use petrel_protocol::http::{FoundUser, NamedChange, NewApplication, RemarkChange, SettingsChange};
-use petrel_types::{ClientMessageId, UserId};
+use petrel_protocol::http::{
+    FoundUser, NamedChange, Names, NewApplication, RemarkChange, SettingsChange,
+};
+use petrel_types::{ClientMessageId, ConversationId, UserId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -54,6 +56,16 @@ struct SearchQuery {
     username: Option<String>,
     /// A friend code. Case, spaces and hyphens don't matter.
     code: Option<String>,
+}
+
+/// Whose names are wanted.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct NamesQuery {
+    /// Up to 100 ids, with commas between them.
+    ids: String,
+    /// The conversation in which they are met.
+    conversation_id: Option<ConversationId>,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -121,6 +133,9 @@ pub(super) fn routes() -> Vec<Route> {
             .query::<SearchQuery>()
             .data::<FoundUser>()
             .reasons(&[ErrorReason::UserNotFound, ErrorReason::TooManyRequests]),
+        Route::new(Method::GET, "/api/users", TAG, "The names of people whom you know", names)
+            .query::<NamesQuery>()
+            .data::<Names>(),
         Route::new(Method::GET, "/api/users/me/settings", TAG, "Your settings", settings)
             .data::<UserSettings>(),
         Route::new(
@@ -169,6 +184,19 @@ async fn search(
         (None, Some(code)) => api.admission.read(api.contacts.find_by_code(user, &code)).await,
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `username` or `code`")),
     })
+}
+
+async fn names(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    QueryOf(NamesQuery { ids, conversation_id }): QueryOf<NamesQuery>,
+) -> Answer<Names> {
+    let ids: Result<Vec<u64>, _> = ids.split(',').map(str::parse).collect();
+    let ids = ids.map_err(|error| {
+        Refusal::new(ErrorReason::InvalidField, format!("`ids`: an id is a number: {error}"))
+    })?;
+    let ids: Vec<_> = ids.into_iter().map(UserId::new).collect();
+    answer(api.admission.read(api.contacts.names(user, &ids, conversation_id)).await)
 }
 
 async fn settings(State(api): State<Api>, Bearer(user): Bearer) -> Answer<UserSettings> {

@@ -1,6 +1,7 @@
 //! Contacts over real sockets: what each of two users sees, and what nobody else does.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use petrel_protocol::http::Names;
 use petrel_testkit::server::Signal;
 use serde_json::{Value, json};
 
@@ -220,6 +221,65 @@ async fn a_user_is_found_by_the_exact_name_or_a_code_and_not_unless_willing() ->
         ada.refused("GET", &search("username=nobody"), Value::Null).await?,
         "user_not_found"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_are_told_to_those_who_have_something_in_common() -> Result<()> {
+    let server = launcher()?.start().await?;
+    let http = server.http();
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "cem", "dora"] {
+        let logged_in = http.new_user(name).await?;
+        people.push((logged_in.user_id, Caller::of(&server, logged_in.access_token)));
+    }
+    let [(ada, as_ada), (bob, as_bob), (cem, as_cem), (dora, as_dora)] = &people[..] else {
+        bail!("four people");
+    };
+    let everybody = format!("{ada},{bob},{cem},{dora},10000000099");
+    let names = async |caller: &Caller, more: &str| -> Result<Vec<String>> {
+        let path = format!("/api/users?ids={everybody}{more}");
+        let data = caller.ask("GET", &path, Value::Null).await?;
+        let names: Names = serde_json::from_value(data)?;
+        Ok(names.users.into_iter().filter_map(|user| user.username).collect())
+    };
+    assert_eq!(names(as_ada, "").await?, ["ada"]);
+    let apply = format!("/api/contacts/{bob}/apply");
+    as_ada.ask("POST", &apply, json!({"clientMsgId": "a"})).await?;
+    as_cem
+        .ask("POST", "/api/messages", json!({"clientMsgId": "m", "to": ada, "body": "hi"}))
+        .await?;
+    assert_eq!(names(as_ada, "").await?, ["ada", "bob", "cem"]);
+    assert_eq!(names(as_cem, "").await?, ["ada", "cem"]);
+
+    // In a group its members know each other, and only by way of it.
+    let group = json!({"clientMsgId": "g", "title": "Harbour", "members": [bob]});
+    let founded = as_ada.ask("POST", "/api/groups", group).await?;
+    let group = founded["conversationId"].as_str().context("an id")?.to_owned();
+    let here = format!("&conversationId={group}");
+    assert_eq!(names(as_bob, &here).await?, ["ada", "bob"]);
+    assert_eq!(names(as_dora, &here).await?, ["dora"]);
+    assert_eq!(names(as_dora, "&conversationId=999999").await?, ["dora"]);
+    let settings = json!({"clientMsgId": "s", "joining": "approval"});
+    as_ada.ask("PATCH", &format!("/api/groups/{group}"), settings).await?;
+    let state = as_ada.ask("GET", &format!("/api/conversations/{group}"), Value::Null).await?;
+    let code = state["group"]["code"].as_str().context("a code")?.to_owned();
+    as_dora.ask("POST", "/api/groups/join", json!({"clientMsgId": "j", "code": code})).await?;
+    assert_eq!(names(as_ada, &here).await?, ["ada", "bob", "cem", "dora"]);
+    assert_eq!(names(as_bob, &here).await?, ["ada", "bob"]);
+    assert_eq!(names(as_dora, &here).await?, ["dora"]);
+
+    // Who has left knows those of before, and nobody who came later.
+    as_bob.ask("POST", &format!("/api/groups/{group}/leave"), json!({"clientMsgId": "l"})).await?;
+    let answer = json!({"clientMsgId": "y", "accept": true});
+    as_ada.ask("POST", &format!("/api/groups/{group}/requests/{dora}"), answer).await?;
+    assert_eq!(names(as_dora, &here).await?, ["ada", "bob", "dora"]);
+    assert_eq!(names(as_bob, &here).await?, ["ada", "bob"]);
+
+    for wrong in ["", "ada", "1,,2", &vec!["1"; 101].join(",")] {
+        let path = format!("/api/users?ids={wrong}");
+        assert_eq!(as_ada.refused("GET", &path, Value::Null).await?, "invalid_field", "{wrong}");
+    }
     Ok(())
 }
 

@@ -31,4 +31,5 @@ mod silence;
 mod support;
 mod tls;
 mod typing;
+mod web;
 mod websocket;

@@ -47,6 +47,7 @@ export const useMessenger = defineStore('messenger', () => {
           platform: session.device.platform,
           client: CLIENT,
           renew: () => session.tokens.renew(),
+          askSettings: () => session.http.ask('/api/users/me/settings'),
           transport: webSocketTransport(new URL('/ws', location.href.replace(/^http/, 'ws')).href),
           clock: systemClock,
           random: systemRandom,

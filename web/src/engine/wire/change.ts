@@ -5,9 +5,11 @@ import type { EventPush } from './protocol'
 /** A change of a kind that this client knows. */
 export type KnownChange = EventPush['change']
 
-/** A change of a kind that a later server has. It advances the position and shows its fallback. */
+/** What a later server says and this client can't read. It advances the position and shows its fallback. */
 export interface UnknownChange {
   kind: 'unknown'
+  /** It is a message, and counts as one. */
+  isMessage?: true
 }
 
 export type Change = KnownChange | UnknownChange

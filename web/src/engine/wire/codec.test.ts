@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { decode, decodeCloseReason, encode } from './codec'
+import { decode, decodeAnyway, decodeCloseReason, encode } from './codec'
 import { FrameError } from './decode'
 import type { ClientFrame } from './protocol'
 
@@ -40,6 +40,48 @@ describe('the golden vectors of clients', () => {
   it.each(accepted)('$name', ({ canonical }) => {
     const frame = JSON.parse(canonical!) as ClientFrame
     expect(JSON.parse(encode(frame))).toEqual(frame)
+  })
+})
+
+describe('what a later server says', () => {
+  const place = { from: '10000000001', serverMsgId: '4712', conversationId: '81920005', msgSeq: 43, ts: 1_800_000_000_000 }
+  const answer = (...events: object[]) =>
+    JSON.stringify({
+      type: 'EVENTS', id: 3, conversationId: '81920005', fromSeq: 43, toSeq: 44, headSeq: 44, trimmedBefore: 1, hasMore: false, events,
+    })
+  const change = { kind: 'roleChanged', user: '10000000002', role: 'harbourmaster' }
+  const event = { type: 'EVENT', ...place, change, fallback: 'ada made bob harbourmaster' }
+  const next = { ...place, type: 'GROUP_CHAT', groupId: '81920005', clientMsgId: 'm', msgSeq: 44, msgType: 'TEXT', body: 'Hello' }
+
+  it('in an event of a known kind leaves its place and its fallback, and the other events', () => {
+    const frame = decode(answer(event, next))
+    expect(frame.type === 'EVENTS' && frame.events).toEqual([
+      { type: 'EVENT', ...place, change: { kind: 'unknown' }, fallback: event.fallback },
+      next,
+    ])
+  })
+
+  it('in a message counts as a message', () => {
+    const message = { ...next, msgSeq: 43, msgType: 'SMELL', body: 'sea' }
+    const frame = decode(answer(message, next))
+    expect(frame.type === 'EVENTS' && frame.events[0]).toMatchObject({
+      type: 'EVENT', msgSeq: 43, clientMsgId: 'm', change: { kind: 'unknown', isMessage: true }, fallback: 'sea',
+    })
+  })
+
+  it('that has no place is passed over, the others are read', () => {
+    const frame = decode(answer({ type: 'EVENT', fallback: 'somewhere' }, next))
+    expect(frame.type === 'EVENTS' && frame.events).toEqual([next])
+  })
+
+  it('by itself is shown, too', () => {
+    expect(decodeAnyway(JSON.stringify(event))).toMatchObject({ type: 'EVENT', msgSeq: 43, fallback: event.fallback })
+    expect(decodeAnyway('{"type":"LATER_KIND"}')).toBeUndefined()
+    expect(decodeAnyway('<html>')).toBeUndefined()
+  })
+
+  it('as an answer refuses the question', () => {
+    expect(decodeAnyway('{"type":"EVENTS","id":7}')).toMatchObject({ type: 'ERROR', id: 7, reason: 'unreadable_answer' })
   })
 })
 

@@ -205,17 +205,46 @@ const receiptAck = objectOf({
 
 const ackType = objectOf({ ackType: text })
 
-/** The events of an answer. Frames of an unknown type advance the position by what is covered. */
+/**
+ * The events of an answer. One that can't be read must not keep the others from being read, or
+ * the same answer would be asked for again and again.
+ */
 const placedFrames: Reader<PlacedFrame[]> = (value, field) =>
   listOf((item) => item)(value, field).flatMap((item) => {
     try {
       const frame = readFrame(item)
       return isPlaced(frame) ? [frame] : []
     } catch (error) {
-      if (error instanceof FrameError && error.reason === 'unknown_type') return []
+      if (error instanceof FrameError) return unreadable(item) ?? []
       throw error
     }
   })
+
+/** What every event has, whatever it says. */
+const place = objectOf({
+  type: text,
+  from: identifier,
+  clientMsgId: optional(text),
+  serverMsgId: identifier,
+  conversationId: identifier,
+  msgSeq: count,
+  ts: count,
+  redelivered: flag,
+})
+
+/** An event of which only the place is understood; nothing if not even that is. */
+function unreadable(value: unknown): PlacedFrame | undefined {
+  try {
+    const { type, ...rest } = place(value, 'event')
+    const isMessage = type.toUpperCase() !== 'EVENT'
+    const { body, fallback } = value as { body?: unknown; fallback?: unknown }
+    const words = [fallback, body].find((words) => typeof words === 'string') as string | undefined
+    const change = { kind: 'unknown' as const, ...(isMessage ? { isMessage } : {}) }
+    return { type: 'EVENT', ...rest, change, fallback: words ?? '' }
+  } catch {
+    return undefined
+  }
+}
 
 const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
   AUTH_OK: objectOf({
@@ -338,6 +367,26 @@ export function decode(frame: string): ServerFrame {
     throw new FrameError('bad_json', 'a frame is a JSON object')
   }
   return readFrame(value)
+}
+
+/**
+ * What can be made of a frame that {@link decode} does not take: an event shows its fallback,
+ * an answer becomes a refusal, so that nobody waits for it or asks again.
+ */
+export function decodeAnyway(frame: string): ServerFrame | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(frame)
+    const { type, id } = envelope(value, 'frame')
+    if (id !== undefined) {
+      const message = 'the answer is not one that this client can read'
+      return { type: 'ERROR', id, reason: 'unreadable_answer', message }
+    }
+    const isEvent = ['SINGLE_CHAT', 'GROUP_CHAT', 'EVENT'].includes(type.toUpperCase())
+    return isEvent ? unreadable(value) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Writes a frame of the client. Fields that are undefined are left out. */

@@ -1,0 +1,93 @@
+//! Whose names somebody may know: those of people with whom there is something in common.
+//!
+//! Ids are numbers in a row, so that an id alone must not lead to a name, or anybody could
+//! list the users.
+
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::Role;
+use petrel_protocol::http::{FoundUser, NAMES_MAX, Names};
+use petrel_store::{Member, StoreError};
+use petrel_types::{ConversationId, UserId};
+
+use crate::Refusal;
+use crate::contacts::Contacts;
+use crate::lists::{JOIN_REQUESTS, KNOWN};
+use crate::profile::Attributes;
+
+impl Contacts {
+    /// The names of those of `users` whom the asker knows: contacts of any kind, whoever
+    /// there is a single chat with, and, in `conversation`, its members, former ones
+    /// included, and to those who decide about them whoever asks to join. The others are
+    /// left out, and so is who does not exist.
+    pub async fn names(
+        &self,
+        asker: UserId,
+        users: &[UserId],
+        conversation: Option<ConversationId>,
+    ) -> Result<Names, Refusal> {
+        if users.is_empty() || users.len() > NAMES_MAX {
+            return Err(Refusal::new(
+                ErrorReason::InvalidField,
+                format!("`ids` are 1 to {NAMES_MAX} users, with commas between them"),
+            ));
+        }
+        self.names_of_known(asker, users, conversation).await.map_err(of_store)
+    }
+
+    async fn names_of_known(
+        &self,
+        asker: UserId,
+        users: &[UserId],
+        conversation: Option<ConversationId>,
+    ) -> Result<Names, StoreError> {
+        let store = &self.store;
+        let membership = match conversation {
+            Some(id) => store.member(id, asker).await?.map(|member| (id, member)),
+            None => None,
+        };
+        let personal = store.personal_timeline(asker).await?;
+        let mut names = Vec::new();
+        for &user in users {
+            let is_contact = match personal {
+                Some(personal) => store.entry(personal, KNOWN, user.get()).await?.is_some(),
+                None => false,
+            };
+            let is_known = user == asker
+                || is_contact
+                || self.is_in(membership.as_ref(), user).await?
+                || store.single_chat(asker, user).await?.is_some();
+            if !is_known {
+                continue;
+            }
+            let stored = store.user(user).await?;
+            names.push(FoundUser { user_id: user, username: stored.map(|user| user.username) });
+        }
+        Ok(Names { users: names })
+    }
+
+    /// Whether somebody is, or was, in the conversation of a member, or wants to be in it.
+    async fn is_in(
+        &self,
+        membership: Option<&(ConversationId, Member)>,
+        user: UserId,
+    ) -> Result<bool, StoreError> {
+        let Some((id, member)) = membership else { return Ok(false) };
+        if let Some(other) = self.store.member(*id, user).await? {
+            return Ok(is_seen(member, &other));
+        }
+        if !member.is_present() || Attributes::decode(&member.attributes)?.role < Role::Admin {
+            return Ok(false);
+        }
+        Ok(self.store.entry(*id, JOIN_REQUESTS, user.get()).await?.is_some())
+    }
+}
+
+/// Whether one has seen the other come: who has left does not learn who came after.
+fn is_seen(member: &Member, other: &Member) -> bool {
+    let Some(first) = other.intervals.first() else { return false };
+    member.intervals.last().is_some_and(|own| own.last.is_none_or(|last| first.first <= last))
+}
+
+fn of_store(error: StoreError) -> Refusal {
+    Refusal::of_store(&error)
+}

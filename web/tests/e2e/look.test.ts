@@ -1,0 +1,75 @@
+/** What everybody can use: every page, in light, in dark, on a phone and in both languages. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { AxeResults } from 'axe-core'
+import type { BrowserContextOptions } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { Stage } from './stage'
+import { ServerApi } from './server-api'
+import type { Visitor } from './visitor'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+let stage: Stage
+let pages: string[]
+const NAME = 'ada'
+
+beforeAll(async () => {
+  stage = await Stage.open()
+  const api = new ServerApi(stage.server.http)
+  const [ada, bob, cem] = [await api.register(NAME), await api.register('bob'), await api.register('cem')]
+  await ada.post(`/api/contacts/${bob.userId}/apply`)
+  await bob.post(`/api/contacts/${ada.userId}/accept`)
+  await cem.post(`/api/contacts/${ada.userId}/apply`, { message: 'We met at sea.' })
+  await ada.post('/api/users/me/friend-code')
+  const { conversationId } = await ada.post('/api/groups', { title: 'Harbour watch', members: [bob.userId] })
+  await bob.post('/api/messages', { groupId: conversationId, body: 'Who has the key?' })
+  await bob.post('/api/messages', { to: ada.userId, body: '风暴过去了' })
+  pages = [
+    '/chats', `/chats/${conversationId}`, `/chats/${conversationId}/info`,
+    '/contacts', '/contacts/requests', '/contacts/add', '/contacts/blocked', '/contacts/new-group', '/contacts/join', `/contacts/${bob.userId}`, `/contacts/${cem.userId}`,
+    '/settings', '/settings/profile', '/settings/appearance', '/settings/notifications', '/settings/privacy', '/settings/devices', '/settings/about', '/nowhere',
+  ]
+})
+afterEach(() => stage.clear())
+afterAll(() => stage.close())
+
+/** Faults that keep somebody from using the page, as page, rule and place. */
+async function faults({ page }: Visitor): Promise<string[]> {
+  await page.evaluate(AXE)
+  // What is fading in has not its colours yet.
+  await page.evaluate(() => Promise.all(document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished.catch(() => {}))))
+  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults
+  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  return grave.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${new URL(page.url()).pathname} ${id} ${target.join(' ')} ${failureSummary ?? ''}`))
+}
+
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
+const LOOKS: [string, BrowserContextOptions][] = [
+  ['in light', {}],
+  ['in dark', { colorScheme: 'dark' }],
+  ['on a phone', PHONE],
+  ['in Chinese', { ...PHONE, locale: 'zh-CN', colorScheme: 'dark' }],
+]
+
+it.each(LOOKS)('nothing keeps anybody from using the pages %s', async (_, options) => {
+  const visitor = await stage.visitor(NAME, { reducedMotion: 'reduce', ...options })
+  const { page } = visitor
+  const found: string[] = []
+  for (const path of ['/login', '/register']) {
+    await page.goto(path)
+    await page.locator('button[type=submit]').waitFor()
+    found.push(...(await faults(visitor)))
+  }
+  await visitor.logInAnyLanguage()
+  for (const path of pages) {
+    await page.goto(path)
+    await page.locator('main').waitFor()
+    await visitor.isSettled()
+    found.push(...(await faults(visitor)))
+    // Nothing sticks out at the side.
+    const overhang = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    expect(overhang, `${path} is wider than the screen`).toBeLessThanOrEqual(0)
+  }
+  expect(found).toEqual([])
+})
