@@ -4,7 +4,7 @@
  * Sources of truth are docs/protocol.md and the golden vectors; the types beside this file
  * are generated from the schema.
  */
-import { contact, groupInfo, readChange, history, role } from './change'
+import { contact, conversationSettings, groupInfo, readChange, history, role } from './change'
 import type { Change } from './change'
 import { content } from './content'
 import {
@@ -43,6 +43,7 @@ import type {
   Pong,
   PresenceChange,
   PresenceState,
+  ReaderState,
   ReauthOk,
   ReceiptAck,
   RequestId,
@@ -101,6 +102,7 @@ export type ServerFrame =
   | EventsFrame
   | Typed<'CONVERSATION_STATE', ConversationState>
   | Typed<'CONTACT_STATE', ContactState>
+  | Typed<'READER_STATE', ReaderState>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
@@ -179,6 +181,7 @@ const syncConversation = objectOf({
   unread: count,
   unreadMentions: optional(count),
   ts: count,
+  settings: optional(conversationSettings),
 })
 
 const savedAck = objectOf({
@@ -311,6 +314,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     title: optional(text),
     history: optional(history),
     group: optional(groupInfo),
+    pins: optional(listOf(count)),
     memberCount: count,
     members: listOf(
       objectOf({ user: identifier, role, nickname: optional(text), mutedUntilTs: optional(count) }),
@@ -323,6 +327,13 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     asOfSeq: count,
     contacts: listOf(contact),
     more: boolean,
+  }),
+  READER_STATE: objectOf({
+    conversationId: identifier,
+    msgSeq: count,
+    readers: listOf(objectOf({ user: identifier, delivered: boolean, read: boolean })),
+    more: boolean,
+    lastUser: optional(identifier),
   }),
   GROUP_REQUEST_STATE: objectOf({
     groupId: identifier,
