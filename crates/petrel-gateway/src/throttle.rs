@@ -170,7 +170,8 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::Pull(_)
         | ClientFrame::Conversation(_)
         | ClientFrame::Contacts(_)
-        | ClientFrame::GroupRequests(_) => reads(1),
+        | ClientFrame::GroupRequests(_)
+        | ClientFrame::Readers(_) => reads(1),
         // The code has to be looked up.
         ClientFrame::GroupJoin(_) => Costs { reads: 1, ..sends(1) },
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
@@ -182,6 +183,16 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         }
         ClientFrame::MessageEdit(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
+        }
+        ClientFrame::Reaction(frame) => {
+            Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
+        }
+        ClientFrame::MessagePin(frame) => {
+            Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
+        }
+        // Each message has to be looked up.
+        ClientFrame::MessageHide(frame) => {
+            Costs { reads: u32::try_from(frame.msg_seqs.len()).unwrap_or(u32::MAX), ..sends(1) }
         }
         // Each user gets an entry in the own timeline, too.
         ClientFrame::GroupCreate(GroupCreate { members, .. })
@@ -196,6 +207,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::GroupSettings(_)
         | ClientFrame::GroupMember(_)
         | ClientFrame::GroupAnswer(_)
+        | ClientFrame::ConversationSettings(_)
         | ClientFrame::Contact(_) => sends(1),
     }
 }

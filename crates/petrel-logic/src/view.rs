@@ -96,7 +96,8 @@ fn message_frame(
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
     let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
-    let MessageBody { attachment, location, custom, reply_to, forwarded_from, .. } = message;
+    let MessageBody { attachment, location, custom, reply_to, forwarded_from, reactions, .. } =
+        message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -112,6 +113,7 @@ fn message_frame(
             custom,
             reply_to,
             forwarded_from,
+            reactions,
             ts: timestamp,
             rev,
             edited,
@@ -134,6 +136,7 @@ fn message_frame(
             custom,
             reply_to,
             forwarded_from,
+            reactions,
             ts: timestamp,
             rev,
             edited,
@@ -148,6 +151,14 @@ fn fallback(from: UserId, change: &Change) -> String {
     match change {
         Change::Recalled { .. } => format!("{from} recalled a message"),
         Change::Edited { .. } => format!("{from} edited a message"),
+        Change::Reacted { emoji, removed: false, .. } => format!("{from} reacted with {emoji}"),
+        Change::Reacted { .. } => format!("{from} took a reaction back"),
+        Change::Pinned { removed: false, .. } => format!("{from} pinned a message"),
+        Change::Pinned { .. } => format!("{from} took a pinned message down"),
+        Change::MessagesHidden { .. } => "you have deleted messages for yourself".to_owned(),
+        Change::ConversationSettingsChanged { .. } => {
+            "you have changed what a conversation is to you".to_owned()
+        }
         Change::GroupCreated { title, .. } => format!("{from} created the group {title}"),
         Change::MembersAdded { members } => format!("{from} added {}", people(members)),
         Change::MembersRemoved { members } => format!("{from} removed {}", people(members)),

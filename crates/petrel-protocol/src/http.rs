@@ -239,6 +239,61 @@ pub struct MessageChange {
     pub body: String,
 }
 
+/// `POST /api/messages/{serverMsgId}/reactions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReactionChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// With what: 1 to 32 bytes without white space.
+    pub emoji: String,
+    /// True to take one's own reaction back.
+    #[serde(default)]
+    pub remove: bool,
+}
+
+/// `POST /api/messages/{serverMsgId}/pin`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// True to take it down.
+    #[serde(default)]
+    pub remove: bool,
+}
+
+/// `POST /api/conversations/{conversationId}/hide`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewHiding {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// These messages: at most 100.
+    #[serde(default)]
+    pub msg_seqs: Vec<Seq>,
+    /// Everything up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to_seq: Option<Seq>,
+}
+
+/// `PATCH /api/conversations/{conversationId}/settings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnSettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// True to be told of it without a sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
+    /// True to have it above the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// True to have it out of the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+}
+
 /// A change that says nothing but what it is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -317,6 +372,9 @@ pub struct GroupSettingsChange {
     /// True to let only the owner and admins speak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<bool>,
+    /// True to let every member pin messages, and not only the owner and admins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_pin: Option<bool>,
     /// True to have another code.
     #[serde(default)]
     pub renew_code: bool,

@@ -90,6 +90,7 @@ reasons! {
     NothingToChange "nothing_to_change" 409 40902 "It is so already; nothing was stored.";
     GroupFull "group_full" 409 40903 "The group would have more members than the limit.";
     Kicked "kicked" 409 40904 "Another session took the place of this one, or its log-in was ended.";
+    LimitReached "limit_reached" 409 40905 "There are as many of them as there may be; the message says of what.";
     FrameTooLarge "frame_too_large" 413 41300 "The frame or body is larger than the limit.";
     UnsupportedMediaType "unsupported_media_type" 415 41500 "Send a JSON body with `content-type: application/json`.";
     TooManyRequests "too_many_requests" 429 42900 "Slow down; `retryAfterMs` says for how long.";

@@ -93,10 +93,11 @@ pub struct ProfileUpdate {
     pub profile: Bytes,
 }
 
-/// The membership of a user in a group from now on: the first, or another one.
+/// The membership of a user from now on: the first, or another one. In a single chat only the
+/// attributes change: the intervals must be the one open interval that there is.
 #[derive(Clone, Debug)]
 pub struct MemberUpdate {
-    /// The group.
+    /// The conversation.
     pub conversation: ConversationId,
     /// The user.
     pub user: UserId,

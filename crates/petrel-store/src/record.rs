@@ -63,6 +63,18 @@ pub enum ConversationKind {
     },
 }
 
+impl ConversationKind {
+    /// Whether the user is, in a single chat, whose members never change, one of the two and
+    /// these are the intervals.
+    pub(crate) fn has_for_ever(self, user: UserId, intervals: &[Interval]) -> bool {
+        let is_member = match self {
+            Self::Single { low, high } => user == low || user == high,
+            Self::Group | Self::Personal { .. } | Self::Pair { .. } => false,
+        };
+        is_member && *intervals == [Interval { first: Seq::new(1), last: None }]
+    }
+}
+
 /// The end of a timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -237,6 +249,8 @@ pub struct SyncEntry {
     pub profile: Bytes,
     /// How many members there are.
     pub member_count: u64,
+    /// What is known of the user as a member, as it was given.
+    pub attributes: Bytes,
 }
 
 /// A page of a user's conversations.

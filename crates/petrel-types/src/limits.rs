@@ -12,6 +12,25 @@ pub const BODY_UTF16_UNITS_MAX: usize = 4096;
 /// The longest message body, in bytes of UTF-8.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// The longest reaction, in bytes.
+pub const EMOJI_BYTES_MAX: usize = 32;
+
+/// The most different reactions to one message.
+pub const REACTION_KINDS_MAX: usize = 20;
+
+/// The most reactions of all users to one message.
+pub const REACTIONS_MAX: usize = 500;
+
+/// The most messages that are pinned in one conversation.
+pub const PINS_MAX: usize = 50;
+
+/// The most messages that one command deletes for its sender.
+pub const HIDE_MESSAGES_MAX: usize = 100;
+
+/// The most messages of one conversation that somebody has deleted for himself or herself
+/// one by one; beyond, everything up to some message goes.
+pub const HIDDEN_MESSAGES_MAX: usize = 500;
+
 /// The longest `fileId`, in bytes.
 pub const FILE_ID_BYTES_MAX: usize = 64;
 

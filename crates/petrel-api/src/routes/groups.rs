@@ -197,7 +197,7 @@ async fn settings(
     JsonBody(body): JsonBody<GroupSettingsChange>,
 ) -> Answer<SavedAck> {
     let GroupSettingsChange { client_msg_id, description, avatar, announcement, .. } = body;
-    let GroupSettingsChange { joining, member_limit, muted, renew_code, .. } = body;
+    let GroupSettingsChange { joining, member_limit, muted, members_pin, renew_code, .. } = body;
     let frame = GroupSettings {
         client_msg_id,
         group_id,
@@ -207,6 +207,7 @@ async fn settings(
         joining,
         member_limit,
         muted,
+        members_pin,
         renew_code,
     };
     change(&api, user, frame).await

@@ -267,6 +267,16 @@ where
             ClientFrame::GroupChat(frame) => self.send(frame, id).await,
             ClientFrame::MessageRevoke(frame) => self.revoke(frame, id).await,
             ClientFrame::MessageEdit(frame) => self.edit(frame, id).await,
+            ClientFrame::Reaction(frame) => self.react(frame, id).await,
+            ClientFrame::MessagePin(frame) => self.pin(frame, id).await,
+            ClientFrame::MessageHide(frame) => self.send(frame, id).await,
+            ClientFrame::ConversationSettings(frame) => self.send(frame, id).await,
+            ClientFrame::Readers(request) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let read = catchup.readers(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::ReaderState), id).await
+            }
             ClientFrame::GroupCreate(frame) => self.send(frame, id).await,
             ClientFrame::GroupAdd(frame) => self.send(frame, id).await,
             ClientFrame::GroupRemove(frame) => self.send(frame, id).await,

@@ -257,7 +257,7 @@ impl Sequencer {
         let now = self.clock.now();
         let mut draft = Draft::new(&mut self.memory, &lookups, self.rules, now);
         for logged in commands {
-            draft.decide(&logged.command);
+            draft.decide(logged);
         }
         let affected = draft.affected();
         let (batch, decisions) = draft.finish();

@@ -6,6 +6,7 @@ mod group;
 mod group_settings;
 mod message;
 mod order;
+mod own_view;
 
 use std::collections::HashMap;
 use std::time::Duration;

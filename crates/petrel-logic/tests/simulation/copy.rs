@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use petrel_protocol::frame::{Change, ConversationState, GroupInfo, History, Role};
+use petrel_protocol::frame::{
+    Change, ConversationSettings, ConversationState, GroupInfo, History, Role,
+};
 use petrel_types::{TimestampMs, UserId};
 
 use crate::held::{Held, What};
@@ -27,6 +29,8 @@ pub(crate) struct Copy {
     pub(crate) is_personal: bool,
     /// Whether the user is a member now, as far as the device knows.
     pub(crate) present: bool,
+    /// What it is to the user.
+    pub(crate) settings: ConversationSettings,
 }
 
 /// What a device knows of a group as a whole.
@@ -47,6 +51,7 @@ pub(crate) struct State {
     pub(crate) history: History,
     pub(crate) members: BTreeMap<UserId, Role>,
     pub(crate) info: GroupInfo,
+    pub(crate) pins: Vec<u64>,
     /// What members are called, and until when they may not speak.
     pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
 }
@@ -63,6 +68,7 @@ impl Default for Copy {
             is_group: false,
             is_personal: false,
             present: true,
+            settings: ConversationSettings::default(),
         }
     }
 }
@@ -84,13 +90,22 @@ impl Copy {
         self.position = seq;
         match &held.what {
             What::Message(_) => self.move_cursors(held.from, (seq, seq)),
-            What::Change(Change::Recalled { target_seq } | Change::Edited { target_seq, .. }) => {
+            What::Change(
+                Change::Recalled { target_seq }
+                | Change::Edited { target_seq, .. }
+                | Change::Reacted { target_seq, .. },
+            ) => {
                 let target = self.events.get_mut(&target_seq.get());
                 if let Some(message) = target.and_then(Held::message_mut)
                     && seq > message.rev
                     && let What::Change(change) = &held.what
                 {
-                    message.change(seq, change);
+                    message.change(seq, held.from, change);
+                }
+                if let What::Change(change) = &held.what
+                    && let Group::Known(state) = &mut self.group
+                {
+                    state.apply(seq, held.from, change);
                 }
             }
             What::Change(change) => self.change_group(user, seq, held.from, change),
@@ -105,6 +120,8 @@ impl Copy {
                 | Change::ConversationRemoved { .. }
                 | Change::ContactChanged { .. }
                 | Change::SettingsChanged { .. }
+                | Change::MessagesHidden { .. }
+                | Change::ConversationSettingsChanged { .. }
         ) {
             self.is_personal = true;
         }
@@ -148,6 +165,7 @@ impl Copy {
                 history: page.history.unwrap_or_default(),
                 members: BTreeMap::new(),
                 info: page.group.unwrap_or_default(),
+                pins: page.pins.iter().map(|seq| seq.get()).collect(),
                 attributes: BTreeMap::new(),
             },
         };
@@ -166,6 +184,11 @@ impl Copy {
             state.apply(*seq, held.from, change);
         }
         self.group = Group::Known(state);
+    }
+
+    /// The user has deleted some of it.
+    pub(crate) fn hide(&mut self, seqs: &[u64], up_to: u64) {
+        self.events.retain(|seq, _| *seq > up_to && !seqs.contains(seq));
     }
 
     /// Events up to `before` are gone, and this device has missed some of them.
@@ -205,6 +228,7 @@ impl State {
             history: History::default(),
             members: BTreeMap::new(),
             info: GroupInfo::default(),
+            pins: Vec::new(),
             attributes: BTreeMap::new(),
         }
     }
@@ -249,6 +273,10 @@ impl State {
             Change::GroupChanged { group } => self.info = group.clone(),
             Change::MemberChanged { user, nickname, muted_until_ts } => {
                 self.attributes.insert(*user, (nickname.clone(), *muted_until_ts));
+            }
+            Change::Pinned { target_seq, removed: false } => self.pins.push(target_seq.get()),
+            Change::Pinned { target_seq, .. } | Change::Recalled { target_seq } => {
+                self.pins.retain(|seq| *seq != target_seq.get());
             }
             Change::GroupDissolved => members.clear(),
             _ => {}

@@ -95,6 +95,7 @@ impl Device {
             match frame {
                 ServerFrame::Ack(ServerAck::Saved(ack)) => self.take_ack(&ack)?,
                 ServerFrame::Ack(ServerAck::Done(ack)) => {
+                    self.take_done(ack.client_msg_id.as_str());
                     self.unsent.retain(|unsent| unsent.name != ack.client_msg_id.as_str());
                 }
                 ServerFrame::Ack(ServerAck::Receipt(receipt)) => self.take_receipt(&receipt),
@@ -173,11 +174,14 @@ impl Device {
         if trimmed_before > after + 1 {
             copy.forget_before(trimmed_before);
         }
+        let mut notices = Vec::new();
         for placed in placed(&answer)? {
             ensure!(placed.seq > copy.position, "out of order: {answer:?}");
+            notices.push(placed.held.what.clone());
             copy.append(self.user, placed.seq, placed.held);
         }
         copy.position = copy.position.max(answer.to_seq.get());
+        notices.iter().for_each(|what| self.take_notice(what));
         Ok(answer.has_more)
     }
 
@@ -249,10 +253,47 @@ impl Device {
         Ok(())
     }
 
+    /// What this device has asked for itself, it is not told again.
+    fn take_done(&mut self, name: &str) {
+        let unsent = self.unsent.iter().find(|unsent| unsent.name == name);
+        if let Some(Unsent { content: Content::Hide { up_to: Some(up_to), .. }, to, .. }) = unsent
+            && let Destination::Conversation(conversation) = to
+            && let Some(copy) = self.copies.get_mut(conversation)
+        {
+            copy.move_cursors(self.user, (up_to.get(), up_to.get()));
+        }
+    }
+
+    /// What the personal timeline tells of other conversations.
+    fn take_notice(&mut self, what: &What) {
+        match what {
+            What::Change(Change::MessagesHidden { conversation_id, msg_seqs, up_to_seq }) => {
+                let seqs: Vec<_> = msg_seqs.iter().map(|seq| seq.get()).collect();
+                let up_to = up_to_seq.map_or(0, |seq| seq.get());
+                if let Some(copy) = self.copies.get_mut(conversation_id) {
+                    copy.hide(&seqs, up_to);
+                }
+            }
+            What::Change(Change::ConversationSettingsChanged { conversation_id, settings }) => {
+                if let Some(copy) = self.copies.get_mut(conversation_id) {
+                    copy.settings = *settings;
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn place(&mut self, placed: Placed) -> Result<()> {
         let copy = self.copies.entry(placed.conversation).or_default();
+        let is_next = placed.seq == copy.position + 1;
+        let what = placed.held.what.clone();
         copy.place(self.user, placed.seq, placed.held)
-            .with_context(|| format!("device {} in {}", self.number, placed.conversation))
+            .with_context(|| format!("device {} in {}", self.number, placed.conversation))?;
+        // In the order of the timeline, so that what comes last holds.
+        if is_next {
+            self.take_notice(&what);
+        }
+        Ok(())
     }
 
     fn take_ack(&mut self, ack: &SavedAck) -> Result<()> {
@@ -341,6 +382,7 @@ impl Device {
         copy.is_group = state.kind == ConversationKind::Group;
         copy.is_personal = state.kind == ConversationKind::Personal;
         copy.present = !state.left;
+        copy.settings = state.settings;
         copy.move_cursors(user, (state.delivered_seq.get(), state.read_seq.get()));
         if let (Some(peer), Some(delivered), Some(read)) =
             (state.peer, state.peer_delivered_seq, state.peer_read_seq)

@@ -15,6 +15,7 @@ use super::group::{
     GroupMember, GroupRemove, GroupRequests, GroupRole, GroupSettings, GroupTitle,
 };
 use super::live::{PresenceQuery, PresenceSubscribe, Typing};
+use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
 
 frames! {
     /// A frame from a client to the server.
@@ -33,6 +34,16 @@ frames! {
         "MESSAGE_REVOKE" => MessageRevoke(MessageRevoke),
         /// Gives a message another body. Answered by `ACK saved` or `ERROR`.
         "MESSAGE_EDIT" => MessageEdit(MessageEdit),
+        /// Reacts to a message, or no longer. Answered by `ACK saved` or `ERROR`.
+        "REACTION" => Reaction(MessageReact),
+        /// Pins a message, or takes it down. Answered by `ACK saved` or `ERROR`.
+        "MESSAGE_PIN" => MessagePin(MessagePin),
+        /// Deletes messages for oneself. Answered by `ACK done` or `ERROR`.
+        "MESSAGE_HIDE" => MessageHide(MessageHide),
+        /// Changes what a conversation is to oneself. Answered by `ACK done` or `ERROR`.
+        "CONVERSATION_SETTINGS" => ConversationSettings(ConversationSettingsChange),
+        /// Who has read a message? Answered by `READER_STATE`.
+        "READERS" => Readers(Readers),
         /// Founds a group. Answered by `ACK saved` or `ERROR`.
         "GROUP_CREATE" => GroupCreate(GroupCreate),
         /// Brings users into a group. Answered by `ACK saved` or `ERROR`.

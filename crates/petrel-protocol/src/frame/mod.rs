@@ -12,6 +12,7 @@ mod decode;
 mod event;
 mod group;
 mod live;
+mod message;
 mod request_id;
 mod schema;
 mod server;
@@ -26,7 +27,7 @@ pub use contact::{
 };
 pub use content::{
     Attachment, AttachmentRef, Custom, Degrees, Forward, ForwardedFrom, Location, MessageType,
-    ReplyTo,
+    Reaction, ReplyTo,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
@@ -38,6 +39,10 @@ pub use group::{
 pub use live::{
     PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,
     UserPresence,
+};
+pub use message::{
+    ConversationSettings, ConversationSettingsChange, MessageHide, MessagePin, MessageReact,
+    Reader, ReaderState, Readers,
 };
 pub use request_id::RequestId;
 pub use schema::json_schema;

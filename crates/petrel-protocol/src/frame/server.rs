@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
+use super::message::{ConversationSettings, ReaderState};
 use super::{GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
 
@@ -41,6 +42,8 @@ frames! {
         "EVENTS" => Events(Events),
         /// The answer to `CONVERSATION`.
         "CONVERSATION_STATE" => ConversationState(ConversationState),
+        /// The answer to `READERS`.
+        "READER_STATE" => ReaderState(ReaderState),
         /// The answer to `CONTACTS`.
         "CONTACT_STATE" => ContactState(ContactState),
         /// The answer to `GROUP_REQUESTS`.
@@ -386,6 +389,9 @@ pub struct SyncConversation {
     pub unread_mentions: u64,
     /// When the last event was numbered.
     pub ts: TimestampMs,
+    /// What it is to you, unless it is like every new conversation.
+    #[serde(default, skip_serializing_if = "ConversationSettings::are_default")]
+    pub settings: ConversationSettings,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -431,6 +437,9 @@ pub struct ConversationState {
     /// What a group is beside that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupInfo>,
+    /// The messages that are pinned, the last one that was pinned at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Seq>,
     /// How many members there are.
     pub member_count: u64,
     /// A page of the members, by user id.

@@ -160,7 +160,8 @@ fn check_member(
 ) -> Result<(), StoreError> {
     let MemberUpdate { conversation, user, ref intervals, .. } = *update;
     check_fits([user.get()])?;
-    if known.kind(conversation)? != ConversationKind::Group {
+    let kind = known.kind(conversation)?;
+    if kind != ConversationKind::Group && !kind.has_for_ever(user, intervals) {
         return Err(invalid(format!("conversation {conversation} is no group")));
     }
     let head = known.head(heads, conversation).seq;

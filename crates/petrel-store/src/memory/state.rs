@@ -379,6 +379,7 @@ impl Timeline {
             peer: peer.map(|peer| peer.cursors),
             profile,
             member_count,
+            attributes: membership.attributes.clone(),
         })
     }
 

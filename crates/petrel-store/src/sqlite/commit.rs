@@ -189,7 +189,11 @@ impl<'a> Known<'a> {
         once(batch.members.iter().map(|update| (update.conversation, update.user)), "a member")?;
         for update in &batch.members {
             let head = self.head(transaction, update.conversation)?;
-            if !self.is_group(connection, update.conversation)? {
+            let kind = self.kind(connection, update.conversation)?;
+            let may_change = |kind: ConversationKind| {
+                kind == ConversationKind::Group || kind.has_for_ever(update.user, &update.intervals)
+            };
+            if !kind.is_some_and(may_change) {
                 return Err(invalid(format!("conversation {} is no group", update.conversation)));
             }
             let trimmed = trims::of(connection, update.conversation)?;
@@ -240,14 +244,14 @@ impl<'a> Known<'a> {
         Ok(())
     }
 
-    fn is_group(
+    fn kind(
         &self,
         connection: &Connection,
         conversation: ConversationId,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<Option<ConversationKind>, WriteError> {
         match self.begun.get(&conversation) {
-            Some(new) => Ok(new.kind == ConversationKind::Group),
-            None => Ok(conversations::is_group(connection, conversation)?),
+            Some(new) => Ok(Some(new.kind)),
+            None => Ok(conversations::kind(connection, conversation)?),
         }
     }
 }

@@ -65,10 +65,15 @@ pub(super) fn write_profiles(connection: &Connection, updates: &[ProfileUpdate])
     Ok(())
 }
 
-pub(super) fn is_group(connection: &Connection, conversation: ConversationId) -> Result<bool> {
+/// What a conversation is; `None` if there is none.
+pub(super) fn kind(
+    connection: &Connection,
+    conversation: ConversationId,
+) -> Result<Option<ConversationKind>> {
     connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND kind = 2)")?
-        .query_row([key(conversation.get())], |row| row.get(0))
+        .prepare_cached("SELECT id, kind, low, high FROM conversations WHERE id = ?1")?
+        .query_row([key(conversation.get())], |row| Ok(conversation_of(row)?.kind))
+        .optional()
 }
 
 /// The columns that [`summary_of`] takes.

@@ -62,6 +62,7 @@ macro_rules! store_suite {
             sync::a_page_covers_what_is_between_its_bounds
             sync::pages_continue_where_the_last_one_ended
             sync::only_what_concerns_a_user_changes_a_stamp
+            sync::a_single_chat_has_attributes_of_its_users
             sync::an_entry_tells_both_cursors_and_what_was_read
             groups::a_personal_timeline_exists_once
             groups::a_group_has_the_members_it_was_given

@@ -105,6 +105,21 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
             let body = json!({"body": "b"});
             vec![with(&by_place, body.clone()), with(&json!({"serverMsgId": row}), body)]
         }
+        "REACTION" => {
+            let emoji = json!({"emoji": "x"});
+            vec![with(&by_place, emoji.clone()), with(&json!({"serverMsgId": row}), emoji)]
+        }
+        "MESSAGE_PIN" => {
+            vec![with(&by_place, json!({})), with(&json!({"serverMsgId": row}), json!({}))]
+        }
+        "MESSAGE_HIDE" => vec![
+            with(&json!({"conversationId": conversation}), json!({"msgSeqs": [1]})),
+            with(&json!({"conversationId": conversation}), json!({"upToSeq": 1})),
+        ],
+        "CONVERSATION_SETTINGS" => {
+            vec![with(&json!({"conversationId": conversation}), json!({"muted": true}))]
+        }
+        "READERS" => vec![with(&by_place, json!({}))],
         "GROUP_ADD" => vec![with(&group, json!({"members": [CAROL]}))],
         "GROUP_REMOVE" => vec![with(&group, json!({"members": [ALICE]}))],
         "GROUP_LEAVE" | "GROUP_DISSOLVE" => vec![with(&group, json!({}))],
@@ -168,7 +183,8 @@ async fn a_former_member_is_an_outsider_but_for_what_was_said_before() -> Result
     let mut former = world.server.connect(DAVE, "laptop").await?;
     for kind in ClientFrame::TYPES {
         // What may still be read is read up to the end of the membership, see below.
-        if matches!(*kind, "PULL" | "ACK") {
+        // So is what is the user's own business.
+        if matches!(*kind, "PULL" | "ACK" | "MESSAGE_HIDE" | "CONVERSATION_SETTINGS") {
             continue;
         }
         let unknown = frames(kind, &world.nothing);
@@ -222,7 +238,16 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("put", "/api/groups/{groupId}/title") => json!({"clientMsgId": "x", "title": "mine"}),
         ("post", "/api/groups/{groupId}/leave" | "/api/groups/{groupId}/dissolve") => named,
         ("patch", "/api/messages/{serverMsgId}") => json!({"clientMsgId": "x", "body": "b"}),
-        ("post", "/api/messages/{serverMsgId}/revoke") => named,
+        ("post", "/api/messages/{serverMsgId}/revoke" | "/api/messages/{serverMsgId}/pin") => named,
+        ("post", "/api/messages/{serverMsgId}/reactions") => {
+            json!({"clientMsgId": "x", "emoji": "x"})
+        }
+        ("post", "/api/conversations/{conversationId}/hide") => {
+            json!({"clientMsgId": "x", "upToSeq": 1})
+        }
+        ("patch", "/api/conversations/{conversationId}/settings") => {
+            json!({"clientMsgId": "x", "muted": true})
+        }
         _ => return None,
     };
     Some(body)

@@ -19,10 +19,11 @@ use petrel_types::{ConversationId, Seq, Slot, UserId};
 use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::event::EventBody;
+use crate::membership::Membership;
 use crate::notice::Notice;
 use crate::profile::{Attributes, Profile};
 use crate::sequencer::draft::{Draft, NewEntry};
-use crate::sequencer::model::{Membership, Model};
+use crate::sequencer::model::Model;
 
 impl Draft<'_> {
     /// Founds a group. The founder's personal timeline remembers it under the founder's
@@ -250,7 +251,7 @@ impl Draft<'_> {
             attributes: Attributes::default(),
             intervals: Vec::new(),
         });
-        member.attributes = Attributes { role, ..Attributes::default() };
+        member.attributes = member.attributes.of_returning(role);
         self.forget_request(group, user);
         let joined = Interval { first, last: None };
         // With all of history open there is nothing left for earlier intervals to add.

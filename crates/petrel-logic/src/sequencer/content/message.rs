@@ -97,8 +97,17 @@ impl Draft<'_> {
 
         let rev = self.change(command, send, conversation, Change::Recalled { target_seq: target });
         self.set_mentions(conversation, target, (&message.mentions, message.mention_all), false);
+        if message.mention_all {
+            self.forget_hidden_mention(conversation, target);
+        }
+        self.forget_pin(conversation, target);
         self.void_edit(conversation, target, message.edit);
         let recalled = MessageBody::recalled(message.msg_type, rev);
+        #[cfg(feature = "mutants")]
+        let recalled = match petrel_store::mutants::is("reaction-survives-recall") {
+            true => MessageBody { reactions: message.reactions, ..recalled },
+            false => recalled,
+        };
         self.overwrite(conversation, target, &EventBody::Message(recalled));
         Ok(())
     }
@@ -160,8 +169,7 @@ impl Draft<'_> {
     ) -> Result<(UserId, TimestampMs, MessageBody), Refusal> {
         let model = self.model(conversation).ok_or_else(not_a_member)?;
         let member = model.member(command.actor).ok_or_else(not_a_member)?;
-        let is_visible = crate::access::Access::new(&member.intervals).allows(target)
-            && target >= model.trimmed_before;
+        let is_visible = member.access().allows(target) && target >= model.trimmed_before;
         let found = if is_visible { self.target(conversation, target) } else { None };
         match found {
             Some((sender, sent, EventBody::Message(message))) => Ok((sender, sent, message)),

@@ -9,6 +9,9 @@ mod group;
 mod group_settings;
 mod joining;
 mod message;
+mod own_view;
+mod pin;
+mod reaction;
 
 use std::sync::Arc;
 
@@ -59,6 +62,18 @@ impl Draft<'_> {
             }
             Content::Recall { target } => self.recall(command, send, conversation, *target),
             Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),
+            Content::React { target, emoji, remove } => {
+                self.react(command, send, conversation, *target, (emoji, *remove))
+            }
+            Content::Pin { target, remove } => {
+                self.pin(command, send, conversation, *target, *remove)
+            }
+            Content::Hide { targets, up_to } => {
+                self.hide(command, send, conversation, targets, *up_to)
+            }
+            Content::SetConversation { muted, pinned, archived } => {
+                self.set_conversation(command, send, conversation, [*muted, *pinned, *archived])
+            }
             Content::AddMembers(users) => self.add_members(command, send, conversation, users),
             Content::RemoveMembers(users) => {
                 self.remove_members(command, send, conversation, users)
