@@ -101,6 +101,7 @@ export class Device {
   step(change: (step: Step) => void): void {
     const step = new Step()
     change(step)
+    this.#settleOwn(step)
     this.#settleOutbox(step)
     for (const id of step.touched) {
       const record = this.timelines.get(id)?.record
@@ -181,6 +182,14 @@ export class Device {
   /** Waits until everything so far is on disk, or storage has failed. */
   async written(): Promise<void> {
     await this.#writes
+  }
+
+  /** What the personal timeline says of other conversations. */
+  #settleOwn(step: Step): void {
+    for (const { what } of [...step.shown.values()].flat()) {
+      if (what.kind !== 'change' || what.change.kind !== 'conversationSettingsChanged') continue
+      this.timelines.get(what.change.conversationId)?.settle(step, what.change.settings)
+    }
   }
 
   /** What stands in a timeline, or is acked and covered, is no longer in the outbox. */
@@ -305,6 +314,7 @@ function viewOf(timeline: Timeline): ConversationView {
     ...(last === undefined ? {} : { last }),
     ...(record.group.kind === 'known' ? { group: record.group.state } : {}),
     ...(record.requests.kind === 'known' ? { requests: record.requests.state.waiting } : {}),
+    ...(record.ownSettings === undefined ? {} : { settings: record.ownSettings }),
     ts: record.ts,
   }
 }

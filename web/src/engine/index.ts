@@ -1,11 +1,11 @@
 /** The sync engine: a package of its own, without DOM and without Vue. See README.md beside it. */
 export { Engine, type Commands, type EngineOptions, type EngineTimes } from './engine'
-export type { TimelineEvent, Message, ChangeEvent, Content } from './event'
+export type { TimelineEvent, Message, ChangeEvent, Content, Reaction } from './event'
 export type { GroupState, Role } from './group'
 export type { OutboxEntry, Request } from './outbox'
 export type * from './ports'
 export { MemoryDisk, MemoryStorage } from './storage/memory'
 export { applyPatch, emptyView } from './view'
-export type { ConversationView, Patch, PersonalView, Status, TimelineView, View } from './view'
+export type { ConversationView, Patch, PersonalView, Presence, Status, TimelineView, View } from './view'
 export { Messenger, type MessengerOptions } from './tabs/messenger'
 export type { Tabs, Word } from './tabs/ports'

@@ -14,7 +14,7 @@ import type { ConversationKind, ConversationRecord, Cursors } from './storage/re
 import { indexFrom } from './window'
 import type { Change } from './wire/change'
 import type { AnySyncConversation, EventsFrame } from './wire/codec'
-import type { ContactState, ConversationState, GroupRequestState } from './wire/protocol'
+import type { ContactState, ConversationSettings, ConversationState, GroupRequestState } from './wire/protocol'
 
 /** The most changes that are kept for messages which may be on their way here. */
 const AMENDMENTS_MAX = 1_000
@@ -29,7 +29,7 @@ const NONE: Unread = { messages: 0, mentions: 0 }
 
 export class Timeline {
   /** Changes of messages that are not in memory, for a page that was asked for before. */
-  readonly #amendments = new Map<number, Amendment>()
+  readonly #amendments = new Map<number, Amendment[]>()
   /** Those before the first event in memory. */
   #unreadBefore: Unread
 
@@ -207,6 +207,7 @@ export class Timeline {
       record.ts = Math.max(record.ts, state.ts)
     }
     record.present = state.left !== true
+    this.settle(step, state.settings)
     record.own = furthest(record.own, { delivered: state.deliveredSeq, read: state.readSeq })
     record.peerCursors = furthest(record.peerCursors, {
       delivered: state.peerDeliveredSeq ?? 0,
@@ -246,6 +247,13 @@ export class Timeline {
     record.contacts = this.#replayed(withContacts(asked, page), (state, { seq }, change) =>
       contactsAfter(state, seq, change),
     )
+    step.touch(this.id)
+  }
+
+  /** What the conversation is to the user, from now on. */
+  settle(step: Step, settings: ConversationSettings | undefined): void {
+    if (settings === undefined) delete this.record.ownSettings
+    else this.record.ownSettings = settings
     step.touch(this.id)
   }
 
@@ -338,7 +346,7 @@ export class Timeline {
   }
 
   #change(step: Step, { seq, from, ts }: TimelineEvent, change: Change): void {
-    const amendment = amendmentOf(seq, change)
+    const amendment = amendmentOf(seq, from, change)
     if (amendment) this.#amend(step, amendment)
     if (isOfOneself(change)) this.#changeOwn(seq, change)
     if (isOfGroups(change)) this.#changeGroup(step, { seq, from, ts }, change)
@@ -404,7 +412,7 @@ export class Timeline {
     const target = this.events[index]
     if (target?.seq !== amendment.targetSeq) {
       if (this.#amendments.size < AMENDMENTS_MAX) {
-        this.#amendments.set(amendment.targetSeq, amendment)
+        this.#amendments.set(amendment.targetSeq, [...(this.#amendments.get(amendment.targetSeq) ?? []), amendment])
       }
       if (this.#mayUnname(amendment)) step.miscounted = true
       return
@@ -425,10 +433,7 @@ export class Timeline {
   }
 
   #prepend(step: Step, events: TimelineEvent[]): TimelineEvent[] {
-    const current = events.map((event) => {
-      const amendment = this.#amendments.get(event.seq)
-      return amendment ? amended(event, amendment) : event
-    })
+    const current = events.map((event) => (this.#amendments.get(event.seq) ?? []).reduce(amended, event))
     this.events.unshift(...current)
     for (const event of current) step.show(event)
     const unread = current.filter(({ seq }) => seq > this.read)

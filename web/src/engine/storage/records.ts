@@ -4,7 +4,7 @@ import type { Amendment, TimelineEvent } from '../event'
 import type { GroupKnowledge } from '../group'
 import type { OutboxEntry } from '../outbox'
 import type { RequestsKnowledge } from '../requests'
-import type { UserSettings } from '../wire/protocol'
+import type { ConversationSettings, UserSettings } from '../wire/protocol'
 
 /** What is kept once. */
 export interface DeviceRecord {
@@ -58,6 +58,8 @@ export interface ConversationRecord {
   requests: RequestsKnowledge
   /** What others are to the user. Only of the personal timeline. */
   contacts: ContactsKnowledge
+  /** What it is to the user. */
+  ownSettings?: ConversationSettings
   /** The user's settings, if an event has told them. Only of the personal timeline. */
   settings?: UserSettings
   /** When the last event was numbered. */

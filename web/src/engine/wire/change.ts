@@ -48,6 +48,8 @@ const settings = objectOf({ findable: boolean, friendCode: optional(text), prese
 
 const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
 
+const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
+
 const FIELDS = {
   recalled: objectOf({ targetSeq: count }),
   edited: objectOf({ targetSeq: count, body: optional(text) }),

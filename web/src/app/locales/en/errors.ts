@@ -43,5 +43,11 @@ export default {
   timeout: 'No answer yet. It is asked again.',
   storage_full: 'The server’s disk is full. Nothing is stored for now.',
   frame_too_large: 'That is too large.',
+  file_not_found: 'The file is not there any more.',
+  file_too_large: 'The file is larger than this server takes.',
+  wrong_file_kind: 'The file is not what it was sent as.',
+  quota_exceeded: 'There is no more room for your files.',
+  too_many_uploads: 'Too many uploads are unfinished. Wait for some of them.',
+  invalid_link: 'The link is over.',
   place_unknown: 'The server came back from a backup. Look whether the message is still there.',
 }

@@ -43,5 +43,11 @@ export default {
   timeout: '尚未收到答复,正在再次确认。',
   storage_full: '服务器磁盘已满,暂时无法存储。',
   frame_too_large: '内容过大。',
+  file_not_found: '文件已不存在。',
+  file_too_large: '文件超出服务器允许的大小。',
+  wrong_file_kind: '文件内容与类型不符。',
+  quota_exceeded: '你的文件空间已用完。',
+  too_many_uploads: '未完成的上传过多,请稍候。',
+  invalid_link: '链接已失效。',
   place_unknown: '服务器已从备份恢复,请确认该消息是否还在。',
 }
