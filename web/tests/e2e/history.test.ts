@@ -24,7 +24,7 @@ it(`${MESSAGES} messages scroll from the last to the first`, async () => {
   await visitor.logIn()
   await visitor.opensChat('bob')
   const { page } = visitor
-  await page.getByText(`message ${MESSAGES - 1}`, { exact: true }).waitFor()
+  await visitor.sees(`message ${MESSAGES - 1}`)
   // Going up page by page, everything that comes by is written down.
   const seen = await page.evaluate(async () => {
     const scroller = document.querySelector<HTMLElement>('[role=list][tabindex="0"]')!
@@ -49,5 +49,5 @@ it(`${MESSAGES} messages scroll from the last to the first`, async () => {
   expect(seen.most).toBeLessThan(DRAWN_MAX)
   // And back to the end with one button.
   await page.getByRole('button', { name: /newest messages/ }).click()
-  await page.getByText(`message ${MESSAGES - 1}`, { exact: true }).waitFor()
+  await visitor.sees(`message ${MESSAGES - 1}`)
 })
