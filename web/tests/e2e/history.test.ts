@@ -19,7 +19,9 @@ it(`${MESSAGES} messages scroll from the last to the first`, async () => {
   const api = new ServerApi(stage.server.http)
   const [ada, bob] = [await api.register('ada'), await api.register('bob')]
   const bodies = Array.from({ length: MESSAGES }, (_, index) => `message ${index}${index % 7 === 0 ? `\n${'and more of it '.repeat(index % 40)}` : ''}`)
-  await bob.saysAll(ada.userId, bodies)
+  const conversation = await bob.saysAll(ada.userId, bodies)
+  // Otherwise the chat opens at what is new: at the very beginning.
+  await ada.post(`/api/conversations/${conversation}/receipts`, { ackType: 'read', msgSeq: MESSAGES })
   const visitor = await stage.visitor('ada')
   await visitor.logIn()
   await visitor.opensChat('bob')
