@@ -64,7 +64,7 @@ it.each(LOOKS)('nothing keeps anybody from using the pages %s', async (_, option
   await visitor.logInAnyLanguage()
   for (const path of pages) {
     await page.goto(path)
-    await page.locator('main').waitFor()
+    await page.locator('.shell').waitFor()
     await visitor.isSettled()
     found.push(...(await faults(visitor)))
     // Nothing sticks out at the side.
