@@ -75,7 +75,8 @@ async fn a_server_does_what_its_file_and_its_options_say() -> Result<()> {
     let _alice = server.connect(ALICE, "phone").await?;
     let refused = Connect::to(server.gateway_address()).refused().await?;
     assert_eq!(refused.status, 503, "{refused:?}");
-    drop(server);
+    // Gone for certain: the next one wants its data.
+    server.kill().await?;
 
     let server = launcher.argument("--connections-max").argument("2").start().await?;
     let _alice = server.connect(ALICE, "phone").await?;
