@@ -48,7 +48,6 @@ const settings = objectOf({ findable: boolean, friendCode: optional(text), prese
 
 const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
 
-const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
 
 const FIELDS = {
   recalled: objectOf({ targetSeq: count }),

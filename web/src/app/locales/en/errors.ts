@@ -49,5 +49,6 @@ export default {
   quota_exceeded: 'There is no more room for your files.',
   too_many_uploads: 'Too many uploads are unfinished. Wait for some of them.',
   invalid_link: 'The link is over.',
+  limit_reached: 'There are as many as there may be.',
   place_unknown: 'The server came back from a backup. Look whether the message is still there.',
 }

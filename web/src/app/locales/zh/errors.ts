@@ -49,5 +49,6 @@ export default {
   quota_exceeded: '你的文件空间已用完。',
   too_many_uploads: '未完成的上传过多,请稍候。',
   invalid_link: '链接已失效。',
+  limit_reached: '已达到数量上限。',
   place_unknown: '服务器已从备份恢复,请确认该消息是否还在。',
 }
