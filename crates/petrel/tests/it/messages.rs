@@ -8,8 +8,6 @@ use crate::api::Caller;
 use crate::groups::Speaker;
 use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
 
-fn not_yet_tried() {}
-
 /// The events of a conversation, as a device fetches them that was away.
 async fn fetch(speaker: &mut Speaker, conversation: &Value) -> Result<Vec<Value>> {
     let pull = json!({"type": "PULL", "conversationId": conversation, "afterSeq": 0});

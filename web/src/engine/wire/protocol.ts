@@ -38,6 +38,26 @@ export type ClientFrame =
       id?: RequestId
       type: 'MESSAGE_EDIT'
     })
+  | (MessageReact & {
+      id?: RequestId
+      type: 'REACTION'
+    })
+  | (MessagePin & {
+      id?: RequestId
+      type: 'MESSAGE_PIN'
+    })
+  | (MessageHide & {
+      id?: RequestId
+      type: 'MESSAGE_HIDE'
+    })
+  | (ConversationSettingsChange & {
+      id?: RequestId
+      type: 'CONVERSATION_SETTINGS'
+    })
+  | (Readers & {
+      id?: RequestId
+      type: 'READERS'
+    })
   | (GroupCreate & {
       id?: RequestId
       type: 'GROUP_CREATE'
@@ -135,6 +155,7 @@ export type RequestId = number | string
  * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
  */
 export type UserId = string
+export type Seq = number
 /**
  * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
  */
@@ -194,6 +215,10 @@ export type ServerFrame =
   | (ConversationState & {
       id?: RequestId
       type: 'CONVERSATION_STATE'
+    })
+  | (ReaderState & {
+      id?: RequestId
+      type: 'READER_STATE'
     })
   | (ContactState & {
       id?: RequestId
@@ -553,6 +578,127 @@ export interface MessageEdit {
   serverMsgId?: string
 }
 /**
+ * `REACTION`. The message is named by conversation and seq, or by `serverMsgId`.
+ */
+export interface MessageReact {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * With what.
+   */
+  emoji: string
+  /**
+   * The message's place.
+   */
+  msgSeq?: number
+  /**
+   * True to take one's own reaction back.
+   */
+  remove?: boolean
+  /**
+   * Instead of conversation and seq.
+   */
+  serverMsgId?: string
+}
+/**
+ * `MESSAGE_PIN`. The message is named by conversation and seq, or by `serverMsgId`.
+ */
+export interface MessagePin {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * The message's place.
+   */
+  msgSeq?: number
+  /**
+   * True to take it down.
+   */
+  remove?: boolean
+  /**
+   * Instead of conversation and seq.
+   */
+  serverMsgId?: string
+}
+/**
+ * `MESSAGE_HIDE`: deletes messages for the client's user alone, on all devices.
+ */
+export interface MessageHide {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * These messages.
+   */
+  msgSeqs?: Seq[]
+  /**
+   * Everything up to here.
+   */
+  upToSeq?: number
+}
+/**
+ * `CONVERSATION_SETTINGS`. What is missing stays as it is.
+ */
+export interface ConversationSettingsChange {
+  /**
+   * True to have it out of the way.
+   */
+  archived?: boolean
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * True to be told of it without a sound.
+   */
+  muted?: boolean
+  /**
+   * True to have it above the others.
+   */
+  pinned?: boolean
+}
+/**
+ * `READERS`: who has read a message that one has sent.
+ */
+export interface Readers {
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * The most members looked at for the answer.
+   */
+  limit?: number
+  /**
+   * The message's place.
+   */
+  msgSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  usersAfter?: string
+}
+/**
  * `GROUP_CREATE`. Who sends it becomes the owner.
  */
 export interface GroupCreate {
@@ -690,6 +836,10 @@ export interface GroupSettings {
    * The most members it may have.
    */
   memberLimit?: number
+  /**
+   * True to let every member pin messages, and not only the owner and admins.
+   */
+  membersPin?: boolean
   /**
    * True to let only the owner and admins speak.
    */
@@ -1183,6 +1333,7 @@ export interface AuthFail {
     | 'group_full'
     | 'kicked'
     | 'last_admin'
+    | 'limit_reached'
     | 'frame_too_large'
     | 'unsupported_media_type'
     | 'too_many_requests'
@@ -1268,6 +1419,10 @@ export interface SingleChatPush {
    * What the message is.
    */
   msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * What users think of it.
+   */
+  reactions?: Reaction[]
   /**
    * The message was taken back.
    */
@@ -1377,6 +1532,19 @@ export interface Location2 {
   name?: string
 }
 /**
+ * What users think of a message, in a sign.
+ */
+export interface Reaction {
+  /**
+   * The sign.
+   */
+  emoji: string
+  /**
+   * Who, those first who reacted first.
+   */
+  users: UserId[]
+}
+/**
  * The message to which it replies.
  */
 export interface ReplyTo {
@@ -1437,6 +1605,10 @@ export interface GroupChatPush {
    * What the message is.
    */
   msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * What users think of it.
+   */
+  reactions?: Reaction[]
   /**
    * The message was taken back.
    */
@@ -1582,6 +1754,32 @@ export interface EventPush {
       }
     | {
         /**
+         * With what.
+         */
+        emoji: string
+        kind: 'reacted'
+        /**
+         * The reaction was taken back.
+         */
+        removed?: boolean
+        /**
+         * The message's place.
+         */
+        targetSeq: number
+      }
+    | {
+        kind: 'pinned'
+        /**
+         * It was taken down.
+         */
+        removed?: boolean
+        /**
+         * The message's place.
+         */
+        targetSeq: number
+      }
+    | {
+        /**
          * What those may read who join later.
          */
         history: 'joined' | 'all'
@@ -1685,6 +1883,29 @@ export interface EventPush {
       }
     | {
         /**
+         * Where.
+         */
+        conversationId: string
+        kind: 'messagesHidden'
+        /**
+         * Which.
+         */
+        msgSeqs?: Seq[]
+        /**
+         * Everything up to here.
+         */
+        upToSeq?: number
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        kind: 'conversationSettingsChanged'
+        settings: ConversationSettings
+      }
+    | {
+        /**
          * What `from` did.
          */
         action:
@@ -1758,9 +1979,30 @@ export interface GroupInfo {
    */
   memberLimit?: number
   /**
+   * Every member may pin messages, and not only the owner and admins.
+   */
+  membersPin?: boolean
+  /**
    * Only the owner and admins may speak.
    */
   muted?: boolean
+}
+/**
+ * What it is now.
+ */
+export interface ConversationSettings {
+  /**
+   * It is out of the way.
+   */
+  archived?: boolean
+  /**
+   * News of it make no sound.
+   */
+  muted?: boolean
+  /**
+   * It stands above the others.
+   */
+  pinned?: boolean
 }
 /**
  * What the other is now.
@@ -1983,6 +2225,7 @@ export interface SyncConversation {
    * How far you have read, on any device.
    */
   readSeq: number
+  settings?: ConversationSettings1
   /**
    * The title of a group, unless you have left: it may be another one since.
    */
@@ -1999,6 +2242,23 @@ export interface SyncConversation {
    * How many of them name you or everybody, counted up to 100.
    */
   unreadMentions?: number
+}
+/**
+ * What it is to you, unless it is like every new conversation.
+ */
+export interface ConversationSettings1 {
+  /**
+   * It is out of the way.
+   */
+  archived?: boolean
+  /**
+   * News of it make no sound.
+   */
+  muted?: boolean
+  /**
+   * It stands above the others.
+   */
+  pinned?: boolean
 }
 /**
  * `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when
@@ -2069,6 +2329,10 @@ export interface ConversationState {
    */
   more: boolean
   /**
+   * The messages that are pinned, the last one that was pinned at the end.
+   */
+  pins?: Seq[]
+  /**
    * The title of a group.
    */
   title?: string
@@ -2106,6 +2370,10 @@ export interface GroupInfo1 {
    */
   memberLimit?: number
   /**
+   * Every member may pin messages, and not only the owner and admins.
+   */
+  membersPin?: boolean
+  /**
    * Only the owner and admins may speak.
    */
   muted?: boolean
@@ -2126,6 +2394,48 @@ export interface StateMember {
    * What the user may do.
    */
   role: 'member' | 'admin' | 'owner'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `READER_STATE`: a page of those who may read a message, and who of them has.
+ */
+export interface ReaderState {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  lastUser?: string
+  /**
+   * There are more: ask with `usersAfter` set to `lastUser`.
+   */
+  more: boolean
+  /**
+   * The message's place.
+   */
+  msgSeq: number
+  /**
+   * The present members who may read it, but for its sender, by user id.
+   */
+  readers: Reader[]
+}
+/**
+ * Somebody who may read a message.
+ */
+export interface Reader {
+  /**
+   * A device of the user has received it.
+   */
+  delivered: boolean
+  /**
+   * The user has read it.
+   */
+  read: boolean
   /**
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
@@ -2380,6 +2690,7 @@ export interface Error {
     | 'group_full'
     | 'kicked'
     | 'last_admin'
+    | 'limit_reached'
     | 'frame_too_large'
     | 'unsupported_media_type'
     | 'too_many_requests'
