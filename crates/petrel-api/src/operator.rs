@@ -4,16 +4,17 @@
 //! else there is nothing at any of them, whatever is asked and however, so that nobody learns
 //! by asking which users, groups or routes there are.
 
+use axum::body::to_bytes;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use petrel_logic::administration::Operator;
 
-use crate::Api;
 use crate::answer::{Refused, nothing_there};
 use crate::bearer::Who;
 use crate::source::From;
+use crate::{Api, BODY_BYTES_MAX};
 
 /// Below it everything is for admins.
 const ADMIN_PATH: &str = "/api/admin";
@@ -37,7 +38,11 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
             parts.extensions.insert(operator);
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(refused) => refused.into_response(),
+        Err(refused) => {
+            // What was sent is read, or the connection could not be used again.
+            let _ = to_bytes(body, BODY_BYTES_MAX).await;
+            refused.into_response()
+        }
     }
 }
 

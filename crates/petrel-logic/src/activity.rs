@@ -187,7 +187,7 @@ fn place_of(user: UserId) -> (usize, u8) {
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^= hash >> 31;
     let register = usize::try_from(hash >> (64 - BITS)).unwrap_or(0);
-    let rank = (hash << BITS | 1 << (BITS - 1)).leading_zeros() + 1;
+    let rank = ((hash << BITS) | (1 << (BITS - 1))).leading_zeros() + 1;
     (register, u8::try_from(rank).unwrap_or(u8::MAX))
 }
 

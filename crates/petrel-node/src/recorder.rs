@@ -105,9 +105,9 @@ fn quantile_ms(before: &Numbers, now: &Numbers, histogram: &str, quantile: f64) 
     if all <= 0.0 {
         return 0.0;
     }
-    let finite = counts.iter().filter(|(bound, _)| bound.is_finite());
+    let mut finite = counts.iter().filter(|(bound, _)| bound.is_finite());
     let reached = finite.clone().find(|(_, count)| *count >= all * quantile);
-    reached.or(finite.last()).map_or(0.0, |(bound, _)| bound * 1000.0)
+    reached.or(finite.next_back()).map_or(0.0, |(bound, _)| bound * 1000.0)
 }
 
 impl Numbers {

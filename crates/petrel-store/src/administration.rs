@@ -282,13 +282,11 @@ impl<T, K> Found<T, K> {
         passes: impl Fn(&T) -> bool,
     ) -> Result<Self, E> {
         let mut found = Self { items: Vec::new(), next: None };
-        let mut searched = 0;
-        for candidate in candidates {
+        for (searched, candidate) in candidates.enumerate() {
             if found.items.len() >= limit as usize || searched >= SEARCHED_MAX {
                 return Ok(found);
             }
             let (key, item) = candidate?;
-            searched += 1;
             found.next = Some(key);
             if passes(&item) {
                 found.items.push(item);

@@ -28,8 +28,9 @@ impl Identity {
     /// A user is disabled on disk; now also here.
     pub(crate) fn lock_out(&self, user: UserId, logins: &[LoginId], end: LoginEnd) {
         self.disabled.write().unwrap_or_else(PoisonError::into_inner).insert(user);
-        self.ended(user, logins, end);
+        // First why, and then that the log-ins have ended: the first word counts for a session.
         self.tell(user, Ended::Account);
+        self.ended(user, logins, end);
     }
 
     /// A user is enabled on disk; now also here.

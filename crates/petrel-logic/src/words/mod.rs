@@ -68,7 +68,7 @@ impl WordFilter {
     /// Has other words from now on.
     pub fn replace(&self, compiled: Compiled) {
         self.metrics.words.set(i64::try_from(compiled.len()).unwrap_or(i64::MAX));
-        let compiled = (compiled.len() > 0).then(|| Arc::new(compiled));
+        let compiled = (!compiled.is_empty()).then(|| Arc::new(compiled));
         *self.compiled.write().unwrap_or_else(PoisonError::into_inner) = compiled;
     }
 

@@ -13,8 +13,8 @@ use petrel_protocol::frame::{
     ClientFrame, Events, Limits, PresenceState, Rates, ServerFrame, UserSettings, json_schema,
 };
 use petrel_protocol::http::{
-    Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, NewInvite, Profile, RefreshRequest,
-    Revoked, Success, UploadedFile, admin,
+    Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, Names, NewInvite, Profile,
+    RefreshRequest, Revoked, Success, UploadedFile, admin,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -176,6 +176,7 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<CloseReason>(&value) => "close",
         () if value == serde_json::json!({ "status": "ok" }) => "health",
         () if is::<Success<admin::AdminUsers>>(&value) => "users",
+        () if is::<Success<Names>>(&value) => "names",
         () if is::<admin::NewFilterWords>(&value) => "words",
         () if is::<admin::PasswordChange>(&value) => "password change",
         () if is::<admin::RedeemReset>(&value) => "reset",

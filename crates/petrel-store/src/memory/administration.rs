@@ -1,6 +1,7 @@
 //! What admins read and change, in memory.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,6 +25,17 @@ pub(super) struct Administration {
 }
 
 impl Administration {
+    /// Whether the user was not disabled before.
+    fn disable(&mut self, user: UserId, since: TimestampMs, reason: String) -> bool {
+        match self.disabled.entry(user) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert((since, reason));
+                true
+            }
+        }
+    }
+
     fn keep(&mut self, record: AuditRecord) -> u64 {
         self.last_record += 1;
         self.records.insert(self.last_record, record);
@@ -89,10 +101,9 @@ impl AdministrationStore for MemoryStore {
                 let state = &mut *self.state()?;
                 if state.is_last_admin(user) {
                     UserChanged::LastAdmin
-                } else if state.administration.disabled.contains_key(&user) {
+                } else if !state.administration.disable(user, record.at, reason) {
                     UserChanged::Already
                 } else {
-                    state.administration.disabled.insert(user, (record.at, reason));
                     let logins = state.logins_of(user);
                     state.identity.ended.extend(logins.iter().map(|login| (*login, end)));
                     UserChanged::Done(logins)
