@@ -24,8 +24,8 @@ use petrel_types::OperatingLimits;
 use crate::StartError;
 use crate::tls::TlsConfig;
 
-pub use files::{FileStorage, FilesSection};
 pub use document::{effective, example, reference};
+pub use files::{FileStorage, FilesSection};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{

@@ -2,8 +2,8 @@
 //! its result into JSON. They decide nothing.
 
 mod contacts;
-mod conversations;
 mod content;
+mod conversations;
 mod devices;
 mod files;
 mod groups;

@@ -29,7 +29,9 @@ use std::time::Instant;
 use lru::LruCache;
 use petrel_log::{Command, CommandStream, LoggedCommand, Origin, Request};
 use petrel_protocol::frame::{ServerAck, ServerFrame};
-use petrel_store::{ConversationKind, FileReference, Store, StoreError, StoreErrorKind, StoredEvent};
+use petrel_store::{
+    ConversationKind, FileReference, Store, StoreError, StoreErrorKind, StoredEvent,
+};
 use petrel_types::{
     ClientMessageId, Clock, ConversationId, LogPosition, OwnerEpoch, Partition, SessionId,
     TimestampMs, UserId,
@@ -261,8 +263,7 @@ impl Sequencer {
         let (batch, decisions) = draft.finish();
         let derived = !batch.derived.is_empty();
         let is_gone = |reference: &FileReference| !reference.is_there;
-        let releases_files =
-            !batch.trims.is_empty() || batch.file_references.iter().any(is_gone);
+        let releases_files = !batch.trims.is_empty() || batch.file_references.iter().any(is_gone);
 
         let next_position = last.position.next();
         match self.store.commit(self.partition, batch, next_position, self.owner_epoch).await {

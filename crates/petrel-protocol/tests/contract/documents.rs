@@ -13,7 +13,7 @@ use petrel_protocol::frame::{
     ClientFrame, Events, Limits, Rates, ServerFrame, UserSettings, json_schema,
 };
 use petrel_protocol::http::{
-    Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, NewInvite, Profile,
+    Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, Names, NewInvite, Profile,
     RefreshRequest, Revoked, Success, UploadedFile,
 };
 use petrel_protocol::token::Claims;
@@ -164,6 +164,7 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Success<UserSettings>>(&value) => "settings",
         () if is::<Success<Devices>>(&value) => "devices",
         () if is::<Success<Revoked>>(&value) => "revoked",
+        () if is::<Success<Names>>(&value) => "names",
         () if is::<Success<UploadedFile>>(&value) => "file",
         () if is::<Success<FileLinks>>(&value) => "links",
         () if is::<Failure>(&value) => {

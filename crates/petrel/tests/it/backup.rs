@@ -79,7 +79,8 @@ async fn a_backup_holds_what_users_uploaded() -> Result<()> {
     let alice = Uploader::new(&server, ALICE)?;
     let file = files::id(&alice.upload("a.png", &files::png(400, 300)).await?)?;
     let data = original.data().display().to_string();
-    for (name, without, expected) in [("whole", None, true), ("bare", Some("--without-files"), false)]
+    for (name, without, expected) in
+        [("whole", None, true), ("bare", Some("--without-files"), false)]
     {
         let copy = home.path().join(name).display().to_string();
         let mut arguments = vec!["backup", "--data-dir", &data, "--to", &copy];

@@ -91,6 +91,7 @@ fn check_kind(kind: MessageType, content_type: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     let kind = kind.as_str();
-    let message = format!("the file is {content_type}, which does not go as {kind}; send it as FILE");
+    let message =
+        format!("the file is {content_type}, which does not go as {kind}; send it as FILE");
     Err(Refusal::new(ErrorReason::WrongFileKind, message))
 }
