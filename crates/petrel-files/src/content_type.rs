@@ -59,7 +59,7 @@ mod tests {
             (b"<!DOCTYPE html><script>", "image/png", "text/html", FileKind::Other),
             (b"<svg xmlns='x'/>", "image/svg+xml", TEXT, FileKind::Other),
             (b"%PDF-1.7", "", "application/pdf", FileKind::Other),
-            (b"\x7fELF\x02\x01\x01", "image/png", "application/x-executable", FileKind::Other),
+            (b"PK\x03\x04", "image/png", "application/zip", FileKind::Other),
             (b"ID3\x03", "audio/mpeg", "audio/mpeg", FileKind::Audio),
             (b"RIFF\0\0\0\0WAVEfmt ", "", "audio/wav", FileKind::Audio),
             (webm, "video/webm", "video/webm", FileKind::Video),

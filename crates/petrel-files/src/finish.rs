@@ -27,6 +27,9 @@ impl Files {
             return Err(not_found());
         };
         let begin = Instant::now();
+        // An empty file was never written, and what nobody was told of does not belong to one.
+        let spooled = self.spool.resume(&upload.object, size).await;
+        spooled.map_err(|error| self.spool_failed(&error))?;
         let examined = self.examine(upload, declared.clone()).await?;
         if examined.size != size {
             tracing::error!(file = %upload.id, "the spool does not hold what was received");

@@ -95,14 +95,14 @@ impl Files {
             Err(refusal) if refusal.reason == ErrorReason::StorageFull => return Err(refusal),
             Err(refusal) => Some(refusal),
         };
-        if let (Some(Checksum::Sha1(expected)), Some(sha1)) = (checksum, receiving.sha1.take()) {
-            if refusal.is_some() || <[u8; 20]>::from(sha1.finalize()) != expected {
-                // Nothing of it was noted.
-                return Err(refusal.unwrap_or_else(|| {
-                    let message = "the bytes that came do not have this checksum; send them again";
-                    Refusal::new(ErrorReason::ChecksumMismatch, message)
-                }));
-            }
+        if let (Some(Checksum::Sha1(expected)), Some(sha1)) = (checksum, receiving.sha1.take())
+            && (refusal.is_some() || <[u8; 20]>::from(sha1.finalize()) != expected)
+        {
+            // Nothing of it was noted.
+            return Err(refusal.unwrap_or_else(|| {
+                let message = "the bytes that came do not have this checksum; send them again";
+                Refusal::new(ErrorReason::ChecksumMismatch, message)
+            }));
         }
         receiving.note().await?;
         Ok(Received { total: receiving.noted, refusal })

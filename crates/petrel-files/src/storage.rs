@@ -101,7 +101,13 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let place = place(object, Variant::Original);
         if self.signer.is_none() {
-            // The same bytes under another name.
+            // The same bytes under another name. One that is there already, from before a crash,
+            // has to go first: to rename one link over another of the same file does nothing,
+            // and would leave the name that it was staged under.
+            match self.objects.delete(&place).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
             let from = Path::from(Spool::NAME).join(object);
             match self.objects.copy(&from, &place).await {
                 Ok(()) => return Ok(()),

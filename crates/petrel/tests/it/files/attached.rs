@@ -58,7 +58,8 @@ async fn who_reads_the_message_may_have_the_file_until_it_is_recalled() -> Resul
     assert!(may_have(&server, CAROL, &file_id).await?);
     // The same file is nobody else's to send as a file of one's own.
     let stolen = json!({
-        "type": "SINGLE_CHAT", "to": CAROL, "msgType": "IMAGE", "attachment": {"fileId": file_id},
+        "type": "SINGLE_CHAT", "clientMsgId": "stolen", "to": CAROL, "msgType": "IMAGE",
+        "attachment": {"fileId": file_id},
     });
     assert_eq!(bob.ask(stolen).await?["reason"], "file_not_found");
 
@@ -102,7 +103,10 @@ async fn in_a_group_it_counts_who_was_there_when_it_was_said() -> Result<()> {
     assert!(may_have(&server, BOB, &first).await?, "he was there");
     assert!(!may_have(&server, BOB, &second).await?, "he had gone");
     let mut other = Speaker::connect_as(&server, ALICE, "tablet").await?;
-    other.change(json!({"type": "GROUP_ADD", "groupId": group, "members": [CAROL]})).await?;
+    let add = json!({
+        "type": "GROUP_ADD", "clientMsgId": "add", "groupId": group, "members": [CAROL],
+    });
+    other.change(add).await?;
     let third = send("third").await?;
     assert!(!may_have(&server, CAROL, &second).await?, "she was not there yet");
     assert!(may_have(&server, CAROL, &third).await? && !may_have(&server, BOB, &third).await?);
