@@ -23,7 +23,7 @@ use std::time::Duration;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{Found, Hit, Search as SearchRequest};
 use petrel_search::{Candidates, Lookup, SearchError, SearchErrorKind, SearchIndex};
-use petrel_store::{ConversationKind, Member, Store, StoreError, StoredEvent};
+use petrel_store::{ConversationKind, Store, StoreError, StoredEvent};
 use petrel_types::limits::{
     SEARCH_CONVERSATIONS_MAX, SEARCH_HITS_MAX, SEARCH_TIME_MS, SYNC_CONVERSATIONS_MAX,
 };
@@ -36,8 +36,8 @@ pub use metrics::Metrics;
 use self::pattern::Pattern;
 use self::text::Text;
 use crate::Refusal;
-use crate::access::Access;
 use crate::event::{EventBody, MessageBody};
+use crate::membership::Membership;
 use crate::refusal::not_a_member;
 
 /// How many hits a client gets that does not say how many.
@@ -222,7 +222,7 @@ impl Search {
         for row in rows {
             events.push((*row, self.store.event(*row).await.map_err(of_store)?));
         }
-        let mut members: HashMap<ConversationId, Option<Member>> = HashMap::new();
+        let mut members: HashMap<ConversationId, Option<Membership>> = HashMap::new();
         for (_, event) in &events {
             if let Some(StoredEvent { conversation, .. }) = event
                 && !members.contains_key(conversation)
@@ -232,7 +232,8 @@ impl Search {
         }
         let hit = |event: StoredEvent| {
             let member = members.get(&event.conversation)?.as_ref()?;
-            may_read(member, &event).then(|| asked.hit(event)).flatten()
+            // Present or former: what `PULL` would show.
+            member.access().allows(event.seq).then(|| asked.hit(event)).flatten()
         };
         Ok(events.into_iter().map(|(row, event)| (row, event.and_then(hit))).collect())
     }
@@ -241,8 +242,9 @@ impl Search {
         &self,
         conversation: ConversationId,
         user: UserId,
-    ) -> Result<Option<Member>, Refusal> {
-        self.store.member(conversation, user).await.map_err(of_store)
+    ) -> Result<Option<Membership>, Refusal> {
+        let member = self.store.member(conversation, user).await.map_err(of_store)?;
+        member.map(Membership::load).transpose().map_err(of_store)
     }
 }
 
@@ -274,11 +276,6 @@ impl Asked<'_> {
             excerpt: excerpt::excerpt(&text, &marks),
         })
     }
-}
-
-/// Whether a member, present or former, may read an event: what `PULL` would show.
-fn may_read(member: &Member, event: &StoredEvent) -> bool {
-    Access::new(&member.intervals).allows(event.seq)
 }
 
 /// What whatever fits has, in the index.

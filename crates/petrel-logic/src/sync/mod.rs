@@ -101,7 +101,8 @@ impl Catchup {
         let Some(summary) = self.store.summary(conversation).await.map_err(of_store)? else {
             return Ok(false);
         };
-        Ok(Access::new(&member.intervals).allows(seq) && seq >= summary.trimmed_before)
+        let membership = Membership::load(member).map_err(of_store)?;
+        Ok(membership.access().allows(seq) && seq >= summary.trimmed_before)
     }
 
     /// What a conversation is, and a page of its members. Only for those who are in it:

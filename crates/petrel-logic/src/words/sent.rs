@@ -39,6 +39,10 @@ impl WordFilter {
                 _ => Ok(()),
             },
             Content::Recall { .. }
+            | Content::React { .. }
+            | Content::Pin { .. }
+            | Content::Hide { .. }
+            | Content::SetConversation { .. }
             | Content::AddMembers(_)
             | Content::RemoveMembers(_)
             | Content::Leave

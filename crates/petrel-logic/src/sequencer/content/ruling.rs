@@ -12,6 +12,7 @@ use petrel_types::{ConversationId, UserId};
 
 use super::{no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
+use crate::membership::Membership;
 use crate::sequencer::draft::Draft;
 
 impl Draft<'_> {
@@ -49,9 +50,7 @@ impl Draft<'_> {
                 if self.member_role(group, user)? == Role::Owner {
                     return Err(nothing_to_change("the member is the owner already"));
                 }
-                let is_owner = |member: &&crate::sequencer::model::Membership| {
-                    member.attributes.role == Role::Owner
-                };
+                let is_owner = |member: &&Membership| member.attributes.role == Role::Owner;
                 let owner = self.group(group)?.members().iter().find(is_owner).map(|it| it.user);
                 if let Some(owner) = owner {
                     self.give_role(group, owner, Role::Admin);
