@@ -64,8 +64,7 @@ struct State {
     /// Of a session with the capability `head`. Boxed, because most have none.
     heads: Option<Box<Heads>>,
     /// What is to be told of users that the session watches: at most one thing for each.
-    /// Boxed, because it is seldom there.
-    presences: Option<Box<BTreeMap<UserId, UserPresence>>>,
+    presences: BTreeMap<UserId, UserPresence>,
 }
 
 impl Outbox {
@@ -156,15 +155,14 @@ impl Outbox {
     /// whether the session has to be woken for it: not if it is still to be told of others.
     pub(crate) fn note_presence(&self, presence: UserPresence) -> bool {
         let mut state = self.state();
-        let presences = state.presences.get_or_insert_default();
-        presences.insert(presence.user, presence);
-        presences.len() == 1
+        let is_news = state.presences.is_empty();
+        state.presences.insert(presence.user, presence);
+        is_news
     }
 
     /// Takes what is to be told of users, by id.
     pub(crate) fn take_presences(&self) -> Vec<UserPresence> {
-        let presences = self.state().presences.take();
-        presences.map(|presences| presences.into_values().collect()).unwrap_or_default()
+        std::mem::take(&mut self.state().presences).into_values().collect()
     }
 
     /// Notes that a very large group has moved on. `None` if the session wants the event
