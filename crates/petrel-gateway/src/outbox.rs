@@ -143,7 +143,7 @@ impl Outbox {
     /// Does not wake the session. Returns whether it was queued.
     pub(crate) fn push_if_quiet(&self, frame: &Text) -> bool {
         let mut state = self.state();
-        if state.congested || state.bytes + frame.len() > LOW_WATER_BYTES {
+        if state.congested || state.bytes + frame.len() > self.marks.low_bytes as usize {
             return false;
         }
         state.bytes += frame.len();
