@@ -368,7 +368,7 @@ mod tests {
         let outbox = outbox();
         let (frame, soft) = (frame_of_16_kib(), Text::from("soft"));
         assert!(outbox.push_if_quiet(&soft));
-        while outbox.bytes() + frame.len() <= LOW_WATER_BYTES {
+        while outbox.bytes() + frame.len() <= WaterMarks::default().low_bytes as usize {
             assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(1)))));
         }
         assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(2)))));
