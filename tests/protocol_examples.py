@@ -221,7 +221,7 @@ class Story:
 
     async def begin(self, examples):
         """Registers everybody, the first one as the document does."""
-        self.server = Server(self.binary, self.data, limits_head_members=4)
+        self.server = Server(self.binary, self.data, limits__head_members=4)
         for user, name in NAMES.items():
             body = {"username": name, "password": "a storm petrel in a gale"}
             if user == ADA:
@@ -235,7 +235,7 @@ class Story:
         self.server.stop()
         grant = [self.binary, "admin", "grant-admin", "--data-dir", self.data, "ada"]
         subprocess.run(grant, check=True, stdout=subprocess.DEVNULL)
-        self.server = Server(self.binary, self.data, limits_head_members=4)
+        self.server = Server(self.binary, self.data, limits__head_members=4)
         for user in NAMES:
             await self.log_in(user)
         self.group = await self.new_group()
@@ -258,9 +258,9 @@ class Story:
             raise Wrong(f"{user} can't log in: {opened}")
         return device
 
-    async def do(self, user, kind, **fields):
+    async def do(self, actor, kind, **fields):
         frame = {"type": kind, "clientMsgId": self.name(), **fields}
-        return await self.devices[user].must(frame)
+        return await self.devices[actor].must(frame)
 
     async def new_group(self, *more, **settings):
         founded = await self.do(
@@ -549,7 +549,7 @@ class Story:
     async def see_a_token_expire(self):
         """By a server whose tokens last for seconds."""
         with tempfile.TemporaryDirectory() as data:
-            server = Server(self.binary, data, identity_access_token_lasts="3s")
+            server = Server(self.binary, data, identity__access_token_lasts="3s")
             body = {"username": "ada", "password": "a storm petrel in a gale"}
             token = server.ask("POST", "/api/auth/register", body)["data"]["accessToken"]
             await Device().open(server, self.seen, {"token": token})

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,6 +14,9 @@ use petrel_types::UserId;
 use serde_json::{Value, json};
 
 use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
+
+/// How many messages were sent, to name each.
+static SENT: AtomicU64 = AtomicU64::new(1);
 
 /// The answer to a request, as it comes.
 async fn ask(client: &mut Client, mut request: Value) -> Result<Value> {
@@ -27,7 +31,8 @@ async fn ask(client: &mut Client, mut request: Value) -> Result<Value> {
 }
 
 async fn say(client: &mut Client, to: UserId, body: &str) -> Result<Value> {
-    let name = format!("{body:.20}-{}", body.len());
+    // A name stays when the text goes, so it must not tell it.
+    let name = SENT.fetch_add(1, Ordering::Relaxed).to_string();
     let frame = json!({"type": "SINGLE_CHAT", "clientMsgId": name, "to": to, "body": body});
     let ack = ask(client, frame).await?;
     ensure!(ack["ackType"] == "saved", "{ack}");
@@ -287,7 +292,7 @@ async fn searching_can_be_switched_off_and_its_place_be_chosen() -> Result<()> {
     let elsewhere = tempfile::TempDir::new()?;
     let place = elsewhere.path().join("index");
     let launcher = launcher()?.bench_issuer();
-    let off = launcher.clone().variable("PETREL_SEARCH_ENABLED", "false").start().await?;
+    let off = launcher.clone().variable("PETREL_SEARCH__ENABLED", "false").start().await?;
     let mut alice = off.connect(ALICE, "phone").await?;
     say(&mut alice, BOB, "said while it was off").await?;
     let answer = ask(&mut alice, json!({"type": "SEARCH", "q": "said"})).await?;
@@ -296,7 +301,7 @@ async fn searching_can_be_switched_off_and_its_place_be_chosen() -> Result<()> {
     off.stop(Signal::Terminate).await?;
 
     let text = place.to_str().context("not UTF-8")?;
-    let on = launcher.variable("PETREL_SEARCH_DIR", text).start().await?;
+    let on = launcher.variable("PETREL_SEARCH__DIR", text).start().await?;
     let mut alice = on.connect(ALICE, "phone").await?;
     finds_text(&mut alice, "said", &["said while it was off"]).await?;
     assert!(place.join("search.db").exists() && !on.data().join("search").exists());
