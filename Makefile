@@ -42,12 +42,12 @@ web: $(WEB_MODULES) ## Build the web client, web/dist (needs Node 20.19 or later
 
 test-web: $(WEB_MODULES) ## Test the web client: lint, types, units, its size, its engine against the real server (needs Node)
 	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run build && $(NPM) run size
-	$(CARGO) build --locked --package petrel
-	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:integration
+	$(CARGO) build --release --locked --package petrel
+	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:integration
 
-test-e2e: client ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
-	PETREL_REQUIRE_CLIENT=1 $(CARGO) build --locked --package petrel
-	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:e2e
+test-e2e: client ## Test the web client in a browser against the real server (needs Node and Chromium)
+	PETREL_REQUIRE_CLIENT=1 $(CARGO) build --release --locked --package petrel
+	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:e2e
 
 wsbench: ## Build the load generator, target/release/wsbench
 	$(CARGO) build --release --locked --package wsbench

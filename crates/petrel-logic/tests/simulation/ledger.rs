@@ -551,6 +551,20 @@ impl Timeline {
             && self.stints.get(&user).is_some_and(|it| it.iter().any(holds))
     }
 
+    /// Whether a message was changed by something that a user may not read.
+    pub(crate) fn was_changed_unseen(&self, user: UserId, target: u64) -> bool {
+        let after = self.entries.iter().zip(1..).skip(usize::try_from(target).unwrap());
+        let mut unseen = after.filter(|(_, seq)| !self.may_read(user, *seq));
+        unseen.any(|(entry, _)| match &entry.held.what {
+            What::Change(
+                Change::Recalled { target_seq }
+                | Change::Edited { target_seq, .. }
+                | Change::Reacted { target_seq, .. },
+            ) => target_seq.get() == target,
+            _ => false,
+        })
+    }
+
     /// Whether a user has deleted an event.
     pub(crate) fn is_hidden(&self, user: UserId, seq: u64) -> bool {
         let hidden = self.hidden.get(&user);

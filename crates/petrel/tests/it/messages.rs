@@ -286,7 +286,9 @@ async fn what_somebody_deletes_is_gone_for_that_user_on_all_devices_and_for_nobo
     let nothing = json!({"clientMsgId": "d", "msgSeqs": [9]});
     assert_eq!(bob.refused("POST", &path, nothing).await?, "message_not_found");
     let mut alice = Speaker::connect(&server, ALICE).await?;
-    alice.change(json!({"type": "SINGLE_CHAT", "to": BOB, "body": "five"})).await?;
+    // Under a name that was not used before the restart.
+    let five = json!({"type": "SINGLE_CHAT", "clientMsgId": "five", "to": BOB, "body": "five"});
+    alice.change(five).await?;
     let mut phone = Speaker::connect(&server, BOB).await?;
     assert_eq!(bodies(&phone.pull(id).await?), ["five"]);
     assert_eq!(told(&mut phone, id).await?["unread"], 1);
