@@ -6,6 +6,7 @@
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -35,8 +36,15 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
     let (mut parts, body) = request.into_parts();
     match operator(&api, &mut parts).await {
         Ok(operator) => {
+            let reads = parts.method == Method::GET;
             parts.extensions.insert(operator);
-            next.run(Request::from_parts(parts, body)).await
+            let answer = next.run(Request::from_parts(parts, body));
+            if !reads {
+                return answer.await;
+            }
+            // What admins read waits its turn as everything does.
+            let answer = api.admission.read(async { Ok(answer.await) }).await;
+            answer.unwrap_or_else(|refusal| Refused::from(refusal).into_response())
         }
         Err(refused) => {
             // What was sent is read, or the connection could not be used again.
@@ -49,7 +57,7 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
 async fn operator(api: &Api, parts: &mut Parts) -> Result<Operator, Refused> {
     // Counts as any request of a user does: asking for what is not there costs the same.
     let Who(who) = Who::from_request_parts(parts, api).await?;
-    if !api.identity.is_admin(who.user).await? {
+    if !api.admission.read(api.identity.is_admin(who.user)).await? {
         return Err(nothing_there().into());
     }
     api.limits.count_admin(who.user)?;

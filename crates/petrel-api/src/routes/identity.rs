@@ -206,7 +206,7 @@ async fn invite(
     From(source): From,
     JsonBody(invite): JsonBody<NewInvite>,
 ) -> Answer<Invite> {
-    if !api.identity.is_admin(user).await? {
+    if !api.admission.read(api.identity.is_admin(user)).await? {
         let message = "only admins of the system invite; `petrel admin` makes one";
         return Err(Refusal::new(ErrorReason::NotAllowed, message).into());
     }

@@ -31,6 +31,8 @@ pub(crate) struct Copy {
     pub(crate) present: bool,
     /// What it is to the user.
     pub(crate) settings: ConversationSettings,
+    /// Up to here the user has deleted everything.
+    cleared: u64,
 }
 
 /// What a device knows of a group as a whole.
@@ -65,6 +67,7 @@ impl Default for Copy {
             cursors: BTreeMap::new(),
             wanted: 0,
             group: Group::Unknown,
+            cleared: 0,
             is_group: false,
             is_personal: false,
             present: true,
@@ -176,6 +179,9 @@ impl Copy {
             return;
         }
         let as_of = state.as_of;
+        if as_of < self.cleared {
+            return;
+        }
         for (seq, held) in self.events.range(as_of + 1..) {
             let What::Change(change) = &held.what else { continue };
             if joins(user, held.from, change) {
@@ -186,9 +192,17 @@ impl Copy {
         self.group = Group::Known(state);
     }
 
-    /// The user has deleted some of it.
+    /// The user has deleted some of it. What changed a group up to there is not shown to
+    /// this device any more, if it had not come so far.
     pub(crate) fn hide(&mut self, seqs: &[u64], up_to: u64) {
         self.events.retain(|seq, _| *seq > up_to && !seqs.contains(seq));
+        self.cleared = self.cleared.max(up_to);
+        match &self.group {
+            Group::Known(state) | Group::Fetching(state, _) if state.as_of < up_to => {
+                self.group = Group::Unknown;
+            }
+            _ => {}
+        }
     }
 
     /// Events up to `before` are gone, and this device has missed some of them.

@@ -222,11 +222,14 @@ async fn every_route_but_the_door_wants_a_token() -> Result<()> {
     for (path, operations) in document["paths"].as_object().context("paths")? {
         for (method, operation) in operations.as_object().context("operations")? {
             if operation["security"] == json!([]) {
-                assert!(path.starts_with("/api/auth/"), "{path} is open");
+                // The door; links that are signed; and what tus may ask before it asks.
+                let is_open = ["/api/auth/", "/files/"].iter().any(|at| path.starts_with(at))
+                    || method == "options";
+                assert!(is_open, "{method} {path} is open");
                 continue;
             }
-            let path = path.replace("{conversationId}", "1").replace("{groupId}", "1");
-            let path = path.replace("{serverMsgId}", "1").replace("{userId}", "1");
+            let parts = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+            let path = parts.collect::<Vec<_>>().join("/");
             let answer = http.request(&method.to_uppercase(), &path, &[], "").await?;
             assert_eq!(answer.failure()?.reason.to_string(), "missing_token", "{method} {path}");
             asked += 1;
@@ -262,7 +265,9 @@ async fn the_document_is_whole_and_can_be_tried_without_another_host() -> Result
     assert!(!page.body.contains("://"), "the page asks another host: {}", page.body);
     for part in ["swagger-ui.css", "swagger-ui-bundle.js", "start.js"] {
         assert!(page.body.contains(part), "{part}");
-        assert_eq!(http.get(&format!("/swagger/{part}")).await?.status, 200, "{part}");
+        // Some of them come in gzip only.
+        let file = http.exchange("GET", &format!("/swagger/{part}"), &[], &[]).await?;
+        assert_eq!(file.status, 200, "{part}");
     }
     Ok(())
 }

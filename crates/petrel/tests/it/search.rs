@@ -79,7 +79,9 @@ fn traces(directory: &Path, needle: &[u8]) -> Result<Vec<String>> {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(traces(&path, needle)?);
-        } else if fs::read(&path)?.windows(needle.len()).any(|window| window == needle) {
+        } else if path.is_file()
+            && fs::read(&path)?.windows(needle.len()).any(|window| window == needle)
+        {
             found.push(path.display().to_string());
         }
     }
