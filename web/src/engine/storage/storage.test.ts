@@ -81,6 +81,7 @@ it('memory and IndexedDB agree, batch by batch', async () => {
   const step = fc.oneof(
     fc.tuple(id, seq, fc.string()).map(([at, n, body]) => ({ events: [message(at, n, body)] })),
     fc.tuple(id, seq).map(([at, n]) => ({ forget: new Map([[at, n]]) })),
+    fc.tuple(id, fc.array(seq, { maxLength: 3 })).map(([at, seqs]) => ({ hide: new Map([[at, seqs]]) })),
     fc.tuple(id, seq, fc.integer({ min: 13, max: 20 })).map(([at, n, rev]) => ({
       amendments: [{ conversationId: at, amendment: { targetSeq: n, seq: rev } }],
     })),
