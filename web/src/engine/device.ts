@@ -187,8 +187,10 @@ export class Device {
   /** What the personal timeline says of other conversations. */
   #settleOwn(step: Step): void {
     for (const { what } of [...step.shown.values()].flat()) {
-      if (what.kind !== 'change' || what.change.kind !== 'conversationSettingsChanged') continue
-      this.timelines.get(what.change.conversationId)?.settle(step, what.change.settings)
+      if (what.kind !== 'change') continue
+      const { change } = what
+      if (change.kind === 'conversationSettingsChanged') this.timelines.get(change.conversationId)?.settle(step, change.settings)
+      else if (change.kind === 'messagesHidden') this.timelines.get(change.conversationId)?.hide(step, change)
     }
   }
 
@@ -313,6 +315,7 @@ function viewOf(timeline: Timeline): ConversationView {
     peerCursors: record.peerCursors,
     ...(last === undefined ? {} : { last }),
     ...(record.group.kind === 'known' ? { group: record.group.state } : {}),
+    ...(timeline.pins === undefined ? {} : { pins: timeline.pins }),
     ...(record.requests.kind === 'known' ? { requests: record.requests.state.waiting } : {}),
     ...(record.ownSettings === undefined ? {} : { settings: record.ownSettings }),
     ts: record.ts,

@@ -2,6 +2,7 @@
 export { Engine, type Commands, type EngineOptions, type EngineTimes } from './engine'
 export type { TimelineEvent, Message, ChangeEvent, Content, Reaction } from './event'
 export type { GroupState, Role } from './group'
+export type { Hiding } from './hidden'
 export type { OutboxEntry, Request } from './outbox'
 export type * from './ports'
 export { MemoryDisk, MemoryStorage } from './storage/memory'

@@ -38,6 +38,8 @@ export interface ConversationView {
   /** The last event that is here and stands for itself: it is no change of a message. */
   last?: TimelineEvent
   group?: GroupState
+  /** The places of pinned messages, the last that was pinned at the end; absent until they are known. */
+  pins?: number[]
   /** Who waits to be let in, by user id, for those who decide. */
   requests?: Record<string, JoinRequest>
   /** What it is to the user: muted, pinned, archived. */

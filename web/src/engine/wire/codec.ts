@@ -22,6 +22,7 @@ import {
   type Reader,
 } from './decode'
 import { live } from './live'
+import { search, type Found } from './search'
 import type {
   AuthExpiring,
   AuthFail,
@@ -103,6 +104,7 @@ export type ServerFrame =
   | Typed<'CONVERSATION_STATE', ConversationState>
   | Typed<'CONTACT_STATE', ContactState>
   | Typed<'READER_STATE', ReaderState>
+  | Typed<'FOUND', Found>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
@@ -342,6 +344,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     more: boolean,
   }),
   ...live,
+  ...search,
   ERROR: objectOf({
     reason: text,
     message: text,

@@ -51,4 +51,6 @@ export default {
   invalid_link: 'The link is over.',
   limit_reached: 'There are as many as there may be.',
   place_unknown: 'The server came back from a backup. Look whether the message is still there.',
+  search_off: 'This server does not search messages.',
+  search_too_broad: 'There is too much of that. Use more, or longer, words.',
 }

@@ -51,4 +51,6 @@ export default {
   invalid_link: '链接已失效。',
   limit_reached: '已达到数量上限。',
   place_unknown: '服务器已从备份恢复,请确认该消息是否还在。',
+  search_off: '此服务器未开启消息搜索。',
+  search_too_broad: '匹配的内容过多,请使用更多或更具体的关键词。',
 }
