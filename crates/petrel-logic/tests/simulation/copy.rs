@@ -197,11 +197,8 @@ impl Copy {
     pub(crate) fn hide(&mut self, seqs: &[u64], up_to: u64) {
         self.events.retain(|seq, _| *seq > up_to && !seqs.contains(seq));
         self.cleared = self.cleared.max(up_to);
-        match &self.group {
-            Group::Known(state) | Group::Fetching(state, _) if state.as_of < up_to => {
-                self.group = Group::Unknown;
-            }
-            _ => {}
+        if up_to > 0 {
+            self.group = Group::Unknown;
         }
     }
 

@@ -231,8 +231,12 @@ async fn every_route_but_the_door_wants_a_token() -> Result<()> {
             let parts = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
             let path = parts.collect::<Vec<_>>().join("/");
             let answer = http.request(&method.to_uppercase(), &path, &[], "").await?;
-            assert_eq!(answer.failure()?.reason.to_string(), "missing_token", "{method} {path}");
+            assert_eq!(answer.status, 401, "{method} {path}");
             asked += 1;
+            if method == "head" {
+                continue;
+            }
+            assert_eq!(answer.failure()?.reason.to_string(), "missing_token", "{method} {path}");
         }
     }
     assert!(asked > 10, "only {asked} routes were asked");

@@ -130,6 +130,10 @@ export type ClientFrame =
       id?: RequestId
       type: 'CONVERSATION'
     })
+  | (Search & {
+      id?: RequestId
+      type: 'SEARCH'
+    })
   | (Focus & {
       id?: RequestId
       type: 'FOCUS'
@@ -235,6 +239,10 @@ export type ServerFrame =
   | (Head & {
       id?: RequestId
       type: 'HEAD'
+    })
+  | (Found & {
+      id?: RequestId
+      type: 'FOUND'
     })
   | (Focused & {
       id?: RequestId
@@ -1075,6 +1083,44 @@ export interface Conversation {
   membersAfter?: string
 }
 /**
+ * `SEARCH`. At least one of `q`, `from` and `msgType` is needed.
+ */
+export interface Search {
+  /**
+   * Only messages that were numbered at this time or later.
+   */
+  afterTs?: number
+  /**
+   * Only messages that were numbered before this time.
+   */
+  beforeTs?: number
+  /**
+   * Only in this conversation.
+   */
+  conversationId?: string
+  /**
+   * The `cursor` of the answer that this one is to continue.
+   */
+  cursor?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from?: string
+  /**
+   * The most messages wanted in the answer.
+   */
+  limit?: number
+  /**
+   * Only messages of this kind.
+   */
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * What to look for: words and signs, all of which must be there; between double
+   * quotes, in this order.
+   */
+  q?: string
+}
+/**
  * `FOCUS`. The conversations are named by `conversationId` or `conversationIds`.
  */
 export interface Focus {
@@ -1298,6 +1344,7 @@ export interface AuthFail {
     | 'bad_username'
     | 'missing_group_id'
     | 'bad_title'
+    | 'search_too_broad'
     | 'wrong_file_kind'
     | 'upload_cut'
     | 'missing_token'
@@ -1318,11 +1365,11 @@ export interface AuthFail {
     | 'blocked_by_you'
     | 'not_friends'
     | 'muted'
+    | 'quota_exceeded'
+    | 'invalid_link'
     | 'account_disabled'
     | 'invalid_reset_code'
     | 'word_refused'
-    | 'quota_exceeded'
-    | 'invalid_link'
     | 'not_found'
     | 'conversation_not_found'
     | 'user_not_found'
@@ -1330,17 +1377,18 @@ export interface AuthFail {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'
     | 'nothing_to_change'
     | 'group_full'
     | 'kicked'
-    | 'last_admin'
     | 'limit_reached'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
+    | 'last_admin'
     | 'tus_version'
     | 'frame_too_large'
     | 'file_too_large'
@@ -2567,6 +2615,93 @@ export interface Head {
   headSeq: number
 }
 /**
+ * `FOUND`: messages, newest first.
+ */
+export interface Found {
+  /**
+   * How many changes of the whole system are still to be looked at; 0 if everything is
+   * searched.
+   */
+  behind: number
+  /**
+   * There may be more: the same search with this `cursor` continues.
+   */
+  cursor?: string
+  /**
+   * The messages.
+   */
+  hits: Hit[]
+  /**
+   * Messages with a `serverMsgId` above this one are not searched yet, and changes of
+   * others neither.
+   */
+  indexedUpTo: string
+}
+/**
+ * A message that was found.
+ */
+export interface Hit {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  excerpt: Excerpt
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * The message's place in the conversation's timeline.
+   */
+  msgSeq: number
+  /**
+   * What kind of message it is.
+   */
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * The system's name for the message.
+   */
+  serverMsgId: string
+  /**
+   * When the server numbered the message.
+   */
+  ts: number
+}
+/**
+ * The part of the text around what was found.
+ */
+export interface Excerpt {
+  /**
+   * It does not end where the text ends.
+   */
+  cutEnd?: boolean
+  /**
+   * It does not begin where the text begins.
+   */
+  cutStart?: boolean
+  /**
+   * Where in it is what was found, in order. None if no text was searched for.
+   */
+  marks?: Mark[]
+  /**
+   * The part.
+   */
+  text: string
+}
+/**
+ * A stretch of an excerpt, in UTF-16 code units.
+ */
+export interface Mark {
+  /**
+   * How long it is.
+   */
+  length: number
+  /**
+   * Where it begins.
+   */
+  start: number
+}
+/**
  * `FOCUSED`: from here on these conversations' events are pushed.
  */
 export interface Focused {
@@ -2667,6 +2802,7 @@ export interface Error {
     | 'bad_username'
     | 'missing_group_id'
     | 'bad_title'
+    | 'search_too_broad'
     | 'wrong_file_kind'
     | 'upload_cut'
     | 'missing_token'
@@ -2687,11 +2823,11 @@ export interface Error {
     | 'blocked_by_you'
     | 'not_friends'
     | 'muted'
+    | 'quota_exceeded'
+    | 'invalid_link'
     | 'account_disabled'
     | 'invalid_reset_code'
     | 'word_refused'
-    | 'quota_exceeded'
-    | 'invalid_link'
     | 'not_found'
     | 'conversation_not_found'
     | 'user_not_found'
@@ -2699,17 +2835,18 @@ export interface Error {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'
     | 'nothing_to_change'
     | 'group_full'
     | 'kicked'
-    | 'last_admin'
     | 'limit_reached'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
+    | 'last_admin'
     | 'tus_version'
     | 'frame_too_large'
     | 'file_too_large'
