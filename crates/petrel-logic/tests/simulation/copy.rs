@@ -1,6 +1,6 @@
 //! A device's copy of one conversation, kept as docs/protocol.md tells a client to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use petrel_protocol::frame::{
@@ -31,8 +31,10 @@ pub(crate) struct Copy {
     pub(crate) present: bool,
     /// What it is to the user.
     pub(crate) settings: ConversationSettings,
-    /// Up to here the user has deleted everything.
+    /// Up to here the user has deleted everything,
     cleared: u64,
+    /// and these messages, whenever they come.
+    hidden: BTreeSet<u64>,
 }
 
 /// What a device knows of a group as a whole.
@@ -68,6 +70,7 @@ impl Default for Copy {
             wanted: 0,
             group: Group::Unknown,
             cleared: 0,
+            hidden: BTreeSet::new(),
             is_group: false,
             is_personal: false,
             present: true,
@@ -113,7 +116,9 @@ impl Copy {
             }
             What::Change(change) => self.change_group(user, seq, held.from, change),
         }
-        self.events.insert(seq, held);
+        if seq > self.cleared && !self.hidden.contains(&seq) {
+            self.events.insert(seq, held);
+        }
     }
 
     fn change_group(&mut self, user: UserId, seq: u64, from: UserId, change: &Change) {
@@ -197,6 +202,7 @@ impl Copy {
     pub(crate) fn hide(&mut self, seqs: &[u64], up_to: u64) {
         self.events.retain(|seq, _| *seq > up_to && !seqs.contains(seq));
         self.cleared = self.cleared.max(up_to);
+        self.hidden.extend(seqs);
         if up_to > 0 {
             self.group = Group::Unknown;
         }

@@ -44,6 +44,8 @@ pub(crate) struct Device {
     pub(crate) claims: VecDeque<(ConversationId, (u64, u64))>,
     /// A new device that begins with the last page instead of the first.
     pub(crate) begins_at_the_end: bool,
+    /// It holds nothing of before it began.
+    is_new: bool,
     pub(crate) contacts: ContactBook,
     sync_token: Option<String>,
     next_name: u64,
@@ -62,6 +64,7 @@ impl Device {
             copies: BTreeMap::new(),
             claims: VecDeque::new(),
             begins_at_the_end: false,
+            is_new: true,
             contacts: ContactBook::default(),
             sync_token: None,
             next_name: 0,
@@ -123,6 +126,7 @@ impl Device {
             }
         }
         self.missed = false;
+        self.is_new = false;
         self.pull_all(catchup).await
     }
 
@@ -131,6 +135,7 @@ impl Device {
         self.contacts = ContactBook::default();
         self.copies.clear();
         self.sync_token = None;
+        self.is_new = true;
     }
 
     async fn pull_all(&mut self, catchup: &Catchup) -> Result<()> {
@@ -270,9 +275,7 @@ impl Device {
             What::Change(Change::MessagesHidden { conversation_id, msg_seqs, up_to_seq }) => {
                 let seqs: Vec<_> = msg_seqs.iter().map(|seq| seq.get()).collect();
                 let up_to = up_to_seq.map_or(0, |seq| seq.get());
-                if let Some(copy) = self.copies.get_mut(conversation_id) {
-                    copy.hide(&seqs, up_to);
-                }
+                self.copies.entry(*conversation_id).or_default().hide(&seqs, up_to);
             }
             What::Change(Change::ConversationSettingsChanged { conversation_id, settings }) => {
                 if let Some(copy) = self.copies.get_mut(conversation_id) {
@@ -368,7 +371,9 @@ impl Device {
     async fn take_sync(&mut self, state: &SyncConversation, catchup: &Catchup) -> Result<()> {
         let user = self.user;
         let id = state.conversation_id;
-        if self.begins_at_the_end && !self.copies.contains_key(&id) {
+        // What it holds already may have been deleted in the beginning of a personal timeline.
+        let may_skip = self.is_new || state.kind != ConversationKind::Personal;
+        if self.begins_at_the_end && may_skip && !self.copies.contains_key(&id) {
             let answer = self.pull_before(id, state.head_seq.get() + 1, catchup).await?;
             let copy = self.copies.entry(id).or_default();
             copy.from = answer.from_seq.get();

@@ -244,7 +244,8 @@ fn metrics_are_sent_over_tls_to_whom_the_system_trusts_and_to_nobody_else() -> R
     };
     let says = run(&authority.file())?;
     ensure!(!says.contains("could not be sent"), "{says}");
-    ensure!(received.try_iter().any(|head| head.starts_with("POST /api/v1/write ")));
+    let heads: Vec<String> = received.try_iter().collect();
+    ensure!(heads.iter().any(|head| head.starts_with("POST /api/v1/write ")), "{heads:?}");
     // The same name from another authority.
     let says = run(&Authority::new("one")?.file())?;
     ensure!(says.contains("could not be sent"), "{says}");
