@@ -134,7 +134,7 @@ fn body(random: &mut Rng, number: u64) -> String {
     // The first ones more often.
     let mut pick = |length: usize| random.usize(..length).min(random.usize(..length));
     let mut body = String::new();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         for _ in 0..4 + pick(21) {
             body.push(signs[pick(signs.len())]);
         }
@@ -144,7 +144,7 @@ fn body(random: &mut Rng, number: u64) -> String {
             body.push(' ');
         }
     }
-    if number % 1000 == 0 {
+    if number.is_multiple_of(1000) {
         body.push_str(&format!(" rare{number}"));
     }
     body
