@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -85,9 +85,12 @@ bench-presets: build wsbench ## Run the drills of the reference systems, print t
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked
 
-test-readme: ## Run the README's first chat and the examples of docs/protocol.md (needs Python 3, its websockets package and curl)
+test-readme: ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
+
+test-examples: ## Run the examples of docs/protocol.md; those that no story plays yet are told (needs Python 3 and its websockets package)
+	$(CARGO) build --release --locked --package petrel
 	python3 tests/protocol_examples.py docs/protocol.md target/release/petrel
 
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
