@@ -1,4 +1,4 @@
-//! What admins of the system may do. The gate has looked at who asks: [`By`].
+//! What admins of the system may do. The gate has looked at who asks: [`crate::operator::By`].
 
 mod audit;
 mod groups;
