@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-autobahn test-readme crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-turn test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,12 +42,12 @@ web: $(WEB_MODULES) ## Build the web client, web/dist (needs Node 20.19 or later
 
 test-web: $(WEB_MODULES) ## Test the web client: lint, types, units, its size, its engine against the real server (needs Node)
 	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run build && $(NPM) run size
-	$(CARGO) build --locked --package petrel
-	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:integration
+	$(CARGO) build --release --locked --package petrel
+	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:integration
 
-test-e2e: client ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
-	PETREL_REQUIRE_CLIENT=1 $(CARGO) build --locked --package petrel
-	cd web && PETREL=$${PETREL:-../target/debug/petrel} $(NPM) run test:e2e
+test-e2e: client ## Test the web client in a browser against the real server (needs Node and Chromium)
+	PETREL_REQUIRE_CLIENT=1 $(CARGO) build --release --locked --package petrel
+	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:e2e
 
 wsbench: ## Build the load generator, target/release/wsbench
 	$(CARGO) build --release --locked --package wsbench
@@ -89,9 +89,20 @@ test-readme: ## Run the README's first chat to the letter (needs Python 3, its w
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
 
+test-examples: ## Run the examples of docs/protocol.md; those that no story plays yet are told (needs Python 3 and its websockets package)
+	$(CARGO) build --release --locked --package petrel
+	python3 tests/protocol_examples.py docs/protocol.md target/release/petrel
+
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	$(CARGO) build --release --locked --package petrel
 	tests/api.sh
+
+test-s3: ## Try files in a bucket against an S3 server (needs moto_server: pip install 'moto[server]')
+	CARGO="$(CARGO)" tests/s3.sh
+
+test-turn: ## Try whether a real TURN server takes our credentials (needs coturn, curl, Python 3)
+	$(CARGO) build --release --locked --package petrel
+	tests/turn.sh
 
 test-autobahn: ## Hold our WebSocket codec to the Autobahn test suite (needs Python 2.7; PYTHON2=…)
 	tests/autobahn.sh

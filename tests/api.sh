@@ -4,7 +4,9 @@
 # end in a server error.
 #
 # One check is left out, that whatever fits the schema is accepted: bounds in bytes and
-# rules between fields can't be said in JSON Schema.
+# rules between fields can't be said in JSON Schema. And two subjects are tried elsewhere:
+# uploads by tus, whose headers mean what that protocol says (crates/petrel/tests/it/files),
+# and that to who is no admin there is nothing below /api/admin, whatever the method.
 #
 # Needs the release binary (make build), curl, python3, and schemathesis 4 on the PATH.
 set -euo pipefail
@@ -41,5 +43,9 @@ user=$(curl --silent --show-error --fail "$http/api/auth/register" \
 token=$("$petrel" token "$user" --data-dir "$data")
 
 cd "$data" # where schemathesis leaves its notes
-st run "$http/openapi.json" --header "Authorization: Bearer $token" --checks all \
-    --exclude-checks positive_data_acceptance --max-examples "$examples" --seed "$seed" --workers 1 --no-color
+hold() {
+    st run "$http/openapi.json" --header "Authorization: Bearer $token" --checks all \
+        --max-examples "$examples" --seed "$seed" --workers 1 --no-color "$@"
+}
+hold --exclude-path-regex '^/api/(files/tus|admin)' --exclude-checks positive_data_acceptance
+hold --include-path-regex '^/api/admin' --exclude-checks positive_data_acceptance,unsupported_method

@@ -3,8 +3,9 @@
 # against it, prints their reports and a summary. Fails if one of them does.
 #
 # BENCH=figures runs the set behind docs/benchmarks.md instead, which takes a quarter of an
-# hour and wants a machine that has nothing else to do. RESULTS names a folder to keep
-# everything in.
+# hour and wants a machine that has nothing else to do. BENCH=storm is a part of it: what those
+# who talk notice while STORM others (15,000) connect in the same second. RESULTS names a folder
+# to keep everything in.
 set -eu
 cd "$(dirname "$0")/.."
 data=$(mktemp -d)
@@ -33,6 +34,22 @@ bench() { # SCENARIO OPTIONS …
     [ "$status" -le "$worst" ] || worst=$status
 }
 
+# What those who talk notice of those who arrive: two runs at once, each with users of its own.
+storm() { # CONNECTIONS
+    (
+        bench single-e2e --conns 400 --ramp 1s --duration 24s --rate 2000 --no-ceiling
+        exit "$worst"
+    ) &
+    talking=$!
+    # They have talked for a while before it begins, and do so when it is over.
+    sleep 6
+    bench connect-only --conns "$1" --ramp 1s --max-cps "$1" --duration 12s --ping-interval 8s \
+        --user-base 500000000 --no-ceiling
+    status=0
+    wait "$talking" || status=$?
+    [ "$status" -le "$worst" ] || worst=$status
+}
+
 case ${BENCH:-local} in
 local)
     bench connect-only --conns 1000 --ramp 5s --duration 15s --ping-interval 5s --no-ceiling
@@ -56,9 +73,13 @@ figures)
     bench flap --conns 1000 --ramp 1s --duration 30s
     bench slow-consumer --conns 200 --msg-interval 10ms --payload-size 4000 --slow-percent 30 --slow-delay 1s --ramp 2s --duration 30s
     bench soak --conns 2000 --ramp 2s --max-cps 2000 --duration 3m --msg-rate 60
+    storm 15000
+    ;;
+storm)
+    storm "${STORM:-15000}"
     ;;
 *)
-    echo "BENCH is local or figures" >&2
+    echo "BENCH is local, figures or storm" >&2
     exit 2
     ;;
 esac

@@ -24,7 +24,7 @@ http=$(free_port)
 gateway=$(free_port)
 cat >"$data/start" <<START
 #!/bin/sh
-$petrel serve --bench-issuer --data-dir $data --http 127.0.0.1:$http --gateway 127.0.0.1:$gateway --admin off >>$log 2>&1 &
+$petrel serve --bench-issuer --data-dir $data --http 127.0.0.1:$http --gateway 127.0.0.1:$gateway --admin off \$(cat $data/settings) >>$log 2>&1 &
 echo \$! >$data/pid
 START
 cat >"$data/restart" <<RESTART
@@ -34,16 +34,34 @@ while kill -0 \$(cat $data/pid) 2>/dev/null; do sleep 0.05; done
 exec $data/start
 RESTART
 chmod +x "$data/start" "$data/restart"
+# The settings of the node while a drill runs, where the reference system had its own.
+settings_for() {
+    case $1 in
+    slow-4000) echo --set gateway.outbox_low_water_bytes=32768 --set gateway.outbox_high_water_bytes=65536 --set gateway.close_unwritable_after=1500ms ;;
+    esac
+}
+wait_for_start() {
+    while ! grep -q Stop "$log"; do
+        kill -0 "$(cat "$data/pid")" || { cat "$log"; exit 1; }
+        sleep 0.1
+    done
+}
+: >"$data/settings"
 "$data/start"
-while ! grep -q Stop "$log"; do
-    kill -0 "$(cat "$data/pid")" || { cat "$log"; exit 1; }
-    sleep 0.1
-done
+wait_for_start
 
 for preset in $presets; do
     set -- --preset "$preset"
     [ "$scale" = 1 ] || set -- "$@" --scale "$scale"
     [ "$preset" != restart ] || set -- "$@" --run-at "15s:$data/restart"
+    if [ "$(settings_for "$preset")" != "$(cat "$data/settings")" ]; then
+        settings_for "$preset" >"$data/settings"
+        stop
+        while kill -0 "$(cat "$data/pid")" 2>/dev/null; do sleep 0.1; done
+        : >"$log"
+        "$data/start"
+        wait_for_start
+    fi
     echo "\$ wsbench $*" >&2
     status=0
     $wsbench "$@" --target "ws://127.0.0.1:$gateway/ws" --data-dir "$data" --out-dir "$results" >/dev/null || status=$?

@@ -76,6 +76,13 @@ watermark-before-slice store power
 head-lowered-at-open store power
 fan-out-before-commit simulation
 membership-outside-sequencer simulation
+reaction-survives-recall simulation
+hidden-is-shown simulation
+sent-on-unread simulation
+block-not-looked-at simulation
+contact-told-out-of-order simulation
+mention-survives-recall simulation
+muted-may-speak simulation
 bench-misses-loss honesty:one_dropped
 bench-misses-acked-loss honesty:acked_and_dropped
 bench-misses-duplicates honesty:twice

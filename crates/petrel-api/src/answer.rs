@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
-use crate::Metrics;
+use crate::{BODY_BYTES_MAX, Metrics};
 
 /// What a handler returns.
 pub(crate) type Answer<T> = Result<Json<Success<T>>, Refused>;
@@ -41,7 +41,12 @@ pub(crate) fn answer<T>(result: Result<T, Refusal>) -> Answer<T> {
 }
 
 pub(crate) async fn not_found() -> Refused {
-    Refused(Refusal::new(ErrorReason::NotFound, "there is nothing at this path"))
+    Refused(nothing_there())
+}
+
+/// Also what those are told who must not know that there is something.
+pub(crate) fn nothing_there() -> Refusal {
+    Refusal::new(ErrorReason::NotFound, "there is nothing at this path")
 }
 
 pub(crate) async fn wrong_method() -> Refused {
@@ -85,7 +90,15 @@ async fn with_request_id(State(ids): State<RequestIds>, request: Request, next: 
     let begin = Instant::now();
     let mut response = next.run(request).instrument(span).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        let headers = std::mem::take(response.headers_mut());
         response = failure(&refusal, &request_id);
+        // What the handler says beside the refusal: where an upload is, for instance.
+        let of_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+        for (name, value) in headers {
+            if let Some(name) = name.filter(|name| !of_body.contains(name)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
     }
     let status = response.status().as_u16();
     let route = route.as_ref().map(MatchedPath::as_str);
@@ -161,11 +174,23 @@ fn read_object<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
 }
 
 fn refusal_of(rejection: &JsonRejection) -> Refusal {
-    let reason = match rejection {
-        JsonRejection::JsonDataError(_) => ErrorReason::InvalidField,
-        JsonRejection::MissingJsonContentType(_) => ErrorReason::UnsupportedMediaType,
-        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ErrorReason::FrameTooLarge,
-        _ => ErrorReason::BadJson,
-    };
-    Refusal::new(reason, rejection.body_text())
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => Refusal::new(
+            ErrorReason::UnsupportedMediaType,
+            "send the body as JSON, with the header `content-type: application/json`",
+        ),
+        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("a request body has at most {BODY_BYTES_MAX} bytes");
+            Refusal::new(ErrorReason::FrameTooLarge, message)
+        }
+        _ => {
+            let text = rejection.body_text();
+            Refusal::new(ErrorReason::BadJson, format!("the body is not JSON: {}", cause_of(&text)))
+        }
+    }
+}
+
+/// What is wrong, without the words that the framework begins with.
+pub(crate) fn cause_of(text: &str) -> &str {
+    text.split_once(": ").map_or(text, |(_, cause)| cause)
 }

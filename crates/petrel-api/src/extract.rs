@@ -6,7 +6,7 @@ use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use serde::de::DeserializeOwned;
 
-use crate::answer::Refused;
+use crate::answer::{Refused, cause_of};
 
 /// The named parts of a path.
 pub(crate) struct PathOf<T>(pub(crate) T);
@@ -37,5 +37,5 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
 }
 
 fn invalid(place: &str, why: &str) -> Refused {
-    Refusal::new(ErrorReason::InvalidField, format!("the {place}: {why}")).into()
+    Refusal::new(ErrorReason::InvalidField, format!("the {place}: {}", cause_of(why))).into()
 }

@@ -9,6 +9,7 @@ mod extract;
 mod limits;
 mod metrics;
 mod openapi;
+mod operator;
 mod route;
 mod routes;
 mod source;
@@ -16,22 +17,25 @@ mod swagger;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::response::Json;
 use axum::routing::get;
+use axum::{Extension, Router, middleware};
+use petrel_files::Files;
+use petrel_logic::administration::{Administration, Operator};
 use petrel_logic::admission::Admission;
 use petrel_logic::call::TurnServers;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
+use petrel_logic::search::Search;
 use petrel_logic::sync::Catchup;
 use petrel_types::Clock;
 use serde_json::Value;
 
 pub use answer::RequestIds;
-use answer::wrong_method;
+use answer::{not_found, wrong_method};
 pub use limits::RequestLimits;
 pub use metrics::Metrics;
 use openapi::Document;
@@ -47,6 +51,8 @@ pub struct Api {
     pub identity: Arc<Identity>,
     /// Answers reads.
     pub catchup: Catchup,
+    /// Answers searches.
+    pub search: Search,
     /// Finds users and reads lists of contacts.
     pub contacts: Arc<Contacts>,
     /// Knows who is online.
@@ -57,8 +63,12 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Puts things into timelines.
     pub requester: Arc<Requester>,
+    /// Takes and gives files.
+    pub files: Arc<Files>,
     /// How many reads may be under way at once, those of sessions included.
     pub admission: Arc<Admission>,
+    /// What admins of the system may do.
+    pub administration: Arc<Administration>,
     /// How many requests somebody may make.
     pub limits: RequestLimits,
     /// Proxies whose word on where a request comes from is believed.
@@ -71,12 +81,33 @@ pub struct Api {
 pub fn routes(api: Api) -> Router {
     let mut document = Document::new();
     let routes = route::add(Router::new(), &mut document, routes::all());
+    let gate = middleware::from_fn_with_state(api.clone(), operator::gate);
     let routes = routes
         .with_state(api)
         .route("/healthz", get(healthz))
         .merge(swagger::routes(document.finish()))
         .method_not_allowed_fallback(wrong_method);
-    client::behind(routes, petrel_web::CLIENT).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    client::behind(routes, petrel_web::CLIENT)
+        .layer(gate)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+/// The routes of admins alone, for somebody who may use all of them: at the machine itself,
+/// no matter whether a server runs.
+pub fn operator_routes(administration: Arc<Administration>, operator: Operator) -> Router {
+    let routes = route::add(Router::new(), &mut Document::new(), routes::admin::routes());
+    routes
+        .with_state(administration)
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(not_found)
+        .layer(Extension(operator))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+impl FromRef<Api> for Arc<Administration> {
+    fn from_ref(api: &Api) -> Self {
+        Self::clone(&api.administration)
+    }
 }
 
 /// The OpenAPI document of all routes.

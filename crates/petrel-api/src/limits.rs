@@ -26,6 +26,7 @@ use crate::source::Proxies;
 pub struct RequestLimits {
     addresses: Arc<Budgets<IpAddr>>,
     users: Arc<Budgets<UserId>>,
+    admins: Arc<Budgets<UserId>>,
     proxies: Arc<Proxies>,
 }
 
@@ -41,7 +42,8 @@ impl RequestLimits {
         start: Instant,
     ) -> Self {
         let addresses = Arc::new(Budgets::new(Rates::of_address(limits), start));
-        Self { addresses, users, proxies }
+        let admins = Arc::new(Budgets::new(Rates::of_admin(limits), start));
+        Self { addresses, users, admins, proxies }
     }
 
     /// Puts the limit of addresses before a router.
@@ -54,6 +56,13 @@ impl RequestLimits {
         let now = self.users.moment(Instant::now());
         let budget = self.users.of(user, now);
         refuse_beyond(&self.users, &budget, "you make more requests than you may")
+    }
+
+    /// Counts a request of an admin for what only admins may ask for.
+    pub(crate) fn count_admin(&self, user: UserId) -> Result<(), Refusal> {
+        let now = self.admins.moment(Instant::now());
+        let budget = self.admins.of(user, now);
+        refuse_beyond(&self.admins, &budget, "you ask for more as an admin than you may")
     }
 
     fn count_address(&self, address: IpAddr) -> Result<(), Refusal> {

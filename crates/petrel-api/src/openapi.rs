@@ -27,6 +27,7 @@ const TOKEN_REASONS: &[ErrorReason] = &[
     ErrorReason::InvalidToken,
     ErrorReason::TokenExpired,
     ErrorReason::LoginRevoked,
+    ErrorReason::AccountDisabled,
 ];
 
 /// What any route may fail with.
@@ -53,7 +54,7 @@ impl Document {
     }
 
     /// Adds what a route says of itself.
-    pub(crate) fn add(&mut self, route: &Route) {
+    pub(crate) fn add<S>(&mut self, route: &Route<S>) {
         let mut operation = json!({
             "tags": [route.tag],
             "summary": route.summary,
@@ -64,6 +65,10 @@ impl Document {
         if let Some(body) = route.body {
             let schema = body(&mut self.generator);
             operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        }
+        if let Some(content_type) = route.bytes {
+            let schema = json!({ "type": "string", "format": "binary" });
+            operation["requestBody"] = json!({ "content": { content_type: { "schema": schema } } });
         }
         if route.is_public {
             operation["security"] = json!([]);
@@ -97,7 +102,7 @@ impl Document {
         })
     }
 
-    fn parameters(&mut self, route: &Route) -> Vec<Value> {
+    fn parameters<S>(&mut self, route: &Route<S>) -> Vec<Value> {
         let mut parameters: Vec<Value> = path_parameters(route.path)
             .map(|name| {
                 json!({
@@ -121,10 +126,19 @@ impl Document {
                 }));
             }
         }
+        for header in route.headers {
+            parameters.push(json!({
+                "name": header.name,
+                "in": "header",
+                "required": header.is_required,
+                "description": header.meaning,
+                "schema": { "type": "string", "pattern": header.pattern },
+            }));
+        }
         parameters
     }
 
-    fn responses(&mut self, route: &Route) -> Map<String, Value> {
+    fn responses<S>(&mut self, route: &Route<S>) -> Map<String, Value> {
         let mut responses = Map::new();
         if let Some(data) = route.data {
             let schema = json!({
@@ -140,6 +154,17 @@ impl Document {
             responses
                 .insert("200".to_owned(), json!({ "description": "Done.", "content": content }));
         }
+        for outcome in route.outcomes {
+            let mut response = json!({ "description": outcome.meaning });
+            if outcome.has_bytes {
+                let schema = json!({ "type": "string", "format": "binary" });
+                response["content"] = json!({ "*/*": { "schema": schema } });
+            }
+            for name in outcome.headers {
+                response["headers"][name] = json!({ "schema": { "type": "string" } });
+            }
+            responses.insert(outcome.status.to_string(), response);
+        }
         let failure = self.generator.subschema_for::<Failure>();
         for (status, meanings) in meanings(route) {
             let content = json!({ "application/json": { "schema": failure } });
@@ -154,7 +179,7 @@ impl Document {
 }
 
 /// The reasons of a route by their status, each in words.
-fn meanings(route: &Route) -> BTreeMap<u16, Vec<String>> {
+fn meanings<S>(route: &Route<S>) -> BTreeMap<u16, Vec<String>> {
     let body = if route.body.is_some() { BODY_REASONS } else { &[] };
     let token = if route.is_public { &[] } else { TOKEN_REASONS };
     let place: &[_] = if route.query.is_some() || route.path.contains('{') {
@@ -178,7 +203,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A name for generated clients, as `putGroupsMembersRole`.
-fn operation_id(route: &Route) -> String {
+fn operation_id<S>(route: &Route<S>) -> String {
     let mut id = route.method.as_str().to_ascii_lowercase();
     let parts = route.path.split('/').filter(|part| !part.is_empty() && *part != "api");
     for part in parts.filter(|part| !part.starts_with('{')) {

@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use petrel_protocol::ErrorReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -15,7 +16,7 @@ use crate::openapi::Document;
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// One method of one path.
-pub(crate) struct Route {
+pub(crate) struct Route<S = Api> {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) tag: &'static str,
@@ -23,12 +24,34 @@ pub(crate) struct Route {
     pub(crate) query: Option<SchemaOf>,
     pub(crate) body: Option<SchemaOf>,
     pub(crate) data: Option<SchemaOf>,
+    /// It takes the bytes of a file, of this content type.
+    pub(crate) bytes: Option<&'static str>,
+    pub(crate) headers: &'static [Header],
+    pub(crate) outcomes: &'static [Outcome],
     pub(crate) reasons: &'static [ErrorReason],
     pub(crate) is_public: bool,
-    handler: MethodRouter<Api>,
+    handler: MethodRouter<S>,
 }
 
-impl Route {
+/// A header that a route reads.
+pub(crate) struct Header {
+    pub(crate) name: &'static str,
+    pub(crate) is_required: bool,
+    /// A pattern that its value has.
+    pub(crate) pattern: &'static str,
+    pub(crate) meaning: &'static str,
+}
+
+/// A way to succeed without a body in JSON.
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    pub(crate) meaning: &'static str,
+    pub(crate) has_bytes: bool,
+    /// The headers that say more.
+    pub(crate) headers: &'static [&'static str],
+}
+
+impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// A route that is handled by `handler`, under a heading.
     pub(crate) fn new<H, T>(
         method: Method,
@@ -38,7 +61,7 @@ impl Route {
         handler: H,
     ) -> Self
     where
-        H: Handler<T, Api>,
+        H: Handler<T, S>,
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a common method");
@@ -50,6 +73,9 @@ impl Route {
             query: None,
             body: None,
             data: None,
+            bytes: None,
+            headers: &[],
+            outcomes: &[],
             reasons: &[],
             is_public: false,
             handler: on(filter, handler),
@@ -64,6 +90,33 @@ impl Route {
     /// It takes this body.
     pub(crate) fn body<T: JsonSchema>(self) -> Self {
         Self { body: Some(SchemaGenerator::subschema_for::<T>), ..self }
+    }
+
+    /// It takes a body of bytes.
+    pub(crate) fn bytes(self, content_type: &'static str) -> Self {
+        Self { bytes: Some(content_type), ..self }
+    }
+
+    /// It reads these headers.
+    pub(crate) fn headers(self, headers: &'static [Header]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// It has these outcomes without a body in JSON.
+    pub(crate) fn outcomes(self, outcomes: &'static [Outcome]) -> Self {
+        Self { outcomes, ..self }
+    }
+
+    /// Does this with each answer, refusals included.
+    pub(crate) fn with_answers<F>(self, change: F) -> Self
+    where
+        F: FnMut(Response) -> Response + Clone + Send + Sync + 'static,
+    {
+        let change = axum::middleware::map_response(move |answer: Response| {
+            let answer = change.clone()(answer);
+            async move { answer }
+        });
+        Self { handler: self.handler.layer(change), ..self }
     }
 
     /// It answers with this.
@@ -83,11 +136,11 @@ impl Route {
 }
 
 /// Adds routes to a router and to the document.
-pub(crate) fn add(
-    router: Router<Api>,
+pub(crate) fn add<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
     document: &mut Document,
-    routes: impl IntoIterator<Item = Route>,
-) -> Router<Api> {
+    routes: impl IntoIterator<Item = Route<S>>,
+) -> Router<S> {
     routes.into_iter().fold(router, |router, route| {
         document.add(&route);
         router.route(route.path, route.handler)

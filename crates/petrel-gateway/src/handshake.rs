@@ -99,17 +99,18 @@ async fn accept(
             }
         };
         let authenticated = auth.zip(authenticated);
+        let patience = gateway.shared.config.slow_readers.close_after;
         // Out of its wrapping, a plain connection costs a kilobyte less.
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let stream = parts.io.into_inner();
-                let socket = Socket::new(stream, &parts.read_buf, draining);
+                let socket = Socket::new(stream, &parts.read_buf, draining, patience);
                 // It keeps all of the buffer that the request was read into.
                 drop(parts.read_buf);
                 session::run(gateway, socket, authenticated, turn).await;
             }
             Err(upgraded) => {
-                let socket = Socket::new(TokioIo::new(upgraded), &[], draining);
+                let socket = Socket::new(TokioIo::new(upgraded), &[], draining, patience);
                 session::run(gateway, socket, authenticated, turn).await;
             }
         }

@@ -30,15 +30,18 @@ use axum::routing::get;
 use petrel_directory::Directory;
 use petrel_log::CommandLog;
 use petrel_logic::Refusal;
+use petrel_logic::administration::Sessions;
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
 use petrel_logic::call::{Exchange, TurnServers};
 use petrel_logic::contacts::Contacts;
-use petrel_logic::identity::Identity;
+use petrel_logic::identity::{Ended, Identity};
 use petrel_logic::presence::Presence;
+use petrel_logic::search::Search;
 use petrel_logic::sequencer::CommittedBatch;
 use petrel_logic::sync::Catchup;
 use petrel_logic::typing::Typing;
+use petrel_logic::words::WordFilter;
 use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, LoginId, NodeId, OperatingLimits, SessionId, UserId};
 use tokio::sync::mpsc;
@@ -49,6 +52,7 @@ use fanout::Fanout;
 use handshake::refuse;
 pub use metrics::Metrics;
 use registry::Registry;
+use replacement::Ending;
 pub use replacement::SessionPolicy;
 use throttle::Pace;
 
@@ -63,6 +67,8 @@ pub struct Dependencies {
     pub identity: Arc<Identity>,
     /// Answers SYNC and PULL.
     pub catchup: Catchup,
+    /// Answers SEARCH.
+    pub search: Search,
     /// Reads lists of contacts, and counts applications.
     pub contacts: Arc<Contacts>,
     /// Is told who is online.
@@ -83,6 +89,8 @@ pub struct Dependencies {
     pub admission: Arc<Admission>,
     /// What each user may ask for, over all sessions.
     pub users: Arc<Budgets<UserId>>,
+    /// Looks for words in what is sent.
+    pub words: Arc<WordFilter>,
     /// Where it counts what it does.
     pub metrics: Metrics,
 }
@@ -108,6 +116,40 @@ pub struct GatewayConfig {
     pub expiry_grace: Duration,
     /// When a silent peer is asked whether it is there, and when it is given up.
     pub heartbeat: Heartbeat,
+    /// How much may wait for a peer that reads slowly, and when it is given up.
+    pub slow_readers: SlowReaders,
+}
+
+/// What a peer may do to the node that reads slowly, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowReaders {
+    /// How much may wait for it.
+    pub marks: WaterMarks,
+    /// When a write has made no progress for this long, its session is closed with 4508.
+    pub close_after: Duration,
+}
+
+/// How many bytes may wait to be written to one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaterMarks {
+    /// Above this, pushes are no longer queued but become gaps.
+    pub high_bytes: u32,
+    /// At or below this, gaps are told and pushes are queued again. At most the other.
+    pub low_bytes: u32,
+}
+
+impl Default for WaterMarks {
+    /// The marks of the reference system mini-im: some thousand messages of usual size.
+    fn default() -> Self {
+        Self { high_bytes: 512 * 1024, low_bytes: 256 * 1024 }
+    }
+}
+
+impl Default for SlowReaders {
+    /// Three seconds without any progress are many round trips of the worst mobile network.
+    fn default() -> Self {
+        Self { marks: WaterMarks::default(), close_after: Duration::from_secs(3) }
+    }
 }
 
 /// How silent a peer may be. Any frame breaks the silence, a pong included.
@@ -160,9 +202,12 @@ impl Gateway {
             sessions: TaskTracker::new(),
         });
         let told = Arc::downgrade(&shared);
-        shared.dependencies.identity.tell_revocations(move |user, login| {
-            if let Some(shared) = told.upgrade() {
-                shared.registry.end_login(user, login);
+        shared.dependencies.identity.tell_revocations(move |user, ended| {
+            let Some(shared) = told.upgrade() else { return };
+            match ended {
+                Ended::Login(login) => shared.registry.end_login(user, login),
+                Ended::All => shared.registry.end_user(user, Ending::Revoked),
+                Ended::Account => shared.registry.end_user(user, Ending::Disabled),
             }
         });
         Self { shared }
@@ -263,6 +308,14 @@ impl Gateway {
     }
 }
 
+impl Sessions for Gateway {
+    fn sessions_of(&self, user: UserId) -> u64 {
+        let mut sessions = 0;
+        self.shared.registry.for_each_session(user, |_| sessions += 1);
+        sessions
+    }
+}
+
 impl Shared {
     fn head_interval(&self) -> Duration {
         Duration::from_millis(self.config.limits.head_interval_ms.into())
@@ -272,8 +325,14 @@ impl Shared {
         &self.dependencies.admission
     }
 
-    fn is_revoked(&self, login: LoginId) -> bool {
-        self.dependencies.identity.is_revoked(login)
+    /// Why a session that has just begun, or has another token, is to end: whoever ended it
+    /// since the token was looked at may not have found it.
+    fn ending_of(&self, user: UserId, login: Option<LoginId>) -> Option<Ending> {
+        let identity = &self.dependencies.identity;
+        if identity.is_disabled(user) {
+            return Some(Ending::Disabled);
+        }
+        login.is_some_and(|login| identity.is_revoked(login)).then_some(Ending::Revoked)
     }
 
     fn new_session(&self) -> SessionId {

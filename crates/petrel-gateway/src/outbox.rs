@@ -13,15 +13,9 @@ use petrel_protocol::frame::{ServerFrame, UserPresence};
 use petrel_types::{ConversationId, LoginId, Seq, SessionId, UserId};
 use tokio::sync::Notify;
 
-use crate::session::Text;
-
+use crate::WaterMarks;
 use crate::replacement::{Bearer, Ending};
-
-/// Above this many queued bytes pushes become gaps.
-pub(crate) const HIGH_WATER_BYTES: usize = 512 * 1024;
-
-/// At or below this many queued bytes gaps are told and pushes are queued again.
-pub(crate) const LOW_WATER_BYTES: usize = 256 * 1024;
+use crate::session::Text;
 
 /// How much signals of calls may add to that. An offer has some 10 KiB.
 const SIGNAL_BYTES_MAX: usize = 128 * 1024;
@@ -66,6 +60,7 @@ pub(crate) struct Outbox {
     bearer: Bearer,
     /// The log-in of the token in force, which may differ from the first; 0 for none.
     login: AtomicU64,
+    marks: WaterMarks,
     state: Mutex<State>,
     wake: Notify,
     ending: OnceLock<Ending>,
@@ -81,14 +76,14 @@ struct State {
     /// Of a session with the capability `head`. Boxed, because most have none.
     heads: Option<Box<Heads>>,
     /// What is to be told of users that the session watches: at most one thing for each.
-    /// Boxed, because it is seldom there.
-    presences: Option<Box<BTreeMap<UserId, UserPresence>>>,
+    presences: BTreeMap<UserId, UserPresence>,
 }
 
 impl Outbox {
-    pub(crate) fn new(session: SessionId, bearer: Bearer) -> Self {
+    pub(crate) fn new(session: SessionId, bearer: Bearer, marks: WaterMarks) -> Self {
         Self {
             session,
+            marks,
             login: AtomicU64::new(bearer.login.map_or(0, LoginId::get)),
             bearer,
             state: Mutex::default(),
@@ -98,10 +93,10 @@ impl Outbox {
     }
 
     /// Of a session that takes heads of very large groups instead of bodies.
-    pub(crate) fn with_heads(session: SessionId, bearer: Bearer) -> Self {
+    pub(crate) fn with_heads(session: SessionId, bearer: Bearer, marks: WaterMarks) -> Self {
         let heads = Heads { focus: Vec::new(), waiting: BTreeMap::new() };
         let state = State { heads: Some(Box::new(heads)), ..State::default() };
-        Self { state: Mutex::new(state), ..Self::new(session, bearer) }
+        Self { state: Mutex::new(state), ..Self::new(session, bearer, marks) }
     }
 
     pub(crate) fn session(&self) -> SessionId {
@@ -143,7 +138,7 @@ impl Outbox {
     /// would leave a hole. Does not wake the session. Returns whether it was queued.
     pub(crate) fn push(&self, frame: &Text, place: Option<(ConversationId, Seq)>) -> bool {
         let mut state = self.state();
-        if state.bytes + frame.len() > HIGH_WATER_BYTES {
+        if state.bytes + frame.len() > self.marks.high_bytes as usize {
             state.congested = true;
         }
         if !state.congested {
@@ -160,7 +155,7 @@ impl Outbox {
     /// Does not wake the session. Returns whether it was queued.
     pub(crate) fn push_if_quiet(&self, frame: &Text) -> bool {
         let mut state = self.state();
-        if state.congested || state.bytes + frame.len() > LOW_WATER_BYTES {
+        if state.congested || state.bytes + frame.len() > self.marks.low_bytes as usize {
             return false;
         }
         state.bytes += frame.len();
@@ -189,15 +184,14 @@ impl Outbox {
     /// whether the session has to be woken for it: not if it is still to be told of others.
     pub(crate) fn note_presence(&self, presence: UserPresence) -> bool {
         let mut state = self.state();
-        let presences = state.presences.get_or_insert_default();
-        presences.insert(presence.user, presence);
-        presences.len() == 1
+        let is_news = state.presences.is_empty();
+        state.presences.insert(presence.user, presence);
+        is_news
     }
 
     /// Takes what is to be told of users, by id.
     pub(crate) fn take_presences(&self) -> Vec<UserPresence> {
-        let presences = self.state().presences.take();
-        presences.map(|presences| presences.into_values().collect()).unwrap_or_default()
+        std::mem::take(&mut self.state().presences).into_values().collect()
     }
 
     /// Notes that a very large group has moved on. `None` if the session wants the event
@@ -292,7 +286,7 @@ impl Outbox {
                 Outgoing::Answer { .. } => ANSWER_BYTES,
                 Outgoing::Gap { .. } => 0,
             };
-            if state.bytes <= LOW_WATER_BYTES {
+            if state.bytes <= self.marks.low_bytes as usize {
                 state.release_gaps();
             }
             return Some(next);
@@ -334,7 +328,8 @@ mod tests {
     const CONVERSATION: ConversationId = ConversationId::new(7);
 
     fn outbox() -> Outbox {
-        Outbox::new(SessionId::new(1), Bearer { user: UserId::new(1), ..Bearer::default() })
+        let bearer = Bearer { user: UserId::new(1), ..Bearer::default() };
+        Outbox::new(SessionId::new(1), bearer, WaterMarks::default())
     }
 
     fn frame_of_16_kib() -> Text {
@@ -360,8 +355,22 @@ mod tests {
                 Outgoing::Answer { .. } => panic!("there was no request"),
             }
         }
-        assert_eq!(pushes, HIGH_WATER_BYTES / (16 * 1024));
+        assert_eq!(pushes, 512 / 16);
         assert_eq!(gaps, [(CONVERSATION, Seq::new(100))]);
+    }
+
+    #[test]
+    fn the_marks_are_those_that_were_set() {
+        let marks = WaterMarks { high_bytes: 64 * 1024, low_bytes: 32 * 1024 };
+        let outbox = Outbox::new(SessionId::new(1), Bearer::default(), marks);
+        let frame = frame_of_16_kib();
+        let push = |seq| outbox.push(&frame, Some((CONVERSATION, Seq::new(seq))));
+        assert_eq!((1..=5).map(push).collect::<Vec<_>>(), [true, true, true, true, false]);
+        // Above the low mark it stays so.
+        outbox.take();
+        assert!(!push(6));
+        outbox.take();
+        assert!(push(7));
     }
 
     #[test]
@@ -388,7 +397,7 @@ mod tests {
         let outbox = outbox();
         let (frame, soft) = (frame_of_16_kib(), Text::from("soft"));
         assert!(outbox.push_if_quiet(&soft));
-        while outbox.bytes() + frame.len() <= LOW_WATER_BYTES {
+        while outbox.bytes() + frame.len() <= WaterMarks::default().low_bytes as usize {
             assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(1)))));
         }
         assert!(outbox.push(&frame, Some((CONVERSATION, Seq::new(2)))));

@@ -55,6 +55,11 @@ impl Registry {
         });
     }
 
+    /// Tells all sessions of a user to end.
+    pub(crate) fn end_user(&self, user: UserId, ending: Ending) {
+        self.for_each_session(user, |outbox| outbox.end(ending));
+    }
+
     /// Takes out one session, and only that one: a successor of the same device has a
     /// session id of its own.
     pub(crate) fn remove(&self, outbox: &Outbox) {
@@ -112,6 +117,7 @@ impl<K: Eq + Hash, V> Sharded<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WaterMarks;
     use crate::replacement::Bearer;
 
     fn outbox(session: u64, user: u64) -> Arc<Outbox> {
@@ -125,7 +131,7 @@ mod tests {
             device: device.map(Into::into),
             platform: None,
         };
-        Arc::new(Outbox::new(SessionId::new(session), bearer))
+        Arc::new(Outbox::new(SessionId::new(session), bearer, WaterMarks::default()))
     }
 
     fn sessions_of(registry: &Registry, user: u64) -> Vec<u64> {

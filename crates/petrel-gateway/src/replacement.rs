@@ -21,6 +21,8 @@ pub(crate) enum Ending {
     Replaced,
     /// Its log-in was ended.
     Revoked,
+    /// Its user was locked out.
+    Disabled,
 }
 
 /// Whose session it is, and on which device.

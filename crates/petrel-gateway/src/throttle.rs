@@ -148,6 +148,9 @@ impl Throttle {
     }
 }
 
+/// A search reads an index and then each message that it shows.
+const READS_OF_A_SEARCH: usize = 20;
+
 /// A frame that asks for nothing.
 pub(crate) const ONE_FRAME: Costs = Costs { frames: 1, sends: 0, reads: 0, requests: 0 };
 
@@ -173,7 +176,9 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::Pull(_)
         | ClientFrame::Conversation(_)
         | ClientFrame::Contacts(_)
-        | ClientFrame::GroupRequests(_) => reads(1),
+        | ClientFrame::GroupRequests(_)
+        | ClientFrame::Readers(_) => reads(1),
+        ClientFrame::Search(_) => reads(READS_OF_A_SEARCH),
         // The code has to be looked up.
         ClientFrame::GroupJoin(_) => Costs { reads: 1, ..sends(1) },
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
@@ -192,6 +197,16 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         ClientFrame::MessageEdit(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
         }
+        ClientFrame::Reaction(frame) => {
+            Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
+        }
+        ClientFrame::MessagePin(frame) => {
+            Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
+        }
+        // Each message has to be looked up.
+        ClientFrame::MessageHide(frame) => {
+            Costs { reads: u32::try_from(frame.msg_seqs.len()).unwrap_or(u32::MAX), ..sends(1) }
+        }
         // Each user gets an entry in the own timeline, too.
         ClientFrame::GroupCreate(GroupCreate { members, .. })
         | ClientFrame::GroupAdd(GroupAdd { members, .. })
@@ -205,6 +220,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::GroupSettings(_)
         | ClientFrame::GroupMember(_)
         | ClientFrame::GroupAnswer(_)
+        | ClientFrame::ConversationSettings(_)
         | ClientFrame::Contact(_) => sends(1),
     }
 }

@@ -118,6 +118,38 @@ pub enum Content {
         /// The text.
         body: String,
     },
+    /// A reaction to a message.
+    React {
+        /// The message.
+        target: Seq,
+        /// With what.
+        emoji: String,
+        /// Whether it is taken back.
+        remove: bool,
+    },
+    /// A message that is pinned.
+    Pin {
+        /// The message.
+        target: Seq,
+        /// Whether it is taken down.
+        remove: bool,
+    },
+    /// Messages that are deleted for the actor alone.
+    Hide {
+        /// These.
+        targets: Vec<Seq>,
+        /// And everything up to here.
+        up_to: Option<Seq>,
+    },
+    /// What a conversation is to the actor alone. What is missing stays as it is.
+    SetConversation {
+        /// Whether news of it make no sound.
+        muted: Option<bool>,
+        /// Whether it stands above the others.
+        pinned: Option<bool>,
+        /// Whether it is out of the way.
+        archived: Option<bool>,
+    },
     /// A group.
     CreateGroup {
         /// Its title.
@@ -170,6 +202,8 @@ pub enum Content {
         /// Whether the user is let in.
         accept: bool,
     },
+    /// What an admin of the system has done to a group, whoever is in it. Asked by the system.
+    Rule(GroupRuling),
     /// A change of what two users are to each other.
     Contact {
         /// Which.
@@ -186,6 +220,17 @@ pub enum Content {
         /// Another friend code, made up by who asks.
         friend_code: Option<String>,
     },
+}
+
+/// What an admin of the system can do to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRuling {
+    /// End it for everybody.
+    Dissolve,
+    /// Take a member out.
+    Remove(UserId),
+    /// Make a member its owner.
+    HandOver(UserId),
 }
 
 /// A message that is more than a plain text, in the form that was asked for; what it refers
@@ -227,6 +272,8 @@ pub struct GroupChange {
     pub member_limit: Option<u64>,
     /// Whether only the owner and admins may speak.
     pub muted: Option<bool>,
+    /// Whether every member may pin messages.
+    pub members_pin: Option<bool>,
     /// Another code is wanted.
     pub renew_code: bool,
     /// A code made up by who asks, for when one is needed.

@@ -1,23 +1,34 @@
-//! What of a timeline a member may read: the intervals of the membership.
+//! What of a timeline a member may read: the intervals of the membership, without what the
+//! member has deleted.
 
 use petrel_store::Interval;
 use petrel_types::Seq;
+
+use crate::hidden::Hidden;
 
 /// The readable stretches of one timeline for one user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access<'a> {
     intervals: &'a [Interval],
+    hidden: Option<&'a Hidden>,
 }
 
 impl<'a> Access<'a> {
-    /// Over intervals, oldest first.
-    pub(crate) fn new(intervals: &'a [Interval]) -> Self {
-        Self { intervals }
+    /// Over intervals, oldest first, without what is hidden.
+    pub(crate) fn new(intervals: &'a [Interval], hidden: Option<&'a Hidden>) -> Self {
+        #[cfg(feature = "mutants")]
+        let hidden = hidden.filter(|_| !petrel_store::mutants::is("hidden-is-shown"));
+        Self { intervals, hidden }
     }
 
     /// Whether the event at `seq` may be read.
     pub(crate) fn allows(self, seq: Seq) -> bool {
-        self.intervals.iter().any(|interval| contains(interval, seq))
+        self.intervals.iter().any(|interval| contains(interval, seq)) && !self.is_hidden(seq)
+    }
+
+    /// Whether the member has deleted what is at `seq`.
+    pub(crate) fn is_hidden(self, seq: Seq) -> bool {
+        self.hidden.is_some_and(|hidden| hidden.contains(seq))
     }
 
     /// The last event that may be read in a timeline that ends at `head`.
@@ -30,13 +41,31 @@ impl<'a> Access<'a> {
 
     /// The first place after `after` that may be read.
     pub(crate) fn next_after(self, after: Seq) -> Option<Seq> {
+        let cleared = self.hidden.map_or(Seq::ZERO, |hidden| hidden.up_to);
+        let mut next = self.next_in_interval(after.max(cleared))?;
+        while self.is_hidden(next) {
+            next = self.next_in_interval(next)?;
+        }
+        Some(next)
+    }
+
+    /// The last place before `before` that may be read.
+    pub(crate) fn last_before(self, before: Seq) -> Option<Seq> {
+        let cleared = self.hidden.map_or(Seq::ZERO, |hidden| hidden.up_to);
+        let mut last = self.last_in_interval(before)?;
+        while last > cleared && self.is_hidden(last) {
+            last = self.last_in_interval(last)?;
+        }
+        (last > cleared).then_some(last)
+    }
+
+    fn next_in_interval(self, after: Seq) -> Option<Seq> {
         let open = |interval: &&Interval| interval.last.is_none_or(|last| last > after);
         let interval = self.intervals.iter().find(open)?;
         Some(interval.first.max(after.next()))
     }
 
-    /// The last place before `before` that may be read.
-    pub(crate) fn last_before(self, before: Seq) -> Option<Seq> {
+    fn last_in_interval(self, before: Seq) -> Option<Seq> {
         let begun = |interval: &&Interval| interval.first < before;
         let interval = self.intervals.iter().rev().find(begun)?;
         let previous = Seq::new(before.get() - 1);
@@ -64,15 +93,28 @@ mod tests {
             vec![interval(3, Some(5))],
             vec![interval(2, Some(2)), interval(6, Some(8)), interval(11, None)],
         ] {
-            let access = Access::new(&intervals);
-            let allowed = |seq: &u64| access.allows(Seq::new(*seq));
-            for place in 0..20 {
-                let next = (place + 1..30).find(allowed).map(Seq::new);
-                assert_eq!(access.next_after(Seq::new(place)), next, "{intervals:?} {place}");
-                let last = (1..place).rev().find(allowed).map(Seq::new);
-                assert_eq!(access.last_before(Seq::new(place)), last, "{intervals:?} {place}");
-                let end = (1..=place).rev().find(allowed).map_or(0, |seq| seq);
-                assert!(access.end(Seq::new(place)).get() >= end, "{intervals:?} {place}");
+            let some = [2, 3, 7, 11, 12, 14].map(Seq::new).to_vec();
+            for hidden in [
+                None,
+                Some(Hidden { up_to: Seq::new(4), ..Hidden::default() }),
+                Some(Hidden { messages: some.clone(), ..Hidden::default() }),
+                Some(Hidden {
+                    up_to: Seq::new(6),
+                    messages: some[2..].to_vec(),
+                    ..Hidden::default()
+                }),
+            ] {
+                let access = Access::new(&intervals, hidden.as_ref());
+                let allowed = |seq: &u64| access.allows(Seq::new(*seq));
+                for place in 0..20 {
+                    let case = format!("{intervals:?} {hidden:?} {place}");
+                    let next = (place + 1..30).find(allowed).map(Seq::new);
+                    assert_eq!(access.next_after(Seq::new(place)), next, "{case}");
+                    let last = (1..place).rev().find(allowed).map(Seq::new);
+                    assert_eq!(access.last_before(Seq::new(place)), last, "{case}");
+                    let end = (1..=place).rev().find(allowed).map_or(0, |seq| seq);
+                    assert!(access.end(Seq::new(place)).get() >= end, "{case}");
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use petrel_protocol::frame::{
     Attachment, CallRecord, Change, ContactAction, Custom, ForwardedFrom, Location, MessageType,
-    ReplyTo,
+    Reaction, ReplyTo,
 };
 use petrel_types::{Seq, UserId};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub(crate) struct MessageBody {
     /// Where it comes from, if it was sent on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) forwarded_from: Option<ForwardedFrom>,
+    /// What users think of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reactions: Vec<Reaction>,
     /// Whether it was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) recalled: bool,

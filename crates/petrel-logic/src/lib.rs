@@ -5,14 +5,18 @@
 //! place where a command becomes a fact.
 
 mod access;
+pub mod activity;
+pub mod administration;
 pub mod admission;
 pub mod budget;
 pub mod call;
 pub mod contacts;
 pub mod deriver;
 mod event;
+mod hidden;
 pub mod identity;
 mod lists;
+mod membership;
 mod message_form;
 mod names;
 mod notice;
@@ -24,9 +28,11 @@ pub mod refusal;
 pub mod requester;
 pub mod requests;
 pub mod retention;
+pub mod search;
 pub mod sequencer;
 pub mod sync;
 pub mod typing;
 mod view;
+pub mod words;
 
 pub use refusal::Refusal;

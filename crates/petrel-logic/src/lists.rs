@@ -24,6 +24,10 @@ pub(crate) fn list_of(list: ContactList) -> u8 {
 /// Of a group, by user: who waits to be let in.
 pub(crate) const JOIN_REQUESTS: u8 = 5;
 
+/// Of a personal timeline, by conversation: up to where it is told what the conversation is
+/// to the user.
+pub(crate) const SETTINGS_TOLD: u8 = 6;
+
 /// Somebody who waits to be let in, as it stands in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

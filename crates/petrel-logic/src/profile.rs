@@ -4,13 +4,15 @@
 //! can grow without touching any store.
 
 use bytes::Bytes;
-use petrel_protocol::frame::{GroupInfo, History, Role};
+use petrel_protocol::frame::{ConversationSettings, GroupInfo, History, Role};
 use petrel_store::{StoreError, StoreErrorKind};
-use petrel_types::TimestampMs;
+use petrel_types::{Seq, TimestampMs};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What is known of a conversation as a whole. Single chats have nothing of it.
+use crate::hidden::Hidden;
+
+/// What is known of a conversation as a whole. Single chats have nothing of it but pins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Profile {
@@ -20,12 +22,16 @@ pub(crate) struct Profile {
     pub(crate) history: History,
     /// What it is beside that, as members see it.
     pub(crate) info: GroupInfo,
+    /// The messages that are pinned, the last one that was pinned at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pins: Vec<Seq>,
     /// How many wait to be let in.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) waiting: u64,
 }
 
-/// What is known of a user as a member. In single chats there is nothing of it.
+/// What is known of a user as a member. In single chats there is nothing of it but what is
+/// the user's own business.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Attributes {
@@ -37,6 +43,12 @@ pub(crate) struct Attributes {
     /// Until when the member may not speak, or, having left, not come back by the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) muted_until: Option<TimestampMs>,
+    /// What the conversation is to the user.
+    #[serde(skip_serializing_if = "ConversationSettings::are_default")]
+    pub(crate) settings: ConversationSettings,
+    /// What the user has deleted for himself or herself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hidden: Option<Box<Hidden>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -55,6 +67,12 @@ impl Profile {
 }
 
 impl Attributes {
+    /// What stays of somebody who comes back: what is nobody else's business.
+    pub(crate) fn of_returning(self, role: Role) -> Self {
+        let Self { settings, hidden, .. } = self;
+        Self { role, settings, hidden, ..Self::default() }
+    }
+
     pub(crate) fn encode(&self) -> Bytes {
         encode(self)
     }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::Refusal;
 use crate::sequencer::{CommittedBatch, Effect};
+use crate::words::WordFilter;
 
 /// How many requests may wait at once. Beyond, those who ask are told that the server is busy.
 const WAITING_MAX: usize = 4096;
@@ -25,6 +26,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Requester {
     log: Arc<dyn CommandLog>,
     node: NodeId,
+    words: Arc<WordFilter>,
     waiting: Mutex<Waiting>,
 }
 
@@ -44,7 +46,13 @@ struct UnderWay<'a> {
 impl Requester {
     /// One whose requests go into `log`. Their answers are recognised by [`Origin::REQUESTER`].
     pub fn new(log: Arc<dyn CommandLog>, node: NodeId) -> Self {
-        Self { log, node, waiting: Mutex::default() }
+        Self { log, node, words: WordFilter::none(), waiting: Mutex::default() }
+    }
+
+    /// Looks for words in what is sent.
+    #[must_use]
+    pub fn with_words(self, words: Arc<WordFilter>) -> Self {
+        Self { words, ..self }
     }
 
     /// Sends, and waits until it is on disk or refused.
@@ -120,7 +128,14 @@ impl Requester {
         }
     }
 
-    async fn ask(&self, actor: UserId, request: Request) -> Result<Option<ServerFrame>, Refusal> {
+    async fn ask(
+        &self,
+        actor: UserId,
+        mut request: Request,
+    ) -> Result<Option<ServerFrame>, Refusal> {
+        if let Request::Send(send) = &mut request {
+            self.words.check(actor, send)?;
+        }
         let mut under_way = self.begin()?;
         let origin = Origin { node: self.node, session: Origin::REQUESTER, tag: under_way.tag };
         tracing::debug!(request = %origin, %actor, "asked");

@@ -5,8 +5,9 @@
 
 use petrel_log::{Content, Destination, GroupChange, NewMessage, SendRequest};
 use petrel_protocol::frame::{
-    ContactAction, ContactChange, GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve,
-    GroupLeave, GroupMember, GroupRemove, GroupRole, GroupSettings, GroupTitle, SingleChat,
+    ContactAction, ContactChange, ConversationSettingsChange, GroupAdd, GroupAnswer, GroupChat,
+    GroupCreate, GroupDissolve, GroupLeave, GroupMember, GroupRemove, GroupRole, GroupSettings,
+    GroupTitle, MessageHide, SingleChat,
 };
 use petrel_types::{ClientMessageId, ConversationId};
 
@@ -122,6 +123,30 @@ group_changes! {
     GroupAnswer => |GroupAnswer { user, accept, .. }| Content::AnswerJoin { user, accept },
 }
 
+impl IntoSend for MessageHide {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        let Self { client_msg_id, conversation_id, msg_seqs, up_to_seq } = self;
+        let content = Content::Hide { targets: msg_seqs, up_to: up_to_seq };
+        Ok(change(Destination::Conversation(conversation_id), client_msg_id, content))
+    }
+}
+
+impl IntoSend for ConversationSettingsChange {
+    fn client_message_id(&self) -> &ClientMessageId {
+        &self.client_msg_id
+    }
+
+    fn into_send(self) -> Result<SendRequest, Refusal> {
+        let Self { client_msg_id, conversation_id, muted, pinned, archived } = self;
+        let content = Content::SetConversation { muted, pinned, archived };
+        Ok(change(Destination::Conversation(conversation_id), client_msg_id, content))
+    }
+}
+
 impl IntoSend for ContactChange {
     fn client_message_id(&self) -> &ClientMessageId {
         &self.client_msg_id
@@ -146,7 +171,7 @@ impl IntoSend for GroupSettings {
     fn into_send(self) -> Result<SendRequest, Refusal> {
         let new_code = mint_code()?;
         let Self { client_msg_id, group_id, description, avatar, announcement, .. } = self;
-        let Self { joining, member_limit, muted, renew_code, .. } = self;
+        let Self { joining, member_limit, muted, members_pin, renew_code, .. } = self;
         let content = Content::ChangeGroup(GroupChange {
             description,
             avatar,
@@ -154,6 +179,7 @@ impl IntoSend for GroupSettings {
             joining,
             member_limit,
             muted,
+            members_pin,
             renew_code,
             new_code,
         });

@@ -96,7 +96,8 @@ fn message_frame(
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
     let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
-    let MessageBody { attachment, location, custom, call, reply_to, forwarded_from, .. } = message;
+    let MessageBody { attachment, location, custom, call, reply_to, .. } = message;
+    let MessageBody { forwarded_from, reactions, .. } = message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -113,6 +114,7 @@ fn message_frame(
             call,
             reply_to,
             forwarded_from,
+            reactions,
             ts: timestamp,
             rev,
             edited,
@@ -135,6 +137,7 @@ fn message_frame(
             custom,
             reply_to,
             forwarded_from,
+            reactions,
             ts: timestamp,
             rev,
             edited,
@@ -149,6 +152,14 @@ fn fallback(from: UserId, change: &Change) -> String {
     match change {
         Change::Recalled { .. } => format!("{from} recalled a message"),
         Change::Edited { .. } => format!("{from} edited a message"),
+        Change::Reacted { emoji, removed: false, .. } => format!("{from} reacted with {emoji}"),
+        Change::Reacted { .. } => format!("{from} took a reaction back"),
+        Change::Pinned { removed: false, .. } => format!("{from} pinned a message"),
+        Change::Pinned { .. } => format!("{from} took a pinned message down"),
+        Change::MessagesHidden { .. } => "you have deleted messages for yourself".to_owned(),
+        Change::ConversationSettingsChanged { .. } => {
+            "you have changed what a conversation is to you".to_owned()
+        }
         Change::GroupCreated { title, .. } => format!("{from} created the group {title}"),
         Change::MembersAdded { members } => format!("{from} added {}", people(members)),
         Change::MembersRemoved { members } => format!("{from} removed {}", people(members)),

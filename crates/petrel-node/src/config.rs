@@ -5,6 +5,7 @@
 //! of a node are made from.
 
 mod document;
+mod files;
 mod keys;
 mod load;
 mod sources;
@@ -16,26 +17,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
-use petrel_gateway::{Heartbeat, SessionPolicy};
+use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders};
 use petrel_logic::identity::{IdentitySettings, Registration};
 use petrel_logic::presence;
+use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 
 use crate::StartError;
 use crate::tls::TlsConfig;
 
 pub use document::{effective, example, reference};
+pub use files::{FileStorage, FilesSection};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
     AdminSection, BenchIssuerSetting, CallsSection, Config, GatewaySection, HttpSection,
     IdentitySection, LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection,
-    ServerSection, SessionPolicySetting, TlsMode, TlsSection,
+    SearchSection, ServerSection, SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
 
 /// How long a session goes on after its token has expired, if nothing else is said.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(60);
+
+/// How long the audit log is kept, if nothing else is said.
+pub const AUDIT_KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The configuration of one node on the embedded engine.
 #[derive(Clone, Debug)]
@@ -61,6 +67,8 @@ pub struct NodeConfig {
     pub expiry_grace: Duration,
     /// When silent peers are asked whether they are there, and given up.
     pub heartbeat: Heartbeat,
+    /// How much may wait for peers that read slowly, and when they are given up.
+    pub slow_readers: SlowReaders,
     /// Whether load-test users are let in.
     pub bench_issuer: BenchIssuer,
     /// Extra web origins whose pages may open a WebSocket.
@@ -69,12 +77,24 @@ pub struct NodeConfig {
     pub connections_max: u64,
     /// How long events are kept; for ever, if unset. At least a week.
     pub keep: Option<Duration>,
+    /// Whether messages can be searched for.
+    pub search: bool,
+    /// Where the search index is kept; in the data directory, if unset.
+    pub search_directory: Option<PathBuf>,
     /// Whether only friends can send each other messages.
     pub chats_need_friendship: bool,
+    /// A file with words that users must not send.
+    pub words_file: Option<PathBuf>,
+    /// What is done about words of which it says nothing else.
+    pub words_mode: WordMode,
+    /// How long the audit log is kept. At least a day.
+    pub audit_keep: Duration,
     /// Who is shown as online, and when.
     pub presence: presence::Settings,
     /// The servers by which devices in a call reach each other.
     pub turn: TurnConfig,
+    /// Where files are, and how much may be uploaded.
+    pub files: FilesSection,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -149,13 +169,20 @@ mod tests {
             session_policy: SessionPolicy::Multi,
             expiry_grace: EXPIRY_GRACE,
             heartbeat: Heartbeat::default(),
+            slow_readers: SlowReaders::default(),
             bench_issuer: BenchIssuer::Off,
             allowed_origins: Vec::new(),
             connections_max: 1,
             keep: None,
+            search: true,
+            search_directory: None,
             chats_need_friendship: false,
+            words_file: None,
+            words_mode: WordMode::Refuse,
+            audit_keep: AUDIT_KEEP,
             presence: presence::Settings::default(),
             turn: TurnConfig::default(),
+            files: FilesSection::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

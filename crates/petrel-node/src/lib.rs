@@ -11,6 +11,9 @@ pub mod doctor;
 mod issuer;
 mod listen;
 mod machine;
+mod operator_socket;
+mod recorder;
+mod search;
 pub mod secrets;
 mod tls;
 
@@ -22,8 +25,11 @@ use std::time::Duration;
 
 use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
+use petrel_files::{Files, LinkKey, StorageError};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
+use petrel_logic::activity::Activity;
+use petrel_logic::administration::{Administration, History, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::call::{Exchange, TurnServers};
@@ -35,9 +41,12 @@ use petrel_logic::identity::{
 use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
+use petrel_logic::search::Search;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
 use petrel_logic::sync::Catchup;
 use petrel_logic::typing::{self, Typing};
+use petrel_logic::words::{WordFile, WordFilter, record_flagged};
+use petrel_search::{SearchError, SearchIndex};
 use petrel_store::sqlite::{self, SqliteStore};
 use petrel_store::{Store, StoreError};
 use petrel_types::{Clock, NodeId, Partition, SessionId, SystemClock};
@@ -47,18 +56,20 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{Admin, AdminError};
+pub use admin::{Admin, AdminError, Ask};
 pub use admin_listener::LogControl;
 use admin_listener::{AdminListener, Metrics, Sample, Tasks};
 use config::Listen;
 pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig, TurnConfig};
 pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
+use operator_socket::OperatorSocket;
 pub use petrel_api::Network;
 pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
 };
+use search::Follower;
 use secrets::{Issuer, SecretError};
 use tls::Tls;
 pub use tls::{TlsConfig, TlsError};
@@ -96,6 +107,9 @@ pub enum StartError {
     /// The data directory can't be used.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The search index can't be used.
+    #[error("{0}")]
+    Search(#[from] SearchError),
     /// A secret can't be read or made.
     #[error("{0}")]
     Secret(#[from] SecretError),
@@ -108,6 +122,9 @@ pub enum StartError {
     /// The certificate can't be used.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// Files can't be kept where they should be.
+    #[error("{0}")]
+    Files(#[from] StorageError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
@@ -143,6 +160,8 @@ pub struct Node {
     gateway: Gateway,
     log: Arc<dyn CommandLog>,
     store: Arc<dyn Store>,
+    index: Option<Arc<dyn SearchIndex>>,
+    follower: Option<Follower>,
     online: Arc<InProcessDirectory>,
     stopping: CancellationToken,
     connections: TaskTracker,
@@ -158,17 +177,18 @@ impl Node {
         let options = sqlite::Options { metrics: metrics.store.clone(), ..Default::default() };
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open_with(&config.data_directory, options)?);
+        let index = search::open(&config, store.epoch())?;
         let issuers = issuers(&config)?;
         let tls = Tls::new(&config.tls, &config.data_directory, &SystemClock)?;
         let admin = AdminListener { metrics, tasks: Tasks::default(), log };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Self::assemble(config, listeners, store, issuers, tls, admin, clock).await
+        Self::assemble(config, listeners, (store, index), issuers, tls, admin, clock).await
     }
 
     async fn assemble(
         config: NodeConfig,
         listeners: Listeners,
-        store: Arc<dyn Store>,
+        (store, index): (Arc<dyn Store>, Option<Arc<dyn SearchIndex>>),
         issuers: Issuers,
         tls: Option<Tls>,
         admin: AdminListener,
@@ -190,6 +210,7 @@ impl Node {
         let stream = streams.pop().expect("one stream for one partition");
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
 
+        let links = LinkKey::new(issuers.local.derive("file-links"));
         let registration = config.effective_registration();
         let settings = IdentitySettings { registration, ..config.identity };
         let identity =
@@ -198,15 +219,33 @@ impl Node {
         // Room for 2^31 sessions before the next start could meet this one's; and none is
         // `Origin::REQUESTER`.
         let first_session = (random()? >> 2).max(2);
+        let (words, flagged) = WordFilter::new(metrics.words.clone());
+        identity.look_for_words(Arc::clone(&words));
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
+        let search = Search::new(Arc::clone(&store), index.clone(), metrics.search.clone());
+        let released = Arc::new(Notify::new());
+        let files = Files::open(
+            petrel_files::Dependencies {
+                store: Arc::clone(&store),
+                catchup: catchup.clone(),
+                clock: Arc::clone(&clock),
+                links,
+                metrics: metrics.files.clone(),
+                released: Arc::clone(&released),
+            },
+            config.files.settings(&config.data_directory).map_err(StartError::Config)?,
+        )
+        .await?;
+        tasks.spawn("file collector", Arc::clone(&files).collect());
         // Users ask by sockets and by HTTP, and it counts together.
         let start = tokio::time::Instant::now().into_std();
         let users = Arc::new(Budgets::new(Rates::of_user(&config.limits), start));
         let admission = Arc::new(Admission::new(&config.limits, &metrics.admission));
         let online = Arc::new(directory(&config.data_directory, &clock)?);
         let directory: Arc<dyn Directory> = Arc::clone(&online) as _;
-        let requester = Arc::new(Requester::new(Arc::clone(&log), NODE));
+        let requester = Requester::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words));
+        let requester = Arc::new(requester);
         let calls = Arc::new(Exchange::new(
             Arc::clone(&store),
             Arc::clone(&requester),
@@ -227,6 +266,7 @@ impl Node {
                 log: Arc::clone(&log),
                 identity: Arc::clone(&identity),
                 catchup: catchup.clone(),
+                search: search.clone(),
                 contacts: Arc::clone(&contacts),
                 directory: Arc::clone(&directory),
                 presence: Arc::clone(&presence),
@@ -237,6 +277,7 @@ impl Node {
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
                 users: Arc::clone(&users),
+                words: Arc::clone(&words),
                 metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
@@ -248,11 +289,21 @@ impl Node {
                 session_policy: config.session_policy,
                 expiry_grace: config.expiry_grace,
                 heartbeat: config.heartbeat,
+                slow_readers: config.slow_readers,
             },
         );
         let derived = Arc::new(Notify::new());
-        let outcome = Outcome { gateway: gateway.clone(), requester: Arc::clone(&requester) };
-        tasks.spawn("fan-out", outcome.deliver(batches, Arc::clone(&derived)));
+        let committed = Arc::new(Notify::new());
+        let activity = Arc::new(Activity::new());
+        identity.tell_activity(Arc::clone(&activity));
+        let outcome = Outcome {
+            gateway: gateway.clone(),
+            requester: Arc::clone(&requester),
+            committed: Arc::clone(&committed),
+            activity: Arc::clone(&activity),
+        };
+        let deliver = outcome.deliver(batches, Arc::clone(&derived), released);
+        tasks.spawn("fan-out", deliver);
         let told = gateway.clone();
         tasks.spawn("presence", async move { told.tell_presence().await });
         let rung = gateway.clone();
@@ -260,6 +311,11 @@ impl Node {
         tasks.spawn("call records", async move { calls.record().await });
         tasks.spawn("last seen", save_last_seen(Arc::clone(&online)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
+        let numbers = metrics.search.clone();
+        let follower = match &index {
+            Some(index) => Some(Follower::start(&store, index, committed, numbers)?),
+            None => None,
+        };
         if let Some(keep) = config.keep {
             let clock = Arc::clone(&clock);
             let retention = Retention::new(Arc::clone(&store), Arc::clone(&log), clock, keep);
@@ -276,6 +332,29 @@ impl Node {
                 .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
         });
 
+        let history = Arc::new(History::default());
+        let sampling =
+            recorder::record(Arc::clone(&metrics), Arc::clone(&history), Arc::clone(&clock));
+        tasks.spawn("recorder", sampling);
+        let running = Running {
+            identity: Arc::clone(&identity),
+            requester: Arc::clone(&requester),
+            sessions: Arc::new(gateway.clone()),
+            words,
+            history: Arc::clone(&history),
+        };
+        let administration =
+            Arc::new(Administration::new(Arc::clone(&store), Arc::clone(&clock), Some(running)));
+        tasks.spawn(
+            "flagged words",
+            record_flagged(flagged, Arc::clone(&store), Arc::clone(&clock)),
+        );
+        let filter = Arc::clone(&administration);
+        let file = config.words_file.map(|file| WordFile::new(file, config.words_mode));
+        tasks.spawn("words", async move { filter.keep_up_with_words(file).await });
+        let (auditor, keep) = (Arc::clone(&administration), config.audit_keep);
+        tasks.spawn("audit", async move { auditor.remove_old_records(keep).await });
+
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());
         let housekeeper = Arc::clone(&identity);
@@ -285,11 +364,14 @@ impl Node {
         let api = petrel_api::routes(Api {
             identity,
             catchup,
+            search,
             contacts,
             presence,
             turn,
             clock,
             requester,
+            files,
+            administration: Arc::clone(&administration),
             admission,
             limits: limits.clone(),
             proxies,
@@ -300,9 +382,20 @@ impl Node {
         let gateway_routes = request_ids.layer(limits.layer(gateway.routes()));
         let stopping = CancellationToken::new();
         let connections = TaskTracker::new();
+        // Among the connections, because the drain waits for it.
+        connections.spawn(activity.keep(Arc::clone(&store), Arc::clone(&clock), stopping.clone()));
         let http_address = local_address(&listeners.http)?;
         let gateway_address = local_address(&listeners.gateway)?;
         let admin_address = listeners.admin.as_ref().map(local_address).transpose()?;
+        if let Some(socket) = OperatorSocket::bind(&config.data_directory) {
+            let serve = socket.serve(
+                administration,
+                request_ids.clone(),
+                stopping.clone(),
+                connections.clone(),
+            );
+            tasks.spawn("operator socket", serve);
+        }
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let spawn = |name, listener, acceptor, routes| {
             let serve = serve(listener, acceptor, routes, stopping.clone(), connections.clone());
@@ -334,6 +427,8 @@ impl Node {
             gateway,
             log,
             store,
+            index,
+            follower,
             online,
             stopping,
             connections,
@@ -384,6 +479,12 @@ impl Node {
         let _ = tokio::time::timeout(REQUESTS_PATIENCE, self.connections.wait()).await;
         self.log.close();
         self.sequencer.await.map_err(|_| RunError::Sequencer)??;
+        drop(self.follower.take());
+        if let Some(index) = &self.index
+            && let Err(error) = index.close().await
+        {
+            tracing::warn!(%error, "the search index was not closed well");
+        }
         self.store.close().await?;
         tracing::info!("stopped");
         Ok(())
@@ -444,16 +545,29 @@ fn warn_of_strangers(admin: SocketAddr) {
 struct Outcome {
     gateway: Gateway,
     requester: Arc<Requester>,
+    /// Notified of every batch.
+    committed: Arc<Notify>,
+    activity: Arc<Activity>,
 }
 
 impl Outcome {
     /// Passes batches on until the sequencer ends. `derived` is notified of those that
-    /// something follows from.
-    async fn deliver(self, batches: mpsc::Receiver<CommittedBatch>, derived: Arc<Notify>) {
+    /// something follows from, `released` of those that may leave files to delete.
+    async fn deliver(
+        self,
+        batches: mpsc::Receiver<CommittedBatch>,
+        derived: Arc<Notify>,
+        released: Arc<Notify>,
+    ) {
         let before = |batch: &mut CommittedBatch| {
             if batch.derived {
                 derived.notify_one();
             }
+            if batch.releases_files {
+                released.notify_one();
+            }
+            self.committed.notify_one();
+            self.activity.count(batch);
             self.requester.take_answers(batch);
         };
         self.gateway.fan_out(batches, before).await;

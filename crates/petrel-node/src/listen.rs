@@ -116,17 +116,19 @@ async fn serve_encrypted(
     }
 }
 
-async fn serve_connection<S>(
+/// Serves one connection. Handlers find `peer` as [`ConnectInfo`].
+pub(crate) async fn serve_connection<S, P>(
     stream: S,
-    peer: SocketAddr,
+    peer: P,
     routes: Router,
     stopping: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    P: Clone + Send + Sync + 'static,
 {
     let routes = TowerToHyperService::new(routes);
     let routes = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(peer.clone()));
         routes.call(request)
     });
     let connection = http1::Builder::new()

@@ -19,3 +19,13 @@ pub(crate) fn raise_descriptors() -> u64 {
     }
     getrlimit(Resource::Nofile).current.unwrap_or(wanted)
 }
+
+/// Lets other threads have the processor first; on Linux this is said of the calling
+/// thread alone (`nice(2)`).
+pub(crate) fn prefer_others() {
+    #[cfg(target_os = "linux")]
+    {
+        // Where it can't be said, it is as it was.
+        let _ = rustix::process::nice(10);
+    }
+}

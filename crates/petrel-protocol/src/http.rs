@@ -1,9 +1,12 @@
 //! Bodies of the HTTP API.
 
-use petrel_types::{ClientMessageId, ConversationId, LoginId, Seq, TimestampMs, UserId};
+pub mod admin;
+
+use petrel_types::{ClientMessageId, ConversationId, FileId, LoginId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorReason;
+pub use crate::file_kind::FileKind;
 use crate::frame::{
     AttachmentRef, ClientAckType, Custom, Forward, History, Joining, Location, MessageType, Role,
 };
@@ -239,6 +242,61 @@ pub struct MessageChange {
     pub body: String,
 }
 
+/// `POST /api/messages/{serverMsgId}/reactions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReactionChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// With what: 1 to 32 bytes without white space.
+    pub emoji: String,
+    /// True to take one's own reaction back.
+    #[serde(default)]
+    pub remove: bool,
+}
+
+/// `POST /api/messages/{serverMsgId}/pin`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// True to take it down.
+    #[serde(default)]
+    pub remove: bool,
+}
+
+/// `POST /api/conversations/{conversationId}/hide`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewHiding {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// These messages: at most 100.
+    #[serde(default)]
+    pub msg_seqs: Vec<Seq>,
+    /// Everything up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to_seq: Option<Seq>,
+}
+
+/// `PATCH /api/conversations/{conversationId}/settings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnSettingsChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// True to be told of it without a sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
+    /// True to have it above the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// True to have it out of the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+}
+
 /// A change that says nothing but what it is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -317,6 +375,9 @@ pub struct GroupSettingsChange {
     /// True to let only the owner and admins speak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<bool>,
+    /// True to let every member pin messages, and not only the owner and admins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_pin: Option<bool>,
     /// True to have another code.
     #[serde(default)]
     pub renew_code: bool,
@@ -439,6 +500,76 @@ pub struct SettingsChange {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Done {}
 
+/// A file that was uploaded: `POST /api/files`, `GET /api/files/{fileId}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadedFile {
+    /// Its id.
+    pub file_id: FileId,
+    /// What it is called. Never a path.
+    pub name: String,
+    /// Its length in bytes; of an upload, how long it is going to be.
+    pub size: u64,
+    /// What its bytes show it to be; of an upload, what it is said to be.
+    pub content_type: String,
+    /// The kind that messages and limits go by.
+    pub kind: FileKind,
+    /// The SHA-256 of its bytes, in hexadecimal; once it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The width of a picture as it is shown, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// The height of a picture as it is shown, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Whether there is a thumbnail of it.
+    pub thumbnail: bool,
+    /// When its upload began.
+    pub created_ts: TimestampMs,
+    /// When it is deleted, unless a message refers to it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ts: Option<TimestampMs>,
+}
+
+/// `GET /api/files/{fileId}/link`: who has such a link may have the file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FileLinks {
+    /// Where the file is: a path on this server, or a URL elsewhere.
+    pub url: String,
+    /// Where its thumbnail is, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail_url: Option<String>,
+    /// Until when both are good.
+    pub expires_ts: TimestampMs,
+}
+
+/// `GET /api/files`: one's own files and unfinished uploads, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FileList {
+    /// A page of them. One without `sha256` is an unfinished upload.
+    pub files: Vec<UploadedFile>,
+    /// There are more; `before` the last one of these continues.
+    pub more: bool,
+    /// How much room there is.
+    pub room: FileRoom,
+}
+
+/// How much a user has, and may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRoom {
+    /// What is taken, in bytes; each file counts with 4,096 at least, an unfinished upload with
+    /// what it is going to be.
+    pub used_bytes: u64,
+    /// What may be taken, in bytes.
+    pub quota_bytes: u64,
+    /// The largest file, in bytes. Some kinds have smaller limits.
+    pub file_bytes_max: u64,
+}
+
 impl<T> Success<T> {
     /// Wraps an answer.
     pub fn new(data: T) -> Self {
@@ -458,6 +589,12 @@ impl std::fmt::Debug for LoggedIn {
 impl std::fmt::Debug for RefreshRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RefreshRequest(…)")
+    }
+}
+
+impl std::fmt::Debug for FileLinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileLinks").field("expires_ts", &self.expires_ts).finish_non_exhaustive()
     }
 }
 

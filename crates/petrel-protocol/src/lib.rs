@@ -9,6 +9,7 @@
 //! (`petrel-gateway`).
 
 pub mod close;
+mod file_kind;
 pub mod frame;
 pub mod http;
 pub mod json;

@@ -9,6 +9,8 @@ mod refresh;
 mod sync;
 mod verifying;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use petrel_types::{LoginId, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
@@ -111,6 +113,18 @@ impl Secret {
     pub fn sign(&self, claims: &Claims) -> String {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
             .expect("HMAC signing of plain claims can't fail")
+    }
+
+    /// Another key, made of this one for one purpose: who knows it knows nothing of this one,
+    /// nor of those for other purposes.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        // No token: what is signed for one holds a dot, and no colon.
+        let message = format!("petrel-key:{purpose}");
+        let mac = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, Algorithm::HS256)
+            .expect("HMAC signing can't fail");
+        let mut key = [0; 32];
+        URL_SAFE_NO_PAD.decode_slice(mac, &mut key).expect("an HMAC-SHA-256 has 32 bytes");
+        key
     }
 
     /// Checks signature, algorithm, issuer, kind and expiry, and returns the claims.

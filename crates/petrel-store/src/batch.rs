@@ -5,7 +5,7 @@ use petrel_types::{
     ClientMessageId, ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserId,
 };
 
-use crate::{ConversationKind, Derivation, Interval};
+use crate::{ConversationKind, Derivation, FileReference, Interval};
 
 /// Everything that one commit makes durable together. Applied in the order of the fields:
 /// an event may be the first of a conversation that begins, a cursor may be that of a
@@ -24,6 +24,9 @@ pub struct Batch {
     pub members: Vec<MemberUpdate>,
     /// Cursors that moved. At most one entry per (conversation, user).
     pub cursors: Vec<CursorUpdate>,
+    /// Messages that begin or cease to refer to files. At most one entry per (file,
+    /// conversation, seq).
+    pub file_references: Vec<FileReference>,
     /// Beginnings of timelines that go. At most one entry per conversation.
     pub trims: Vec<Trim>,
     /// Entries of lists that changed. At most one per (conversation, list, key).
@@ -93,10 +96,11 @@ pub struct ProfileUpdate {
     pub profile: Bytes,
 }
 
-/// The membership of a user in a group from now on: the first, or another one.
+/// The membership of a user from now on: the first, or another one. In a single chat only the
+/// attributes change: the intervals must be the one open interval that there is.
 #[derive(Clone, Debug)]
 pub struct MemberUpdate {
-    /// The group.
+    /// The conversation.
     pub conversation: ConversationId,
     /// The user.
     pub user: UserId,
@@ -183,7 +187,7 @@ impl Batch {
     /// Whether there is anything but conversations, events and cursors in it: what is rare.
     pub(crate) fn changes_in_place(&self) -> bool {
         let Self { overwrites, profiles, members, trims, entries, codes, .. } = self;
-        let Self { mentions, derived, settled, .. } = self;
+        let Self { mentions, file_references, derived, settled, .. } = self;
         !(overwrites.is_empty()
             && profiles.is_empty()
             && members.is_empty()
@@ -191,6 +195,7 @@ impl Batch {
             && entries.is_empty()
             && codes.is_empty()
             && mentions.is_empty()
+            && file_references.is_empty()
             && derived.is_empty()
             && settled.is_empty())
     }

@@ -57,7 +57,8 @@ pub trait IdentityStore: Send + Sync {
     ) -> Result<UserId, StoreError>;
 
     /// Begins a log-in. If its user has more than `kept_max` then, those seen longest ago
-    /// are ended as by [`end_logins`](Self::end_logins), never the new one.
+    /// are ended as by [`end_logins`](Self::end_logins), never the new one. Of a user who is
+    /// disabled it is [`StoreErrorKind::Conflict`](crate::StoreErrorKind::Conflict).
     async fn begin_login(
         &self,
         login: NewLogin,
@@ -78,7 +79,7 @@ pub trait IdentityStore: Send + Sync {
     ) -> Result<Vec<Login>, StoreError>;
 
     /// Compare and set: gives a log-in other refresh tokens, if its current one still is
-    /// `expected`. Returns whether it was. Of several calls at once that expect the same,
+    /// `expected` and its user is not disabled. Returns whether that was so. Of several calls at once that expect the same,
     /// one succeeds.
     async fn replace_refresh_tokens(
         &self,
@@ -104,7 +105,7 @@ pub trait IdentityStore: Send + Sync {
     async fn ended_logins(&self, after: LoginId, limit: u32)
     -> Result<Vec<EndedLogin>, StoreError>;
 
-    /// Removes up to `limit` log-ins and invites that have expired, and as many ended
+    /// Removes up to `limit` log-ins, invites and password resets that have expired, and as many ended
     /// log-ins that need not be remembered any longer. Returns how many of each at most:
     /// as long as it is `limit`, there may be more.
     async fn remove_expired_logins(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError>;

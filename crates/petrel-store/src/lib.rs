@@ -1,4 +1,4 @@
-//! The port for durable state: events, heads, members, cursors, users and log-ins.
+//! The port for durable state: events, heads, members, cursors, users, log-ins and files.
 //!
 //! [`Store`] speaks the language of the domain (commit a batch, read a range), not
 //! of tables, so that each backend can be good at it in its own way. What every
@@ -11,10 +11,12 @@
 #[cfg(all(feature = "mutants", not(debug_assertions)))]
 compile_error!("the feature `mutants` builds faults in; it is for debug builds of tests only");
 
+mod administration;
 mod batch;
 mod error;
 #[cfg(any(test, feature = "suite"))]
 pub mod faulty;
+mod files;
 mod identity;
 #[cfg(any(test, feature = "suite"))]
 pub mod memory;
@@ -33,11 +35,19 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+pub use administration::{
+    AdministrationStore, AuditFilter, AuditRecord, Figures, Found, KeptRecord, KnownUser,
+    SEARCHED_MAX, UserChange, UserChanged, UserFilter,
+};
 pub use batch::{
     Batch, CodeUpdate, CursorUpdate, DerivationId, EntryUpdate, MemberUpdate, MentionUpdate,
     NewConversation, NewEvent, Overwrite, ProfileUpdate, Trim,
 };
 pub use error::{StoreError, StoreErrorKind};
+pub use files::{
+    BegunUpload, FILE_BYTES_MIN, File, FileFacts, FileReference, FileState, FileStore, FileUsage,
+    NewUpload, Quota,
+};
 pub use identity::{
     BegunLogin, Digest, EndedLogin, IdentityStore, Invite, Login, LoginDevice, LoginEnd, NewLogin,
     PreviousToken, RefreshTokens, SUBJECT_BYTES_MAX, WhichLogins,
@@ -45,8 +55,8 @@ pub use identity::{
 pub use metrics::Metrics;
 pub use record::{
     Claim, Committed, Conversation, ConversationKind, ConversationState, Cursors, Derivation,
-    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, Relation, StoredEvent,
-    Summary, SyncEntry, SyncPage, User,
+    Entry, EntryPage, EventPage, Head, Interval, Member, MemberPage, Relation, RowPage,
+    StoredEvent, Summary, SyncEntry, SyncPage, User,
 };
 
 /// The most mentions of a user that are counted in one conversation: beyond, a number says
@@ -59,7 +69,7 @@ pub const MENTIONS_COUNTED_MAX: u64 = 100;
 /// bounded: a page never holds more than the caller's `limit`. After one
 /// [`StoreErrorKind::Fatal`] every call fails with it.
 #[async_trait]
-pub trait Store: IdentityStore + Send + Sync + 'static {
+pub trait Store: IdentityStore + AdministrationStore + FileStore + Send + Sync + 'static {
     /// The epoch of this store: minted at creation, stable over restarts.
     fn epoch(&self) -> Epoch;
 
@@ -189,6 +199,11 @@ pub trait Store: IdentityStore + Send + Sync + 'static {
 
     /// One event by its row.
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Up to `limit` events of all timelines with rows above `after`, by row, as they are
+    /// now: an event that a later commit has overwritten shows the later payload. For
+    /// whatever follows the store in its own time. What was trimmed is passed over.
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError>;
 
     /// Up to `limit` events after `after`, oldest first, and the head as of the same
     /// moment. An unknown conversation is an empty timeline.

@@ -16,6 +16,13 @@ pub const ALL: &[&str] = &[
     "head-lowered-at-open",
     "fan-out-before-commit",
     "membership-outside-sequencer",
+    "reaction-survives-recall",
+    "hidden-is-shown",
+    "sent-on-unread",
+    "block-not-looked-at",
+    "contact-told-out-of-order",
+    "mention-survives-recall",
+    "muted-may-speak",
 ];
 
 /// How long a commit takes that was acknowledged before it: about as long as on a disk

@@ -63,6 +63,18 @@ pub enum ConversationKind {
     },
 }
 
+impl ConversationKind {
+    /// Whether the user is, in a single chat, whose members never change, one of the two and
+    /// these are the intervals.
+    pub(crate) fn has_for_ever(self, user: UserId, intervals: &[Interval]) -> bool {
+        let is_member = match self {
+            Self::Single { low, high } => user == low || user == high,
+            Self::Group | Self::Personal { .. } | Self::Pair { .. } => false,
+        };
+        is_member && *intervals == [Interval { first: Seq::new(1), last: None }]
+    }
+}
+
 /// The end of a timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -187,6 +199,17 @@ pub struct EventPage {
     pub trimmed_before: Seq,
 }
 
+/// Events of all timelines in the order in which they were committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowPage {
+    /// The events, by row.
+    pub events: Vec<StoredEvent>,
+    /// Every event up to this row, after the one that was asked for, is in the page.
+    pub up_to: RowId,
+    /// The last row handed out when the page was read. Equal to `up_to` at the end.
+    pub last_row: RowId,
+}
+
 /// An entry of a list of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -237,6 +260,8 @@ pub struct SyncEntry {
     pub profile: Bytes,
     /// How many members there are.
     pub member_count: u64,
+    /// What is known of the user as a member, as it was given.
+    pub attributes: Bytes,
 }
 
 /// A page of a user's conversations.

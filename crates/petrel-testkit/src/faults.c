@@ -24,7 +24,8 @@ struct orders {
     /* How many writes find no room; negative: all. */
     _Atomic int64_t full;
     _Atomic int64_t stalled;
-    /* Written here: how many syncs wait for the disk. */
+    _Atomic int64_t reads_stalled;
+    /* Written here: how many syncs and reads wait for the disk. */
     _Atomic int64_t waiting;
     /* Written here: that somebody obeys. */
     _Atomic int64_t loaded;
@@ -65,12 +66,12 @@ static int no_room(void) {
     return -1;
 }
 
-static void wait_while_stalled(void) {
+static void wait_while(_Atomic int64_t *stalled) {
     const struct timespec moment = {.tv_nsec = 1000000};
-    if (!orders->stalled)
+    if (!*stalled)
         return;
     orders->waiting++;
-    while (orders->stalled)
+    while (*stalled)
         syscall(SYS_nanosleep, &moment, NULL);
     orders->waiting--;
 }
@@ -109,13 +110,22 @@ int posix_fallocate(int file, off_t offset, off_t length) {
     return posix_fallocate64(file, offset, length);
 }
 
+ssize_t pread64(int file, void *bytes, size_t count, off_t offset) {
+    wait_while(&orders->reads_stalled);
+    return syscall(SYS_pread64, file, bytes, count, offset);
+}
+
+ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
+    return pread64(file, bytes, count, offset);
+}
+
 int fsync(int file) {
-    wait_while_stalled();
+    wait_while(&orders->stalled);
     return syscall(SYS_fsync, file);
 }
 
 int fdatasync(int file) {
-    wait_while_stalled();
+    wait_while(&orders->stalled);
     return syscall(SYS_fdatasync, file);
 }
 

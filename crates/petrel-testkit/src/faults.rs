@@ -31,6 +31,7 @@ enum Field {
     ClockOffsetMs,
     Full,
     Stalled,
+    ReadsStalled,
     Waiting,
     Loaded,
 }
@@ -71,6 +72,11 @@ impl Faults {
     /// Whether syncs wait for the disk.
     pub fn set_stalled(&self, is_stalled: bool) -> Result<()> {
         self.order(Field::Stalled, i64::from(is_stalled))
+    }
+
+    /// Whether reads wait for the disk; what is in memory is read as ever.
+    pub fn set_reads_stalled(&self, is_stalled: bool) -> Result<()> {
+        self.order(Field::ReadsStalled, i64::from(is_stalled))
     }
 
     /// Waits until something waits for the disk. Other processes can't tell of it, so this

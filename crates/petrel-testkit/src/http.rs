@@ -29,6 +29,20 @@ pub struct Answer {
     pub body: String,
 }
 
+/// The largest body that is read, in bytes.
+const BODY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What it answered, when that need not be text.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub bytes: Vec<u8>,
+}
+
 impl Http {
     /// Of a port.
     pub fn new(address: SocketAddr) -> Self {
@@ -75,7 +89,7 @@ impl Http {
         self.post("/api/auth/refresh", &body).await
     }
 
-    /// Any request. The blocking client runs on a thread for blocking work.
+    /// Any request whose answer is text.
     pub async fn request(
         &self,
         method: &str,
@@ -83,20 +97,34 @@ impl Http {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Answer> {
+        let Download { status, headers, bytes } =
+            self.exchange(method, path, headers, body.as_bytes()).await?;
+        Ok(Answer { status, headers, body: String::from_utf8(bytes)? })
+    }
+
+    /// Any request, of bytes for bytes. The blocking client runs on a thread for blocking
+    /// work.
+    pub async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Download> {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.to_owned())?;
+        let request = request.body(body.to_vec())?;
         let agent = self.agent.clone();
         let what = format!("{method} {path}");
         tokio::task::spawn_blocking(move || {
             let mut response = agent.run(request).context(what)?;
-            Ok(Answer {
+            Ok(Download {
                 status: response.status().as_u16(),
                 headers: response.headers().clone(),
-                body: response.body_mut().read_to_string()?,
+                bytes: response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec()?,
             })
         })
         .await?
@@ -115,6 +143,19 @@ impl Http {
     /// Registers a user who must be new.
     pub async fn new_user(&self, username: &str) -> Result<LoggedIn> {
         self.register(username, "correct horse").await?.data()
+    }
+}
+
+impl Download {
+    /// A header, if it is there and readable.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The same, of text.
+    pub fn text(self) -> Result<Answer> {
+        let Self { status, headers, bytes } = self;
+        Ok(Answer { status, headers, body: String::from_utf8(bytes)? })
     }
 }
 

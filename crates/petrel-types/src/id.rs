@@ -100,6 +100,11 @@ id! {
 }
 
 id! {
+    /// A file that a user uploads or has uploaded. Rising, and never given twice.
+    FileId
+}
+
+id! {
     /// A random number minted with a store and again by every restore that may
     /// have lost a suffix. Sequence numbers compare only within one epoch.
     Epoch
@@ -122,6 +127,9 @@ id! {
 }
 
 impl UserId {
+    /// In the place of a user where the system itself acts.
+    pub const SYSTEM: Self = Self::new(0);
+
     /// The first id given to a locally registered user. Everything below is left
     /// to external issuers whose user ids are trusted as they are.
     pub const LOCAL_FIRST: Self = Self(10_000_000_001);

@@ -12,6 +12,25 @@ pub const BODY_UTF16_UNITS_MAX: usize = 4096;
 /// The longest message body, in bytes of UTF-8.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// The longest reaction, in bytes.
+pub const EMOJI_BYTES_MAX: usize = 32;
+
+/// The most different reactions to one message.
+pub const REACTION_KINDS_MAX: usize = 20;
+
+/// The most reactions of all users to one message.
+pub const REACTIONS_MAX: usize = 500;
+
+/// The most messages that are pinned in one conversation.
+pub const PINS_MAX: usize = 50;
+
+/// The most messages that one command deletes for its sender.
+pub const HIDE_MESSAGES_MAX: usize = 100;
+
+/// The most messages of one conversation that somebody has deleted for himself or herself
+/// one by one; beyond, everything up to some message goes.
+pub const HIDDEN_MESSAGES_MAX: usize = 500;
+
 /// The longest `fileId`, in bytes.
 pub const FILE_ID_BYTES_MAX: usize = 64;
 
@@ -93,6 +112,21 @@ pub const APPLICATION_LIFETIME_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// How long who was refused waits before applying to the same user again, in milliseconds.
 pub const APPLICATION_AGAIN_AFTER_MS: u64 = 60 * 60 * 1000;
+
+/// The longest query of a search, in UTF-16 code units.
+pub const SEARCH_QUERY_UTF16_UNITS_MAX: usize = 128;
+
+/// The most words and signs of a query.
+pub const SEARCH_ATOMS_MAX: usize = 32;
+
+/// The most messages one `FOUND` frame carries.
+pub const SEARCH_HITS_MAX: u32 = 50;
+
+/// Of how many conversations a search looks at the latest, if none is named.
+pub const SEARCH_CONVERSATIONS_MAX: usize = 2_000;
+
+/// How long a search may take, in milliseconds.
+pub const SEARCH_TIME_MS: u64 = 2_000;
 
 /// How many conversations one session may have in focus.
 pub const FOCUS_CONVERSATIONS_MAX: usize = 32;

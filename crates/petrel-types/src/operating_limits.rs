@@ -46,6 +46,10 @@ pub struct OperatingLimits {
     pub http_address_requests_per_second: u32,
     /// How many HTTP requests may come at once from an address that was quiet.
     pub http_address_requests_burst: u32,
+    /// How many requests a second one admin of the system may make below /api/admin on average.
+    pub http_admin_requests_per_second: u32,
+    /// How many such requests an admin who was quiet may make at once.
+    pub http_admin_requests_burst: u32,
     /// How many connections may be upgraded and authenticated at the same moment. Others wait
     /// for their turn.
     pub handshakes_at_once: u32,
@@ -88,6 +92,8 @@ impl Default for OperatingLimits {
             http_user_requests_burst: 1_000,
             http_address_requests_per_second: 2_000,
             http_address_requests_burst: 20_000,
+            http_admin_requests_per_second: 50,
+            http_admin_requests_burst: 500,
             handshakes_at_once: 128,
             reads_at_once: 64,
             admission_queue: 32_768,

@@ -10,15 +10,21 @@ use petrel_store::sqlite::{self, Progress};
 use crate::exit::Failure;
 use crate::settings::DataDirectory;
 
-/// What belongs to a data directory besides the database: the keys that sign tokens.
-const FOLDERS: [&str; 1] = ["secrets"];
+/// What belongs to a data directory besides the database: the keys that sign tokens, and what
+/// users uploaded.
+const FOLDERS: [&str; 2] = ["secrets", "files"];
 
 /// Copy a data directory, also while a server is at work in it.
 ///
 /// The copy holds every message that was acknowledged before the command began, and the
 /// keys that sign tokens: keep it as safe as the data directory itself. It is a data
 /// directory like any other; check it with `petrel verify`, and make use of it with
-/// `petrel restore`. Until it is whole it is called DIR.unfinished.
+/// `petrel restore`. Until it is whole it is called DIR.unfinished. The search index is left
+/// out; the server makes it again.
+///
+/// What users uploaded comes along, if it is in the data directory; what is in a bucket, or
+/// where files.directory says, is yours to copy. Of a file that is deleted while the copy is
+/// made, the copy may know and not have the bytes.
 ///
 /// While the database is copied, the server can't shorten its write-ahead log. Should the
 /// log reach 256 MiB before the copy is done, the server answers `server_busy` until it is:
@@ -31,6 +37,10 @@ pub(crate) struct Backup {
     /// Where the copy is to be: a directory that is empty or does not exist
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+
+    /// Leave out what users uploaded, as something else copies it (the folder `files`)
+    #[arg(long)]
+    without_files: bool,
 }
 
 /// Make a data directory of a backup.
@@ -55,7 +65,8 @@ impl Backup {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let begin = Instant::now();
         let data = self.data.path()?;
-        sqlite::backup(&data, &self.to, &FOLDERS, show).map_err(Failure::starting)?;
+        let folders = if self.without_files { &FOLDERS[..1] } else { &FOLDERS };
+        sqlite::backup(&data, &self.to, folders, show).map_err(Failure::starting)?;
         let story = format!("The backup is in {}", self.to.display());
         tell(&story, begin).map_err(Failure::running)
     }

@@ -1,5 +1,6 @@
 //! `petrel config`.
 
+use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -26,6 +27,10 @@ pub(crate) enum Config {
     Check {
         /// The file to check [default: petrel.toml, if it is there]
         file: Option<PathBuf>,
+
+        /// The same, named as for the other commands
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        config: Option<PathBuf>,
     },
     /// Print the reference of all settings, in Markdown
     Docs,
@@ -36,9 +41,17 @@ impl Config {
         let text = match self {
             Self::Example => config::example(),
             Self::Docs => config::reference(),
-            Self::Check { file } => config::effective(&Settings::of_file(file).load()?),
+            Self::Check { file, config } => {
+                let file = file.or(config).or_else(file_of_environment);
+                config::effective(&Settings::of_file(file).load()?)
+            }
         };
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::running)
     }
+}
+
+/// As the other commands find it when no file is named.
+fn file_of_environment() -> Option<PathBuf> {
+    env::var_os("PETREL_CONFIG").map(PathBuf::from)
 }

@@ -33,7 +33,6 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[command(subcommand)]
     Admin(admin::Admin),
     Backup(backup::Backup),
     #[command(subcommand)]

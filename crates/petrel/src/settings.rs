@@ -109,11 +109,11 @@ pub(crate) struct Settings {
 #[derive(Debug, Args)]
 pub(crate) struct DataDirectory {
     /// The data directory [default: server.data_dir of the configuration, else petrel-data]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 
     /// The configuration file that says where it is [default: petrel.toml, if it is there]
-    #[arg(long, value_name = "FILE", env = "PETREL_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "PETREL_CONFIG", global = true)]
     config: Option<PathBuf>,
 }
 

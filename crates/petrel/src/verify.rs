@@ -15,6 +15,9 @@ use crate::settings::DataDirectory;
 /// fit together. Takes about as long as reading everything. The server must be stopped;
 /// after a crash, what its log holds is brought into the database first, as a start
 /// would. Nothing else is changed.
+///
+/// The search index is not looked at: it is made of the rest, and the server makes it again
+/// when it is damaged or deleted.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]

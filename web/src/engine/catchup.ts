@@ -25,7 +25,7 @@ const CONTACTS_PAGE = 200
 const RETRY_AFTER_MS = 1_000
 
 /** What may be asked about a conversation. */
-type Question = 'events' | 'group' | 'requests' | 'contacts'
+type Question = 'events' | 'group' | 'pins' | 'requests' | 'contacts'
 
 interface Candidate {
   question: Question
@@ -91,16 +91,22 @@ export class Catchup {
   /** Asks for a page before the copy. */
   older(timeline: Timeline): void {
     const key = `older ${timeline.id}`
-    const { from, trimmedBefore, position } = timeline.record
-    if (position === null || from <= trimmedBefore || this.#underWay.has(key)) return
+    const { from, position } = timeline.record
+    if (position === null || from <= timeline.floor || this.#underWay.has(key)) return
     this.#underWay.add(key)
     const { device, link } = this.#options
     const limit = Math.min(OLDER_PAGE, this.#options.limits.pullEvents)
     const conversationId = timeline.id
     link.request({ type: 'PULL', conversationId, beforeSeq: from, limit }, (answer) => {
       this.#underWay.delete(key)
-      if (answer.type === 'EVENTS') device.step((step) => timeline.older(step, answer))
-      else this.#refused(key, answer)
+      if (answer.type !== 'EVENTS') {
+        this.#refused(key, answer)
+        return
+      }
+      const before = timeline.events.length
+      device.step((step) => timeline.older(step, answer))
+      // All of the page is hidden: whoever scrolls back wants the one before it.
+      if (timeline.events.length === before && timeline.record.from < from) this.older(timeline)
     })
   }
 
@@ -199,6 +205,7 @@ export class Catchup {
     if (timeline.isBehind) return mayAsk('events') ? 'events' : undefined
     if (timeline.wantsContacts && mayAsk('contacts')) return 'contacts'
     if (open && timeline.wantsGroup && mayAsk('group')) return 'group'
+    if (open && timeline.wantsPins && mayAsk('pins')) return 'pins'
     if (open && timeline.wantsRequests && mayAsk('requests')) return 'requests'
     return undefined
   }
@@ -210,6 +217,9 @@ export class Catchup {
         return
       case 'group':
         this.#askState(timeline)
+        return
+      case 'pins':
+        this.#askPins(timeline)
         return
       case 'requests':
         this.#askRequests(timeline)
@@ -259,6 +269,15 @@ export class Catchup {
     this.#ask(timeline, 'group', { type: 'CONVERSATION', conversationId, ...page, limit }, (answer) => {
       if (answer.type === 'CONVERSATION_STATE') {
         device.step((step) => timeline.takeState(step, answer, group))
+      }
+    })
+  }
+
+  /** They come with the members, who are not of interest here. */
+  #askPins(timeline: Timeline): void {
+    this.#ask(timeline, 'pins', { type: 'CONVERSATION', conversationId: timeline.id, limit: 1 }, (answer) => {
+      if (answer.type === 'CONVERSATION_STATE') {
+        this.#options.device.step((step) => timeline.takePins(step, answer))
       }
     })
   }

@@ -56,7 +56,9 @@ export function isOfOneself({ kind }: Change): boolean {
     kind === 'conversationRemoved' ||
     kind === 'conversationRefused' ||
     kind === 'contactChanged' ||
-    kind === 'settingsChanged'
+    kind === 'settingsChanged' ||
+    kind === 'messagesHidden' ||
+    kind === 'conversationSettingsChanged'
   )
 }
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { Device } from './device'
+import { eventOf } from './event'
 import { MemoryStorage } from './storage/memory'
 import type { Batch } from './storage/records'
 import { applyPatch, emptyView } from './view'
@@ -89,4 +90,19 @@ it('another epoch takes contacts and settings away with everything else', async 
   expect(view.personal).toEqual({ settings: { findable: true } })
   device.restart('2')
   expect(view.personal).toBeUndefined()
+})
+
+it('takes away, also from disk, what the user has deleted on another device', async () => {
+  const { device, storage, view } = await begin()
+  const place = (conversationId: string, msgSeq: number) => ({ from: '9001', serverMsgId: `${msgSeq}`, conversationId, msgSeq, ts: 1 })
+  const say = (msgSeq: number) => eventOf({ type: 'GROUP_CHAT', ...place('7', msgSeq), clientMsgId: `m${msgSeq}`, groupId: '7', msgType: 'TEXT', body: 'b' })
+  device.look('7')
+  device.step((step) => {
+    for (const seq of [1, 2, 3]) device.timeline('7', 'group').place(step, say(seq))
+  })
+  const change = { kind: 'messagesHidden' as const, conversationId: '7', msgSeqs: [2] }
+  device.step((step) => device.timeline('8', 'personal').place(step, eventOf({ type: 'EVENT', ...place('8', 1), change, fallback: '' })))
+  expect(view.timelines.get('7')?.events.map(({ seq }) => seq)).toEqual([1, 3])
+  for (let step = 0; step < 2; step += 1) await storage.finish()
+  expect(storage.disk.events.get('7')?.map(({ seq }) => seq)).toEqual([1, 3])
 })

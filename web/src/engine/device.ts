@@ -101,6 +101,7 @@ export class Device {
   step(change: (step: Step) => void): void {
     const step = new Step()
     change(step)
+    this.#settleOwn(step)
     this.#settleOutbox(step)
     for (const id of step.touched) {
       const record = this.timelines.get(id)?.record
@@ -181,6 +182,16 @@ export class Device {
   /** Waits until everything so far is on disk, or storage has failed. */
   async written(): Promise<void> {
     await this.#writes
+  }
+
+  /** What the personal timeline says of other conversations. */
+  #settleOwn(step: Step): void {
+    for (const { what } of [...step.shown.values()].flat()) {
+      if (what.kind !== 'change') continue
+      const { change } = what
+      if (change.kind === 'conversationSettingsChanged') this.timelines.get(change.conversationId)?.settle(step, change.settings)
+      else if (change.kind === 'messagesHidden') this.timelines.get(change.conversationId)?.hide(step, change)
+    }
   }
 
   /** What stands in a timeline, or is acked and covered, is no longer in the outbox. */
@@ -304,7 +315,9 @@ function viewOf(timeline: Timeline): ConversationView {
     peerCursors: record.peerCursors,
     ...(last === undefined ? {} : { last }),
     ...(record.group.kind === 'known' ? { group: record.group.state } : {}),
+    ...(timeline.pins === undefined ? {} : { pins: timeline.pins }),
     ...(record.requests.kind === 'known' ? { requests: record.requests.state.waiting } : {}),
+    ...(record.ownSettings === undefined ? {} : { settings: record.ownSettings }),
     ts: record.ts,
   }
 }

@@ -67,6 +67,8 @@ export interface Commands {
   loadOlder(conversationId: string): void
   /** The user has seen everything up to here. */
   markRead(conversationId: string, seq: number): void
+  /** The user types, or has stopped. May be said with every key. */
+  typing(conversationId: string, stopped: boolean): void
   /** Connects now: the user asks for it, or the network is back. */
   connect(): void
 }
@@ -120,7 +122,7 @@ export class Engine implements Commands {
   /** Everything that is shown, for who has seen nothing yet. */
   snapshot(): Patch {
     const limits = this.#limits === undefined ? {} : { limits: this.#limits }
-    return { ...this.#device.snapshot(), status: this.#status, ...limits }
+    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...this.#session?.moment.snapshot() }
   }
 
   /** Resolves when everything so far is on disk. */
@@ -181,6 +183,10 @@ export class Engine implements Commands {
   markRead(conversationId: string, seq: number): void {
     const timeline = this.#device.timelines.get(conversationId)
     if (timeline) this.#device.step((step) => timeline.markRead(step, seq))
+  }
+
+  typing(conversationId: string, stopped: boolean): void {
+    this.#session?.moment.type(conversationId, stopped)
   }
 
   connect(): void {
@@ -246,6 +252,7 @@ export class Engine implements Commands {
       clock,
       log,
       hello,
+      show: this.#options.show,
       onEpoch: (epoch) => {
         this.#hangUp()
         this.#device.restart(epoch)
@@ -338,10 +345,13 @@ export class Engine implements Commands {
         return `new:${clientMsgId}`
       case 'GROUP_JOIN':
         return `join:${request.code}`
+      case 'CONVERSATION_SETTINGS':
+        return `settings:${request.conversationId}`
       case 'CONTACT':
         return `contact:${request.user}`
       case 'MESSAGE_REVOKE':
       case 'MESSAGE_EDIT':
+      case 'REACTION':
         return this.#device.laneOf(request.conversationId ?? '')
       default:
         return `conversation:${request.groupId}`

@@ -22,7 +22,16 @@ describe('a change of a message', () => {
     const recalled = amended({ ...message, what } as TimelineEvent, { targetSeq: 42, seq: 47 })
     expect(recalled.what).toEqual({ kind: 'message', body: '', rev: 47, edited: true, recalled: true, msgType: 'LOCATION' })
   })
+  it('that is a reaction comes last, once for each user, and goes with its last user', () => {
+    const give = (seq: number, user: string, emoji: string, removed = false) => ({ targetSeq: 42, seq, reaction: { emoji, user, removed } })
+    const all = [give(47, '1', '👍'), give(48, '2', '🎉'), give(49, '2', '👍'), give(50, '2', '👍'), give(51, '2', '🎉', true), give(52, '3', '🎉', true)]
+    const event = all.reduce(amended, message)
+    expect(event.what).toMatchObject({ reactions: [{ emoji: '👍', users: ['1', '2'] }], rev: 52 })
+    expect(amended(event, give(51, '9', '😀'))).toBe(event)
+    const none = amended(amended(event, give(53, '1', '👍', true)), give(54, '2', '👍', true))
+    expect(none.what).not.toHaveProperty('reactions')
+  })
   it('that was made void says nothing', () => {
-    expect(amendmentOf(44, { kind: 'edited', targetSeq: 42 })).toBeUndefined()
+    expect(amendmentOf(44, '9001', { kind: 'edited', targetSeq: 42 })).toBeUndefined()
   })
 })

@@ -4,9 +4,15 @@ import type { PlacedFrame } from './wire/codec'
 import type { SingleChatPush } from './wire/protocol'
 
 /** What a message says beside its text; nothing of it is left once it was recalled. */
-export interface Content extends Pick<SingleChatPush, 'attachment' | 'location' | 'custom' | 'replyTo' | 'forwardedFrom'> {
+export interface Content extends Pick<SingleChatPush, 'attachment' | 'location' | 'custom' | 'call' | 'replyTo' | 'forwardedFrom'> {
   /** Absent for a text. */
   msgType?: Exclude<SingleChatPush['msgType'], 'TEXT'>
+}
+
+/** A sign, and who has given it, those first who gave it first. */
+export interface Reaction {
+  emoji: string
+  users: string[]
 }
 
 /** A message as it stands. */
@@ -17,6 +23,8 @@ export interface Message extends Content {
   rev: number
   edited: boolean
   recalled: boolean
+  /** What users think of it, in the order in which they have said so. */
+  reactions?: Reaction[]
   /** Whom it names; nobody any more once it was recalled. */
   mentions?: string[]
   mentionAll?: true
@@ -40,13 +48,15 @@ export interface TimelineEvent {
   what: Message | ChangeEvent
 }
 
-/** A change of one message: a recall, or an edit. */
+/** A change of one message: a recall, an edit, or a reaction. */
 export interface Amendment {
   targetSeq: number
   /** The seq of the event that says so. */
   seq: number
-  /** The text from here on; absent for a recall. */
+  /** The text from here on. */
   body?: string
+  /** A reaction that is given, or taken back. */
+  reaction?: { emoji: string; user: string; removed: boolean }
 }
 
 export function eventOf(frame: PlacedFrame): TimelineEvent {
@@ -70,6 +80,7 @@ export function eventOf(frame: PlacedFrame): TimelineEvent {
       edited: frame.edited ?? false,
       recalled: frame.recalled ?? false,
       ...contentOf(frame),
+      ...(frame.reactions === undefined || frame.reactions.length === 0 ? {} : { reactions: frame.reactions }),
       ...(frame.type === 'GROUP_CHAT' ? mentionsOf(frame) : {}),
     },
   }
@@ -77,12 +88,13 @@ export function eventOf(frame: PlacedFrame): TimelineEvent {
 
 /** What a frame says beside a text, in the form in which a device keeps it. */
 export function contentOf(frame: Omit<Content, 'msgType'> & { msgType?: SingleChatPush['msgType'] }): Content {
-  const { msgType = 'TEXT', attachment, location, custom, replyTo, forwardedFrom } = frame
+  const { msgType = 'TEXT', attachment, location, custom, call, replyTo, forwardedFrom } = frame
   return {
     ...(msgType === 'TEXT' ? {} : { msgType }),
     ...(attachment === undefined ? {} : { attachment }),
     ...(location === undefined ? {} : { location }),
     ...(custom === undefined ? {} : { custom }),
+    ...(call === undefined ? {} : { call }),
     ...(replyTo === undefined ? {} : { replyTo }),
     ...(forwardedFrom === undefined ? {} : { forwardedFrom }),
   }
@@ -111,10 +123,14 @@ export function isMention({ what }: TimelineEvent, user: string): boolean {
 }
 
 /** What an event says about one message, if it is about one. An edit made void says nothing. */
-export function amendmentOf(seq: number, change: Change): Amendment | undefined {
+export function amendmentOf(seq: number, from: string, change: Change): Amendment | undefined {
   if (change.kind === 'recalled') return { targetSeq: change.targetSeq, seq }
   if (change.kind === 'edited' && change.body !== undefined) {
     return { targetSeq: change.targetSeq, seq, body: change.body }
+  }
+  if (change.kind === 'reacted') {
+    const { targetSeq, emoji, removed = false } = change
+    return { targetSeq, seq, reaction: { emoji, user: from, removed } }
   }
   return undefined
 }
@@ -127,7 +143,20 @@ export function amended(event: TimelineEvent, amendment: Amendment): TimelineEve
     const what = { ...message, body: amendment.body, edited: true, rev: amendment.seq }
     return { ...event, what }
   }
+  if (amendment.reaction !== undefined) {
+    const { reactions: before = [], ...rest } = message
+    const reactions = reacted(before, amendment.reaction)
+    const what = { ...rest, rev: amendment.seq, ...(reactions.length === 0 ? {} : { reactions }) }
+    return { ...event, what }
+  }
   const { edited, msgType } = message
   const what = { kind: 'message' as const, body: '', edited, recalled: true, rev: amendment.seq }
   return { ...event, what: msgType === undefined ? what : { ...what, msgType } }
+}
+
+function reacted(before: Reaction[], { emoji, user, removed }: NonNullable<Amendment['reaction']>): Reaction[] {
+  const users = (before.find((one) => one.emoji === emoji)?.users ?? []).filter((other) => other !== user)
+  if (!removed) users.push(user)
+  if (!before.some((one) => one.emoji === emoji)) return users.length === 0 ? before : [...before, { emoji, users }]
+  return before.map((one) => (one.emoji === emoji ? { emoji, users } : one)).filter((one) => one.users.length > 0)
 }

@@ -20,7 +20,9 @@ import type {
   GroupRole,
   GroupSettings,
   GroupTitle,
+  ConversationSettingsChange,
   MessageEdit,
+  MessageReact,
   MessageRevoke,
   SingleChat,
 } from './wire/protocol'
@@ -33,6 +35,8 @@ export type Request =
   | Sent<'GROUP_CHAT', GroupChat>
   | Sent<'MESSAGE_REVOKE', MessageRevoke>
   | Sent<'MESSAGE_EDIT', MessageEdit>
+  | Sent<'REACTION', MessageReact>
+  | Sent<'CONVERSATION_SETTINGS', ConversationSettingsChange>
   | Sent<'GROUP_CREATE', GroupCreate>
   | Sent<'GROUP_ADD', GroupAdd>
   | Sent<'GROUP_REMOVE', GroupRemove>
@@ -86,7 +90,7 @@ export function namesPlace({ request }: OutboxEntry): boolean {
   if (request.type === 'SINGLE_CHAT' || request.type === 'GROUP_CHAT') {
     return request.replyTo !== undefined || request.forward !== undefined
   }
-  return request.type === 'MESSAGE_REVOKE' || request.type === 'MESSAGE_EDIT'
+  return request.type === 'MESSAGE_REVOKE' || request.type === 'MESSAGE_EDIT' || request.type === 'REACTION'
 }
 
 export class Outbox {

@@ -154,6 +154,12 @@ export class Sender {
         const change = { kind: 'edited' as const, targetSeq: request.msgSeq, body: request.body }
         return { ...event, what: { kind: 'change', change, fallback: '' } }
       }
+      case 'REACTION': {
+        if (request.msgSeq === undefined) return undefined
+        const { msgSeq: targetSeq, emoji, remove } = request
+        const change = { kind: 'reacted' as const, targetSeq, emoji, ...(remove === true ? { removed: true } : {}) }
+        return { ...event, what: { kind: 'change', change, fallback: '' } }
+      }
       default:
         return undefined
     }

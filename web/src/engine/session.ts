@@ -8,11 +8,13 @@ import { eventOf } from './event'
 import { isOfOneself } from './contacts'
 import { isOfGroups } from './group'
 import type { Link } from './link'
+import { Moment } from './moment'
 import type { Clock, Log } from './ports'
 import { Receipts } from './receipts'
 import { Sender } from './sender'
 import type { ConversationKind } from './storage/records'
 import { isPlaced, type AnyError, type PlacedFrame, type ReceiptFrame, type ServerFrame } from './wire/codec'
+import type { Patch } from './view'
 import type { AuthOk } from './wire/protocol'
 
 /** Pauses that are not asked for in numbers, in milliseconds. */
@@ -24,6 +26,7 @@ export interface SessionOptions {
   clock: Clock
   log: Log
   hello: AuthOk
+  show: (patch: Patch) => void
   onEpoch: (epoch: string) => void
   onCaughtUp: () => void
   /** The token ends soon. */
@@ -35,6 +38,7 @@ export class Session {
   readonly #catchup: Catchup
   readonly #receipts: Receipts
   readonly sender: Sender
+  readonly moment: Moment
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -51,9 +55,11 @@ export class Session {
       look: (ids) => this.#catchup.look(ids),
       ownWord: (id, seq) => this.#receipts.ownWord(device.timeline(id), seq),
     })
+    this.moment = new Moment({ device, link, clock, show: options.show })
     device.onStep = ({ touched, miscounted }) => {
       this.#catchup.look(touched)
       if (miscounted) this.#catchup.sync()
+      this.moment.look()
     }
     device.onDurable = (records) => {
       this.#receipts.onDurable(records)
@@ -65,6 +71,7 @@ export class Session {
     this.#catchup.start()
     this.sender.flush()
     this.focus([...this.#options.device.open])
+    this.moment.look()
   }
 
   stop(): void {
@@ -74,6 +81,7 @@ export class Session {
     this.#catchup.stop()
     this.#receipts.stop()
     this.sender.stop()
+    this.moment.stop()
   }
 
   /** The user looks at these. */
@@ -109,6 +117,7 @@ export class Session {
     else if (frame.type === 'ACK') this.#ack(frame)
     else if (frame.type === 'GAP') this.#hear(frame.conversationId, frame.headSeq)
     else if (frame.type === 'HEAD') this.#hearHead(frame.conversationId, frame.headSeq)
+    else if (frame.type === 'TYPING' || frame.type === 'PRESENCE' || frame.type === 'PRESENCE_STATE') this.moment.receive(frame)
     else if (frame.type === 'ERROR') this.#error(frame)
     else if (frame.type === 'AUTH_EXPIRING') this.#options.onExpiring()
   }
@@ -117,6 +126,7 @@ export class Session {
     const { device } = this.#options
     const isNew = !device.timelines.has(frame.conversationId)
     const event = eventOf(frame)
+    if (event.what.kind === 'message') this.moment.spoke(event.conversationId, event.from)
     device.step((step) => {
       const timeline = device.timeline(frame.conversationId, kindOf(frame))
       if (frame.type === 'SINGLE_CHAT') {

@@ -47,6 +47,13 @@ export class Step {
     this.redrawn.add(conversationId)
   }
 
+  /** These events are not shown to the user any more. */
+  hide(conversationId: string, seqs: number[]): void {
+    if (seqs.length === 0) return
+    this.batch.hide.set(conversationId, [...(this.batch.hide.get(conversationId) ?? []), ...seqs])
+    this.redrawn.add(conversationId)
+  }
+
   putEntry(entry: OutboxEntry): void {
     this.batch.outbox.set(entry.clientMsgId, entry)
   }

@@ -327,3 +327,113 @@ describe('the personal timeline', () => {
     expect(timeline.record.settings).toBeUndefined()
   })
 })
+
+describe('pinned messages', () => {
+  const state = (asOfSeq: number, pins: number[]) => ({ ...GROUP, asOfSeq, pins, memberCount: 0, members: [], more: false })
+  const pin = (targetSeq: number, removed?: true) => ({ kind: 'pinned' as const, targetSeq, ...(removed ? { removed } : {}) })
+
+  it('follow from the events where all of them are here', () => {
+    const timeline = begun(1, messages(1, 3))
+    expect(timeline.wantsPins).toBe(false)
+    for (const [index, what] of [pin(1), pin(3), pin(2), pin(3, true)].entries()) push(timeline, change(4 + index, what))
+    expect(timeline.pins).toEqual([1, 2])
+  })
+
+  it('are asked for otherwise, and what happened since the answer is applied to it', () => {
+    const timeline = begun(20, messages(20, 22))
+    expect(timeline.wantsPins).toBe(true)
+    expect(timeline.pins).toBeUndefined()
+    push(timeline, change(23, pin(9, true)))
+    push(timeline, change(24, pin(21)))
+    timeline.takePins(new Step(), state(22, [8, 9]))
+    expect(timeline.pins).toEqual([8, 21])
+    expect(timeline.wantsPins).toBe(false)
+  })
+
+  it('that are in the answer already are not applied once more', () => {
+    const timeline = begun(20, messages(20, 20))
+    timeline.takePins(new Step(), state(22, [9, 20]))
+    push(timeline, change(21, pin(20)))
+    push(timeline, change(22, pin(9)))
+    expect(timeline.pins).toEqual([9, 20])
+  })
+
+  it('come with the first page of the members, and not with a later one', () => {
+    const timeline = begun(20, messages(20, 20))
+    const members = [{ user: OTHER, role: 'owner' as const }]
+    timeline.takeState(new Step(), { ...state(20, [20]), members, memberCount: 2, more: true }, timeline.record.group)
+    timeline.takeState(new Step(), { ...state(20, []), members, memberCount: 2 }, timeline.record.group)
+    expect(timeline.pins).toEqual([20])
+  })
+
+  it('are none that were recalled, trimmed or deleted', () => {
+    const timeline = begun(1, messages(1, 4))
+    for (const [index, seq] of [1, 2, 3, 4].entries()) push(timeline, change(5 + index, pin(seq)))
+    push(timeline, change(9, { kind: 'recalled', targetSeq: 4 }))
+    timeline.hide(new Step(), { msgSeqs: [2] })
+    timeline.record.trimmedBefore = 2
+    expect(timeline.pins).toEqual([3])
+  })
+})
+
+describe('what the user has deleted', () => {
+  it('goes from memory and disk, and is not unread any more', () => {
+    const timeline = begun(1, messages(1, 4))
+    expect(timeline.record.unread).toBe(4)
+    const step = new Step()
+    timeline.hide(step, { msgSeqs: [2, 3] })
+    expect(seqs(timeline)).toEqual([1, 4])
+    expect(step.batch.hide.get(ID)).toEqual([2, 3])
+    expect(step.redrawn.has(ID)).toBe(true)
+    expect(timeline.record.unread).toBe(2)
+    expect(step.miscounted).toBe(false)
+  })
+
+  it('stays away when it comes later, from the server or from disk', () => {
+    const timeline = begun(5, messages(5, 6))
+    timeline.hide(new Step(), { msgSeqs: [3, 4, 8] })
+    const step = new Step()
+    timeline.older(step, page(4, messages(4, 4)))
+    expect(step.batch.events).toEqual([])
+    timeline.recover(new Step(), [eventOf(message(4))], 200)
+    timeline.cover(new Step(), page(7, messages(7, 9)), 9)
+    expect(seqs(timeline)).toEqual([5, 6, 7, 9])
+    expect(timeline.record.position).toBe(9)
+  })
+
+  it('up to a place is nowhere to be had, and read', () => {
+    const timeline = begun(5, messages(5, 9))
+    const step = new Step()
+    timeline.hide(step, { upToSeq: 7 })
+    expect(seqs(timeline)).toEqual([8, 9])
+    expect(step.batch.forget.get(ID)).toBe(8)
+    expect(timeline.hasOlder).toBe(false)
+    expect(timeline.record.unread).toBe(2)
+  })
+
+  it('up to a place that is not here yet does not come, and what follows from it is asked for', () => {
+    const timeline = begun(1, [change(1, { kind: 'groupCreated', title: 'Harbour', members: [ME], history: 'joined' }), message(2)])
+    timeline.hide(new Step(), { upToSeq: 4 })
+    expect(timeline.wantsGroup).toBe(true)
+    timeline.cover(new Step(), page(3, messages(3, 5)), 5)
+    expect(seqs(timeline)).toEqual([5])
+    expect(timeline.record.unread).toBe(1)
+  })
+
+  it('and is unread somewhere before what is here, only the server can count', () => {
+    const timeline = Timeline.begin(ID, ME, 'group')
+    timeline.takeSync(new Step(), sync({ headSeq: 9, readSeq: 2, unread: 7 }), true)
+    timeline.begin(new Step(), page(8, messages(8, 9)))
+    const step = new Step()
+    timeline.hide(step, { msgSeqs: [4] })
+    expect(step.miscounted).toBe(true)
+  })
+
+  it('told once more changes nothing', () => {
+    const timeline = begun(1, messages(1, 4))
+    timeline.hide(new Step(), { msgSeqs: [2], upToSeq: 1 })
+    const step = new Step()
+    timeline.hide(step, { msgSeqs: [1, 2] })
+    expect(step.touched.size).toBe(0)
+  })
+})

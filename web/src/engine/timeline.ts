@@ -7,14 +7,16 @@
 import { contactsAfter, isOfOneself, NO_CONTACTS, withContacts, type ContactsKnowledge } from './contacts'
 import { amended, amendmentOf, eventOf, isMention, isMessage, type Amendment, type TimelineEvent } from './event'
 import { changed, created, isOfGroups, joins, parts, withPage, type GroupKnowledge } from './group'
+import { isHidden, withHiding, type Hiding } from './hidden'
 import type { Knowledge } from './knowledge'
+import { NO_PINS, pinsAfter, pinsOf } from './pins'
 import { hasUntold, requestsAfter, withRequests, type RequestsKnowledge } from './requests'
 import type { Step } from './step'
 import type { ConversationKind, ConversationRecord, Cursors } from './storage/records'
 import { indexFrom } from './window'
 import type { Change } from './wire/change'
 import type { AnySyncConversation, EventsFrame } from './wire/codec'
-import type { ContactState, ConversationState, GroupRequestState } from './wire/protocol'
+import type { ContactState, ConversationSettings, ConversationState, GroupRequestState } from './wire/protocol'
 
 /** The most changes that are kept for messages which may be on their way here. */
 const AMENDMENTS_MAX = 1_000
@@ -29,7 +31,7 @@ const NONE: Unread = { messages: 0, mentions: 0 }
 
 export class Timeline {
   /** Changes of messages that are not in memory, for a page that was asked for before. */
-  readonly #amendments = new Map<number, Amendment>()
+  readonly #amendments = new Map<number, Amendment[]>()
   /** Those before the first event in memory. */
   #unreadBefore: Unread
 
@@ -68,6 +70,18 @@ export class Timeline {
     return kind === 'group' && present && group.kind !== 'known'
   }
 
+  /** Whether it should be asked for what is pinned, before it is shown. */
+  get wantsPins(): boolean {
+    const { kind, present, position, pins } = this.record
+    return (kind === 'single' || kind === 'group') && present && position !== null && pins === undefined
+  }
+
+  /** What is pinned, the last at the end; nothing while that is not known. */
+  get pins(): number[] | undefined {
+    const { pins, hidden, trimmedBefore } = this.record
+    return pins?.seqs.filter((seq) => seq >= trimmedBefore && !isHidden(hidden, seq))
+  }
+
   /** Whether those who wait to be let in should be asked for: they are told to those who decide. */
   get wantsRequests(): boolean {
     const { kind, present, group, requests } = this.record
@@ -100,7 +114,12 @@ export class Timeline {
 
   /** Whether older events may be had, from disk or from the server. */
   get hasOlder(): boolean {
-    return this.#hasMoreOnDisk || this.record.from > this.record.trimmedBefore
+    return this.#hasMoreOnDisk || this.record.from > this.floor
+  }
+
+  /** Before this seq nothing is to be had: it was trimmed, or the user has deleted it. */
+  get floor(): number {
+    return Math.max(this.record.trimmedBefore, (this.record.hidden?.upToSeq ?? 0) + 1)
   }
 
   find(seq: number): TimelineEvent | undefined {
@@ -207,6 +226,7 @@ export class Timeline {
       record.ts = Math.max(record.ts, state.ts)
     }
     record.present = state.left !== true
+    this.settle(step, state.settings)
     record.own = furthest(record.own, { delivered: state.deliveredSeq, read: state.readSeq })
     record.peerCursors = furthest(record.peerCursors, {
       delivered: state.peerDeliveredSeq ?? 0,
@@ -224,11 +244,21 @@ export class Timeline {
   takeState(step: Step, page: ConversationState, asked: GroupKnowledge): void {
     const { record } = this
     if (record.group !== asked || record.position === null) return
+    if (asked.kind === 'unknown') this.takePins(step, page)
     record.group = this.#replayed(withPage(asked, page), (state, { seq, from }, change) =>
       changed(state, seq, from, change),
     )
     step.touch(this.id)
     this.#summarise()
+  }
+
+  /** What is pinned, if that is not known. */
+  takePins(step: Step, page: ConversationState): void {
+    const { record } = this
+    if (record.pins !== undefined || record.position === null) return
+    const pins = this.#replayed({ kind: 'known', state: pinsOf(page) }, (state, { seq }, change) => pinsAfter(state, seq, change))
+    if (pins.kind === 'known') record.pins = pins.state
+    step.touch(this.id)
   }
 
   /** A page of those who wait to be let in, as in {@link takeState}. */
@@ -246,6 +276,30 @@ export class Timeline {
     record.contacts = this.#replayed(withContacts(asked, page), (state, { seq }, change) =>
       contactsAfter(state, seq, change),
     )
+    step.touch(this.id)
+  }
+
+  /** The user has deleted something of it, here or on another device. */
+  hide(step: Step, what: Hiding): void {
+    const { record } = this
+    const hidden = withHiding(record.hidden, what)
+    if (!hidden) return
+    const isCleared = hidden.upToSeq > (record.hidden?.upToSeq ?? 0)
+    record.hidden = hidden
+    if (isCleared) this.#clear(step, hidden.upToSeq)
+    const seqs = (what.msgSeqs ?? []).filter((seq) => seq > hidden.upToSeq)
+    // What is unread and not here is in a number that only the server can set right.
+    if (seqs.some((seq) => seq > this.read && (record.anchor !== undefined || !this.find(seq)))) step.miscounted = true
+    for (const seq of seqs) if (this.find(seq)) this.events.splice(indexFrom(this.events, seq), 1)
+    step.hide(this.id, seqs)
+    step.touch(this.id)
+    this.#count(step)
+  }
+
+  /** What the conversation is to the user, from now on. */
+  settle(step: Step, settings: ConversationSettings | undefined): void {
+    if (settings === undefined) delete this.record.ownSettings
+    else this.record.ownSettings = settings
     step.touch(this.id)
   }
 
@@ -280,12 +334,14 @@ export class Timeline {
     step.touch(this.id)
   }
 
-  /** The copy begins here. From the first event on, the contacts follow from the events. */
+  /** The copy begins here. From the first event on, contacts and pins follow from the events. */
   #base(from: number): void {
     const { record } = this
     record.from = from
     record.position = from - 1
-    if (from === 1) record.contacts = { kind: 'known', state: NO_CONTACTS }
+    if (from !== 1) return
+    record.contacts = { kind: 'known', state: NO_CONTACTS }
+    record.pins = NO_PINS
   }
 
   /** A state that was just completed, with what happened since. */
@@ -312,7 +368,22 @@ export class Timeline {
     record.group = { kind: 'unknown' }
     record.requests = { kind: 'unknown' }
     record.contacts = { kind: 'unknown' }
+    delete record.pins
     delete record.settings
+  }
+
+  /**
+   * Everything up to here is deleted for the user. Events among that may have been passed over
+   * by this device, and changes of the group with them.
+   */
+  #clear(step: Step, upToSeq: number): void {
+    const { record } = this
+    this.#dropBefore(step, upToSeq + 1)
+    if (record.position !== null) record.from = Math.max(record.from, Math.min(upToSeq, record.position) + 1)
+    record.own = furthest(record.own, { delivered: upToSeq, read: upToSeq })
+    record.group = { kind: 'unknown' }
+    record.requests = { kind: 'unknown' }
+    delete record.pins
   }
 
   /** Takes an event that its sender has the ack of. */
@@ -325,23 +396,28 @@ export class Timeline {
     const { what } = event
     if (what.kind === 'change') this.#change(step, event, what.change)
     else this.#say(event)
+    step.touch(this.id)
+    if (isHidden(record.hidden, event.seq)) return
     this.events.push(event)
     step.put(event)
-    step.touch(this.id)
   }
 
-  #say({ from, seq }: TimelineEvent): void {
+  #say({ from, seq, what }: TimelineEvent): void {
     const { record } = this
+    // Whoever calls need not have read what was said before.
+    if (what.kind === 'message' && what.call) return
     const moved = { delivered: seq, read: seq }
     if (from === this.user) record.own = furthest(record.own, moved)
     else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)
   }
 
   #change(step: Step, { seq, from, ts }: TimelineEvent, change: Change): void {
-    const amendment = amendmentOf(seq, change)
+    const amendment = amendmentOf(seq, from, change)
     if (amendment) this.#amend(step, amendment)
     if (isOfOneself(change)) this.#changeOwn(seq, change)
     if (isOfGroups(change)) this.#changeGroup(step, { seq, from, ts }, change)
+    const { record } = this
+    if (record.pins) record.pins = pinsAfter(record.pins, seq, change)
   }
 
   /** Something that concerns the user alone. */
@@ -364,6 +440,7 @@ export class Timeline {
       record.from = Math.max(record.from, change.kind === 'groupCreated' ? 1 : seq)
       record.own = furthest(record.own, { delivered: seq, read: seq })
       record.present = true
+      if (record.pins && record.pins.asOfSeq < seq && change.kind !== 'groupCreated') delete record.pins
     }
     if (change.kind === 'groupCreated') {
       record.group = { kind: 'known', state: created(seq, from, change) }
@@ -404,7 +481,7 @@ export class Timeline {
     const target = this.events[index]
     if (target?.seq !== amendment.targetSeq) {
       if (this.#amendments.size < AMENDMENTS_MAX) {
-        this.#amendments.set(amendment.targetSeq, amendment)
+        this.#amendments.set(amendment.targetSeq, [...(this.#amendments.get(amendment.targetSeq) ?? []), amendment])
       }
       if (this.#mayUnname(amendment)) step.miscounted = true
       return
@@ -425,10 +502,8 @@ export class Timeline {
   }
 
   #prepend(step: Step, events: TimelineEvent[]): TimelineEvent[] {
-    const current = events.map((event) => {
-      const amendment = this.#amendments.get(event.seq)
-      return amendment ? amended(event, amendment) : event
-    })
+    const { hidden } = this.record
+    const current = events.filter(({ seq }) => !isHidden(hidden, seq)).map((event) => (this.#amendments.get(event.seq) ?? []).reduce(amended, event))
     this.events.unshift(...current)
     for (const event of current) step.show(event)
     const unread = current.filter(({ seq }) => seq > this.read)

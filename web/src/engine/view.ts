@@ -6,7 +6,7 @@ import type { OutboxEntry } from './outbox'
 import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
-import type { Contact, Limits, UserSettings } from './wire/protocol'
+import type { Contact, ConversationSettings, Limits, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -38,9 +38,20 @@ export interface ConversationView {
   /** The last event that is here and stands for itself: it is no change of a message. */
   last?: TimelineEvent
   group?: GroupState
+  /** The places of pinned messages, the last that was pinned at the end; absent until they are known. */
+  pins?: number[]
   /** Who waits to be let in, by user id, for those who decide. */
   requests?: Record<string, JoinRequest>
+  /** What it is to the user: muted, pinned, archived. */
+  settings?: ConversationSettings
   ts: number
+}
+
+/** Whether somebody is there, as far as the user may know. */
+export interface Presence {
+  user: string
+  online: boolean
+  lastSeenTs?: number
 }
 
 /** What concerns the user alone. */
@@ -69,6 +80,10 @@ export interface View {
   timelines: Map<string, TimelineView>
   /** In the order of sending. */
   outbox: Map<string, OutboxEntry>
+  /** By user; only while there is a connection. */
+  presence: Map<string, Presence>
+  /** Who types, by conversation. */
+  typing: Map<string, string[]>
 }
 
 export interface TimelinePatch {
@@ -93,6 +108,11 @@ export interface Patch {
   closed?: string[]
   outbox?: OutboxEntry[]
   done?: string[]
+  /** Forget all presences first. */
+  forgetPresence?: boolean
+  presence?: Presence[]
+  /** All who type in a conversation. */
+  typing?: { conversationId: string; users: string[] }[]
 }
 
 export function emptyView(): View {
@@ -102,6 +122,8 @@ export function emptyView(): View {
     conversations: new Map(),
     timelines: new Map(),
     outbox: new Map(),
+    presence: new Map(),
+    typing: new Map(),
   }
 }
 
@@ -124,6 +146,12 @@ export function applyPatch(view: View, patch: Patch): void {
   for (const conversationId of patch.closed ?? []) view.timelines.delete(conversationId)
   for (const entry of patch.outbox ?? []) view.outbox.set(entry.clientMsgId, entry)
   for (const clientMsgId of patch.done ?? []) view.outbox.delete(clientMsgId)
+  if (patch.forgetPresence) view.presence.clear()
+  for (const presence of patch.presence ?? []) view.presence.set(presence.user, presence)
+  for (const { conversationId, users } of patch.typing ?? []) {
+    if (users.length === 0) view.typing.delete(conversationId)
+    else view.typing.set(conversationId, users)
+  }
 }
 
 function applyTimeline(view: View, patch: TimelinePatch): void {

@@ -19,12 +19,14 @@ it(`${MESSAGES} messages scroll from the last to the first`, async () => {
   const api = new ServerApi(stage.server.http)
   const [ada, bob] = [await api.register('ada'), await api.register('bob')]
   const bodies = Array.from({ length: MESSAGES }, (_, index) => `message ${index}${index % 7 === 0 ? `\n${'and more of it '.repeat(index % 40)}` : ''}`)
-  await bob.saysAll(ada.userId, bodies)
+  const conversation = await bob.saysAll(ada.userId, bodies)
+  // Otherwise the chat opens at what is new: at the very beginning.
+  await ada.post(`/api/conversations/${conversation}/receipts`, { ackType: 'read', msgSeq: MESSAGES })
   const visitor = await stage.visitor('ada')
   await visitor.logIn()
   await visitor.opensChat('bob')
   const { page } = visitor
-  await page.getByText(`message ${MESSAGES - 1}`, { exact: true }).waitFor()
+  await visitor.sees(`message ${MESSAGES - 1}`)
   // Going up page by page, everything that comes by is written down.
   const seen = await page.evaluate(async () => {
     const scroller = document.querySelector<HTMLElement>('[role=list][tabindex="0"]')!
@@ -49,5 +51,5 @@ it(`${MESSAGES} messages scroll from the last to the first`, async () => {
   expect(seen.most).toBeLessThan(DRAWN_MAX)
   // And back to the end with one button.
   await page.getByRole('button', { name: /newest messages/ }).click()
-  await page.getByText(`message ${MESSAGES - 1}`, { exact: true }).waitFor()
+  await visitor.sees(`message ${MESSAGES - 1}`)
 })

@@ -12,6 +12,8 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 let stage: Stage
 let pages: string[]
+/** The chat of a group, with a pinned message. */
+let group: string
 const NAME = 'ada'
 
 beforeAll(async () => {
@@ -24,6 +26,9 @@ beforeAll(async () => {
   await ada.post('/api/users/me/friend-code')
   const { conversationId } = await ada.post('/api/groups', { title: 'Harbour watch', members: [bob.userId] })
   await bob.post('/api/messages', { groupId: conversationId, body: 'Who has the key?' })
+  const { serverMsgId } = await ada.post('/api/messages', { groupId: conversationId, body: 'I left it at the harbour.' })
+  await ada.post(`/api/messages/${serverMsgId}/pin`)
+  group = `/chats/${conversationId}`
   await bob.post('/api/messages', { to: ada.userId, body: '风暴过去了' })
   pages = [
     '/chats', `/chats/${conversationId}`, `/chats/${conversationId}/info`,
@@ -64,12 +69,34 @@ it.each(LOOKS)('nothing keeps anybody from using the pages %s', async (_, option
   await visitor.logInAnyLanguage()
   for (const path of pages) {
     await page.goto(path)
-    await page.locator('main').waitFor()
+    await page.locator('.shell').waitFor()
     await visitor.isSettled()
     found.push(...(await faults(visitor)))
     // Nothing sticks out at the side.
     const overhang = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
     expect(overhang, `${path} is wider than the screen`).toBeLessThanOrEqual(0)
   }
+  expect(found).toEqual([])
+})
+
+it.each(LOOKS)('nor what stands over a chat, %s', async (_, options) => {
+  const visitor = await stage.visitor(NAME, { reducedMotion: 'reduce', ...options })
+  const { page } = visitor
+  await visitor.logInAnyLanguage()
+  await page.goto(group)
+  const found: string[] = []
+  await page.locator('.pins button').last().click()
+  await page.locator('.dialog li').first().waitFor()
+  found.push(...(await faults(visitor)))
+  await page.keyboard.press('Escape')
+  await page.locator('article.own .bubble').click({ button: 'right' })
+  await page.getByRole('menuitem', { name: /Who has read it|谁已读/ }).click()
+  await page.locator('.dialog li').first().waitFor()
+  found.push(...(await faults(visitor)))
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: /Search in this chat|搜索聊天记录/ }).click()
+  await page.locator('.panel input').fill('harbour')
+  await page.locator('.panel mark').first().waitFor()
+  found.push(...(await faults(visitor)))
   expect(found).toEqual([])
 })

@@ -31,11 +31,11 @@ export class Caller {
     return answer.data
   }
 
-  /** Says many things to somebody, as fast as the server takes them. */
-  async saysAll(to: string, bodies: string[]): Promise<void> {
+  /** Says many things to somebody, as fast as the server takes them. Returns the conversation. */
+  async saysAll(to: string, bodies: string[]): Promise<string> {
     const socket = new WebSocket(`${this.base.replace('http', 'ws')}/ws?v=1&deviceId=scene&token=${this.token}`)
     const window = 100
-    await new Promise<void>((resolve, reject) => {
+    const conversation = await new Promise<string>((resolve, reject) => {
       let sent = 0
       let saved = 0
       const send = () => {
@@ -51,10 +51,11 @@ export class Caller {
         if (frame.type === 'ERROR') reject(new Error(String(data)))
         if (frame.type !== 'ACK' || frame.ackType !== 'saved') return
         saved += 1
-        if (saved === bodies.length) resolve()
+        if (saved === bodies.length) resolve(frame.conversationId)
         else send()
       })
     })
     socket.close()
+    return conversation
   }
 }

@@ -3,11 +3,13 @@
 use axum::extract::State;
 use axum::http::Method;
 use petrel_log::{ReceiptKind, Request};
+use petrel_logic::requests::IntoSend;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    ClientAckType, Conversation, ConversationState, Events, Pull, Sync, SyncState,
+    ClientAckType, Conversation, ConversationSettingsChange, ConversationState, DoneAck, Events,
+    MessageHide, Pull, Sync, SyncState,
 };
-use petrel_protocol::http::{Done, Receipt};
+use petrel_protocol::http::{Done, NewHiding, OwnSettingsChange, Receipt};
 use petrel_types::{ConversationId, Seq, UserId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,7 +51,7 @@ struct EventsQuery {
     limit: Option<u32>,
 }
 
-pub(super) fn routes() -> [Route; 4] {
+pub(super) fn routes() -> [Route; 6] {
     const TAG: &str = "Conversations";
     [
         Route::new(
@@ -91,6 +93,31 @@ pub(super) fn routes() -> [Route; 4] {
         )
         .body::<Receipt>()
         .data::<Done>()
+        .reasons(&[ErrorReason::ConversationNotFound, ErrorReason::Timeout]),
+        Route::new(
+            Method::POST,
+            "/api/conversations/{conversationId}/hide",
+            TAG,
+            "Delete messages for yourself, one by one or everything up to one",
+            hide,
+        )
+        .body::<NewHiding>()
+        .data::<DoneAck>()
+        .reasons(&[
+            ErrorReason::ConversationNotFound,
+            ErrorReason::MessageNotFound,
+            ErrorReason::LimitReached,
+            ErrorReason::Timeout,
+        ]),
+        Route::new(
+            Method::PATCH,
+            "/api/conversations/{conversationId}/settings",
+            TAG,
+            "Change what a conversation is to you",
+            set,
+        )
+        .body::<OwnSettingsChange>()
+        .data::<DoneAck>()
         .reasons(&[ErrorReason::ConversationNotFound, ErrorReason::Timeout]),
     ]
 }
@@ -135,4 +162,26 @@ async fn receipt(
     };
     let request = Request::AdvanceCursor { conversation, kind, seq: msg_seq };
     answer(api.requester.tell(user, request).await.map(|()| Done {}))
+}
+
+async fn hide(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(conversation_id): PathOf<ConversationId>,
+    JsonBody(NewHiding { client_msg_id, msg_seqs, up_to_seq }): JsonBody<NewHiding>,
+) -> Answer<DoneAck> {
+    let frame = MessageHide { client_msg_id, conversation_id, msg_seqs, up_to_seq };
+    answer(api.requester.change(user, frame.into_send()?).await)
+}
+
+async fn set(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(conversation_id): PathOf<ConversationId>,
+    JsonBody(change): JsonBody<OwnSettingsChange>,
+) -> Answer<DoneAck> {
+    let OwnSettingsChange { client_msg_id, muted, pinned, archived } = change;
+    let frame =
+        ConversationSettingsChange { client_msg_id, conversation_id, muted, pinned, archived };
+    answer(api.requester.change(user, frame.into_send()?).await)
 }

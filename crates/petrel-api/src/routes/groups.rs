@@ -197,7 +197,7 @@ async fn settings(
     JsonBody(body): JsonBody<GroupSettingsChange>,
 ) -> Answer<SavedAck> {
     let GroupSettingsChange { client_msg_id, description, avatar, announcement, .. } = body;
-    let GroupSettingsChange { joining, member_limit, muted, renew_code, .. } = body;
+    let GroupSettingsChange { joining, member_limit, muted, members_pin, renew_code, .. } = body;
     let frame = GroupSettings {
         client_msg_id,
         group_id,
@@ -207,6 +207,7 @@ async fn settings(
         joining,
         member_limit,
         muted,
+        members_pin,
         renew_code,
     };
     change(&api, user, frame).await
@@ -235,7 +236,7 @@ async fn join(
     Bearer(user): Bearer,
     JsonBody(NewJoin { client_msg_id, code, message }): JsonBody<NewJoin>,
 ) -> Answer<Joined> {
-    let found = api.contacts.find_group(user, &code).await?;
+    let found = api.admission.read(api.contacts.find_group(user, &code)).await?;
     let send = join_group(found, client_msg_id, message);
     let joined = api.requester.send_or_wait(user, send).await;
     answer(joined.map(|ack| Joined { group_id: ack.map(|ack| ack.conversation_id) }))
@@ -248,7 +249,7 @@ async fn requests(
     QueryOf(RequestsQuery { users_after, limit }): QueryOf<RequestsQuery>,
 ) -> Answer<GroupRequestState> {
     let request = GroupRequests { group_id, users_after, limit };
-    answer(api.catchup.requests(user, &request).await)
+    answer(api.admission.read(api.catchup.requests(user, &request)).await)
 }
 
 async fn leave(

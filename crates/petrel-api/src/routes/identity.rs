@@ -3,21 +3,23 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use petrel_logic::Refusal;
+use petrel_logic::administration::Operator;
 use petrel_protocol::ErrorReason;
+use petrel_protocol::http::admin::{PasswordChange, RedeemReset};
 use petrel_protocol::http::{
-    Credentials, Done, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Success,
+    Credentials, Done, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked, Success,
 };
 
 use axum::response::Json;
 
 use crate::Api;
 use crate::answer::{Answer, JsonBody, Refused, answer};
-use crate::bearer::{Bearer, MaybeWho};
+use crate::bearer::{Bearer, MaybeWho, Who};
 use crate::cookie;
 use crate::route::Route;
 use crate::source::From;
 
-pub(super) fn routes() -> [Route; 6] {
+pub(super) fn routes() -> [Route; 8] {
     const TAG: &str = "Identity";
     [
         Route::new(Method::POST, "/api/auth/register", TAG, "Register and log in", register)
@@ -39,6 +41,7 @@ pub(super) fn routes() -> [Route; 6] {
             .data::<LoggedIn>()
             .reasons(&[
                 ErrorReason::BadCredentials,
+                ErrorReason::AccountDisabled,
                 ErrorReason::ForbiddenOrigin,
                 ErrorReason::TooManyRequests,
             ]),
@@ -49,6 +52,7 @@ pub(super) fn routes() -> [Route; 6] {
             .reasons(&[
                 ErrorReason::MissingToken,
                 ErrorReason::InvalidRefreshToken,
+                ErrorReason::AccountDisabled,
                 ErrorReason::ForbiddenOrigin,
             ]),
         Route::new(Method::POST, "/api/auth/logout", TAG, "Log out", logout)
@@ -66,6 +70,37 @@ pub(super) fn routes() -> [Route; 6] {
         Route::new(Method::GET, "/api/users/me", TAG, "Who you are", me)
             .data::<Profile>()
             .reasons(&[ErrorReason::UserNotFound]),
+        Route::new(
+            Method::POST,
+            "/api/auth/reset",
+            TAG,
+            "Choose another password with a code of an admin, and log in",
+            reset,
+        )
+        .public()
+        .body::<RedeemReset>()
+        .data::<LoggedIn>()
+        .reasons(&[
+            ErrorReason::WeakPassword,
+            ErrorReason::InvalidResetCode,
+            ErrorReason::AccountDisabled,
+            ErrorReason::TooManyRequests,
+        ]),
+        Route::new(
+            Method::PUT,
+            "/api/users/me/password",
+            TAG,
+            "Choose another password; all other log-ins end",
+            change_password,
+        )
+        .body::<PasswordChange>()
+        .data::<Revoked>()
+        .reasons(&[
+            ErrorReason::WeakPassword,
+            ErrorReason::BadCredentials,
+            ErrorReason::UserNotFound,
+            ErrorReason::TooManyRequests,
+        ]),
         Route::new(Method::POST, "/api/invites", TAG, "Invite people to register", invite)
             .body::<NewInvite>()
             .data::<Invite>()
@@ -143,6 +178,24 @@ async fn logout(
     Ok((headers, Json(Success::new(Done {}))))
 }
 
+async fn reset(
+    State(api): State<Api>,
+    From(source): From,
+    JsonBody(reset): JsonBody<RedeemReset>,
+) -> Answer<LoggedIn> {
+    answer(api.identity.redeem_reset(reset, source).await)
+}
+
+async fn change_password(
+    State(api): State<Api>,
+    Who(who): Who,
+    From(source): From,
+    JsonBody(change): JsonBody<PasswordChange>,
+) -> Answer<Revoked> {
+    let revoked = api.identity.change_password(who, change, source).await;
+    answer(revoked.map(|revoked| Revoked { revoked }))
+}
+
 async fn me(State(api): State<Api>, Bearer(user): Bearer) -> Answer<Profile> {
     answer(api.identity.profile(user).await)
 }
@@ -150,9 +203,15 @@ async fn me(State(api): State<Api>, Bearer(user): Bearer) -> Answer<Profile> {
 async fn invite(
     State(api): State<Api>,
     Bearer(user): Bearer,
+    From(source): From,
     JsonBody(invite): JsonBody<NewInvite>,
 ) -> Answer<Invite> {
-    answer(api.identity.invite(user, invite).await)
+    if !api.admission.read(api.identity.is_admin(user)).await? {
+        let message = "only admins of the system invite; `petrel admin` makes one";
+        return Err(Refusal::new(ErrorReason::NotAllowed, message).into());
+    }
+    let operator = Operator { user: Some(user), source: source.0.to_string() };
+    answer(api.administration.invite(&operator, invite).await)
 }
 
 fn check_origin(api: &Api, headers: &HeaderMap, by_cookie: bool) -> Result<(), Refusal> {

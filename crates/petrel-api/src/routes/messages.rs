@@ -6,14 +6,16 @@ use petrel_log::Content;
 use petrel_logic::Refusal;
 use petrel_logic::requests::{IntoSend, change_message, check_body};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{GroupChat, SavedAck, SingleChat};
-use petrel_protocol::http::{MessageChange, NamedChange, NewMessage};
-use petrel_types::RowId;
+use petrel_protocol::frame::{GroupChat, ReaderState, Readers, SavedAck, SingleChat};
+use petrel_protocol::http::{MessageChange, NamedChange, NewMessage, PinChange, ReactionChange};
+use petrel_types::{RowId, UserId};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::Api;
 use crate::answer::{Answer, JsonBody, answer};
 use crate::bearer::Bearer;
-use crate::extract::PathOf;
+use crate::extract::{PathOf, QueryOf};
 use crate::route::Route;
 
 /// What a change to a message may be refused for.
@@ -29,10 +31,11 @@ const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::ConversationNotFound,
     ErrorReason::MessageNotFound,
     ErrorReason::NothingToChange,
+    ErrorReason::LimitReached,
     ErrorReason::Timeout,
 ];
 
-pub(super) fn routes() -> [Route; 3] {
+pub(super) fn routes() -> [Route; 6] {
     const TAG: &str = "Messages";
     [
         Route::new(Method::POST, "/api/messages", TAG, "Send a message", send)
@@ -51,6 +54,8 @@ pub(super) fn routes() -> [Route; 3] {
                 ErrorReason::UserNotFound,
                 ErrorReason::MessageNotFound,
                 ErrorReason::FileNotFound,
+                ErrorReason::UploadUnfinished,
+                ErrorReason::WrongFileKind,
                 ErrorReason::RetryTooOld,
                 ErrorReason::Timeout,
             ]),
@@ -74,7 +79,51 @@ pub(super) fn routes() -> [Route; 3] {
         .body::<NamedChange>()
         .data::<SavedAck>()
         .reasons(CHANGE_REASONS),
+        Route::new(
+            Method::POST,
+            "/api/messages/{serverMsgId}/reactions",
+            TAG,
+            "React to a message, or take a reaction back",
+            react,
+        )
+        .body::<ReactionChange>()
+        .data::<SavedAck>()
+        .reasons(CHANGE_REASONS),
+        Route::new(
+            Method::POST,
+            "/api/messages/{serverMsgId}/pin",
+            TAG,
+            "Pin a message, or take it down",
+            pin,
+        )
+        .body::<PinChange>()
+        .data::<SavedAck>()
+        .reasons(CHANGE_REASONS),
+        Route::new(
+            Method::GET,
+            "/api/messages/{serverMsgId}/readers",
+            TAG,
+            "Who has read a message that you have sent",
+            readers,
+        )
+        .query::<ReadersQuery>()
+        .data::<ReaderState>()
+        .reasons(&[
+            ErrorReason::NotAllowed,
+            ErrorReason::ConversationNotFound,
+            ErrorReason::MessageNotFound,
+        ]),
     ]
+}
+
+/// Where in the list of members to go on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReadersQuery {
+    /// Wanted are members with user ids above this one.
+    users_after: Option<UserId>,
+    /// The most members looked at: 1 to 500, 50 if not given.
+    limit: Option<u32>,
 }
 
 async fn send(
@@ -146,4 +195,37 @@ async fn revoke(
     let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
     let send = change_message(conversation, client_msg_id, Content::Recall { target });
     answer(api.requester.send(user, send).await)
+}
+
+async fn react(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(row): PathOf<RowId>,
+    JsonBody(ReactionChange { client_msg_id, emoji, remove }): JsonBody<ReactionChange>,
+) -> Answer<SavedAck> {
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
+    let content = Content::React { target, emoji, remove };
+    answer(api.requester.send(user, change_message(conversation, client_msg_id, content)).await)
+}
+
+async fn pin(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(row): PathOf<RowId>,
+    JsonBody(PinChange { client_msg_id, remove }): JsonBody<PinChange>,
+) -> Answer<SavedAck> {
+    let (conversation, target) = api.admission.read(api.catchup.place_of(user, row)).await?;
+    let content = Content::Pin { target, remove };
+    answer(api.requester.send(user, change_message(conversation, client_msg_id, content)).await)
+}
+
+async fn readers(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    PathOf(row): PathOf<RowId>,
+    QueryOf(ReadersQuery { users_after, limit }): QueryOf<ReadersQuery>,
+) -> Answer<ReaderState> {
+    let (conversation_id, msg_seq) = api.admission.read(api.catchup.place_of(user, row)).await?;
+    let request = Readers { conversation_id, msg_seq, users_after, limit };
+    answer(api.admission.read(api.catchup.readers(user, &request)).await)
 }

@@ -4,6 +4,7 @@ use petrel_protocol::frame::{
 use petrel_types::{ClientMessageId, NodeId, RowId, TimestampMs};
 
 use super::*;
+use crate::WaterMarks;
 use crate::outbox::Outgoing;
 use crate::replacement::{Bearer, SessionPolicy};
 
@@ -19,11 +20,12 @@ struct World {
 }
 
 /// One session for each of many users; user and session have the same number.
-fn world(of: impl Fn(SessionId, Bearer) -> Outbox) -> World {
+fn world(of: impl Fn(SessionId, Bearer, WaterMarks) -> Outbox) -> World {
     let registry = Registry::default();
     let bearer = |n| Bearer { user: UserId::new(n), ..Bearer::default() };
-    let outboxes: Vec<_> =
-        (1..=MEMBERS).map(|n| Arc::new(of(SessionId::new(n), bearer(n)))).collect();
+    let outboxes: Vec<_> = (1..=MEMBERS)
+        .map(|n| Arc::new(of(SessionId::new(n), bearer(n), WaterMarks::default())))
+        .collect();
     let policy = SessionPolicy::default();
     outboxes.iter().for_each(|outbox| registry.insert(Arc::clone(outbox), policy));
     let members = outboxes.iter().map(|outbox| outbox.user()).collect();
@@ -51,6 +53,7 @@ fn group_chat(group: ConversationId, seq: u64, recipients: &Arc<[UserId]>) -> Ef
         custom: None,
         reply_to: None,
         forwarded_from: None,
+        reactions: Vec::new(),
         ts: TimestampMs::new(1),
         rev: None,
         edited: false,
@@ -78,6 +81,7 @@ fn single_chat(seq: u64) -> Effect {
         call: None,
         reply_to: None,
         forwarded_from: None,
+        reactions: Vec::new(),
         ts: TimestampMs::new(1),
         rev: None,
         edited: false,
@@ -222,9 +226,9 @@ fn what_waits_is_bounded_and_then_no_more_is_taken() {
 
 #[test]
 fn devices_that_do_not_look_get_one_head_and_those_that_do_get_bodies() {
-    let world = world(|session, bearer| match bearer.user.get() {
-        5 => Outbox::new(session, bearer),
-        _ => Outbox::with_heads(session, bearer),
+    let world = world(|session, bearer, marks| match bearer.user.get() {
+        5 => Outbox::new(session, bearer, marks),
+        _ => Outbox::with_heads(session, bearer, marks),
     });
     let (cannot, looks, away) = (&world.outboxes[4], &world.outboxes[5], &world.outboxes[6]);
     assert_eq!(looks.focus(&[GROUP], 9), Some(vec![GROUP]));

@@ -7,8 +7,8 @@ use petrel_logic::requests::{IntoSend, change_message, check_body, join_group};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
-    Ack, ClientAckType, ContactAction, ContactChange, GroupJoin, MessageEdit, MessageRevoke,
-    RequestId, ServerFrame,
+    Ack, ClientAckType, ContactAction, ContactChange, GroupJoin, MessageEdit, MessagePin,
+    MessageReact, MessageRevoke, RequestId, ServerFrame,
 };
 use petrel_types::limits::ACK_ITEMS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq};
@@ -91,6 +91,34 @@ where
         self.begin_or_refuse(send, client_msg_id, id).await
     }
 
+    pub(super) async fn react(
+        &mut self,
+        frame: MessageReact,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let MessageReact { client_msg_id, conversation_id, msg_seq, server_msg_id, .. } = frame;
+        let MessageReact { emoji, remove, .. } = frame;
+        let place = self.place(conversation_id, msg_seq, server_msg_id).await;
+        let send = place.map(|(conversation, target)| {
+            let content = Content::React { target, emoji, remove };
+            change_message(conversation, client_msg_id.clone(), content)
+        });
+        self.begin_or_refuse(send, client_msg_id, id).await
+    }
+
+    pub(super) async fn pin(
+        &mut self,
+        frame: MessagePin,
+        id: Option<RequestId>,
+    ) -> Result<(), End> {
+        let MessagePin { client_msg_id, conversation_id, msg_seq, server_msg_id, remove } = frame;
+        let place = self.place(conversation_id, msg_seq, server_msg_id).await;
+        let send = place.map(|(conversation, target)| {
+            change_message(conversation, client_msg_id.clone(), Content::Pin { target, remove })
+        });
+        self.begin_or_refuse(send, client_msg_id, id).await
+    }
+
     /// Where the event is that a frame names in one of two ways.
     async fn place(
         &mut self,
@@ -117,7 +145,12 @@ where
         client_message_id: ClientMessageId,
         id: Option<RequestId>,
     ) -> Result<(), End> {
-        let begun = send.and_then(|send| self.begin_send(send, id.clone()));
+        let words = &self.gateway.shared.dependencies.words;
+        let looked_at = send.and_then(|mut send| {
+            words.check(self.outbox.user(), &mut send)?;
+            Ok(send)
+        });
+        let begun = looked_at.and_then(|send| self.begin_send(send, id.clone()));
         if let Err(refusal) = begun {
             let mut frame = refusal.into_frame();
             frame.client_msg_id = Some(client_message_id);

@@ -39,7 +39,7 @@ use crate::Gateway;
 use crate::fanout::place_of;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
-use crate::replacement::{Bearer, Ending};
+use crate::replacement::Bearer;
 use crate::sends::Sends;
 use crate::throttle::{NOTHING, ONE_FRAME, Throttle, costs_of};
 use crate::unacked::{Due, Unacked};
@@ -95,15 +95,15 @@ pub(crate) async fn run<S>(
     };
     let legacy = auth.v.is_none();
     let takes_heads = !legacy && auth.caps.iter().any(|cap| cap == focus::CAPABILITY);
+    let marks = gateway.shared.config.slow_readers.marks;
     let outbox = Arc::new(match takes_heads {
-        true => Outbox::with_heads(session, bearer),
-        false => Outbox::new(session, bearer),
+        true => Outbox::with_heads(session, bearer, marks),
+        false => Outbox::new(session, bearer, marks),
     });
     // From here on pushes are queued; they are written after AUTH_OK.
     gateway.shared.registry.insert(Arc::clone(&outbox), gateway.shared.config.session_policy);
-    // Whoever ended the log-in since the token was looked at did not find this session.
-    if authenticated.login.is_some_and(|login| gateway.shared.is_revoked(login)) {
-        outbox.end(Ending::Revoked);
+    if let Some(ending) = gateway.shared.ending_of(user, authenticated.login) {
+        outbox.end(ending);
     }
     gateway.shared.dependencies.directory.attach(user);
     gateway.shared.dependencies.calls.device_came(party_of(&outbox), &*gateway.shared);
@@ -274,6 +274,16 @@ where
             ClientFrame::GroupChat(frame) => self.send(frame, id).await,
             ClientFrame::MessageRevoke(frame) => self.revoke(frame, id).await,
             ClientFrame::MessageEdit(frame) => self.edit(frame, id).await,
+            ClientFrame::Reaction(frame) => self.react(frame, id).await,
+            ClientFrame::MessagePin(frame) => self.pin(frame, id).await,
+            ClientFrame::MessageHide(frame) => self.send(frame, id).await,
+            ClientFrame::ConversationSettings(frame) => self.send(frame, id).await,
+            ClientFrame::Readers(request) => {
+                let catchup = &self.gateway.shared.dependencies.catchup;
+                let read = catchup.readers(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::ReaderState), id).await
+            }
             ClientFrame::GroupCreate(frame) => self.send(frame, id).await,
             ClientFrame::GroupAdd(frame) => self.send(frame, id).await,
             ClientFrame::GroupRemove(frame) => self.send(frame, id).await,
@@ -319,6 +329,12 @@ where
                 let read = catchup.conversation(self.user(), &request);
                 let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
+            }
+            ClientFrame::Search(request) => {
+                let search = &self.gateway.shared.dependencies.search;
+                let read = search.find(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::Found), id).await
             }
             ClientFrame::Focus(focus) => {
                 let answer = self.focus(focus).await;

@@ -127,12 +127,22 @@ where
 
     /// Says why and goes, if the session was told to end.
     pub(super) async fn leave_if_told(&mut self) -> Result<(), End> {
-        let (code, message) = match self.outbox.ending() {
+        let (code, reason, message) = match self.outbox.ending() {
             None => return Ok(()),
-            Some(Ending::Replaced) => (CloseCode::Replaced, "another session took your place"),
-            Some(Ending::Revoked) => (CloseCode::Revoked, "your log-in was ended; log in again"),
+            Some(Ending::Replaced) => {
+                let code = CloseCode::Replaced;
+                (code, code.as_str(), "another session took your place")
+            }
+            Some(Ending::Revoked) => {
+                let code = CloseCode::Revoked;
+                (code, code.as_str(), "your log-in was ended; log in again")
+            }
+            Some(Ending::Disabled) => {
+                let reason = ErrorReason::AccountDisabled.as_str();
+                (CloseCode::Revoked, reason, "an admin of this server has locked the account out")
+            }
         };
-        let (reason, message) = (code.as_str().to_owned(), message.to_owned());
+        let (reason, message) = (reason.to_owned(), message.to_owned());
         if self.legacy {
             let error = ErrorFrame::new(ErrorReason::Kicked, message.clone());
             self.reply(ServerFrame::Error(error), None).await?;
@@ -162,9 +172,8 @@ where
             ));
         }
         self.outbox.set_login(authenticated.login);
-        // Whoever ended it before this did not find this session.
-        if authenticated.login.is_some_and(|login| identity.is_revoked(login)) {
-            self.outbox.end(Ending::Revoked);
+        if let Some(ending) = shared.ending_of(authenticated.user, authenticated.login) {
+            self.outbox.end(ending);
         }
         let now = shared.dependencies.clock.now();
         let jitter = jitter_of(self.outbox.session());

@@ -99,6 +99,13 @@ impl Rates {
         Self(rates)
     }
 
+    /// What an admin may ask for as such.
+    pub fn of_admin(limits: &OperatingLimits) -> Self {
+        let (rate, burst) =
+            (limits.http_admin_requests_per_second, limits.http_admin_requests_burst);
+        Self([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
+    }
+
     /// What may come from one address.
     pub fn of_address(limits: &OperatingLimits) -> Self {
         let (rate, burst) =

@@ -25,7 +25,10 @@
 //! nobody here knows sockets.
 
 mod exchange;
+mod frames;
 mod metrics;
+mod pace;
+mod records;
 mod switchboard;
 #[cfg(test)]
 mod tests;
@@ -73,7 +76,7 @@ pub struct Party {
 /// Who begins a call, with whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The call's name, chosen by the caller. The record bears it, too.
+    /// The call's name, chosen by the caller.
     pub call: ClientMessageId,
     /// Who calls.
     pub caller: Party,
@@ -138,7 +141,7 @@ pub enum What {
 /// What stays of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its name, which is also that of the message.
+    /// Its name.
     pub call: ClientMessageId,
     /// Who called; the message's sender.
     pub caller: UserId,

@@ -4,6 +4,7 @@
 mod always;
 mod exchange;
 mod parting;
+mod records;
 mod table;
 
 use std::sync::Arc;

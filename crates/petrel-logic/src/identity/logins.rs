@@ -11,8 +11,9 @@ use petrel_store::{
 };
 use petrel_types::{LoginId, TimestampMs, UserId};
 
+use super::lockout::of_begun;
 use super::refresh::{Presented, RefreshToken, first_tokens};
-use super::{Authenticated, Identity, millis, of_store, random};
+use super::{Authenticated, Ended, Identity, millis, of_store, random};
 use crate::Refusal;
 
 /// How often refreshing looks again when somebody else was faster. Twice is enough: then
@@ -50,7 +51,7 @@ impl Identity {
             expires: self.login_expires(now),
         };
         let (kept_max, end) = (self.settings.logins_per_user_max, self.end_now());
-        let begun = self.store.begin_login(login, kept_max, end).await.map_err(of_store)?;
+        let begun = self.store.begin_login(login, kept_max, end).await.map_err(of_begun)?;
         self.ended(user.id, &begun.ended, end);
         let token = RefreshToken::first(begun.id, &seed);
         Ok(self.logged_in(user, begun.id, &token))
@@ -67,6 +68,9 @@ impl Identity {
             let login = self.store.login(token.login()).await.map_err(of_store)?;
             let login = login.ok_or_else(invalid)?;
             let now = self.clock.now();
+            if token.presented(&login, now, 0) != Presented::Invalid {
+                self.check_enabled(login.user)?;
+            }
             match token.presented(&login, now, millis(self.settings.refresh_grace)) {
                 Presented::Invalid => return Err(invalid()),
                 Presented::Repeat { nonce } => {
@@ -180,9 +184,9 @@ impl Identity {
         self.revocations.lock().unwrap_or_else(PoisonError::into_inner).contains(login)
     }
 
-    /// Calls `tell` with every log-in that is ended from now on, after it is durable and
-    /// its tokens are refused. Only the first one who asks is told.
-    pub fn tell_revocations(&self, tell: impl Fn(UserId, LoginId) + Send + Sync + 'static) {
+    /// Calls `tell` with everything that is ended from now on, after it is durable and its
+    /// tokens are refused. Only the first one who asks is told.
+    pub fn tell_revocations(&self, tell: impl Fn(UserId, Ended) + Send + Sync + 'static) {
         let _ = self.listener.set(Box::new(tell));
     }
 
@@ -221,19 +225,23 @@ impl Identity {
     }
 
     /// Log-ins are ended on disk; now also here.
-    fn ended(&self, user: UserId, logins: &[LoginId], end: LoginEnd) {
+    pub(super) fn ended(&self, user: UserId, logins: &[LoginId], end: LoginEnd) {
         for id in logins {
             tracing::info!(%user, login = %id, "a log-in was ended");
             let ended = EndedLogin { id: *id, end };
             let revocations = self.revocations.lock();
             revocations.unwrap_or_else(PoisonError::into_inner).add(ended, self.clock.now());
-            if let Some(tell) = self.listener.get() {
-                tell(user, *id);
-            }
+            self.tell(user, Ended::Login(*id));
         }
     }
 
-    pub(super) fn end_now(&self) -> LoginEnd {
+    pub(super) fn tell(&self, user: UserId, ended: Ended) {
+        if let Some(tell) = self.listener.get() {
+            tell(user, ended);
+        }
+    }
+
+    pub(crate) fn end_now(&self) -> LoginEnd {
         let at = self.clock.now();
         let ttl_ms = millis(self.settings.access_token_ttl);
         let until = at.get().saturating_add(ttl_ms).saturating_add(REMEMBERED_LONGER_MS);

@@ -7,10 +7,12 @@
 //! device and can end ([`logins`]); its access tokens are refused from then on
 //! ([`revocations`]). Passwords can't be guessed fast ([`throttle`]).
 
-pub mod admin;
+pub(crate) mod admin;
 mod invites;
 mod issuers;
+mod lockout;
 mod logins;
+mod new_passwords;
 mod passwords;
 mod refresh;
 mod revocations;
@@ -19,12 +21,12 @@ mod settings;
 mod tests;
 mod throttle;
 
-use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use petrel_protocol::ErrorReason;
-use petrel_protocol::http::{Credentials, Invite, LoggedIn, NewInvite, Profile};
+use petrel_protocol::http::admin::AuditAction;
+use petrel_protocol::http::{Credentials, LoggedIn, Profile};
 use petrel_protocol::token::{
     BENCH_ISSUER, Claims, LOCAL_ISSUER, Secret, TokenError, claimed_issuer,
 };
@@ -33,7 +35,10 @@ use petrel_types::limits::DEVICE_TEXT_BYTES_MAX;
 use petrel_types::{Clock, LoginId, TimestampMs, UserId};
 
 pub use self::issuers::{ExternalIssuers, IssuerError, Issuers, Surroundings};
+use self::lockout::Disabled;
 pub use self::logins::DEVICES_PAGE_MAX;
+use self::new_passwords::known_hash;
+pub(crate) use self::new_passwords::reset_code;
 use self::passwords::{Hashing, check_password, check_username};
 use self::revocations::{Revocations, Standing};
 pub use self::settings::{
@@ -42,6 +47,8 @@ pub use self::settings::{
 use self::throttle::Throttle;
 pub use self::throttle::network_of;
 use crate::Refusal;
+use crate::activity::Activity;
+use crate::words::WordFilter;
 
 /// Somebody whose token was good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +62,19 @@ pub struct Authenticated {
     pub login: Option<LoginId>,
 }
 
-/// How many people an invite may be for, and for how many days.
-const INVITE_USES: RangeInclusive<u32> = 1..=100_000;
-const INVITE_DAYS: RangeInclusive<u32> = 1..=366;
+/// What of a user has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// One log-in.
+    Login(LoginId),
+    /// All log-ins, and whatever belongs to none.
+    All,
+    /// The user is locked out.
+    Account,
+}
 
-/// Is told which log-ins are ended.
-type Listener = Box<dyn Fn(UserId, LoginId) + Send + Sync>;
+/// Is told what ends.
+type Listener = Box<dyn Fn(UserId, Ended) + Send + Sync>;
 
 /// Registers, logs in and recognises users.
 pub struct Identity {
@@ -71,7 +85,10 @@ pub struct Identity {
     hashing: Hashing,
     revocations: Mutex<Revocations>,
     throttle: Mutex<Throttle>,
+    disabled: RwLock<Disabled>,
     listener: OnceLock<Listener>,
+    words: OnceLock<Arc<WordFilter>>,
+    activity: OnceLock<Arc<Activity>>,
 }
 
 impl Identity {
@@ -90,11 +107,26 @@ impl Identity {
             hashing: Hashing::new(),
             revocations: Mutex::new(Revocations::new(settings.revocations_max)),
             throttle: Mutex::new(Throttle::new(settings.throttle.clone())),
+            disabled: RwLock::default(),
             listener: OnceLock::new(),
+            words: OnceLock::new(),
+            activity: OnceLock::new(),
             settings,
         };
         identity.recall_ended_logins().await?;
+        identity.recall_disabled_users().await?;
         Ok(identity)
+    }
+
+    /// Tells from now on who is there. Only the first call counts.
+    pub fn tell_activity(&self, activity: Arc<Activity>) {
+        let _ = self.activity.set(activity);
+    }
+
+    /// Looks for words in the names of those who register from now on. Only the first call
+    /// counts.
+    pub fn look_for_words(&self, words: Arc<WordFilter>) {
+        let _ = self.words.set(words);
     }
 
     /// Creates a user and logs them in. From one address only so many come in a row.
@@ -115,6 +147,7 @@ impl Identity {
         };
         let device = device_of(&credentials)?;
         check_username(&credentials.username)?;
+        self.words.get().map_or(Ok(()), |words| words.check_name(&credentials.username))?;
         check_password(&credentials.password)?;
         let begun = self.throttle().begin_registration(source, self.clock.now());
         begun.map_err(|wait| later(wait, "many users were registered from your address"))?;
@@ -152,22 +185,37 @@ impl Identity {
             .begin(source, &username, self.clock.now())
             .map_err(|wait| later(wait, "too many wrong passwords from your address"))?;
         let user = self.store.user_by_name(&username).await.map_err(of_store)?;
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let hash = user.as_ref().and_then(known_hash);
         let verified = self.hashing.verify(password, hash).await?;
         match user {
             Some(user) if verified => {
                 self.throttle().succeeded(source, &username);
+                self.check_enabled(user.id)?;
+                if user.is_admin {
+                    self.record_admin(&user, AuditAction::AdminLoggedIn, source).await?;
+                }
                 self.begin_login(user, device).await
             }
-            _ => Err(Refusal::new(
-                ErrorReason::BadCredentials,
-                "the user name or the password is wrong",
-            )),
+            user => {
+                if let Some(admin) = user.filter(|user| user.is_admin) {
+                    self.record_admin(&admin, AuditAction::AdminLoginFailed, source).await?;
+                }
+                let message = "the user name or the password is wrong";
+                Err(Refusal::new(ErrorReason::BadCredentials, message))
+            }
         }
     }
 
     /// Recognises the bearer of an access token.
     pub async fn authenticate(&self, token: &str) -> Result<Authenticated, Refusal> {
+        let authenticated = self.recognise(token).await?;
+        if let Some(activity) = self.activity.get() {
+            activity.saw(authenticated.user);
+        }
+        Ok(authenticated)
+    }
+
+    async fn recognise(&self, token: &str) -> Result<Authenticated, Refusal> {
         let issuer = claimed_issuer(token).ok_or_else(invalid_token)?;
         let claims = match (issuer.as_str(), &self.issuers.bench) {
             (LOCAL_ISSUER, _) => self.verify(&self.issuers.local, token, LOCAL_ISSUER)?,
@@ -180,6 +228,7 @@ impl Identity {
         }
         let login = claims.sid.filter(|_| claims.iss == LOCAL_ISSUER);
         let claims = Claims { sid: login, ..claims };
+        self.check_enabled(claims.uid)?;
         let revocations = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
         match revocations.standing(&claims) {
             Standing::Good => {
@@ -205,7 +254,14 @@ impl Identity {
         let claims = external.verify(issuer, token, now).map_err(of_token)?;
         let user = external.user(issuer, &claims.subject, &*self.store, now).await;
         let user = user.map_err(of_store)?.ok_or_else(invalid_token)?;
+        self.check_enabled(user)?;
         Ok(Authenticated { user, expires: claims.expires, login: None })
+    }
+
+    /// Whether a user is an admin of the system, and not locked out.
+    pub async fn is_admin(&self, user: UserId) -> Result<bool, Refusal> {
+        let stored = self.store.user(user).await.map_err(of_store)?;
+        Ok(stored.is_some_and(|stored| stored.is_admin) && !self.is_disabled(user))
     }
 
     /// What a user may know about themself.
@@ -213,31 +269,6 @@ impl Identity {
         let stored = self.store.user(user).await.map_err(of_store)?;
         let admin = stored.as_ref().is_some_and(|stored| stored.is_admin);
         Ok(Profile { user_id: user, username: stored.map(|stored| stored.username), admin })
-    }
-
-    /// Makes an invite, if an admin asks for it. Returns its code, which is stored nowhere,
-    /// and when it ends.
-    pub async fn invite(&self, user: UserId, invite: NewInvite) -> Result<Invite, Refusal> {
-        let NewInvite { uses, days } = invite;
-        let asks = self.store.user(user).await.map_err(of_store)?;
-        if !asks.is_some_and(|user| user.is_admin) {
-            let message = "only admins of the system invite; `petrel admin` makes one";
-            return Err(Refusal::new(ErrorReason::NotAllowed, message));
-        }
-        if !INVITE_USES.contains(&uses) || !INVITE_DAYS.contains(&days) {
-            let message = format!(
-                "`uses` is from {} to {}, `days` from {} to {}",
-                INVITE_USES.start(),
-                INVITE_USES.end(),
-                INVITE_DAYS.start(),
-                INVITE_DAYS.end()
-            );
-            return Err(Refusal::new(ErrorReason::InvalidField, message));
-        }
-        let lasts = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
-        let made = admin::create_invite(&*self.store, &*self.clock, uses, lasts).await?;
-        tracing::info!(by = %user, uses, days, "an invite was made");
-        Ok(Invite { code: made.0, expires_ts: made.1 })
     }
 
     fn verify(&self, secret: &Secret, token: &str, issuer: &str) -> Result<Claims, Refusal> {

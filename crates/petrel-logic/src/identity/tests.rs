@@ -1,5 +1,6 @@
 //! Identity over the store in memory, with the clock in the test's hand.
 
+use petrel_protocol::http::NewInvite;
 use petrel_protocol::token::{KeyAlgorithm, UserClaim};
 use petrel_store::memory::MemoryStore;
 use petrel_store::{IdentityStore, LoginEnd, WhichLogins};
@@ -164,7 +165,7 @@ async fn revocations_are_told_and_outlive_a_restart() {
     });
     let who = world.who(&laptop.access_token).await.unwrap();
     world.identity.revoke(who, ann.login_id).await.unwrap();
-    assert_eq!(*told.lock().unwrap(), [(ann.user_id, ann.login_id)]);
+    assert_eq!(*told.lock().unwrap(), [(ann.user_id, Ended::Login(ann.login_id))]);
     assert_eq!(world.who(&ann.access_token).await, Err(ErrorReason::LoginRevoked));
     assert!(world.refresh(&token_of(&ann)).await.is_err());
     let again = world.identity.revoke(who, ann.login_id).await.unwrap_err();
@@ -261,8 +262,8 @@ async fn the_same_number_from_two_issuers_is_two_users() {
 async fn an_invite_opens_the_door_once() {
     let invite = IdentitySettings { registration: Registration::Invite, ..settings() };
     let world = World::with(invite, ExternalIssuers::none()).await;
-    let lasts = Duration::from_secs(60);
-    let made = admin::create_invite(&*world.store, &*world.clock, 1, lasts).await.unwrap();
+    let invite = NewInvite { uses: 1, days: 1 };
+    let made = admin::create_invite(&*world.store, &*world.clock, invite).await.unwrap();
     let with = |invite: Option<&str>, name: &str| {
         let invite = invite.map(str::to_owned);
         world.identity.register(Credentials { invite, ..credentials(name) }, HERE)
@@ -270,7 +271,7 @@ async fn an_invite_opens_the_door_once() {
     for wrong in [None, Some("AAAAA-AAAAA-AAAAA-AAAAA")] {
         assert_eq!(with(wrong, "ann").await.unwrap_err().reason, ErrorReason::InvalidInvite);
     }
-    let typed = made.0.to_lowercase().replace('-', " ");
+    let typed = made.code.to_lowercase().replace('-', " ");
     with(Some(&typed), "ann").await.unwrap();
     assert_eq!(with(Some(&typed), "ben").await.unwrap_err().reason, ErrorReason::InvalidInvite);
 }

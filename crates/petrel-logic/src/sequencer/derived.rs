@@ -15,6 +15,9 @@ use crate::notice::Notice;
 /// than a group has members.
 const DERIVATION_BITS: u32 = 15;
 
+/// Set in the number of a derivation that follows from a command which is no event.
+const BY_POSITION: u64 = 1 << 62;
+
 impl Draft<'_> {
     /// Arranges for entries in personal timelines to follow from the event at `seq`.
     pub(super) fn derive(
@@ -29,6 +32,16 @@ impl Draft<'_> {
             let id = DerivationId { home, number };
             self.batch.derived.push(Derivation { id, command: notice.encode() });
         }
+    }
+
+    /// Arranges for an entry in the actor's own personal timeline to follow from a command
+    /// that is no event of `home`. The command's place in the log, which no other has, names
+    /// it.
+    pub(super) fn derive_own(&mut self, home: ConversationId, actor: UserId, change: Change) {
+        let number = BY_POSITION | self.position.get();
+        let id = DerivationId { home, number };
+        let notice = Notice { user: actor, actor, change };
+        self.batch.derived.push(Derivation { id, command: notice.encode() });
     }
 
     /// Carries out what followed from a change elsewhere, unless that was done before.
@@ -46,6 +59,11 @@ impl Draft<'_> {
                 let timeline = self.find_or_begin(ConversationKind::Personal { user });
                 let rev = Seq::new(id.number >> DERIVATION_BITS);
                 if contact.is_some_and(|contact| !self.tell_contact(timeline, rev, contact)) {
+                    return;
+                }
+                if let Change::ConversationSettingsChanged { conversation_id, .. } = &notice.change
+                    && !self.tell_settings(timeline, *conversation_id, id.number)
+                {
                     return;
                 }
                 self.tell(

@@ -12,26 +12,27 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use petrel_log::{Command, Request, SendRequest};
+use petrel_log::{Command, LoggedCommand, Request, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_store::{
     Batch, ConversationKind, DerivationId, Head, MemberUpdate, NewConversation, NewEvent,
     Overwrite, ProfileUpdate, Trim,
 };
 use petrel_types::{
-    ClientMessageId, ConversationId, RowId, Seq, SessionId, Slot, TimestampMs, UserId,
+    ClientMessageId, ConversationId, LogPosition, RowId, Seq, SessionId, Slot, TimestampMs, UserId,
 };
 
 use super::load::Lookups;
-use super::model::{Membership, Model};
+use super::model::Model;
 use super::recent::{MessageKey, hash_of};
 use super::said::{Appended, Decisions};
 use super::{Memory, Rules, refuse};
 use crate::Refusal;
 use crate::event::EventBody;
+use crate::membership::Membership;
 use crate::own::Own;
 use crate::pair::Pair;
-use crate::profile::Profile;
+use crate::profile::{Attributes, Profile};
 use crate::view::{Envelope, frame};
 
 /// A batch in the making.
@@ -40,6 +41,8 @@ pub(super) struct Draft<'a> {
     pub(super) lookups: &'a Lookups,
     pub(super) rules: Rules,
     pub(super) now: TimestampMs,
+    /// That of the command that is decided.
+    pub(super) position: LogPosition,
     pub(super) batch: Batch,
     /// The cursors that moved, by where they are in `batch.cursors`.
     pub(super) moved: HashMap<(ConversationId, UserId), usize>,
@@ -82,6 +85,7 @@ impl<'a> Draft<'a> {
             lookups,
             rules,
             now,
+            position: LogPosition::default(),
             batch: Batch::default(),
             moved: HashMap::new(),
             changed: HashMap::new(),
@@ -94,7 +98,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Decides one command.
-    pub(super) fn decide(&mut self, command: &Command) {
+    pub(super) fn decide(&mut self, logged: &LoggedCommand) {
+        let LoggedCommand { position, command, .. } = logged;
+        self.position = *position;
         let decided = match &command.request {
             Request::Send(send) => self.send(command, send),
             Request::AdvanceCursor { conversation, kind, seq } => {
@@ -303,6 +309,23 @@ impl<'a> Draft<'a> {
         match model.member_mut(member.user) {
             Some(known) => *known = member,
             None => model.join(member),
+        }
+    }
+
+    /// Changes what is known of a user who is, or was, in a conversation.
+    pub(super) fn set_attributes(
+        &mut self,
+        conversation: ConversationId,
+        user: UserId,
+        attributes: Attributes,
+    ) {
+        if let Some(member) = self.model(conversation).and_then(|model| model.member(user)) {
+            let member = Membership { attributes, ..member.clone() };
+            self.set_member(conversation, member);
+        } else if let Some(member) = self.former(conversation, user) {
+            let member = Membership { attributes, ..member.clone() };
+            self.store_member(conversation, &member);
+            self.departed.insert((conversation, user), member);
         }
     }
 

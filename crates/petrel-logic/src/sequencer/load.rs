@@ -7,16 +7,17 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use petrel_log::{Command, Content, Destination, GroupChange, LoggedCommand, Request, SendRequest};
 use petrel_protocol::frame::{Change, Forward};
-use petrel_store::{ConversationKind, DerivationId, StoreError, StoredEvent};
-use petrel_types::{ConversationId, Seq, UserId};
+use petrel_store::{ConversationKind, DerivationId, File, StoreError, StoredEvent};
+use petrel_types::limits::HIDE_MESSAGES_MAX;
+use petrel_types::{ConversationId, FileId, Seq, UserId};
 
-use super::content::pair_of;
-use super::model::{Membership, Model};
+use super::content::{file_id, pair_of};
+use super::model::Model;
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
-use crate::access::Access;
 use crate::event::{EventBody, MessageBody};
-use crate::lists::{JOIN_REQUESTS, KNOWN};
+use crate::lists::{JOIN_REQUESTS, KNOWN, SETTINGS_TOLD};
+use crate::membership::Membership;
 use crate::notice::Notice;
 use crate::pair::Pair;
 use crate::view::peer_of;
@@ -32,6 +33,8 @@ pub(super) struct Lookups {
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
     /// What users want to send on who may read it, as it is said anew.
     pub(super) forwards: HashMap<(UserId, Forward), MessageBody>,
+    /// Files that are to go with messages, whosesoever they are.
+    pub(super) files: HashMap<FileId, File>,
     /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
     /// What users are to each other, as the first of them who acts and the other, where that
@@ -73,7 +76,7 @@ impl Sequencer {
                         lookups.unsettled.insert(id);
                         let kind = ConversationKind::Personal { user: *user };
                         if let Some(timeline) = self.load_kind(kind).await? {
-                            self.load_contact(timeline, notice, &mut lookups).await?;
+                            self.load_told(timeline, notice, &mut lookups).await?;
                         }
                     }
                 }
@@ -135,6 +138,10 @@ impl Sequencer {
                 if let Some(forward) = message.forward {
                     self.load_forward(command.actor, forward, lookups).await?;
                 }
+                let asked = message.attachment.as_deref();
+                if let Some(file) = asked.and_then(|asked| file_id(&asked.file_id)) {
+                    lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
+                }
             }
             Content::CreateGroup { members, .. } => {
                 for user in members {
@@ -166,28 +173,37 @@ impl Sequencer {
             },
             Content::Recall { target } => self.load_target(conversation, *target, lookups).await,
             Content::Edit { target, .. } => {
-                let model = self.memory.conversations.peek(&conversation);
-                if let Some(peer) = model.and_then(|it| peer_of(&it.conversation, actor)) {
-                    self.load_pair(actor, peer).await?;
-                }
+                self.load_pair_of_chat(actor, conversation).await?;
                 self.load_target(conversation, *target, lookups).await
             }
+            Content::React { target, .. } | Content::Pin { target, .. } => {
+                self.load_pair_of_chat(actor, conversation).await?;
+                self.load_event(conversation, *target, lookups).await.map(drop)
+            }
+            Content::Hide { targets, .. } => {
+                self.load_former(conversation, actor, lookups).await?;
+                for target in targets.iter().take(HIDE_MESSAGES_MAX) {
+                    self.load_event(conversation, *target, lookups).await?;
+                }
+                Ok(())
+            }
+            Content::SetConversation { .. } => self.load_former(conversation, actor, lookups).await,
             Content::AddMembers(users) => {
                 for user in users {
                     self.load_user(*user, lookups).await?;
                     self.load_former(conversation, *user, lookups).await?;
                     self.load_foreign_pair(actor, *user, lookups).await?;
-                    self.load_entry(conversation, JOIN_REQUESTS, *user, lookups).await?;
+                    self.load_entry(conversation, JOIN_REQUESTS, user.get(), lookups).await?;
                 }
                 Ok(())
             }
             Content::Join { .. } => {
                 self.load_former(conversation, actor, lookups).await?;
-                self.load_entry(conversation, JOIN_REQUESTS, actor, lookups).await
+                self.load_entry(conversation, JOIN_REQUESTS, actor.get(), lookups).await
             }
             Content::AnswerJoin { user, .. } => {
                 self.load_former(conversation, *user, lookups).await?;
-                self.load_entry(conversation, JOIN_REQUESTS, *user, lookups).await
+                self.load_entry(conversation, JOIN_REQUESTS, user.get(), lookups).await
             }
             _ => Ok(()),
         }
@@ -234,6 +250,19 @@ impl Sequencer {
         Ok(found)
     }
 
+    /// The same for the two users of a single chat.
+    async fn load_pair_of_chat(
+        &mut self,
+        actor: UserId,
+        conversation: ConversationId,
+    ) -> Result<(), StoreError> {
+        let model = self.memory.conversations.peek(&conversation);
+        if let Some(peer) = model.and_then(|it| peer_of(&it.conversation, actor)) {
+            self.load_pair(actor, peer).await?;
+        }
+        Ok(())
+    }
+
     /// Looks up what two users are to each other whose pair may be another sequencer's.
     async fn load_foreign_pair(
         &self,
@@ -252,29 +281,32 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Loads what a user was told last of another, if this is to tell of the other again.
-    async fn load_contact(
+    /// Loads what a user was told last of another, or of a conversation, if this is to tell of
+    /// it again.
+    async fn load_told(
         &self,
         timeline: ConversationId,
         notice: &[u8],
         lookups: &mut Lookups,
     ) -> Result<(), StoreError> {
-        if let Ok(Notice { change: Change::ContactChanged { contact, .. }, .. }) =
-            Notice::decode(notice)
-        {
-            self.load_entry(timeline, KNOWN, contact.user, lookups).await?;
+        match Notice::decode(notice).map(|notice| notice.change) {
+            Ok(Change::ContactChanged { contact, .. }) => {
+                self.load_entry(timeline, KNOWN, contact.user.get(), lookups).await
+            }
+            Ok(Change::ConversationSettingsChanged { conversation_id, .. }) => {
+                self.load_entry(timeline, SETTINGS_TOLD, conversation_id.get(), lookups).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn load_entry(
         &self,
         conversation: ConversationId,
         list: u8,
-        user: UserId,
+        key: u64,
         lookups: &mut Lookups,
     ) -> Result<(), StoreError> {
-        let key = user.get();
         let known = self.store.entry(conversation, list, key).await?;
         lookups.entries.extend(known.map(|known| ((conversation, list, key), known)));
         Ok(())
@@ -381,8 +413,11 @@ impl Sequencer {
         let Some(member) = self.store.member(conversation_id, actor).await? else {
             return Ok(());
         };
+        let may_read = Membership::load(member)?.access().allows(msg_seq);
+        #[cfg(feature = "mutants")]
+        let may_read = may_read || petrel_store::mutants::is("sent-on-unread");
         if let Ok(EventBody::Message(message)) = EventBody::decode(&event.payload)
-            && Access::new(&member.intervals).allows(msg_seq)
+            && may_read
             && !message.recalled
             && message.call.is_none()
         {

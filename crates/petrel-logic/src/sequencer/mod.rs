@@ -30,7 +30,9 @@ use std::time::Instant;
 use lru::LruCache;
 use petrel_log::{Command, CommandStream, LoggedCommand, Origin, Request};
 use petrel_protocol::frame::{ServerAck, ServerFrame};
-use petrel_store::{ConversationKind, Store, StoreError, StoreErrorKind, StoredEvent};
+use petrel_store::{
+    ConversationKind, FileReference, Store, StoreError, StoreErrorKind, StoredEvent,
+};
 use petrel_types::{
     ClientMessageId, Clock, ConversationId, LogPosition, OwnerEpoch, Partition, SessionId,
     TimestampMs, UserId,
@@ -81,6 +83,9 @@ pub struct CommittedBatch {
     pub derived: bool,
     /// Who is something else to others than before.
     pub affected: Affected,
+    /// Files may have lost the last message that refers to them, so that there is something to
+    /// delete.
+    pub releases_files: bool,
 }
 
 /// Something to tell somebody.
@@ -257,18 +262,20 @@ impl Sequencer {
         let now = self.clock.now();
         let mut draft = Draft::new(&mut self.memory, &lookups, self.rules, now);
         for logged in commands {
-            draft.decide(&logged.command);
+            draft.decide(logged);
         }
         let affected = draft.affected();
         let (batch, decisions) = draft.finish();
         let derived = !batch.derived.is_empty();
+        let is_gone = |reference: &FileReference| !reference.is_there;
+        let releases_files = !batch.trims.is_empty() || batch.file_references.iter().any(is_gone);
 
         let next_position = last.position.next();
         match self.store.commit(self.partition, batch, next_position, self.owner_epoch).await {
             Ok(committed) => {
                 let recent = &mut self.memory.recent;
                 let effects = decisions.into_effects(committed.first_row, recent);
-                Ok(CommittedBatch { effects, derived, affected })
+                Ok(CommittedBatch { effects, derived, affected, releases_files })
             }
             Err(error) => {
                 // The memory holds what was decided but not stored.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use petrel_protocol::frame::Role;
 use petrel_store::{
-    Conversation, ConversationKind, ConversationState, Cursors, Head, Interval, Member, StoreError,
+    Conversation, ConversationKind, ConversationState, Cursors, Head, Interval, StoreError,
 };
 use petrel_types::{ConversationId, Seq, UserId};
 
+use crate::membership::Membership;
 use crate::own::Own;
 use crate::pair::Pair;
 use crate::profile::{Attributes, Profile};
@@ -19,7 +20,7 @@ pub(super) struct Model {
     pub(super) conversation: Conversation,
     pub(super) head: Head,
     pub(super) trimmed_before: Seq,
-    /// Of a group.
+    /// Of a group; of a single chat only the pins.
     pub(super) profile: Profile,
     /// Of a pair.
     pub(super) pair: Option<Box<Pair>>,
@@ -29,16 +30,6 @@ pub(super) struct Model {
     members: Vec<Membership>,
     /// The same, as the list that frames are delivered to; made when it is wanted.
     everybody: Option<Arc<[UserId]>>,
-}
-
-/// A user in a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Membership {
-    pub(super) user: UserId,
-    pub(super) cursors: Cursors,
-    pub(super) attributes: Attributes,
-    /// What the user may read, oldest first.
-    pub(super) intervals: Vec<Interval>,
 }
 
 impl Model {
@@ -78,7 +69,7 @@ impl Model {
             ConversationKind::Group => profile = Profile::decode(stored)?,
             ConversationKind::Pair { .. } => pair = Some(Box::new(Pair::decode(stored)?)),
             ConversationKind::Personal { .. } => own = Some(Box::new(Own::decode(stored)?)),
-            ConversationKind::Single { .. } => {}
+            ConversationKind::Single { .. } => profile = Profile::decode(stored)?,
         }
         Ok(Self {
             conversation: summary.conversation,
@@ -139,17 +130,5 @@ impl Model {
             interval.last = Some(last);
         }
         Some(member)
-    }
-}
-
-impl Membership {
-    /// As it is stored.
-    pub(super) fn load(member: Member) -> Result<Self, StoreError> {
-        Ok(Self {
-            user: member.user,
-            cursors: member.cursors,
-            attributes: Attributes::decode(&member.attributes)?,
-            intervals: member.intervals,
-        })
     }
 }

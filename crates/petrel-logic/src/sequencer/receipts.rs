@@ -10,13 +10,26 @@ use petrel_types::{ConversationId, Seq, UserId};
 
 use super::Effect;
 use super::draft::Draft;
-use super::model::{Membership, Model};
+use super::model::Model;
 use crate::Refusal;
-use crate::access::Access;
+use crate::membership::Membership;
 use crate::refusal::not_a_member;
 
 impl Draft<'_> {
     pub(super) fn advance_cursor(
+        &mut self,
+        command: &Command,
+        conversation: ConversationId,
+        kind: ReceiptKind,
+        seq: Seq,
+    ) -> Result<(), Refusal> {
+        self.advance(command, conversation, kind, seq)?;
+        self.decisions.say(Effect::Answer { origin: command.origin, frame: None });
+        Ok(())
+    }
+
+    /// Moves a cursor and arranges for those to hear of it whom it concerns.
+    pub(super) fn advance(
         &mut self,
         command: &Command,
         conversation: ConversationId,
@@ -28,7 +41,7 @@ impl Draft<'_> {
         let present = model.member(actor);
         let member = present.or_else(|| self.former(conversation, actor));
         let member = member.ok_or_else(not_a_member)?;
-        let end = Access::new(&member.intervals).end(model.head.seq);
+        let end = member.access().end(model.head.seq);
         let mut cursors = member.cursors;
         if seq > end {
             return Err(Refusal::new(
@@ -44,7 +57,6 @@ impl Draft<'_> {
         *moved = seq.max(*moved);
         cursors.delivered = cursors.delivered.max(cursors.read);
         let recipients = is_news.then(|| receipt_recipients(model, actor, kind));
-        self.decisions.say(Effect::Answer { origin: command.origin, frame: None });
         if let Some(recipients) = recipients {
             self.move_cursors(conversation, actor, cursors);
             let ack = ReceiptAck {

@@ -1,11 +1,14 @@
 //! The sequencer over a store in memory, without a network.
 
+mod attachment;
+mod call;
 mod compose;
 mod contact;
 mod group;
 mod group_settings;
 mod message;
 mod order;
+mod own_view;
 
 use std::collections::HashMap;
 use std::time::Duration;

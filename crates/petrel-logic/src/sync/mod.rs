@@ -3,6 +3,7 @@
 //! Reads only, each authorised by membership.
 
 mod pages;
+mod readers;
 
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ use petrel_types::limits::{PULL_EVENTS_MAX, STATE_MEMBERS_MAX, SYNC_CONVERSATION
 use petrel_types::{ConversationId, RowId, Seq, UserId};
 
 use crate::Refusal;
-use crate::access::Access;
 use crate::lists::{JOIN_REQUESTS, ListedRequest};
+use crate::membership::Membership;
 use crate::profile::{Attributes, Profile};
 use crate::refusal::not_a_member;
 use crate::view::{frame_of, kind_of, peer_of};
@@ -80,10 +81,28 @@ impl Catchup {
     ) -> Result<(ConversationId, Seq), Refusal> {
         let event = self.store.event(row).await.map_err(of_store)?.ok_or_else(not_a_member)?;
         let member = self.member(user, event.conversation).await?;
-        if !Access::new(&member.intervals).allows(event.seq) {
+        if !member.access().allows(event.seq) {
             return Err(not_a_member());
         }
         Ok((event.conversation, event.seq))
+    }
+
+    /// Whether a user may read what is at a place: as a member, present or former, as of the
+    /// place, as long as it is kept.
+    pub async fn may_read(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<bool, Refusal> {
+        let Some(member) = self.store.member(conversation, user).await.map_err(of_store)? else {
+            return Ok(false);
+        };
+        let Some(summary) = self.store.summary(conversation).await.map_err(of_store)? else {
+            return Ok(false);
+        };
+        let membership = Membership::load(member).map_err(of_store)?;
+        Ok(membership.access().allows(seq) && seq >= summary.trimmed_before)
     }
 
     /// What a conversation is, and a page of its members. Only for those who are in it:
@@ -104,10 +123,12 @@ impl Catchup {
         let page = page.ok_or_else(not_a_member)?;
 
         let summary = page.summary;
+        let mut pins = Profile::decode(&summary.profile).map_err(of_store)?.pins;
+        pins.retain(|pinned| *pinned >= summary.trimmed_before);
         let profile = group_profile(&summary.conversation, &summary.profile)?;
         let member = |member: &Member| {
             let attributes = Attributes::decode(&member.attributes).map_err(of_store)?;
-            let Attributes { role, nickname, muted_until: muted_until_ts } = attributes;
+            let Attributes { role, nickname, muted_until: muted_until_ts, .. } = attributes;
             Ok(StateMember { user: member.user, role, nickname, muted_until_ts })
         };
         Ok(ConversationState {
@@ -118,6 +139,7 @@ impl Catchup {
             title: profile.as_ref().map(|profile| profile.title.clone()),
             history: profile.as_ref().map(|profile| profile.history),
             group: profile.map(|profile| profile.info),
+            pins,
             member_count: summary.member_count,
             members: page.members.iter().map(member).collect::<Result<_, Refusal>>()?,
             more: page.more,
@@ -135,7 +157,7 @@ impl Catchup {
         if !member.is_present() {
             return Err(not_a_member());
         }
-        if Attributes::decode(&member.attributes).map_err(of_store)?.role < Role::Admin {
+        if member.attributes.role < Role::Admin {
             return Err(Refusal::new(
                 ErrorReason::NotAllowed,
                 "only the owner and admins of the group may see who asks to join",
@@ -194,12 +216,11 @@ impl Catchup {
     ) -> Result<Events, Refusal> {
         let member = self.member(user, id).await?;
         // What may not be read is passed over without reading it.
-        let readable = Access::new(&member.intervals).next_after(after);
+        let readable = member.access().next_after(after);
         let start = readable.map_or(after, |first| Seq::new(first.get() - 1));
         let page = self.store.events_after(id, start, limit).await.map_err(of_store)?;
         let (conversation, member) = self.as_of_now(user, id).await?;
-        let access = Access::new(&member.intervals);
-        pages::forwards(&conversation, access, after, page, limit)
+        pages::forwards(&conversation, member.access(), after, page, limit)
     }
 
     async fn pull_before(
@@ -210,12 +231,11 @@ impl Catchup {
         limit: u32,
     ) -> Result<Events, Refusal> {
         let member = self.member(user, id).await?;
-        let readable = Access::new(&member.intervals).last_before(before);
+        let readable = member.access().last_before(before);
         let end = readable.map_or(Seq::new(1), Seq::next);
         let page = self.store.events_before(id, end, limit).await.map_err(of_store)?;
         let (conversation, member) = self.as_of_now(user, id).await?;
-        let access = Access::new(&member.intervals);
-        pages::backwards(&conversation, access, before, page, limit)
+        pages::backwards(&conversation, member.access(), before, page, limit)
     }
 
     /// Events after `after` that a device was pushed and has not acknowledged, marked as
@@ -275,7 +295,7 @@ impl Catchup {
     ) -> Result<Vec<(Seq, ServerFrame)>, Refusal> {
         let page = self.store.events_after(id, after, limit).await.map_err(of_store)?;
         let (conversation, member) = self.as_of_now(user, id).await?;
-        let access = Access::new(&member.intervals);
+        let access = member.access();
         page.events
             .iter()
             .filter(|event| access.allows(event.seq))
@@ -290,15 +310,19 @@ impl Catchup {
         &self,
         user: UserId,
         id: ConversationId,
-    ) -> Result<(Conversation, Member), Refusal> {
+    ) -> Result<(Conversation, Membership), Refusal> {
         let summary = self.store.summary(id).await.map_err(of_store)?.ok_or_else(not_a_member)?;
         Ok((summary.conversation, self.member(user, id).await?))
     }
 
     /// The membership, present or former, that everything else is authorised by.
-    async fn member(&self, user: UserId, conversation: ConversationId) -> Result<Member, Refusal> {
+    async fn member(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Membership, Refusal> {
         let member = self.store.member(conversation, user).await.map_err(of_store)?;
-        member.ok_or_else(not_a_member)
+        Membership::load(member.ok_or_else(not_a_member)?).map_err(of_store)
     }
 }
 
@@ -317,6 +341,12 @@ fn of_store(error: StoreError) -> Refusal {
 
 fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Refusal> {
     let total = entry.head.message_number.get();
+    let attributes = Attributes::decode(&entry.attributes).map_err(of_store)?;
+    // What is deleted is not unread, and what is trimmed is not counted anyway.
+    let trimmed = Seq::new(entry.trimmed_before.get().saturating_sub(1));
+    let (after, head) = (entry.own.read.max(trimmed), entry.head.seq);
+    let hidden = attributes.hidden.unwrap_or_default();
+    let unread = total.saturating_sub(entry.read_message_number.get());
     let profile = group_profile(&entry.conversation, &entry.profile)?;
     // What a group is called now is nothing to those who have left.
     let left = entry.interval.last.is_some();
@@ -335,9 +365,10 @@ fn conversation(user: UserId, entry: &SyncEntry) -> Result<SyncConversation, Ref
         delivered_seq: entry.own.delivered,
         peer_read_seq: entry.peer.map(|peer| peer.read),
         peer_delivered_seq: entry.peer.map(|peer| peer.delivered),
-        unread: total.saturating_sub(entry.read_message_number.get()),
-        unread_mentions: entry.mentions,
+        unread: unread.saturating_sub(hidden.unread(after, head)),
+        unread_mentions: entry.mentions.saturating_sub(hidden.unread_mentions(after, head)),
         ts: entry.timestamp,
+        settings: attributes.settings,
     })
 }
 

@@ -1,9 +1,11 @@
 //! A device's copy of one conversation, kept as docs/protocol.md tells a client to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
-use petrel_protocol::frame::{Change, ConversationState, GroupInfo, History, Role};
+use petrel_protocol::frame::{
+    Change, ConversationSettings, ConversationState, GroupInfo, History, Role,
+};
 use petrel_types::{TimestampMs, UserId};
 
 use crate::held::{Held, What};
@@ -27,6 +29,12 @@ pub(crate) struct Copy {
     pub(crate) is_personal: bool,
     /// Whether the user is a member now, as far as the device knows.
     pub(crate) present: bool,
+    /// What it is to the user.
+    pub(crate) settings: ConversationSettings,
+    /// Up to here the user has deleted everything,
+    cleared: u64,
+    /// and these messages, whenever they come.
+    hidden: BTreeSet<u64>,
 }
 
 /// What a device knows of a group as a whole.
@@ -47,6 +55,7 @@ pub(crate) struct State {
     pub(crate) history: History,
     pub(crate) members: BTreeMap<UserId, Role>,
     pub(crate) info: GroupInfo,
+    pub(crate) pins: Vec<u64>,
     /// What members are called, and until when they may not speak.
     pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
 }
@@ -60,9 +69,12 @@ impl Default for Copy {
             cursors: BTreeMap::new(),
             wanted: 0,
             group: Group::Unknown,
+            cleared: 0,
+            hidden: BTreeSet::new(),
             is_group: false,
             is_personal: false,
             present: true,
+            settings: ConversationSettings::default(),
         }
     }
 }
@@ -83,19 +95,32 @@ impl Copy {
     pub(crate) fn append(&mut self, user: UserId, seq: u64, held: Held) {
         self.position = seq;
         match &held.what {
+            // Whoever calls need not have read what was said before.
+            What::Message(message) if message.call.is_some() => {}
             What::Message(_) => self.move_cursors(held.from, (seq, seq)),
-            What::Change(Change::Recalled { target_seq } | Change::Edited { target_seq, .. }) => {
+            What::Change(
+                Change::Recalled { target_seq }
+                | Change::Edited { target_seq, .. }
+                | Change::Reacted { target_seq, .. },
+            ) => {
                 let target = self.events.get_mut(&target_seq.get());
                 if let Some(message) = target.and_then(Held::message_mut)
                     && seq > message.rev
                     && let What::Change(change) = &held.what
                 {
-                    message.change(seq, change);
+                    message.change(seq, held.from, change);
+                }
+                if let What::Change(change) = &held.what
+                    && let Group::Known(state) = &mut self.group
+                {
+                    state.apply(seq, held.from, change);
                 }
             }
             What::Change(change) => self.change_group(user, seq, held.from, change),
         }
-        self.events.insert(seq, held);
+        if seq > self.cleared && !self.hidden.contains(&seq) {
+            self.events.insert(seq, held);
+        }
     }
 
     fn change_group(&mut self, user: UserId, seq: u64, from: UserId, change: &Change) {
@@ -105,6 +130,8 @@ impl Copy {
                 | Change::ConversationRemoved { .. }
                 | Change::ContactChanged { .. }
                 | Change::SettingsChanged { .. }
+                | Change::MessagesHidden { .. }
+                | Change::ConversationSettingsChanged { .. }
         ) {
             self.is_personal = true;
         }
@@ -148,6 +175,7 @@ impl Copy {
                 history: page.history.unwrap_or_default(),
                 members: BTreeMap::new(),
                 info: page.group.unwrap_or_default(),
+                pins: page.pins.iter().map(|seq| seq.get()).collect(),
                 attributes: BTreeMap::new(),
             },
         };
@@ -158,6 +186,9 @@ impl Copy {
             return;
         }
         let as_of = state.as_of;
+        if as_of < self.cleared {
+            return;
+        }
         for (seq, held) in self.events.range(as_of + 1..) {
             let What::Change(change) = &held.what else { continue };
             if joins(user, held.from, change) {
@@ -166,6 +197,17 @@ impl Copy {
             state.apply(*seq, held.from, change);
         }
         self.group = Group::Known(state);
+    }
+
+    /// The user has deleted some of it. What changed a group up to there is not shown to
+    /// this device any more, if it had not come so far.
+    pub(crate) fn hide(&mut self, seqs: &[u64], up_to: u64) {
+        self.events.retain(|seq, _| *seq > up_to && !seqs.contains(seq));
+        self.cleared = self.cleared.max(up_to);
+        self.hidden.extend(seqs);
+        if up_to > 0 {
+            self.group = Group::Unknown;
+        }
     }
 
     /// Events up to `before` are gone, and this device has missed some of them.
@@ -205,6 +247,7 @@ impl State {
             history: History::default(),
             members: BTreeMap::new(),
             info: GroupInfo::default(),
+            pins: Vec::new(),
             attributes: BTreeMap::new(),
         }
     }
@@ -249,6 +292,10 @@ impl State {
             Change::GroupChanged { group } => self.info = group.clone(),
             Change::MemberChanged { user, nickname, muted_until_ts } => {
                 self.attributes.insert(*user, (nickname.clone(), *muted_until_ts));
+            }
+            Change::Pinned { target_seq, removed: false } => self.pins.push(target_seq.get()),
+            Change::Pinned { target_seq, .. } | Change::Recalled { target_seq } => {
+                self.pins.retain(|seq| *seq != target_seq.get());
             }
             Change::GroupDissolved => members.clear(),
             _ => {}

@@ -44,6 +44,8 @@ pub(crate) struct Device {
     pub(crate) claims: VecDeque<(ConversationId, (u64, u64))>,
     /// A new device that begins with the last page instead of the first.
     pub(crate) begins_at_the_end: bool,
+    /// It holds nothing of before it began.
+    is_new: bool,
     pub(crate) contacts: ContactBook,
     sync_token: Option<String>,
     next_name: u64,
@@ -62,6 +64,7 @@ impl Device {
             copies: BTreeMap::new(),
             claims: VecDeque::new(),
             begins_at_the_end: false,
+            is_new: true,
             contacts: ContactBook::default(),
             sync_token: None,
             next_name: 0,
@@ -95,6 +98,7 @@ impl Device {
             match frame {
                 ServerFrame::Ack(ServerAck::Saved(ack)) => self.take_ack(&ack)?,
                 ServerFrame::Ack(ServerAck::Done(ack)) => {
+                    self.take_done(ack.client_msg_id.as_str());
                     self.unsent.retain(|unsent| unsent.name != ack.client_msg_id.as_str());
                 }
                 ServerFrame::Ack(ServerAck::Receipt(receipt)) => self.take_receipt(&receipt),
@@ -122,6 +126,7 @@ impl Device {
             }
         }
         self.missed = false;
+        self.is_new = false;
         self.pull_all(catchup).await
     }
 
@@ -130,6 +135,7 @@ impl Device {
         self.contacts = ContactBook::default();
         self.copies.clear();
         self.sync_token = None;
+        self.is_new = true;
     }
 
     async fn pull_all(&mut self, catchup: &Catchup) -> Result<()> {
@@ -173,11 +179,14 @@ impl Device {
         if trimmed_before > after + 1 {
             copy.forget_before(trimmed_before);
         }
+        let mut notices = Vec::new();
         for placed in placed(&answer)? {
             ensure!(placed.seq > copy.position, "out of order: {answer:?}");
+            notices.push(placed.held.what.clone());
             copy.append(self.user, placed.seq, placed.held);
         }
         copy.position = copy.position.max(answer.to_seq.get());
+        notices.iter().for_each(|what| self.take_notice(what));
         Ok(answer.has_more)
     }
 
@@ -249,10 +258,45 @@ impl Device {
         Ok(())
     }
 
+    /// What this device has asked for itself, it is not told again.
+    fn take_done(&mut self, name: &str) {
+        let unsent = self.unsent.iter().find(|unsent| unsent.name == name);
+        if let Some(Unsent { content: Content::Hide { up_to: Some(up_to), .. }, to, .. }) = unsent
+            && let Destination::Conversation(conversation) = to
+            && let Some(copy) = self.copies.get_mut(conversation)
+        {
+            copy.move_cursors(self.user, (up_to.get(), up_to.get()));
+        }
+    }
+
+    /// What the personal timeline tells of other conversations.
+    fn take_notice(&mut self, what: &What) {
+        match what {
+            What::Change(Change::MessagesHidden { conversation_id, msg_seqs, up_to_seq }) => {
+                let seqs: Vec<_> = msg_seqs.iter().map(|seq| seq.get()).collect();
+                let up_to = up_to_seq.map_or(0, |seq| seq.get());
+                self.copies.entry(*conversation_id).or_default().hide(&seqs, up_to);
+            }
+            What::Change(Change::ConversationSettingsChanged { conversation_id, settings }) => {
+                if let Some(copy) = self.copies.get_mut(conversation_id) {
+                    copy.settings = *settings;
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn place(&mut self, placed: Placed) -> Result<()> {
         let copy = self.copies.entry(placed.conversation).or_default();
+        let is_next = placed.seq == copy.position + 1;
+        let what = placed.held.what.clone();
         copy.place(self.user, placed.seq, placed.held)
-            .with_context(|| format!("device {} in {}", self.number, placed.conversation))
+            .with_context(|| format!("device {} in {}", self.number, placed.conversation))?;
+        // In the order of the timeline, so that what comes last holds.
+        if is_next {
+            self.take_notice(&what);
+        }
+        Ok(())
     }
 
     fn take_ack(&mut self, ack: &SavedAck) -> Result<()> {
@@ -327,7 +371,9 @@ impl Device {
     async fn take_sync(&mut self, state: &SyncConversation, catchup: &Catchup) -> Result<()> {
         let user = self.user;
         let id = state.conversation_id;
-        if self.begins_at_the_end && !self.copies.contains_key(&id) {
+        // What it holds already may have been deleted in the beginning of a personal timeline.
+        let may_skip = self.is_new || state.kind != ConversationKind::Personal;
+        if self.begins_at_the_end && may_skip && !self.copies.contains_key(&id) {
             let answer = self.pull_before(id, state.head_seq.get() + 1, catchup).await?;
             let copy = self.copies.entry(id).or_default();
             copy.from = answer.from_seq.get();
@@ -341,6 +387,7 @@ impl Device {
         copy.is_group = state.kind == ConversationKind::Group;
         copy.is_personal = state.kind == ConversationKind::Personal;
         copy.present = !state.left;
+        copy.settings = state.settings;
         copy.move_cursors(user, (state.delivered_seq.get(), state.read_seq.get()));
         if let (Some(peer), Some(delivered), Some(read)) =
             (state.peer, state.peer_delivered_seq, state.peer_read_seq)

@@ -1,6 +1,8 @@
 //! An event as a device, or the ledger, holds it.
 
-use petrel_protocol::frame::{Change, EventPush, GroupChatPush, ServerFrame, SingleChatPush};
+use petrel_protocol::frame::{
+    Change, EventPush, GroupChatPush, Reaction, ServerFrame, SingleChatPush,
+};
 use petrel_types::{ClientMessageId, ConversationId, RowId, TimestampMs, UserId};
 
 /// An event.
@@ -30,6 +32,16 @@ pub(crate) struct Message {
     /// Whom it names, by user id.
     pub(crate) mentions: Vec<UserId>,
     pub(crate) mention_all: bool,
+    /// What goes with it, as it is printed.
+    pub(crate) place: Option<String>,
+    /// What stays of a call, as it is printed.
+    pub(crate) call: Option<String>,
+    /// The place and the sender of the message to which it replies.
+    pub(crate) reply_to: Option<(u64, UserId)>,
+    /// Who said it first.
+    pub(crate) forwarded_from: Option<UserId>,
+    /// Each sign, with those who have given it.
+    pub(crate) reactions: Vec<(String, Vec<UserId>)>,
 }
 
 /// An event and its place.
@@ -64,6 +76,11 @@ impl Placed {
                     rev: push.rev.map_or(0, |rev| rev.get()),
                     edited: push.edited,
                     recalled: push.recalled,
+                    place: push.location.as_ref().map(|place| format!("{place:?}")),
+                    call: push.call.as_ref().map(|call| format!("{call:?}")),
+                    reply_to: push.reply_to.map(|it| (it.msg_seq.get(), it.from)),
+                    forwarded_from: push.forwarded_from.map(|it| it.user),
+                    reactions: reactions_of(&push.reactions),
                     ..Message::default()
                 }),
             },
@@ -87,6 +104,11 @@ impl Placed {
                     recalled: push.recalled,
                     mentions: push.mentions.clone(),
                     mention_all: push.mention_all,
+                    place: push.location.as_ref().map(|place| format!("{place:?}")),
+                    reply_to: push.reply_to.map(|it| (it.msg_seq.get(), it.from)),
+                    forwarded_from: push.forwarded_from.map(|it| it.user),
+                    reactions: reactions_of(&push.reactions),
+                    call: None,
                 }),
             },
         }
@@ -105,6 +127,10 @@ impl Placed {
             },
         }
     }
+}
+
+fn reactions_of(reactions: &[Reaction]) -> Vec<(String, Vec<UserId>)> {
+    reactions.iter().map(|it| (it.emoji.clone(), it.users.clone())).collect()
 }
 
 fn name_of(name: &ClientMessageId) -> String {
@@ -140,7 +166,7 @@ impl Message {
     }
 
     /// Takes over what a later change says.
-    pub(crate) fn change(&mut self, seq: u64, change: &Change) {
+    pub(crate) fn change(&mut self, seq: u64, from: UserId, change: &Change) {
         match change {
             Change::Recalled { .. } => {
                 *self = Self { rev: seq, recalled: true, ..Self::default() };
@@ -148,6 +174,20 @@ impl Message {
             Change::Edited { body: Some(body), .. } => {
                 (self.body, self.rev) = (body.clone(), seq);
                 (self.edited, self.recalled) = (true, false);
+            }
+            Change::Reacted { emoji, removed: false, .. } => {
+                self.rev = seq;
+                match self.reactions.iter_mut().find(|(known, _)| known == emoji) {
+                    Some((_, users)) => users.push(from),
+                    None => self.reactions.push((emoji.clone(), vec![from])),
+                }
+            }
+            Change::Reacted { emoji, .. } => {
+                self.rev = seq;
+                for (_, users) in self.reactions.iter_mut().filter(|(known, _)| known == emoji) {
+                    users.retain(|user| *user != from);
+                }
+                self.reactions.retain(|(_, users)| !users.is_empty());
             }
             // Made void by a later change, which comes, too.
             _ => {}

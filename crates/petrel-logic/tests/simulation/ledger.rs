@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::Content;
-use petrel_protocol::frame::{Change, DoneAck, GroupInfo, History, Role, SavedAck, UserSettings};
+use petrel_protocol::frame::{
+    Change, ConversationSettings, DoneAck, GroupInfo, History, Role, SavedAck, UserSettings,
+};
 use petrel_store::{Batch, ConversationKind, NewEvent};
 use petrel_types::{ConversationId, RowId, TimestampMs, UserId};
 
@@ -20,6 +22,7 @@ use crate::rules;
 /// What can happen in a timeline, or to it.
 pub(crate) const KINDS: &[&str] = &[
     "message",
+    "call",
     "recalled",
     "edited",
     "groupCreated",
@@ -34,6 +37,15 @@ pub(crate) const KINDS: &[&str] = &[
     "conversationRemoved",
     "contactChanged",
     "settingsChanged",
+    "messagesHidden",
+    "conversationSettingsChanged",
+    "reacted",
+    "reactionRemoved",
+    "pinned",
+    "takenDown",
+    "place",
+    "reply",
+    "sentOn",
     "applied",
     "appliedMutually",
     "accepted",
@@ -68,6 +80,10 @@ pub(crate) struct Ledger {
     /// As they were before the batch.
     pairs_before: Pairs,
     settings: BTreeMap<UserId, UserSettings>,
+    /// What the commands of the batch send on.
+    sent_on: HashMap<(UserId, String), Message>,
+    /// What each user is still to be told of what is the user's own business, in order.
+    own_owed: BTreeMap<UserId, Vec<Change>>,
     batches: u64,
     last_row: u64,
 }
@@ -103,6 +119,12 @@ pub(crate) struct Timeline {
     pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
     /// Who waits to be let in, with what to say, and since when.
     pub(crate) waiting: BTreeMap<UserId, (Option<String>, TimestampMs)>,
+    /// The messages that are pinned, in order.
+    pub(crate) pins: Vec<u64>,
+    /// What each user has deleted: everything up to a place, and messages after it.
+    hidden: BTreeMap<UserId, (u64, BTreeSet<u64>)>,
+    /// What it is to each user.
+    pub(crate) settings: BTreeMap<UserId, ConversationSettings>,
     /// What everybody who ever was in it may read.
     stints: BTreeMap<UserId, Vec<Stint>>,
 }
@@ -141,10 +163,18 @@ impl Ledger {
             let known = self.timelines.insert(new.id, Timeline::begin(new.kind));
             ensure!(known.is_none(), "a conversation begins twice: {}", new.id);
         }
+        // What is sent on may be another sequencer's, so what was committed before counts.
+        self.sent_on = batch.events.iter().filter_map(|event| self.sent_on_by(event)).collect();
         for (row, event) in (first_row.get()..).zip(&batch.events) {
             ensure!(row > self.last_row, "a row is given twice: {row}");
             self.last_row = row;
             self.append(RowId::new(row), event)?;
+        }
+        for derivation in &batch.derived {
+            let notice: serde_json::Value = serde_json::from_slice(&derivation.command)?;
+            let user: UserId = serde_json::from_value(notice["user"].clone())?;
+            let change: Change = serde_json::from_value(notice["change"].clone())?;
+            self.owe(user, change)?;
         }
         for trim in &batch.trims {
             let timeline = self.timelines.get_mut(&trim.conversation).context("a strange trim")?;
@@ -152,6 +182,82 @@ impl Ledger {
             self.count("trimmed");
         }
         Ok(())
+    }
+
+    /// Something has changed that is the business of one user alone.
+    fn owe(&mut self, user: UserId, change: Change) -> Result<()> {
+        match &change {
+            Change::MessagesHidden { conversation_id, msg_seqs, up_to_seq } => {
+                let is_it = |content: &Content| {
+                    matches!(content, Content::Hide { targets, up_to }
+                        if targets == msg_seqs && up_to == up_to_seq)
+                };
+                let asked = self.asked.iter().any(|((by, _), what)| *by == user && is_it(what));
+                ensure!(asked, "hidden though nobody asked for it: {user} {change:?}");
+                let timeline = self.timelines.get_mut(conversation_id).context("hidden nowhere")?;
+                let end = timeline.end_for(user).context("hidden from a stranger")?;
+                let hidden = timeline.hidden.entry(user).or_default();
+                hidden.0 = hidden.0.max(up_to_seq.map_or(0, |seq| seq.get()));
+                hidden.1.extend(msg_seqs.iter().map(|seq| seq.get()));
+                ensure!(hidden.0 <= end && hidden.1.iter().all(|seq| *seq <= end), "{change:?}");
+                self.own_owed.entry(user).or_default().push(change);
+            }
+            Change::ConversationSettingsChanged { conversation_id, settings } => {
+                let timeline = self.timelines.get_mut(conversation_id).context("of nothing")?;
+                ensure!(timeline.end_for(user).is_some(), "what it is to a stranger: {change:?}");
+                let before = timeline.settings.insert(user, *settings).unwrap_or_default();
+                ensure!(before != *settings, "the same settings: {change:?}");
+                self.own_owed.entry(user).or_default().push(change);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A user is told what is the user's own business: what was owed, once. Settings that
+    /// others have overtaken need not be told.
+    fn tell_own(&mut self, user: UserId, change: &Change) -> Result<()> {
+        let owed = self.own_owed.entry(user).or_default();
+        let place = owed.iter().position(|it| it == change);
+        let place = place.with_context(|| format!("told what is not owed: {user} {change:?}"))?;
+        owed.remove(place);
+        if let Change::ConversationSettingsChanged { conversation_id: about, .. } = change {
+            let mut index = 0;
+            owed.retain(|it| {
+                let is_about = matches!(it, Change::ConversationSettingsChanged { conversation_id, .. }
+                    if conversation_id == about);
+                index += 1;
+                !(is_about && index <= place)
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether everything is told to a user that is the user's own business.
+    pub(crate) fn owes_nothing(&self, user: UserId) -> bool {
+        self.own_owed.get(&user).is_none_or(Vec::is_empty)
+    }
+
+    /// A message that is sent on, as it is said anew, if the user may read it.
+    fn sent_on_by(&self, event: &NewEvent) -> Option<((UserId, String), Message)> {
+        let user = event.sender;
+        let key = (user, event.client_message_id.as_ref()?.as_str().to_owned());
+        let Content::Message(new) = self.asked.get(&key)? else { return None };
+        let forward = new.forward?;
+        let timeline = self.timelines.get(&forward.conversation_id)?;
+        let seq = forward.msg_seq.get();
+        let entry = timeline
+            .entry(seq)
+            .filter(|_| timeline.may_read(user, seq) && seq >= timeline.trimmed_before)?;
+        let may_be = |message: &&Message| !message.recalled && message.call.is_none();
+        let message = entry.held.message().filter(may_be)?;
+        let sent_on = Message {
+            body: message.body.clone(),
+            place: message.place.clone(),
+            forwarded_from: message.forwarded_from.or(Some(entry.held.from)),
+            ..Message::default()
+        };
+        Some((key, sent_on))
     }
 
     fn append(&mut self, row: RowId, event: &NewEvent) -> Result<()> {
@@ -196,8 +302,9 @@ impl Ledger {
             let name = name.clone().context("an event without a name: in no personal timeline")?;
             let key = (event.sender, name);
             let content = self.asked.get(&key).context("stored what nobody asked for")?;
+            let sent_on = self.sent_on.remove(&key);
             rules::check_reach(timeline, event.sender, content, &self.pairs, &self.pairs_before)?;
-            let what = rules::outcome(timeline, event.sender, content, event.timestamp)
+            let what = rules::outcome(timeline, event.sender, content, event.timestamp, sent_on)
                 .with_context(|| {
                     format!("stored what the rules forbid: {content:?} by {}", event.sender)
                 })?;
@@ -257,6 +364,16 @@ impl Ledger {
                 if message.mention_all || !message.mentions.is_empty() {
                     self.count("mention");
                 }
+                for (what, is_so) in [
+                    ("call", message.call.is_some()),
+                    ("place", message.place.is_some()),
+                    ("reply", message.reply_to.is_some()),
+                    ("sentOn", message.forwarded_from.is_some()),
+                ] {
+                    if is_so {
+                        self.count(what);
+                    }
+                }
                 self.count("message");
             }
             (
@@ -268,6 +385,16 @@ impl Ledger {
             }
             (What::Change(Change::SettingsChanged { .. }), _) => self.count("settingsChanged"),
             (_, ConversationKind::Pair { .. }) => {}
+            (
+                What::Change(
+                    change @ (Change::MessagesHidden { .. }
+                    | Change::ConversationSettingsChanged { .. }),
+                ),
+                ConversationKind::Personal { user },
+            ) => {
+                self.tell_own(user, change)?;
+                self.count(kind_of(change));
+            }
             (What::Change(change), ConversationKind::Personal { user }) => {
                 let (which, group) = match change {
                     Change::ConversationAdded { conversation_id } => (0, *conversation_id),
@@ -322,6 +449,10 @@ impl Ledger {
     /// A change between two users was acked: it is stored.
     pub(crate) fn check_done(&self, user: UserId, ack: &DoneAck) -> Result<()> {
         let key = (user, ack.client_msg_id.as_str().to_owned());
+        if let Some(Content::Hide { .. } | Content::SetConversation { .. }) = self.asked.get(&key) {
+            // What follows from it is looked at by every read.
+            return Ok(());
+        }
         let place = self.stored.get(&key).with_context(|| format!("acked, not stored: {ack:?}"))?;
         let timeline = &self.timelines[&place.conversation];
         let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
@@ -343,6 +474,9 @@ impl Ledger {
     /// Everything that was owed has been told.
     pub(crate) fn check_notices(&self) -> Result<()> {
         self.pairs.check_told()?;
+        for (user, owed) in &self.own_owed {
+            ensure!(owed.is_empty(), "a notice is missing: {user} {owed:?}");
+        }
         for (about, notices) in &self.notices {
             ensure!(notices.owed == notices.told, "a notice is missing: {about:?} {notices:?}");
         }
@@ -353,10 +487,14 @@ impl Ledger {
     pub(crate) fn living_texts(&self) -> BTreeSet<&str> {
         let entries = self.timelines.values().flat_map(|timeline| &timeline.entries);
         entries
-            .filter_map(|entry| match &entry.held.what {
-                What::Message(Message { body, .. }) => Some(body.as_str()),
-                What::Change(Change::Edited { body, .. }) => body.as_deref(),
-                What::Change(_) => None,
+            .flat_map(|entry| match &entry.held.what {
+                What::Message(Message { body, place, .. }) => {
+                    [body.as_str()].into_iter().chain(place.as_deref().and_then(text_in))
+                }
+                What::Change(Change::Edited { body: Some(body), .. }) => {
+                    [body.as_str()].into_iter().chain(None)
+                }
+                What::Change(_) => [""].into_iter().chain(None),
             })
             .collect()
     }
@@ -378,6 +516,9 @@ impl Timeline {
             info: GroupInfo::default(),
             attributes: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            pins: Vec::new(),
+            hidden: BTreeMap::new(),
+            settings: BTreeMap::new(),
             roles: users.iter().map(|user| (*user, Role::Member)).collect(),
             stints: users
                 .into_iter()
@@ -394,6 +535,11 @@ impl Timeline {
         self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)
     }
 
+    /// The messages that are pinned and kept, in order.
+    pub(crate) fn kept_pins(&self) -> impl Iterator<Item = u64> {
+        self.pins.iter().copied().filter(|seq| *seq >= self.trimmed_before)
+    }
+
     /// Messages up to a place.
     pub(crate) fn number_at(&self, seq: u64) -> u64 {
         self.entry(seq).map_or(0, |entry| entry.number)
@@ -404,7 +550,28 @@ impl Timeline {
         let holds = |stint: &Stint| stint.first <= seq && stint.last.is_none_or(|it| seq <= it);
         seq > 0
             && seq <= self.head()
+            && !self.is_hidden(user, seq)
             && self.stints.get(&user).is_some_and(|it| it.iter().any(holds))
+    }
+
+    /// Whether a message was changed by something that a user may not read.
+    pub(crate) fn was_changed_unseen(&self, user: UserId, target: u64) -> bool {
+        let after = self.entries.iter().zip(1..).skip(usize::try_from(target).unwrap());
+        let mut unseen = after.filter(|(_, seq)| !self.may_read(user, *seq));
+        unseen.any(|(entry, _)| match &entry.held.what {
+            What::Change(
+                Change::Recalled { target_seq }
+                | Change::Edited { target_seq, .. }
+                | Change::Reacted { target_seq, .. },
+            ) => target_seq.get() == target,
+            _ => false,
+        })
+    }
+
+    /// Whether a user has deleted an event.
+    pub(crate) fn is_hidden(&self, user: UserId, seq: u64) -> bool {
+        let hidden = self.hidden.get(&user);
+        hidden.is_some_and(|(up_to, messages)| seq <= *up_to || messages.contains(&seq))
     }
 
     /// The last event that a user may read; `None` for somebody who never was in it.
@@ -419,7 +586,22 @@ impl Timeline {
         let What::Change(change) = &held.what else { return false };
         match change {
             Change::Recalled { target_seq } | Change::Edited { target_seq, .. } => {
-                self.change_message(target_seq.get(), seq, change);
+                self.change_message(target_seq.get(), seq, held.from, change);
+                if matches!(change, Change::Recalled { .. }) {
+                    self.pins.retain(|pinned| *pinned != target_seq.get());
+                }
+            }
+            Change::Reacted { target_seq, .. } => {
+                let index = usize::try_from(target_seq.get() - 1).unwrap();
+                if let Some(message) = self.entries[index].held.message_mut() {
+                    message.change(seq, held.from, change);
+                }
+            }
+            Change::Pinned { target_seq, removed } => {
+                self.pins.retain(|pinned| *pinned != target_seq.get());
+                if !removed {
+                    self.pins.push(target_seq.get());
+                }
             }
             Change::GroupCreated { title, members, history } => {
                 (self.title, self.history) = (title.clone(), *history);
@@ -460,17 +642,19 @@ impl Timeline {
             | Change::ConversationRemoved { .. }
             | Change::ContactChanged { .. }
             | Change::SettingsChanged { .. }
+            | Change::MessagesHidden { .. }
+            | Change::ConversationSettingsChanged { .. }
             | Change::Unknown => {}
         }
         false
     }
 
-    fn change_message(&mut self, target: u64, seq: u64, change: &Change) {
+    fn change_message(&mut self, target: u64, seq: u64, from: UserId, change: &Change) {
         let index = |seq: u64| usize::try_from(seq - 1).unwrap();
         let edit = matches!(change, Change::Edited { .. }).then_some(seq);
         let entry = &mut self.entries[index(target)];
         if let Some(message) = entry.held.message_mut() {
-            message.change(seq, change);
+            message.change(seq, from, change);
         }
         if let Some(void) = std::mem::replace(&mut entry.edit, edit)
             && let What::Change(Change::Edited { body, .. }) =
@@ -503,6 +687,13 @@ impl Timeline {
     }
 }
 
+/// The text in what is printed.
+fn text_in(printed: &str) -> Option<&str> {
+    let start = printed.find('~')?;
+    let length = printed[start + 1..].find('~')? + 2;
+    Some(&printed[start..start + length])
+}
+
 fn kind_of(change: &Change) -> &'static str {
     match change {
         Change::Recalled { .. } => "recalled",
@@ -524,6 +715,12 @@ fn kind_of(change: &Change) -> &'static str {
         Change::ConversationRefused { .. } => "conversationRefused",
         Change::ContactChanged { .. } => "contactChanged",
         Change::SettingsChanged { .. } => "settingsChanged",
+        Change::MessagesHidden { .. } => "messagesHidden",
+        Change::ConversationSettingsChanged { .. } => "conversationSettingsChanged",
+        Change::Reacted { removed: false, .. } => "reacted",
+        Change::Reacted { .. } => "reactionRemoved",
+        Change::Pinned { removed: false, .. } => "pinned",
+        Change::Pinned { .. } => "takenDown",
         Change::Unknown => "unknown",
     }
 }

@@ -46,7 +46,7 @@ const STEPS_PER_WORLD: u64 = 2_000;
 
 /// The fewest events of each kind in a million steps: a world in which little happens
 /// proves little.
-const EVENTS_PER_KIND_MIN: u64 = 300;
+const EVENTS_PER_KIND_MIN: u64 = 200;
 
 /// One thing that happens: the seed of all choices that are made in it, so that a step
 /// has a meaning whatever came before.

@@ -24,7 +24,14 @@ pub(crate) fn check_reach(
     before: &Pairs,
 ) -> Result<()> {
     if let ConversationKind::Single { low, high } = timeline.kind
-        && matches!(content, Content::Text(_) | Content::Message(_) | Content::Edit { .. })
+        && matches!(
+            content,
+            Content::Text(_)
+                | Content::Message(_)
+                | Content::Edit { .. }
+                | Content::React { remove: false, .. }
+                | Content::Pin { .. }
+        )
     {
         ensure!(now.reaches(low, high), "said across a block");
     }
@@ -62,6 +69,7 @@ pub(crate) fn outcome(
     actor: UserId,
     content: &Content,
     now: TimestampMs,
+    sent_on: Option<Message>,
 ) -> Result<What> {
     if let Content::CreateGroup { title, members, history } = content {
         ensure!(timeline.head() == 0, "a group that exists is founded");
@@ -87,14 +95,44 @@ pub(crate) fn outcome(
         }
         Content::Message(new) => {
             may_speak(timeline, actor, now)?;
-            ensure!(timeline.kind == ConversationKind::Group, "names somebody outside a group");
+            if new.forward.is_some() {
+                return sent_on.map(What::Message).context("sent on what may not be read");
+            }
             ensure!(!new.mention_all || role >= Role::Admin, "a member names everybody");
+            let reply_to = match new.reply_to {
+                Some(target) => Some((target.get(), message(timeline, actor, target)?.0.from)),
+                None => None,
+            };
             return Ok(What::Message(Message {
                 body: new.body.clone(),
+                place: new.location.as_ref().map(|place| format!("{place:?}")),
+                reply_to,
                 mentions: named(&new.mentions, |user| timeline.roles.contains_key(&user)),
                 mention_all: new.mention_all,
                 ..Message::default()
             }));
+        }
+        // Whatever has happened between the two since the call began.
+        Content::Call(record) => {
+            let call = Some(format!("{record:?}"));
+            return Ok(What::Message(Message { call, ..Message::default() }));
+        }
+        Content::React { target, emoji, remove } => {
+            let (_, known) = message(timeline, actor, *target)?;
+            ensure!(!known.recalled, "reacted to what was recalled");
+            let has = known.reactions.iter().any(|(it, by)| it == emoji && by.contains(&actor));
+            ensure!(has == *remove, "reacted twice, or took back what was not there");
+            ensure!(*remove || !is_muted(timeline, actor, now), "reacted though muted");
+            Change::Reacted { target_seq: *target, emoji: emoji.clone(), removed: *remove }
+        }
+        Content::Pin { target, remove } => {
+            let (_, known) = message(timeline, actor, *target)?;
+            ensure!(!known.recalled, "pinned what was recalled");
+            let is_group = timeline.kind == ConversationKind::Group;
+            let may = !is_group || timeline.info.members_pin || role >= Role::Admin;
+            ensure!(may && !is_muted(timeline, actor, now), "pinned without being allowed to");
+            ensure!(timeline.pins.contains(&target.get()) == *remove, "pinned twice");
+            Change::Pinned { target_seq: *target, removed: *remove }
         }
         Content::ChangeGroup(change) => {
             needs(Role::Admin)?;
@@ -130,6 +168,7 @@ pub(crate) fn outcome(
         Content::Recall { target } => {
             let (held, message) = message(timeline, actor, *target)?;
             ensure!(!message.recalled, "recalled twice");
+            ensure!(message.call.is_none(), "recalled a call");
             if role < Role::Admin {
                 ensure!(held.from == actor, "the message of another");
                 ensure!(now.get() - held.ts.get() <= RECALL_WINDOW_MS, "too late");
@@ -142,6 +181,8 @@ pub(crate) fn outcome(
             ensure!(!message.recalled && message.body != *body, "nothing to edit");
             ensure!(held.from == actor, "the message of another");
             ensure!(now.get() - held.ts.get() <= EDIT_WINDOW_MS, "too late");
+            ensure!(message.forwarded_from.is_none(), "edited another's words");
+            ensure!(message.call.is_none(), "edited a call");
             Change::Edited { target_seq: *target, body: Some(body.clone()) }
         }
         Content::AddMembers(users) => {
@@ -179,7 +220,11 @@ pub(crate) fn outcome(
             Change::GroupDissolved
         }
         Content::CreateGroup { .. } | Content::Join { .. } => unreachable!("handled above"),
-        Content::Contact { .. } | Content::Settings { .. } => bail!("not of this timeline"),
+        Content::Contact { .. }
+        | Content::Settings { .. }
+        | Content::Hide { .. }
+        | Content::SetConversation { .. } => bail!("not of this timeline"),
+        Content::Rule(_) => bail!("no admin takes part in a simulation"),
     };
     Ok(What::Change(change))
 }
@@ -205,6 +250,13 @@ fn has_room(timeline: &Timeline, joining: usize) -> Result<()> {
     let most = timeline.info.member_limit.unwrap_or(u64::MAX);
     ensure!((timeline.roles.len() + joining) as u64 <= most, "more members than the limit");
     Ok(())
+}
+
+/// Whether a member is muted; the owner and admins never are.
+fn is_muted(timeline: &Timeline, actor: UserId, now: TimestampMs) -> bool {
+    let is_plain = timeline.roles.get(&actor) == Some(&Role::Member);
+    let until = timeline.attributes.get(&actor).and_then(|(_, until)| *until);
+    timeline.kind == ConversationKind::Group && is_plain && until.is_some_and(|until| until > now)
 }
 
 fn may_speak(timeline: &Timeline, actor: UserId, now: TimestampMs) -> Result<()> {
@@ -233,6 +285,7 @@ fn changed_info(timeline: &Timeline, change: &GroupChange) -> GroupInfo {
         code: (joining != Joining::Closed).then(|| kept.unwrap_or(change.new_code.clone())),
         member_limit: change.member_limit.or(before.member_limit).filter(|limit| *limit < 20_000),
         muted: change.muted.unwrap_or(before.muted),
+        members_pin: change.members_pin.unwrap_or(before.members_pin),
     }
 }
 

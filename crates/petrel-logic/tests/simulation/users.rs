@@ -3,7 +3,11 @@
 use petrel_log::{
     Content, Destination, GroupChange, NewMessage, ReceiptKind, Request, SendRequest,
 };
-use petrel_protocol::frame::{History, Joining, Role};
+use petrel_protocol::frame::{
+    CallMedia, CallOutcome, CallRecord, Degrees, Forward, History, Joining, Location, MessageType,
+    Role,
+};
+use petrel_store::ConversationKind;
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
 
@@ -34,12 +38,111 @@ impl World {
                     body: text,
                     mentions: users,
                     mention_all: self.random.u8(..3) == 0,
+                    reply_to: self.some_place(index, to).filter(|_| self.random.u8(..3) == 0),
                     ..NewMessage::default()
                 }))
             }
+            Destination::User(_) if self.random.u8(..8) == 0 => Content::Call(self.call(text)),
+            _ if self.random.u8(..4) == 0 => Content::Message(Box::new(self.more(index, to, text))),
             _ => Content::Text(text),
         };
         self.ask(index, to, content);
+    }
+
+    /// What stays of a call.
+    fn call(&mut self, name: String) -> CallRecord {
+        let outcome = self.random.choice(CallOutcome::ALL).expect("there are some");
+        let talked = outcome == CallOutcome::Answered;
+        CallRecord {
+            call_id: ClientMessageId::new(name).expect("a short name"),
+            media: if self.random.bool() { CallMedia::Audio } else { CallMedia::Video },
+            outcome,
+            duration_ms: talked.then(|| self.random.u64(..100_000)),
+        }
+    }
+
+    /// A reply, a place, or something that was said elsewhere.
+    fn more(&mut self, index: usize, to: Destination, body: String) -> NewMessage {
+        match self.random.u8(..3) {
+            0 => NewMessage { body, reply_to: self.some_place(index, to), ..NewMessage::default() },
+            1 => NewMessage {
+                msg_type: MessageType::Location,
+                location: Some(Box::new(Location {
+                    latitude: Degrees::new(self.random.f64() * 90.0).unwrap(),
+                    longitude: Degrees::new(self.random.f64() * -180.0).unwrap(),
+                    name: Some(body.clone()),
+                    address: None,
+                })),
+                body,
+                ..NewMessage::default()
+            },
+            _ => {
+                // Most of the time what the user knows; and now and then what nobody may.
+                let from = match self.random.u8(..4) {
+                    0 => self
+                        .random
+                        .choice(self.ledger.timelines.keys().copied().collect::<Vec<_>>()),
+                    _ => self.some_conversation(index, |copy| !copy.is_personal),
+                };
+                let Some(conversation_id) = from else {
+                    return NewMessage { body, ..NewMessage::default() };
+                };
+                let head = self.ledger.timelines[&conversation_id].head();
+                let msg_seq = Seq::new(self.random.u64(..head + 2));
+                let forward = Some(Forward { conversation_id, msg_seq });
+                NewMessage { forward, ..NewMessage::default() }
+            }
+        }
+    }
+
+    /// Somewhere in the conversation with somebody, or a little beyond.
+    fn some_place(&mut self, index: usize, to: Destination) -> Option<Seq> {
+        let user = self.devices[index].user;
+        let is_it = |kind: &ConversationKind| match (*kind, to) {
+            (ConversationKind::Single { low, high }, Destination::User(to)) => {
+                (low, high) == (user.min(to), user.max(to))
+            }
+            _ => false,
+        };
+        let timeline = match to {
+            Destination::Conversation(id) => self.ledger.timelines.get(&id),
+            _ => self.ledger.timelines.values().find(|timeline| is_it(&timeline.kind)),
+        };
+        let head = timeline.map_or(0, |timeline| timeline.head());
+        Some(Seq::new(self.random.u64(head / 2..head + 2)))
+    }
+
+    /// Somebody reacts to a message or pins it, hides some, or changes what a conversation is.
+    pub(crate) fn tell_apart(&mut self, index: usize) {
+        let Some(id) = self.some_conversation(index, |copy| !copy.is_personal) else { return };
+        let copy = &self.devices[index].copies[&id];
+        let position = copy.position;
+        let messages = copy.events.iter().rev().filter(|(_, held)| held.message().is_some());
+        let messages = messages.take(6).map(|(seq, _)| *seq).collect::<Vec<_>>();
+        let target = match self.random.choice(&messages) {
+            Some(seq) if self.random.u8(..8) > 0 => *seq,
+            _ => self.random.u64(position / 2..position + 2),
+        };
+        let target = Seq::new(target);
+        let content = match self.random.u8(..12) {
+            0..5 => Content::React {
+                target,
+                emoji: ["+1", "bird"][self.random.usize(..2)].to_owned(),
+                remove: self.random.u8(..3) == 0,
+            },
+            5..8 => Content::Pin { target, remove: self.random.u8(..3) == 0 },
+            8 => Content::Hide {
+                targets: vec![target],
+                up_to: Some(target).filter(|_| self.random.u8(..8) == 0),
+            },
+            9 => Content::Hide { targets: Vec::new(), up_to: Some(Seq::new(target.get() / 2 + 1)) },
+            _ => Content::SetConversation {
+                muted: Some(self.random.bool()).filter(|_| self.random.bool()),
+                pinned: Some(self.random.bool()).filter(|_| self.random.bool()),
+                archived: None,
+            },
+        };
+        self.ask(index, Destination::Conversation(id), content);
     }
 
     /// Somebody takes a message back or edits it.
@@ -128,6 +231,7 @@ impl World {
                     joining: joining.filter(|_| self.random.bool()),
                     member_limit: Some(self.random.u64(5..7)).filter(|_| self.random.u8(..4) == 0),
                     muted: Some(self.random.u8(..4) == 0).filter(|_| self.random.bool()),
+                    members_pin: Some(self.random.bool()).filter(|_| self.random.bool()),
                     renew_code: self.random.u8(..4) == 0,
                     new_code: format!("CODE{number}"),
                     ..GroupChange::default()
@@ -165,7 +269,9 @@ impl World {
         let device = &mut self.devices[index];
         let name = match &content {
             Content::Text(text) => text.trim_matches('~').to_owned(),
-            Content::Message(message) => message.body.trim_matches('~').to_owned(),
+            Content::Message(message) if !message.body.is_empty() => {
+                message.body.trim_matches('~').to_owned()
+            }
             _ => device.next_name(),
         };
         let first_sent = self.server.clock.now();

@@ -87,7 +87,7 @@ impl World {
     async fn step(&mut self) -> Result<()> {
         let index = self.random.usize(..self.devices.len());
         let is_online = self.devices[index].online;
-        match self.random.u32(..230) {
+        match self.random.u32(..260) {
             0..45 if is_online => self.say(index),
             45..65 if is_online => self.change_message(index),
             65..85 if is_online => self.change_group(index),
@@ -109,6 +109,7 @@ impl World {
             210..224 if is_online => self.change_group(index),
             224..227 if is_online => self.change_settings(index),
             227..230 => self.fetch_contacts(index).await?,
+            230..260 if is_online => self.tell_apart(index),
             _ => {}
         }
         Ok(())

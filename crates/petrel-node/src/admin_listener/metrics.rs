@@ -31,8 +31,11 @@ pub(crate) struct Metrics {
     pub(crate) presence: petrel_logic::presence::Metrics,
     pub(crate) calls: petrel_logic::call::Metrics,
     pub(crate) http: petrel_api::Metrics,
+    pub(crate) files: petrel_files::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
     pub(crate) store: petrel_store::Metrics,
+    pub(crate) search: petrel_logic::search::Metrics,
+    pub(crate) words: petrel_logic::words::Metrics,
 }
 
 /// What a node knows of its present state.
@@ -73,11 +76,20 @@ impl Metrics {
                 registry.sub_registry_with_prefix("petrel_calls"),
             ),
             http: petrel_api::Metrics::register(registry.sub_registry_with_prefix("petrel_http")),
+            files: petrel_files::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_files"),
+            ),
             sequencer: petrel_logic::sequencer::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_sequencer"),
             ),
             store: petrel_store::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_store"),
+            ),
+            search: petrel_logic::search::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_search"),
+            ),
+            words: petrel_logic::words::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_words"),
             ),
             sampler,
             registry,
@@ -89,7 +101,7 @@ impl Metrics {
         let _ = self.sampler.0.set(Box::new(ask));
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a string takes everything");
         out

@@ -175,9 +175,9 @@ mod tests {
         let mut text = String::new();
         for line in example().lines() {
             let bare = line.strip_prefix("# ").unwrap_or(line);
-            let is_setting = bare
-                .split_once(" = ")
-                .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            let is_setting = bare.split_once(" = ").is_some_and(|(name, _)| {
+                name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            });
             if is_setting || line.starts_with('[') {
                 text.push_str(bare);
                 text.push('\n');

@@ -268,6 +268,13 @@ mod tests {
             let error = error_of(set(&[wrong]));
             assert!(error.contains("gateway.idle_timeout must be longer"), "{error}");
         }
+        for (wrong, key) in [
+            ("gateway.outbox_high_water_bytes=1", "outbox_high_water_bytes must"),
+            ("gateway.outbox_low_water_bytes=600000", "outbox_low_water_bytes must"),
+            ("gateway.close_unwritable_after=1ms", "close_unwritable_after must"),
+        ] {
+            assert!(error_of(set(&[wrong])).contains(key), "{wrong}");
+        }
         assert!(error_of(set(&["gateway"])).contains("KEY=VALUE"));
         assert!(error_of(set(&["gateway.listn=1"])).contains("gateway.listen"));
         assert!(Loaded::read(set(&["retention.keep=7d"])).is_ok());

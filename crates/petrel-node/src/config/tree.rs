@@ -10,17 +10,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
-use petrel_gateway::{Heartbeat, SessionPolicy};
+use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders, WaterMarks};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::presence;
 use petrel_logic::retention::Retention;
+use petrel_protocol::http::admin::WordMode;
 use petrel_types::OperatingLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::FilesSection;
 use super::units::{Listen, Span};
-use super::{BenchIssuer, EXPIRY_GRACE, NodeConfig, TurnConfig};
+use super::{AUDIT_KEEP, BenchIssuer, EXPIRY_GRACE, NodeConfig, TurnConfig};
 use crate::tls::TlsConfig;
+
+/// The shortest time for which the audit log may be kept.
+const AUDIT_KEEP_MIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The configuration of one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,14 +41,20 @@ pub struct Config {
     pub identity: IdentitySection,
     /// What users are to each other.
     pub contacts: ContactsSection,
+    /// Words that users must not send.
+    pub words: WordsSection,
     /// Who is shown as online, and when.
     pub presence: PresenceSection,
     /// Calls.
     pub calls: CallsSection,
+    /// Files that users upload.
+    pub files: FilesSection,
     /// How much may be asked for, and what is large. A rate of 0 is no limit.
     pub limits: OperatingLimits,
     /// What is given up, and when.
     pub retention: RetentionSection,
+    /// Searching messages.
+    pub search: SearchSection,
     /// Encryption of both listeners.
     pub tls: TlsSection,
     /// The log, on standard error.
@@ -98,6 +109,16 @@ pub struct GatewaySection {
     /// How long a peer may be silent, pings unanswered, before its session is closed with code
     /// 4504. Longer than gateway.ping_interval, and at most 1d.
     pub idle_timeout: Span,
+    /// When more than this many bytes wait to be written to a session, it is pushed nothing more
+    /// and told of a gap later. From 16384 to 67108864; a node needs this much memory for each
+    /// slow reader.
+    pub outbox_high_water_bytes: u32,
+    /// When no more than this many bytes wait, the session is told of the gaps and pushed to again.
+    /// At most gateway.outbox_high_water_bytes.
+    pub outbox_low_water_bytes: u32,
+    /// How long a write may make no progress before the session is closed with code 4508. From
+    /// 100ms to 10m.
+    pub close_unwritable_after: Span,
 }
 
 /// `[identity]`
@@ -180,6 +201,20 @@ pub struct ContactsSection {
     pub chats_need_friendship: bool,
 }
 
+/// `[words]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WordsSection {
+    /// A file with a word in each line, beside the words that admins put in while the server runs.
+    /// Read again when it changes. `refuse:`, `replace:` or `flag:` before a word says what is done
+    /// about it; lines that begin with # say nothing.
+    #[schemars(example = &"/etc/petrel/words.txt")]
+    pub file: Option<PathBuf>,
+    /// What is done about words of the file that say nothing else: `refuse`, `replace` (by *) or
+    /// `flag` (the audit log tells of it).
+    pub mode: WordMode,
+}
+
 /// `[presence]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -217,6 +252,20 @@ pub struct RetentionSection {
     /// not set, they are kept for ever.
     #[schemars(example = &"365d")]
     pub keep: Option<Span>,
+}
+
+/// `[search]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchSection {
+    /// Whether messages can be searched for. If not, no index is kept, and searches are refused
+    /// with `search_off`; switched on again, the index catches up with what was said meanwhile.
+    pub enabled: bool,
+    /// Where the index is kept; `search` in the data directory, if not set. It is about as large as
+    /// the messages, is made of them, and can be deleted while the server is stopped: then it is
+    /// made again. Only its owner can read it.
+    #[schemars(example = &"/var/cache/petrel/search")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `[tls]`
@@ -277,6 +326,8 @@ pub struct AdminSection {
     /// Where /metrics, /debug/pprof, /debug/tasks and /debug/log-level are served, or `off`.
     /// Nobody is asked for a password there: keep it on loopback or a network of your own.
     pub listen: Listen,
+    /// How long the audit log is kept, which tells what admins of the system did. At least 1d.
+    pub audit_keep: Span,
 }
 
 impl Default for ServerSection {
@@ -294,6 +345,7 @@ impl Default for HttpSection {
 impl Default for GatewaySection {
     fn default() -> Self {
         let heartbeat = Heartbeat::default();
+        let slow_readers = SlowReaders::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8084)),
             connections_max: 100_000,
@@ -302,6 +354,9 @@ impl Default for GatewaySection {
             expiry_grace: Span(EXPIRY_GRACE),
             ping_interval: Span(heartbeat.ping_interval),
             idle_timeout: Span(heartbeat.idle_timeout),
+            outbox_high_water_bytes: slow_readers.marks.high_bytes,
+            outbox_low_water_bytes: slow_readers.marks.low_bytes,
+            close_unwritable_after: Span(slow_readers.close_after),
         }
     }
 }
@@ -336,6 +391,12 @@ impl IdentitySection {
             },
             ..defaults
         }
+    }
+}
+
+impl Default for SearchSection {
+    fn default() -> Self {
+        Self { enabled: true, dir: None }
     }
 }
 
@@ -399,7 +460,8 @@ impl Default for LogSection {
 
 impl Default for AdminSection {
     fn default() -> Self {
-        Self { listen: Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060))) }
+        let listen = Listen::At(SocketAddr::from(([127, 0, 0, 1], 6060)));
+        Self { listen, audit_keep: Span(AUDIT_KEEP) }
     }
 }
 
@@ -416,7 +478,21 @@ impl GatewaySection {
                 self.ping_interval
             )
         });
-        interval.into_iter().chain(timeout)
+        interval.into_iter().chain(timeout).chain(self.slow_reader_contradictions())
+    }
+
+    fn slow_reader_contradictions(&self) -> impl Iterator<Item = String> + use<> {
+        let (high, low) = (self.outbox_high_water_bytes, self.outbox_low_water_bytes);
+        let mark = (!(16 * 1024..=64 * 1024 * 1024).contains(&high)).then(|| {
+            "gateway.outbox_high_water_bytes must be between 16384 and 67108864".to_owned()
+        });
+        let marks = (low > high).then(|| {
+            format!("gateway.outbox_low_water_bytes must be at most the high water mark, {high}")
+        });
+        let (shortest, longest) = (Duration::from_millis(100), Duration::from_secs(600));
+        let patience = (!(shortest..=longest).contains(&self.close_unwritable_after.0))
+            .then(|| "gateway.close_unwritable_after must be between 100ms and 10m".to_owned());
+        mark.into_iter().chain(marks).chain(patience)
     }
 }
 
@@ -440,11 +516,15 @@ impl Config {
         if self.retention.keep.is_some_and(|keep| keep.0 < Retention::KEEP_MIN) {
             found.push("retention.keep is shorter than 7d; make it longer".to_owned());
         }
+        if self.admin.audit_keep.0 < AUDIT_KEEP_MIN {
+            found.push("admin.audit_keep is shorter than 1d; make it longer".to_owned());
+        }
         found.extend(self.gateway.contradictions());
         found.extend(self.calls.contradictions());
         if self.presence.offline_after.0 > Duration::from_secs(600) {
             found.push("presence.offline_after is longer than 10m; make it shorter".to_owned());
         }
+        found.extend(self.files.contradictions());
         let has_files = self.tls.certificate.is_some() || self.tls.key.is_some();
         let has_both = self.tls.certificate.is_some() && self.tls.key.is_some();
         match self.tls.mode {
@@ -493,6 +573,13 @@ impl Config {
                 ping_interval: self.gateway.ping_interval.0,
                 idle_timeout: self.gateway.idle_timeout.0,
             },
+            slow_readers: SlowReaders {
+                marks: WaterMarks {
+                    high_bytes: self.gateway.outbox_high_water_bytes,
+                    low_bytes: self.gateway.outbox_low_water_bytes,
+                },
+                close_after: self.gateway.close_unwritable_after.0,
+            },
             bench_issuer: match self.identity.bench_issuer {
                 BenchIssuerSetting::Off => BenchIssuer::Off,
                 BenchIssuerSetting::Loopback => BenchIssuer::LoopbackOnly,
@@ -501,6 +588,9 @@ impl Config {
             allowed_origins: self.gateway.allowed_origins.clone(),
             connections_max: self.gateway.connections_max,
             chats_need_friendship: self.contacts.chats_need_friendship,
+            words_file: self.words.file.clone(),
+            words_mode: self.words.mode,
+            audit_keep: self.admin.audit_keep.0,
             presence: presence::Settings { offline_after: self.presence.offline_after.0 },
             turn: TurnConfig {
                 stun_urls: self.calls.stun_urls.clone(),
@@ -508,8 +598,11 @@ impl Config {
                 secret_file: self.calls.turn_secret_file.clone(),
                 credentials_last: self.calls.turn_credentials_last.0,
             },
+            files: self.files.clone(),
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
+            search: self.search.enabled,
+            search_directory: self.search.dir.clone(),
             tls: self.tls.node(),
             admin: self.admin.listen,
         }

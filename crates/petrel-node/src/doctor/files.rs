@@ -19,6 +19,10 @@ pub(super) fn examine(config: &NodeConfig) -> Vec<Finding> {
     } else {
         findings.extend(private(data, "messages and keys"));
     }
+    let files = config.files.directory(data);
+    if files.exists() {
+        findings.extend(private(&files, "what users have uploaded"));
+    }
     let secrets = fs::read_dir(data.join("secrets")).into_iter().flatten().flatten();
     for secret in secrets {
         findings.extend(private(&secret.path(), "whoever reads it can be any user"));

@@ -14,8 +14,7 @@ use super::client::Word;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallOffer {
-    /// The caller's name for the call, never used before. The record is the message of this
-    /// `clientMsgId`.
+    /// The caller's name for the call, never used before by anybody.
     pub call_id: ClientMessageId,
     /// Who is called.
     pub to: UserId,
@@ -159,7 +158,7 @@ pub enum CallEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRecord {
-    /// The call, which is also the message's `clientMsgId`.
+    /// The call.
     pub call_id: ClientMessageId,
     /// What was sent.
     pub media: CallMedia,

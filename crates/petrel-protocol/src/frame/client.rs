@@ -10,12 +10,13 @@ use super::call::{CallAnswer, CallHangup, CallIce, CallOffer, CallReject, Turn};
 use super::contact::{ContactChange, ContactsRequest};
 use super::content::{AttachmentRef, Custom, Forward, Location, MessageType};
 use super::decode::null_as_default;
-use super::frames;
 use super::group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequests, GroupRole, GroupSettings, GroupTitle,
 };
 use super::live::{PresenceQuery, PresenceSubscribe, Typing};
+use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
+use super::{Search, frames};
 
 frames! {
     /// A frame from a client to the server.
@@ -34,6 +35,16 @@ frames! {
         "MESSAGE_REVOKE" => MessageRevoke(MessageRevoke),
         /// Gives a message another body. Answered by `ACK saved` or `ERROR`.
         "MESSAGE_EDIT" => MessageEdit(MessageEdit),
+        /// Reacts to a message, or no longer. Answered by `ACK saved` or `ERROR`.
+        "REACTION" => Reaction(MessageReact),
+        /// Pins a message, or takes it down. Answered by `ACK saved` or `ERROR`.
+        "MESSAGE_PIN" => MessagePin(MessagePin),
+        /// Deletes messages for oneself. Answered by `ACK done` or `ERROR`.
+        "MESSAGE_HIDE" => MessageHide(MessageHide),
+        /// Changes what a conversation is to oneself. Answered by `ACK done` or `ERROR`.
+        "CONVERSATION_SETTINGS" => ConversationSettings(ConversationSettingsChange),
+        /// Who has read a message? Answered by `READER_STATE`.
+        "READERS" => Readers(Readers),
         /// Founds a group. Answered by `ACK saved` or `ERROR`.
         "GROUP_CREATE" => GroupCreate(GroupCreate),
         /// Brings users into a group. Answered by `ACK saved` or `ERROR`.
@@ -73,6 +84,8 @@ frames! {
         /// What is a conversation now, and who is in it? Answered by
         /// `CONVERSATION_STATE`.
         "CONVERSATION" => Conversation(Conversation),
+        /// Which messages say this? Answered by `FOUND`.
+        "SEARCH" => Search(Search),
         /// What is this device looking at? Answered by `FOCUSED`.
         "FOCUS" => Focus(Focus),
         /// Whose comings and goings are to be told? Answered by `PRESENCE_STATE`.

@@ -154,6 +154,16 @@ pub struct ForwardedFrom {
     pub user: UserId,
 }
 
+/// What users think of a message, in a sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reaction {
+    /// The sign.
+    pub emoji: String,
+    /// Who, those first who reacted first.
+    pub users: Vec<UserId>,
+}
+
 impl MessageType {
     /// All of them that a client may send.
     pub const ALL: [Self; 7] = [

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::call::CallRecord;
 use super::contact::{Contact, ContactAction, UserSettings};
-use super::content::{Attachment, Custom, ForwardedFrom, Location, MessageType, ReplyTo};
+use super::content::{Attachment, Custom, ForwardedFrom, Location, MessageType, Reaction, ReplyTo};
+use super::message::ConversationSettings;
 use super::{GroupInfo, History, Role};
 
 /// `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
@@ -49,6 +50,9 @@ pub struct SingleChatPush {
     /// Where it comes from, if it was sent on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_from: Option<ForwardedFrom>,
+    /// What users think of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
     /// When the server numbered it.
     pub ts: TimestampMs,
     /// The last change that is applied to what stands here: its seq.
@@ -106,6 +110,9 @@ pub struct GroupChatPush {
     /// Where it comes from, if it was sent on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_from: Option<ForwardedFrom>,
+    /// What users think of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
     /// When the server numbered it.
     pub ts: TimestampMs,
     /// The last change that is applied to what stands here: its seq.
@@ -165,6 +172,24 @@ pub enum Change {
         /// The text from here on. Missing when a later change has made it void.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
+    },
+    /// `from` has reacted to a message, or no longer does.
+    Reacted {
+        /// The message's place.
+        target_seq: Seq,
+        /// With what.
+        emoji: String,
+        /// The reaction was taken back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        removed: bool,
+    },
+    /// A message is pinned, or no longer.
+    Pinned {
+        /// The message's place.
+        target_seq: Seq,
+        /// It was taken down.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        removed: bool,
     },
     /// The group begins; `from` is its owner.
     GroupCreated {
@@ -238,6 +263,24 @@ pub enum Change {
     ConversationRefused {
         /// Which.
         conversation_id: ConversationId,
+    },
+    /// In a personal timeline: the user has deleted messages for himself or herself.
+    MessagesHidden {
+        /// Where.
+        conversation_id: ConversationId,
+        /// Which.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        msg_seqs: Vec<Seq>,
+        /// Everything up to here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up_to_seq: Option<Seq>,
+    },
+    /// In a personal timeline: a conversation is something else to the user now.
+    ConversationSettingsChanged {
+        /// Which.
+        conversation_id: ConversationId,
+        /// What it is now.
+        settings: ConversationSettings,
     },
     /// In a personal timeline: another user is something else to the user now.
     ContactChanged {

@@ -213,6 +213,9 @@ pub struct GroupSettings {
     /// True to let only the owner and admins speak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<bool>,
+    /// True to let every member pin messages, and not only the owner and admins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_pin: Option<bool>,
     /// True to have another code; the old one leads nowhere then.
     #[serde(
         default,
@@ -259,6 +262,9 @@ pub struct GroupInfo {
     /// Only the owner and admins may speak.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
+    /// Every member may pin messages, and not only the owner and admins.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub members_pin: bool,
 }
 
 /// `GROUP_MEMBER`: what a member is called, or how long a member may not speak.

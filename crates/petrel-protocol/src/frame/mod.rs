@@ -13,8 +13,10 @@ mod decode;
 mod event;
 mod group;
 mod live;
+mod message;
 mod request_id;
 mod schema;
+mod search;
 mod server;
 
 pub use call::{
@@ -31,7 +33,7 @@ pub use contact::{
 };
 pub use content::{
     Attachment, AttachmentRef, Custom, Degrees, Forward, ForwardedFrom, Location, MessageType,
-    ReplyTo,
+    Reaction, ReplyTo,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
@@ -44,8 +46,13 @@ pub use live::{
     PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,
     UserPresence,
 };
+pub use message::{
+    ConversationSettings, ConversationSettingsChange, MessageHide, MessagePin, MessageReact,
+    Reader, ReaderState, Readers,
+};
 pub use request_id::RequestId;
 pub use schema::json_schema;
+pub use search::{Excerpt, Found, Hit, Mark, Search};
 pub use server::{
     AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, DoneAck, DoneTag,
     Durability, Error, Events, Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk,

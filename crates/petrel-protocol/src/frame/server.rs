@@ -10,7 +10,8 @@ use super::call::{CallAnswer, CallIce, CallRing, CallState, TurnCredentials};
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
-use super::{GroupInfo, GroupRequestState, History, Role, frames};
+use super::message::{ConversationSettings, ReaderState};
+use super::{Found, GroupInfo, GroupRequestState, History, Role, frames};
 use crate::ErrorReason;
 
 frames! {
@@ -42,6 +43,8 @@ frames! {
         "EVENTS" => Events(Events),
         /// The answer to `CONVERSATION`.
         "CONVERSATION_STATE" => ConversationState(ConversationState),
+        /// The answer to `READERS`.
+        "READER_STATE" => ReaderState(ReaderState),
         /// The answer to `CONTACTS`.
         "CONTACT_STATE" => ContactState(ContactState),
         /// The answer to `GROUP_REQUESTS`.
@@ -50,6 +53,8 @@ frames! {
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
         "HEAD" => Head(Head),
+        /// The answer to `SEARCH`.
+        "FOUND" => Found(Found),
         /// The answer to `FOCUS`.
         "FOCUSED" => Focused(Focused),
         /// The answer to `PRESENCE_SUBSCRIBE` and `PRESENCE_QUERY`.
@@ -397,6 +402,9 @@ pub struct SyncConversation {
     pub unread_mentions: u64,
     /// When the last event was numbered.
     pub ts: TimestampMs,
+    /// What it is to you, unless it is like every new conversation.
+    #[serde(default, skip_serializing_if = "ConversationSettings::are_default")]
+    pub settings: ConversationSettings,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -442,6 +450,9 @@ pub struct ConversationState {
     /// What a group is beside that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupInfo>,
+    /// The messages that are pinned, the last one that was pinned at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Seq>,
     /// How many members there are.
     pub member_count: u64,
     /// A page of the members, by user id.

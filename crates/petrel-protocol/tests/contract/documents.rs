@@ -13,8 +13,8 @@ use petrel_protocol::frame::{
     ClientFrame, Events, Limits, PresenceState, Rates, ServerFrame, UserSettings, json_schema,
 };
 use petrel_protocol::http::{
-    Credentials, Devices, Failure, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked,
-    Success,
+    Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, Names, NewInvite, Profile,
+    RefreshRequest, Revoked, Success, UploadedFile, admin,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -123,6 +123,8 @@ fn every_example_is_what_it_seems() {
             "refresh request",
             "devices",
             "revoked",
+            "file",
+            "links",
             "profile",
             "settings",
             "failure",
@@ -163,6 +165,8 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Success<Devices>>(&value) => "devices",
         () if is::<Success<Revoked>>(&value) => "revoked",
         () if is::<Success<PresenceState>>(&value) => "presence",
+        () if is::<Success<UploadedFile>>(&value) => "file",
+        () if is::<Success<FileLinks>>(&value) => "links",
         () if is::<Failure>(&value) => {
             check_failure(&value);
             "failure"
@@ -171,6 +175,11 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Claims>(&value) => "claims",
         () if is::<CloseReason>(&value) => "close",
         () if value == serde_json::json!({ "status": "ok" }) => "health",
+        () if is::<Success<admin::AdminUsers>>(&value) => "users",
+        () if is::<Success<Names>>(&value) => "names",
+        () if is::<admin::NewFilterWords>(&value) => "words",
+        () if is::<admin::PasswordChange>(&value) => "password change",
+        () if is::<admin::RedeemReset>(&value) => "reset",
         () if is::<NewInvite>(&value) => "new invite",
         () if is::<Success<Invite>>(&value) => "invite",
         () if is::<RefreshRequest>(&value) => "refresh request",

@@ -57,6 +57,13 @@ pub(super) fn check_batch(state: &State, batch: &Batch) -> Result<(), StoreError
             return Err(invalid(format!("a mention at {} is beyond the head", mention.seq)));
         }
     }
+    once(batch.file_references.iter().map(|it| (it.file, it.conversation, it.seq)), "a file")?;
+    for reference in &batch.file_references {
+        known.kind(reference.conversation)?;
+        if reference.seq > known.head(&heads, reference.conversation).seq {
+            return Err(invalid(format!("{} is beyond the head", reference.seq)));
+        }
+    }
     check_derivations(&known, batch)
 }
 
@@ -160,7 +167,8 @@ fn check_member(
 ) -> Result<(), StoreError> {
     let MemberUpdate { conversation, user, ref intervals, .. } = *update;
     check_fits([user.get()])?;
-    if known.kind(conversation)? != ConversationKind::Group {
+    let kind = known.kind(conversation)?;
+    if kind != ConversationKind::Group && !kind.has_for_ever(user, intervals) {
         return Err(invalid(format!("conversation {conversation} is no group")));
     }
     let head = known.head(heads, conversation).seq;

@@ -14,9 +14,10 @@ use crate::{
 
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    external: BTreeMap<(String, String), UserId>,
-    logins: BTreeMap<LoginId, Login>,
-    ended: BTreeMap<LoginId, LoginEnd>,
+    pub(super) external: BTreeMap<(String, String), UserId>,
+    pub(super) external_since: BTreeMap<UserId, TimestampMs>,
+    pub(super) logins: BTreeMap<LoginId, Login>,
+    pub(super) ended: BTreeMap<LoginId, LoginEnd>,
     invites: BTreeMap<Digest, Invite>,
     last_login: u64,
 }
@@ -30,7 +31,7 @@ impl State {
 }
 
 impl Identity {
-    fn end(&mut self, login: LoginId, end: LoginEnd) {
+    pub(super) fn end(&mut self, login: LoginId, end: LoginEnd) {
         self.logins.remove(&login);
         self.ended.insert(login, end);
     }
@@ -82,7 +83,7 @@ impl IdentityStore for MemoryStore {
         &self,
         issuer: &str,
         subject: &str,
-        _: TimestampMs,
+        now: TimestampMs,
     ) -> Result<UserId, StoreError> {
         if issuer.len().max(subject.len()) > SUBJECT_BYTES_MAX {
             return Err(StoreError::new(StoreErrorKind::Invalid, "a name is too long"));
@@ -90,7 +91,10 @@ impl IdentityStore for MemoryStore {
         let mut state = self.state()?;
         let next = state.take_user();
         let name = (issuer.to_owned(), subject.to_owned());
-        Ok(*state.identity.external.entry(name).or_insert(next))
+        let identity = &mut state.identity;
+        let user = *identity.external.entry(name).or_insert(next);
+        identity.external_since.entry(user).or_insert(now);
+        Ok(user)
     }
 
     async fn begin_login(
@@ -99,7 +103,11 @@ impl IdentityStore for MemoryStore {
         kept_max: u32,
         end: LoginEnd,
     ) -> Result<BegunLogin, StoreError> {
-        let identity = &mut self.state()?.identity;
+        let mut state = self.state()?;
+        if state.administration.disabled.contains_key(&login.user) {
+            return Err(StoreError::new(StoreErrorKind::Conflict, "the user is disabled"));
+        }
+        let identity = &mut state.identity;
         let NewLogin { user, device, refresh, created, expires } = login;
         let own = identity.logins.values().filter(|login| login.user == user);
         let mut others: Vec<_> = own.map(|login| (login.seen, login.id)).collect();
@@ -141,9 +149,13 @@ impl IdentityStore for MemoryStore {
         seen: TimestampMs,
         expires: TimestampMs,
     ) -> Result<bool, StoreError> {
-        let mut state = self.state()?;
+        let state = &mut *self.state()?;
+        let disabled = &state.administration.disabled;
         let login = state.identity.logins.get_mut(&login);
-        let Some(login) = login.filter(|login| login.refresh.current == *expected) else {
+        let is_expected = |login: &&mut Login| {
+            login.refresh.current == *expected && !disabled.contains_key(&login.user)
+        };
+        let Some(login) = login.filter(is_expected) else {
             return Ok(false);
         };
         (login.refresh, login.seen, login.expires) = (replacement, seen, expires);
@@ -184,11 +196,13 @@ impl IdentityStore for MemoryStore {
     }
 
     async fn remove_expired_logins(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError> {
-        let identity = &mut self.state()?.identity;
+        let state = &mut *self.state()?;
+        let identity = &mut state.identity;
         let most = [
             remove_some(&mut identity.logins, limit, |login| login.expires <= now),
             remove_some(&mut identity.ended, limit, |end| end.remembered_until <= now),
             remove_some(&mut identity.invites, limit, |invite| invite.expires <= now),
+            remove_some(&mut state.administration.resets, limit, |(_, expires)| *expires <= now),
         ];
         Ok(most.into_iter().max().unwrap_or(0))
     }

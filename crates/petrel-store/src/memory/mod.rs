@@ -4,7 +4,9 @@
 //! A batch is first checked as a whole (`check`) and then applied (`state`), so that a
 //! refused one leaves no trace. Client message ids are never forgotten.
 
+mod administration;
 mod check;
+mod files;
 mod identity;
 mod state;
 
@@ -21,8 +23,8 @@ use petrel_types::{
 use self::state::State;
 use crate::{
     Batch, Claim, Committed, ConversationKind, ConversationState, Derivation, DerivationId, Entry,
-    EntryPage, EventPage, Head, Member, MemberPage, Relation, Store, StoreError, StoreErrorKind,
-    StoredEvent, Summary, SyncPage, User,
+    EntryPage, EventPage, Head, Member, MemberPage, Relation, RowPage, Store, StoreError,
+    StoreErrorKind, StoredEvent, Summary, SyncPage, User,
 };
 
 /// A store in memory. What it holds outlives it in the handles made by
@@ -252,6 +254,17 @@ impl Store for MemoryStore {
 
     async fn event(&self, row: RowId) -> Result<Option<StoredEvent>, StoreError> {
         Ok(self.state()?.events.get(&row).map(|(_, event)| event.clone()))
+    }
+
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError> {
+        let state = self.state()?;
+        let later = state.events.range(RowId::new(after.get().saturating_add(1))..);
+        let events: Vec<_> =
+            later.take(limit as usize).map(|(_, (_, event))| event.clone()).collect();
+        let last_row = state.last_row();
+        let last = events.last().filter(|_| events.len() == limit as usize);
+        let up_to = last.map_or(last_row, |event| event.row);
+        Ok(RowPage { events, up_to, last_row })
     }
 
     async fn events_after(

@@ -8,6 +8,8 @@ use petrel_types::{
     TimestampMs, UserId,
 };
 
+use super::administration::Administration;
+use super::files::Files;
 use super::identity::Identity;
 use crate::{
     Batch, Claim, CodeUpdate, Committed, Conversation, ConversationKind, CursorUpdate, Cursors,
@@ -31,8 +33,10 @@ pub(super) struct State {
     pub(super) derivations: BTreeMap<DerivationId, Bytes>,
     pub(super) users: Vec<User>,
     pub(super) identity: Identity,
+    pub(super) administration: Administration,
+    pub(super) files: Files,
     conversations_of: BTreeMap<UserId, BTreeSet<ConversationId>>,
-    last_row: u64,
+    pub(super) last_row: u64,
 }
 
 #[derive(Debug)]
@@ -65,6 +69,11 @@ pub(super) struct Membership {
 }
 
 impl State {
+    /// The last row handed out.
+    pub(super) fn last_row(&self) -> RowId {
+        RowId::new(self.last_row)
+    }
+
     /// Applies a batch that was checked.
     pub(super) fn apply(
         &mut self,
@@ -99,6 +108,7 @@ impl State {
         }
         self.change_members(batch.members);
         batch.cursors.into_iter().for_each(|update| self.move_cursor(update));
+        self.files.refer(&batch.file_references);
         batch.trims.into_iter().for_each(|trim| self.trim(trim));
         batch.entries.into_iter().for_each(|update| self.set_entry(update));
         self.set_codes(batch.codes);
@@ -261,6 +271,7 @@ impl State {
         let Some(timeline) = self.timelines.get_mut(&conversation) else { return };
         let gone = timeline.trimmed_before..before;
         timeline.trimmed_before = timeline.trimmed_before.max(before);
+        self.files.trim(conversation, before);
         for (_, place) in timeline.places.iter().filter(|(seq, _)| gone.contains(seq)) {
             if let Some((_, StoredEvent { sender, client_message_id: Some(name), .. })) =
                 self.events.remove(&place.row)
@@ -379,6 +390,7 @@ impl Timeline {
             peer: peer.map(|peer| peer.cursors),
             profile,
             member_count,
+            attributes: membership.attributes.clone(),
         })
     }
 

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::tail::{Move, NumberMap, Place};
 use super::transaction::Transaction;
 use super::write::WriteError;
-use super::{conversations, derivations, entries, memberships, mentions, overwrites, trims};
+use super::{conversations, derivations, entries, files, memberships, mentions, overwrites, trims};
 use crate::{
     Batch, Claim, Committed, ConversationKind, CursorUpdate, Cursors, Derivation, Head,
     NewConversation, NewEvent, StoreErrorKind, Trim,
@@ -91,8 +91,10 @@ fn change_in_place(transaction: &mut Transaction<'_>, batch: &Batch) -> Result<(
     overwrites::write(transaction, &batch.overwrites)?;
     conversations::write_profiles(transaction.connection, &batch.profiles)?;
     memberships::write(transaction, &batch.members)?;
+    files::write(transaction, &batch.file_references)?;
     for trim in &batch.trims {
         trims::write(transaction, *trim)?;
+        files::trim(transaction, trim.conversation, trim.before)?;
     }
     entries::write(transaction.connection, &batch.entries)?;
     entries::write_codes(transaction.connection, &batch.codes)?;
@@ -189,7 +191,11 @@ impl<'a> Known<'a> {
         once(batch.members.iter().map(|update| (update.conversation, update.user)), "a member")?;
         for update in &batch.members {
             let head = self.head(transaction, update.conversation)?;
-            if !self.is_group(connection, update.conversation)? {
+            let kind = self.kind(connection, update.conversation)?;
+            let may_change = |kind: ConversationKind| {
+                kind == ConversationKind::Group || kind.has_for_ever(update.user, &update.intervals)
+            };
+            if !kind.is_some_and(may_change) {
                 return Err(invalid(format!("conversation {} is no group", update.conversation)));
             }
             let trimmed = trims::of(connection, update.conversation)?;
@@ -214,7 +220,7 @@ impl<'a> Known<'a> {
         derivations::check(transaction, batch)
     }
 
-    /// Checks lists, codes and mentions.
+    /// Checks lists, codes, mentions and references to files.
     fn check_additions(
         &self,
         transaction: &Transaction<'_>,
@@ -237,17 +243,23 @@ impl<'a> Known<'a> {
             }
             check_fits(mention.user.get())?;
         }
+        once(batch.file_references.iter().map(|it| (it.file, it.conversation, it.seq)), "a file")?;
+        for reference in &batch.file_references {
+            if reference.seq > self.head(transaction, reference.conversation)?.seq {
+                return Err(invalid(format!("a file at {} is beyond the head", reference.seq)));
+            }
+        }
         Ok(())
     }
 
-    fn is_group(
+    fn kind(
         &self,
         connection: &Connection,
         conversation: ConversationId,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<Option<ConversationKind>, WriteError> {
         match self.begun.get(&conversation) {
-            Some(new) => Ok(new.kind == ConversationKind::Group),
-            None => Ok(conversations::is_group(connection, conversation)?),
+            Some(new) => Ok(Some(new.kind)),
+            None => Ok(conversations::kind(connection, conversation)?),
         }
     }
 }

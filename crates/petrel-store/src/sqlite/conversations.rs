@@ -65,10 +65,15 @@ pub(super) fn write_profiles(connection: &Connection, updates: &[ProfileUpdate])
     Ok(())
 }
 
-pub(super) fn is_group(connection: &Connection, conversation: ConversationId) -> Result<bool> {
+/// What a conversation is; `None` if there is none.
+pub(super) fn kind(
+    connection: &Connection,
+    conversation: ConversationId,
+) -> Result<Option<ConversationKind>> {
     connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND kind = 2)")?
-        .query_row([key(conversation.get())], |row| row.get(0))
+        .prepare_cached("SELECT id, kind, low, high FROM conversations WHERE id = ?1")?
+        .query_row([key(conversation.get())], |row| Ok(conversation_of(row)?.kind))
+        .optional()
 }
 
 /// The columns that [`summary_of`] takes.
@@ -99,6 +104,23 @@ pub(super) fn conversations_after(
         .connection
         .prepare_cached(select_conversations!(
             "WHERE id > ?1 AND begun_row <= ?2 ORDER BY id LIMIT ?3"
+        ))?
+        .query_map((bound(after.get()), snapshot.view.visible().get(), limit), |row| {
+            summary_of(snapshot, row)
+        })?
+        .collect()
+}
+
+/// Groups by id, by an index of their own.
+pub(super) fn groups_after(
+    snapshot: &Snapshot<'_>,
+    after: ConversationId,
+    limit: u32,
+) -> Result<Vec<Summary>> {
+    snapshot
+        .connection
+        .prepare_cached(select_conversations!(
+            "WHERE kind = 2 AND id > ?1 AND begun_row <= ?2 ORDER BY id LIMIT ?3"
         ))?
         .query_map((bound(after.get()), snapshot.view.visible().get(), limit), |row| {
             summary_of(snapshot, row)

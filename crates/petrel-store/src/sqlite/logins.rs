@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use super::number::{bound, key};
 use super::transaction::Transaction;
 use super::write::WriteError;
+use crate::StoreErrorKind;
 use crate::identity::{
     BegunLogin, Digest, EndedLogin, Login, LoginDevice, LoginEnd, NewLogin, PreviousToken,
     RefreshTokens, WhichLogins,
@@ -26,6 +27,12 @@ pub(super) fn begin(
     end: LoginEnd,
 ) -> std::result::Result<BegunLogin, WriteError> {
     let connection = transaction.connection;
+    let is_disabled: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM disabled_users WHERE user = ?1)")?
+        .query_row([key(login.user.get())], |row| row.get(0))?;
+    if is_disabled {
+        return Err(WriteError::refused(StoreErrorKind::Conflict, "the user is disabled"));
+    }
     let NewLogin { user, device, refresh, created, expires } = login;
     let previous = refresh.previous.as_ref();
     connection
@@ -100,7 +107,8 @@ pub(super) fn replace(
         .prepare_cached(
             "UPDATE logins SET family = ?3, current = ?4, previous = ?5, nonce = ?6,
                                replaced_ms = ?7, seen_ms = ?8, expires_ms = ?9
-             WHERE id = ?1 AND current = ?2",
+             WHERE id = ?1 AND current = ?2
+               AND user NOT IN (SELECT user FROM disabled_users)",
         )?
         .execute(params![
             key(login.get()),
@@ -175,6 +183,7 @@ pub(super) fn remove_expired(
         ("logins", "expires_ms"),
         ("ended_logins", "remembered_until_ms"),
         ("invites", "expires_ms"),
+        ("password_resets", "expires_ms"),
     ] {
         let removed = transaction
             .connection
@@ -188,11 +197,36 @@ pub(super) fn remove_expired(
     Ok(u32::try_from(most).unwrap_or(u32::MAX))
 }
 
+/// Ends all log-ins of a user and keeps them, so that their refresh tokens can be told from
+/// those of nobody: for a user who is disabled.
+pub(super) fn end_and_keep(
+    connection: &Connection,
+    user: UserId,
+    end: LoginEnd,
+) -> Result<Vec<LoginId>> {
+    let ids: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM logins WHERE user = ?1 ORDER BY id")?
+        .query_map([key(user.get())], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    let mut ended = Vec::new();
+    for id in ids {
+        remember(connection, id, end)?;
+        ended.push(login_id(id)?);
+    }
+    Ok(ended)
+}
+
 fn forget(connection: &Connection, id: i64, end: LoginEnd) -> Result<()> {
     connection.prepare_cached("DELETE FROM logins WHERE id = ?1")?.execute([id])?;
+    remember(connection, id, end)
+}
+
+fn remember(connection: &Connection, id: i64, end: LoginEnd) -> Result<()> {
+    // One of a disabled user may have been ended before.
     connection
         .prepare_cached(
-            "INSERT INTO ended_logins (id, ended_ms, remembered_until_ms) VALUES (?1, ?2, ?3)",
+            "INSERT OR REPLACE INTO ended_logins (id, ended_ms, remembered_until_ms)
+             VALUES (?1, ?2, ?3)",
         )?
         .execute(params![id, end.at.get(), end.remembered_until.get()])?;
     Ok(())

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 use super::tables;
 
 /// The version of the tables that this Petrel reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 5;
+pub(super) const SCHEMA_VERSION: u32 = 7;
 /// The earliest version that can be brought forward.
 pub(super) const OLDEST_VERSION: u32 = 2;
 
@@ -29,6 +29,12 @@ pub(super) fn migrate(connection: &mut Connection, version: u32) -> Result<()> {
     }
     if version < 5 {
         to_5(&transaction)?;
+    }
+    if version < 6 {
+        to_6(&transaction)?;
+    }
+    if version < 7 {
+        to_7(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
@@ -75,4 +81,14 @@ fn to_4(connection: &Connection) -> Result<()> {
 /// What users are to each other, lists that belong to conversations, codes and mentions.
 fn to_5(connection: &Connection) -> Result<()> {
     connection.execute_batch(tables::ADDED_IN_5)
+}
+
+/// What admins work with: who is locked out, the audit log, entries of the system.
+fn to_6(connection: &Connection) -> Result<()> {
+    connection.execute_batch(tables::ADDED_IN_6)
+}
+
+/// Files.
+fn to_7(connection: &Connection) -> Result<()> {
+    connection.execute_batch(tables::ADDED_IN_7)
 }

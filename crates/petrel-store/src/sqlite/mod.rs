@@ -19,6 +19,8 @@
 //! again (`recovery`). Slices that were written before the crash are written again,
 //! which changes nothing.
 
+mod administration;
+mod audit;
 mod backup;
 mod checkpoint;
 mod commit;
@@ -27,6 +29,7 @@ mod derivations;
 mod directory;
 mod entries;
 mod fault;
+mod files;
 mod filter;
 mod flush;
 mod flusher;
@@ -49,6 +52,7 @@ mod relations;
 mod room;
 mod schema;
 mod sync;
+mod system_entries;
 mod tables;
 mod tail;
 #[cfg(test)]
@@ -68,8 +72,8 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use bytes::Bytes;
 use petrel_types::{
-    ClientMessageId, ConversationId, Epoch, LogPosition, LoginId, OwnerEpoch, Partition, RowId,
-    Seq, TimestampMs, UserId,
+    ClientMessageId, ConversationId, Epoch, FileId, LogPosition, LoginId, OwnerEpoch, Partition,
+    RowId, Seq, TimestampMs, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -88,10 +92,11 @@ pub use self::verify::{Report, verify};
 use self::write::{Write, WriteError};
 use self::writer::{Failure, Finished, Writer};
 use crate::{
-    Batch, BegunLogin, Claim, Committed, ConversationState, Derivation, DerivationId, Digest,
-    EndedLogin, EntryPage, EventPage, IdentityStore, Invite, Login, LoginEnd, Member, MemberPage,
-    NewLogin, RefreshTokens, Relation, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
-    SyncPage, User, WhichLogins,
+    Batch, BegunLogin, BegunUpload, Claim, Committed, ConversationState, Derivation, DerivationId,
+    Digest, EndedLogin, EntryPage, EventPage, File, FileFacts, FileStore, FileUsage, IdentityStore,
+    Invite, Login, LoginEnd, Member, MemberPage, NewLogin, NewUpload, Quota, RefreshTokens,
+    Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
+    WhichLogins,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -386,6 +391,10 @@ impl Store for SqliteStore {
         self.read(move |snapshot| timelines::event(snapshot, row)).await
     }
 
+    async fn events_by_row(&self, after: RowId, limit: u32) -> Result<RowPage, StoreError> {
+        self.read(move |snapshot| timelines::events_by_row(snapshot, after, limit)).await
+    }
+
     async fn events_after(
         &self,
         conversation: ConversationId,
@@ -561,5 +570,83 @@ impl IdentityStore for SqliteStore {
 
     async fn create_invite(&self, invite: Invite) -> Result<(), StoreError> {
         self.write(move |transaction| newcomers::create_invite(transaction, &invite)).await
+    }
+}
+
+#[async_trait]
+impl FileStore for SqliteStore {
+    async fn begin_upload(
+        &self,
+        upload: NewUpload,
+        quota: Quota,
+    ) -> Result<BegunUpload, StoreError> {
+        self.write(move |transaction| files::begin(transaction, &upload, quota)).await
+    }
+
+    async fn advance_upload(
+        &self,
+        file: FileId,
+        received: u64,
+        expires: TimestampMs,
+    ) -> Result<bool, StoreError> {
+        self.write(move |transaction| files::advance(transaction, file, received, expires)).await
+    }
+
+    async fn complete_upload(
+        &self,
+        file: FileId,
+        facts: FileFacts,
+        expires: TimestampMs,
+        quota: Quota,
+    ) -> Result<bool, StoreError> {
+        self.write(move |transaction| files::complete(transaction, file, &facts, expires, quota))
+            .await
+    }
+
+    async fn file(&self, file: FileId) -> Result<Option<File>, StoreError> {
+        self.read(move |snapshot| files::by_id(snapshot.connection, file)).await
+    }
+
+    async fn files_of(
+        &self,
+        owner: UserId,
+        before: Option<FileId>,
+        limit: u32,
+    ) -> Result<Vec<File>, StoreError> {
+        self.read(move |snapshot| files::of_owner(snapshot.connection, owner, before, limit)).await
+    }
+
+    async fn file_usage(&self, owner: UserId) -> Result<FileUsage, StoreError> {
+        self.read(move |snapshot| files::usage(snapshot.connection, owner)).await
+    }
+
+    async fn references_for(
+        &self,
+        file: FileId,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<(ConversationId, Seq)>, StoreError> {
+        self.read(move |snapshot| files::references_for(snapshot.connection, file, user, limit))
+            .await
+    }
+
+    async fn remove_file(&self, owner: UserId, file: FileId) -> Result<bool, StoreError> {
+        self.write(move |transaction| files::remove(transaction, owner, file)).await
+    }
+
+    async fn remove_expired_files(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError> {
+        self.write(move |transaction| files::remove_expired(transaction, now, limit)).await
+    }
+
+    async fn uploads_after(&self, after: FileId, limit: u32) -> Result<Vec<File>, StoreError> {
+        self.read(move |snapshot| files::uploads_after(snapshot.connection, after, limit)).await
+    }
+
+    async fn garbage(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read(move |snapshot| files::garbage(snapshot.connection, limit)).await
+    }
+
+    async fn forget_garbage(&self, objects: Vec<String>) -> Result<(), StoreError> {
+        self.write(move |transaction| files::forget_garbage(transaction, &objects)).await
     }
 }

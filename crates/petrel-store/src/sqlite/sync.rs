@@ -23,7 +23,7 @@ SELECT conversations.id, kind, low, high,
        trimmed_before, trimmed_message_number, member_count,
        own.changed_row, own.delivered_seq, own.read_seq,
        peer.changed_row, peer.delivered_seq, peer.read_seq,
-       own.membership_row, own.joined_seq, own.left_seq
+       own.membership_row, own.joined_seq, own.left_seq, own.attributes
 FROM members AS own
 CROSS JOIN conversations ON conversations.id = own.conversation
 LEFT JOIN members AS peer ON kind = 1 AND peer.conversation = own.conversation
@@ -106,6 +106,7 @@ fn entry_of(snapshot: &Snapshot<'_>, user: UserId, row: &Row<'_>) -> Result<Foun
         peer,
         profile: Bytes::new(),
         member_count: row.get(10)?,
+        attributes: row.get::<_, Vec<u8>>(20)?.into(),
     };
     Ok(Found { entry, trimmed_message_number: MessageNumber::new(row.get(9)?) })
 }

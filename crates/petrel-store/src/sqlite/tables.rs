@@ -18,6 +18,11 @@
 //!   means; `invites` holds digests of codes.
 //! - `entries` holds the lists that belong to a conversation, `codes` tells where codes lead,
 //!   `mentions` which messages name whom; user 0 is everybody.
+//! - `disabled_users` holds who is locked out, `password_resets` digests of codes, `audit` what
+//!   admins did, `system_entries` lists that belong to the system as a whole.
+//! - `files` holds uploads, which have no digest yet, and files; `file_references` which
+//!   messages refer to them, `file_texts` names and digests, see `files`, and `file_garbage`
+//!   objects that are to be deleted.
 //! - The key of `idempotency` includes the row, so that two messages may share a hash.
 
 use rusqlite::{Connection, Result};
@@ -247,9 +252,87 @@ CREATE TABLE mentions (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What version 6 added.
+pub(super) const ADDED_IN_6: &str = "
+CREATE INDEX groups ON conversations (id) WHERE kind = 2;
+
+CREATE TABLE disabled_users (
+    user INTEGER PRIMARY KEY,
+    since_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE password_resets (
+    user INTEGER PRIMARY KEY,
+    code BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    actor INTEGER,
+    source TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target_kind TEXT,
+    target INTEGER,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (at_ms);
+
+CREATE TABLE system_entries (
+    list INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (list, key)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What version 7 added.
+pub(super) const ADDED_IN_7: &str = "
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner INTEGER NOT NULL,
+    object TEXT NOT NULL,
+    name INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER,
+    received INTEGER NOT NULL,
+    digest INTEGER,
+    width INTEGER,
+    height INTEGER,
+    thumbnail TEXT,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER
+) STRICT;
+CREATE INDEX files_by_owner ON files (owner, size, digest);
+CREATE INDEX files_by_expiry ON files (expires_ms) WHERE expires_ms IS NOT NULL;
+CREATE INDEX uploads ON files (id) WHERE digest IS NULL;
+
+CREATE TABLE file_texts (
+    number INTEGER PRIMARY KEY,
+    text BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE file_references (
+    file INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (file, conversation, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_references_by_place ON file_references (conversation, seq);
+
+CREATE TABLE file_garbage (
+    object TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+";
+
 /// Creates all of them in an empty database.
 pub(super) fn create(connection: &Connection) -> Result<()> {
-    for tables in [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5] {
+    for tables in
+        [TABLES, CONVERSATIONS, ADDED_IN_3, ADDED_IN_4, ADDED_IN_5, ADDED_IN_6, ADDED_IN_7]
+    {
         connection.execute_batch(tables)?;
     }
     Ok(())

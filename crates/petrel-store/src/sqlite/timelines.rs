@@ -16,7 +16,7 @@ use super::number::{bound, key};
 use super::reader::Snapshot;
 use super::tail::Place;
 use super::{overwrites, trims};
-use crate::{EventPage, StoredEvent};
+use crate::{EventPage, RowPage, StoredEvent};
 
 /// How many rows [`recent_messages`] looks at. It holds up the write-ahead log meanwhile.
 const RECENT_LOOKED_AT_MAX: usize = 200_000;
@@ -101,6 +101,27 @@ pub(super) fn event(snapshot: &Snapshot<'_>, row: RowId) -> Result<Option<Stored
         return Ok(None);
     }
     event_at(snapshot.connection, row)
+}
+
+pub(super) fn events_by_row(snapshot: &Snapshot<'_>, after: RowId, limit: u32) -> Result<RowPage> {
+    let connection = snapshot.connection;
+    let visible = snapshot.view.visible();
+    let mut statement = connection.prepare_cached(select_events!(
+        "FROM events WHERE row_id > ?1 AND row_id <= ?2 ORDER BY row_id LIMIT ?3"
+    ))?;
+    let mut rows = statement.query((bound(after.get()), bound(visible.get()), limit))?;
+    let (mut events, mut last) = (Vec::new(), None);
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let event = event_of(connection, row)?;
+        seen += 1;
+        last = Some(event.row);
+        if !trims::is_trimmed(connection, event.row)? {
+            events.push(event);
+        }
+    }
+    let up_to = last.filter(|_| seen == limit).unwrap_or(visible);
+    Ok(RowPage { events, up_to, last_row: visible })
 }
 
 pub(super) fn events_after(

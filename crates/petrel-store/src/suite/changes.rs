@@ -109,6 +109,8 @@ pub async fn nothing_shows_what_was_trimmed(store: &dyn Store) {
         }
         let recent = store.recent_messages(Partition::new(1), 100).await.unwrap();
         assert_eq!(recent.len(), kept.len() + 2);
+        let by_row = store.events_by_row(RowId::new(0), 100).await.unwrap();
+        assert_eq!(by_row.events.len(), kept.len() + 2);
         assert_eq!(store.summary(id(1)).await.unwrap().unwrap().trimmed_before, trimmed_before);
         assert_eq!(entry(store, id(1)).await.trimmed_before, trimmed_before);
     }

@@ -249,6 +249,7 @@ pub async fn a_former_member_sees_the_end_of_the_last_interval(store: &dyn Store
         peer: None,
         profile: Bytes::from_static(b"profile 1"),
         member_count: 2,
+        attributes: Bytes::from(format!("attributes of {BOB}: 1")),
     };
     assert_eq!(left, expected);
     let seen = store.sync_page(BOB, RowId::default(), None, 10).await.unwrap().last_row;

@@ -4,8 +4,10 @@
 //! function over [`Store`], named for the behaviour it pins down; it gets a store of its
 //! own, so that cases can run at the same time.
 
+pub mod administration;
 pub mod changes;
 pub mod commits;
+pub mod files;
 mod fixture;
 pub mod groups;
 pub mod identity;
@@ -49,6 +51,7 @@ macro_rules! store_suite {
             commits::numbers_that_do_not_fit_are_refused
             timelines::pages_go_forward
             timelines::pages_go_backward
+            timelines::events_of_all_timelines_come_by_row
             timelines::an_unknown_conversation_is_empty
             timelines::events_come_back_as_they_went_in
             timelines::a_conversation_has_its_head_and_members
@@ -62,6 +65,7 @@ macro_rules! store_suite {
             sync::a_page_covers_what_is_between_its_bounds
             sync::pages_continue_where_the_last_one_ended
             sync::only_what_concerns_a_user_changes_a_stamp
+            sync::a_single_chat_has_attributes_of_its_users
             sync::an_entry_tells_both_cursors_and_what_was_read
             groups::a_personal_timeline_exists_once
             groups::a_group_has_the_members_it_was_given
@@ -100,6 +104,27 @@ macro_rules! store_suite {
             identity::an_issuers_name_for_a_user_is_one_user
             identity::an_invite_is_good_so_many_times
             identity::an_admin_is_made_of_a_registered_user
+            administration::a_disabled_user_is_locked_out_and_let_in_again
+            administration::an_admin_is_always_left
+            administration::a_password_reset_is_good_once_and_for_a_time
+            administration::a_password_is_replaced_by_who_knows_it
+            administration::users_are_found_in_pages
+            administration::records_are_found_in_pages_newest_first
+            administration::what_is_not_done_is_not_recorded
+            administration::groups_come_by_id_and_alone
+            administration::entries_of_the_system_are_replaced_and_removed
+            administration::figures_count_what_there_is
+            files::an_upload_becomes_a_file
+            files::an_upload_never_goes_back_and_ends_once
+            files::uploads_are_reserved_within_a_quota
+            files::a_quota_counts_what_came_not_what_was_said
+            files::a_file_lasts_as_long_as_a_message_refers_to_it
+            files::what_nobody_refers_to_expires
+            files::only_its_owner_removes_a_loose_file
+            files::references_are_found_where_a_user_is_or_was
+            files::only_complete_files_are_referred_to
+            files::a_trim_lets_go_of_files
+            files::files_come_in_pages_newest_first
             lifecycle::a_closed_store_refuses_everything
         }
         $crate::store_suite! { @place $place;
@@ -107,6 +132,8 @@ macro_rules! store_suite {
             lists::lists_and_codes_outlive_a_restart
             lifecycle::numbers_go_on_after_a_restart
             identity::identities_outlive_a_restart
+            administration::what_admins_did_outlives_a_restart
+            files::files_outlive_a_restart
             lifecycle::many_writers_do_not_disturb_each_other
         }
     };

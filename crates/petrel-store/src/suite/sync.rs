@@ -6,8 +6,8 @@ use petrel_types::{ConversationId, MessageNumber, RowId, Seq, TimestampMs, UserI
 
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, cursor, cursors, events, id, message};
 use crate::{
-    Conversation, ConversationKind, Cursors, Head, Interval, Store, StoreErrorKind, SyncEntry,
-    SyncPage,
+    Batch, Conversation, ConversationKind, Cursors, Head, Interval, MemberUpdate, Store,
+    StoreErrorKind, SyncEntry, SyncPage,
 };
 
 const START: RowId = RowId::new(0);
@@ -156,6 +156,35 @@ pub async fn only_what_concerns_a_user_changes_a_stamp(store: &dyn Store) {
     }
 }
 
+/// What is known of a user in a single chat may change; who is in it may not.
+pub async fn a_single_chat_has_attributes_of_its_users(store: &dyn Store) {
+    let mut owner = Owner::claim(store, 1).await;
+    owner.commit(chat(1, ANN, BOB, 2)).await;
+    let before = everything(store, BOB).await;
+    let update = |intervals: Vec<Interval>| MemberUpdate {
+        conversation: id(1),
+        user: BOB,
+        attributes: Bytes::from_static(b"bob's"),
+        intervals,
+    };
+    let for_ever = Interval { first: Seq::new(1), last: None };
+    owner.commit(Batch { members: vec![update(vec![for_ever])], ..Batch::default() }).await;
+    let after = everything(store, BOB).await;
+    assert_eq!(after.entries[0].attributes.as_ref(), b"bob's");
+    assert!(after.entries[0].stamp > before.entries[0].stamp, "a change of a membership is told");
+    assert_eq!(everything(store, ANN).await.entries[0].attributes, Bytes::new());
+    let member = store.member(id(1), BOB).await.unwrap().unwrap();
+    assert_eq!((member.attributes.as_ref(), member.intervals), (&b"bob's"[..], vec![for_ever]));
+    assert_eq!(store.summary(id(1)).await.unwrap().unwrap().member_count, 2);
+
+    let left = Interval { last: Some(Seq::new(2)), ..for_ever };
+    let stranger = MemberUpdate { user: CLEO, ..update(vec![for_ever]) };
+    for wrong in [update(vec![left]), stranger] {
+        let batch = Batch { members: vec![wrong], ..Batch::default() };
+        owner.refused(batch, StoreErrorKind::Invalid).await;
+    }
+}
+
 /// Unread is the difference of two message numbers, so both are in the entry.
 pub async fn an_entry_tells_both_cursors_and_what_was_read(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
@@ -183,6 +212,7 @@ pub async fn an_entry_tells_both_cursors_and_what_was_read(store: &dyn Store) {
         peer: Some(Cursors { delivered: Seq::new(3), read: Seq::ZERO }),
         profile: Bytes::new(),
         member_count: 2,
+        attributes: Bytes::new(),
     };
     assert_eq!(ann.entries.as_slice(), std::slice::from_ref(&expected));
     let seen_by_bob = SyncEntry {

@@ -6,8 +6,8 @@ use petrel_types::{ConversationId, Partition, RowId, Seq, UserId};
 
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, cursor, cursors, events, id, message, name};
 use crate::{
-    Conversation, ConversationKind, Cursors, EventPage, Interval, Member, Store, StoredEvent,
-    Summary,
+    Batch, Conversation, ConversationKind, Cursors, EventPage, Interval, Member, Overwrite, Store,
+    StoredEvent, Summary,
 };
 
 fn seqs(page: &EventPage) -> Vec<u64> {
@@ -36,6 +36,40 @@ pub async fn pages_go_forward(store: &dyn Store) {
         assert_eq!(page.head.seq, Seq::new(5));
         assert!(page.events.iter().all(|event| event.conversation == id(1)));
     }
+}
+
+/// All events in the order of their rows, in pages that miss none and say how far they go.
+pub async fn events_of_all_timelines_come_by_row(store: &dyn Store) {
+    let mut owner = Owner::claim(store, 1).await;
+    owner.commit(chat(1, ANN, BOB, 3)).await;
+    owner.commit(chat(2, ANN, CLEO, 2)).await;
+    let first = owner.commit(events([message(id(1), 4, BOB)])).await.first_row;
+    let overwrite = Overwrite { row: first, payload: Bytes::from_static(b"another") };
+    owner.commit(Batch { overwrites: vec![overwrite], ..Batch::default() }).await;
+    // Takes a row that is no event's.
+    owner.commit(cursors([cursor(id(1), BOB, 4, 4)])).await;
+    for limit in [1, 2, 4, 100] {
+        let (mut after, mut found) = (RowId::new(0), Vec::new());
+        loop {
+            let page = store.events_by_row(after, limit).await.unwrap();
+            assert!(page.events.len() <= limit as usize);
+            assert!(page.events.iter().all(|event| event.row > after && event.row <= page.up_to));
+            found.extend(page.events);
+            after = page.up_to;
+            if after == page.last_row {
+                break;
+            }
+        }
+        let places: Vec<_> =
+            found.iter().map(|event| (event.conversation, event.seq.get())).collect();
+        let (one, two) = (id(1), id(2));
+        assert_eq!(places, [(one, 1), (one, 2), (one, 3), (two, 1), (two, 2), (one, 4)]);
+        assert!(found.is_sorted_by_key(|event| event.row));
+        assert_eq!(found[5].payload.as_ref(), b"another");
+        assert!(after > found[5].row, "the rows after the last event are covered");
+    }
+    let beyond = store.events_by_row(RowId::new(u64::MAX), 9).await.unwrap();
+    assert!(beyond.events.is_empty());
 }
 
 /// Pages before a place: those nearest to it, in timeline order.

@@ -29,6 +29,7 @@ fn event(seq: u64) -> SingleChatPush {
         call: None,
         reply_to: None,
         forwarded_from: None,
+        reactions: Vec::new(),
         ts: TimestampMs::new(1),
         rev: None,
         edited: false,

@@ -7,6 +7,7 @@ use petrel_protocol::frame::Pull;
 use petrel_testkit::server;
 use petrel_types::Seq;
 
+use crate::files::{self, Uploader};
 use crate::support::{ALICE, BOB, PETREL, launcher};
 
 #[tokio::test]
@@ -67,5 +68,33 @@ async fn a_backup_of_a_server_at_work_holds_what_was_acked_and_starts_in_a_new_e
     let mut alice = server.connect(ALICE, "phone").await?;
     let state = alice.sync(Some(&token), None).await?;
     assert!(state.resync, "{state:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_backup_holds_what_users_uploaded() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let original = launcher()?.bench_issuer();
+    let server = original.start().await?;
+    let alice = Uploader::new(&server, ALICE)?;
+    let file = files::id(&alice.upload("a.png", &files::png(400, 300)).await?)?;
+    let data = original.data().display().to_string();
+    for (name, without, expected) in
+        [("whole", None, true), ("bare", Some("--without-files"), false)]
+    {
+        let copy = home.path().join(name).display().to_string();
+        let mut arguments = vec!["backup", "--data-dir", &data, "--to", &copy];
+        arguments.extend(without);
+        let exit = server::run(PETREL, &arguments).await?;
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        let restored = home.path().join(format!("{name} restored"));
+        let shown = restored.display().to_string();
+        let exit = server::run(PETREL, &["restore", "--from", &copy, "--data-dir", &shown]).await?;
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        let again = launcher()?.data_directory(restored).bench_issuer().start().await?;
+        let alice = Uploader::new(&again, ALICE)?;
+        let found = alice.content(&file).await;
+        assert_eq!(found.is_ok_and(|content| content == files::png(400, 300)), expected, "{name}");
+    }
     Ok(())
 }

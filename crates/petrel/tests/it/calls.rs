@@ -40,8 +40,8 @@ impl Speaker {
     /// The record of a call, as it is pushed.
     async fn record(&mut self, call: &str) -> Result<Value> {
         let record = self.push("SINGLE_CHAT").await?;
-        ensure!(record["msgType"] == "CALL" && record["clientMsgId"] == call, "{record}");
-        ensure!(record["call"]["callId"] == call && record["body"] == "", "{record}");
+        ensure!(record["msgType"] == "CALL" && record["body"] == "", "{record}");
+        ensure!(record["call"]["callId"] == call, "{record}");
         Ok(record)
     }
 
@@ -358,5 +358,74 @@ async fn turn_credentials_are_good_for_a_while_and_the_same_by_frame_and_by_http
     assert!(later.0.parse::<u64>()? - until.parse::<u64>()? < 60);
     // 20 bytes in base64.
     assert_eq!(made["credential"].as_str().map(str::len), Some(28));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_leaves_its_trace_whatever_the_caller_does() -> Result<()> {
+    let World { mut alice, mut bob, .. } = world().await?;
+    // The name of the call is used up for a message beforehand.
+    let said = json!({"type": "SINGLE_CHAT", "to": BOB, "clientMsgId": "c1", "body": "hello"});
+    let chat = alice.change(said).await?["conversationId"].clone();
+    alice.calls("c1", BOB).await?;
+    alice.signals("CALL_HANGUP", "c1").await?;
+    let record = alice.record("c1").await?;
+    assert_eq!(bob.history(&chat).await?, ["TEXT ", "CALL cancelled"]);
+
+    let at = |kind: &str| json!({"type": kind, "conversationId": chat, "msgSeq": record["msgSeq"]});
+    assert_eq!(alice.refused(at("MESSAGE_REVOKE")).await?, "not_allowed");
+    let mut edit = at("MESSAGE_EDIT");
+    edit["body"] = json!("never");
+    assert_eq!(alice.refused(edit).await?, "not_allowed");
+    let forward = json!({"conversationId": chat, "msgSeq": record["msgSeq"]});
+    let sent_on = json!({"type": "SINGLE_CHAT", "to": CAROL, "forward": forward});
+    assert_eq!(alice.refused(sent_on).await?, "message_not_found");
+    let forged =
+        json!({"type": "SINGLE_CHAT", "to": BOB, "msgType": "CALL", "call": record["call"]});
+    assert_eq!(alice.refused(forged).await?, "invalid_field");
+
+    // It is unread to both until they say otherwise, and each may hide it for oneself.
+    let unread = |sync: &Value| {
+        let chats = sync["conversations"].as_array().cloned().unwrap_or_default();
+        chats.iter().find(|it| it["conversationId"] == chat).map(|it| it["unread"].clone())
+    };
+    assert_eq!(unread(&alice.sync().await?), Some(json!(1)));
+    assert_eq!(unread(&bob.sync().await?), Some(json!(2)));
+    let mut read = at("ACK");
+    read["ackType"] = json!("read");
+    alice.client.send_text(read.to_string()).await?;
+    assert_eq!(unread(&alice.sync().await?), Some(json!(0)));
+    let hide = json!({"type": "MESSAGE_HIDE", "conversationId": chat, "clientMsgId": "h1", "msgSeqs": [record["msgSeq"]]});
+    assert_eq!(alice.ask(hide).await?["ackType"], "done");
+    assert_eq!(alice.history(&chat).await?, ["TEXT "]);
+    assert_eq!(bob.history(&chat).await?, ["TEXT ", "CALL cancelled"]);
+    Ok(())
+}
+
+/// All calls of a node end at once when it stops, and each of them is written down.
+#[tokio::test]
+async fn a_node_that_stops_writes_down_all_its_calls() -> Result<()> {
+    const PAIRS: u64 = 40;
+    let launcher = launcher()?.bench_issuer();
+    let server = launcher.start().await?;
+    let user = |index: u64| UserId::new(10_000_001_000 + index);
+    let mut callers = Vec::new();
+    for pair in 0..PAIRS {
+        let mut caller = Speaker::connect(&server, user(2 * pair)).await?;
+        let call = format!("c{pair}");
+        assert_eq!(caller.calls(&call, user(2 * pair + 1)).await?["state"], "ringing");
+        callers.push(caller);
+    }
+    server.stop(Signal::Terminate).await?;
+    for (pair, caller) in callers.iter_mut().enumerate() {
+        assert_eq!(caller.told(&format!("c{pair}")).await?, "serverStopped");
+    }
+    let server = launcher.start().await?;
+    for pair in 0..PAIRS {
+        let mut callee = Speaker::connect(&server, user(2 * pair + 1)).await?;
+        let chats = callee.sync().await?;
+        let chat = chats["conversations"][0]["conversationId"].clone();
+        assert_eq!(callee.history(&chat).await?, ["CALL cancelled"], "{chats}");
+    }
     Ok(())
 }

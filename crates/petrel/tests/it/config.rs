@@ -75,7 +75,8 @@ async fn a_server_does_what_its_file_and_its_options_say() -> Result<()> {
     let _alice = server.connect(ALICE, "phone").await?;
     let refused = Connect::to(server.gateway_address()).refused().await?;
     assert_eq!(refused.status, 503, "{refused:?}");
-    drop(server);
+    // Gone for certain: the next one wants its data.
+    server.kill().await?;
 
     let server = launcher.argument("--connections-max").argument("2").start().await?;
     let _alice = server.connect(ALICE, "phone").await?;
@@ -141,10 +142,10 @@ async fn every_command_finds_the_data_directory_that_the_server_finds() -> Resul
     let backup = run(&["backup", "--to", "copy"])?;
     ensure!(backup.status.success() && copy.join("petrel.db").is_file(), "{backup:?}");
     // A server is at work in it, and so it is the right one.
-    for arguments in [&["verify"][..], &["admin", "invite"]] {
-        let refused = run(arguments)?;
-        ensure!(err(&refused).contains(&data.display().to_string()), "{refused:?}");
-    }
+    let refused = run(&["verify"])?;
+    ensure!(err(&refused).contains(&data.display().to_string()), "{refused:?}");
+    let asked = run(&["admin", "users", "list"])?;
+    ensure!(out(&asked).contains("Nobody is found"), "{asked:?}");
     drop((alice, server));
 
     // What is named wins, and a configuration that is wrong is told.
@@ -156,6 +157,32 @@ async fn every_command_finds_the_data_directory_that_the_server_finds() -> Resul
     fs::write(here.join("petrel.toml"), "[server]\ndata_dri = \"x\"\n")?;
     let wrong = run(&["verify"])?;
     ensure!(wrong.status.code() == Some(3) && err(&wrong).contains("server.data_dir"), "{wrong:?}");
+    Ok(())
+}
+
+#[test]
+fn what_is_checked_is_what_a_server_would_read_however_it_is_named() -> Result<()> {
+    let directory = TempDir::new()?;
+    let here = directory.path();
+    fs::write(here.join("petrel.toml"), "[gateway]\nconnections_max = 1\n")?;
+    fs::write(here.join("other.toml"), "[gateway]\nconnections_max = 2\n")?;
+    let check = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let all = [&["config", "check"], arguments].concat();
+        petrel(here, &all, variables)
+    };
+    let variable = [("PETREL_CONFIG", "other.toml")];
+    for (arguments, variables, expected) in [
+        (&[][..], &[][..], 1),
+        (&["other.toml"], &[], 2),
+        (&["--config", "other.toml"], &[], 2),
+        (&[], &variable, 2),
+        (&["petrel.toml"], &variable, 1),
+    ] {
+        let shown = check(arguments, variables)?;
+        ensure!(out(&shown).contains(&format!("connections_max = {expected} ")), "{shown:?}");
+    }
+    let both = check(&["petrel.toml", "--config", "other.toml"], &[])?;
+    assert_eq!(both.status.code(), Some(2), "one file is read, and nobody guesses which");
     Ok(())
 }
 

@@ -95,28 +95,41 @@ async fn a_device_that_never_reads_is_closed_and_others_go_on() -> Result<()> {
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_told_so() -> Result<()> {
     const CLOSE: u8 = 0x88;
-    let server = bench_server().await?;
+    let mut launcher = launcher()?.bench_issuer();
+    for setting in [
+        "gateway.outbox_high_water_bytes=65536",
+        "gateway.outbox_low_water_bytes=32768",
+        "gateway.close_unwritable_after=200ms",
+    ] {
+        launcher = launcher.argument("--set").argument(setting);
+    }
+    let server = launcher.start().await?;
     let mut alice = server.connect(ALICE, "phone").await?;
     let mut slow = Raw::open(&server, BOB).await?;
     let body = "鸟".repeat(4096);
     let mut said = 0;
     // It reads nothing until the server has had enough of that.
     while closes(&server, "slow").await? == 0 {
-        for _ in 0..20 {
+        for _ in 0..5 {
             said += 1;
             alice.chat(BOB, &format!("m{said}"), &body).await?;
             alice.expect_saved().await?;
         }
     }
-    // Then it does: every frame is whole, and the last one says what was the matter.
+    // Then it does, at once: the goodbye does not wait for ever behind what it has not read.
+    let mut pushes = Vec::new();
     let goodbye = loop {
         let frame = slow.frame().await?.context("ended without a goodbye")?;
         if frame.first == CLOSE {
             break frame;
         }
-        let push: serde_json::Value = serde_json::from_slice(&frame.payload)?;
-        ensure!(push["type"] == "SINGLE_CHAT" || push["type"] == "GAP", "{push}");
+        pushes.push(frame.payload);
     };
+    // Every frame is whole, and the last one says what was the matter.
+    for push in pushes {
+        let push: serde_json::Value = serde_json::from_slice(&push)?;
+        ensure!(push["type"] == "SINGLE_CHAT" || push["type"] == "GAP", "{push}");
+    }
     let (code, reason) = goodbye.payload.split_first_chunk().context("a code")?;
     assert_eq!(u16::from_be_bytes(*code), CloseCode::Slow.get());
     let reason: CloseReason = serde_json::from_slice(reason)?;
@@ -151,7 +164,7 @@ async fn a_stopped_server_goes_on_where_it_was() -> Result<()> {
 }
 
 /// A server whose shell has set this limit before.
-async fn server_with_limit(limit: &str) -> Result<(TempDir, Server)> {
+pub(crate) async fn server_with_limit(limit: &str) -> Result<(TempDir, Server)> {
     let directory = TempDir::with_prefix("petrel-test-")?;
     let script = directory.path().join("petrel");
     let line = format!("#!/bin/sh\nulimit {limit} && exec {PETREL} \"$@\"\n");

@@ -182,6 +182,8 @@ async fn refusal(client: &mut Client) -> Result<ErrorReason> {
 
 #[tokio::test]
 async fn a_message_to_thousands_does_not_hold_up_a_chat_of_two() -> Result<()> {
+    // What a test can afford; ten thousand who are all online are measured
+    // (docs/benchmarks.md, `group-fanout --conns 10000`).
     const MEMBERS: u64 = 3_000;
     const MESSAGES: u64 = 20;
     // As many as descriptors allow; the server has as many as we have.

@@ -3,6 +3,7 @@
 //! Every test starts a server of its own, on free ports and an empty data directory.
 
 mod admin;
+mod administration;
 mod api;
 mod auth;
 mod backup;
@@ -15,6 +16,7 @@ mod delivery;
 mod disk_and_clock;
 mod doctor;
 mod faults;
+mod files;
 mod foreign;
 mod group_settings;
 mod groups;
@@ -27,10 +29,13 @@ mod messages;
 mod pace;
 mod presence;
 mod profile;
+mod search;
 mod sessions;
 mod silence;
+mod statistics;
 mod support;
 mod tls;
 mod typing;
 mod web;
 mod websocket;
+mod words;

@@ -5,8 +5,10 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{ClientFrame, ServerAck, ServerFrame, Sync};
 use petrel_testkit::client::{Client, Connect, chat};
-use petrel_testkit::server::Server;
-use serde_json::json;
+use petrel_testkit::faults::Faults;
+use petrel_testkit::http::Answer;
+use petrel_testkit::server::{Server, Signal};
+use serde_json::{Value, json};
 
 use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
 
@@ -174,6 +176,91 @@ async fn http_requests_of_a_user_are_bounded() -> Result<()> {
     assert_eq!(refused.failure()?.reason, ErrorReason::TooManyRequests);
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(http.get_as(&bob, "/api/conversations").await?.status, 200);
+    Ok(())
+}
+
+/// What is in memory, or costs no more than a row.
+const UNGATED: [&str; 3] = ["/api/devices", "/api/users/me", "/api/calls/turn"];
+
+#[tokio::test]
+async fn every_read_by_http_waits_at_the_gate() -> Result<()> {
+    let faults = Faults::new()?;
+    let mut launcher = faults.below(launcher()?.bench_issuer())?;
+    for limit in ["reads_at_once=1", "admission_wait_ms=1"] {
+        launcher = launcher.argument("--set").argument(format!("limits.{limit}"));
+    }
+    let server = launcher.start().await?;
+    let mut alice = server.connect(ALICE, "phone").await?;
+    alice.chat(BOB, "m", "hello").await?;
+    let conversation = alice.expect_saved().await?.conversation_id;
+    server.stop(Signal::Terminate).await?;
+    // Started anew it has nothing in memory, and one read that stalls closes the gate.
+    let server = launcher.start().await?;
+    let (http, token) = (server.http(), server.mint()?.token(ALICE));
+    let document = http.get("/openapi.json").await?.json()?;
+    faults.set_reads_stalled(true)?;
+    let events = format!("/api/conversations/{conversation}/events");
+    let first = tokio::spawn({
+        let (http, token, events) = (http.clone(), token.clone(), events.clone());
+        async move { http.get_as(&token, &events).await }
+    });
+    faults.await_stalled().await?;
+
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().context("paths")? {
+        let Some(operation) = operations.get("get") else { continue };
+        if UNGATED.contains(&path.as_str()) {
+            continue;
+        }
+        let answer = http.get_as(&token, &filled(path, operation)).await?;
+        // What is refused for its form, or to everybody but admins, has read nothing.
+        if [400, 403].contains(&answer.status) {
+            continue;
+        }
+        refused_at_the_gate(path, &answer)?;
+        asked += 1;
+    }
+    ensure!(asked >= 7, "only {asked} reads");
+    // What looks something up before it changes something.
+    for (method, path, body) in [
+        ("POST", "/api/groups/join", json!({"clientMsgId": "c", "code": "ABCDEFGHJKMN"})),
+        ("PATCH", "/api/messages/1", json!({"clientMsgId": "c", "body": "b"})),
+        ("POST", "/api/messages/1/revoke", json!({"clientMsgId": "c"})),
+    ] {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let answer = http.request(method, path, &headers, &body.to_string()).await?;
+        refused_at_the_gate(path, &answer)?;
+    }
+    // The gate is one: a session is refused at it as well.
+    let mut alice = server.connect(ALICE, "phone").await?;
+    alice.send_text(json!({"type": "SYNC"}).to_string()).await?;
+    alice.expect_error(ErrorReason::ServerBusy).await?;
+
+    faults.set_reads_stalled(false)?;
+    ensure!(first.await??.status == 200);
+    ensure!(http.get_as(&token, &events).await?.status == 200);
+    Ok(())
+}
+
+/// A path with something in the place of what it names, and what its query must have.
+fn filled(path: &str, operation: &Value) -> String {
+    let parts = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+    let path = parts.collect::<Vec<_>>().join("/");
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let required = parameters.filter(|it| it["in"] == "query" && it["required"] == true);
+    let names = required.filter_map(|it| it["name"].as_str());
+    let query: Vec<_> = names.map(|name| format!("{name}=1")).collect();
+    match path.as_str() {
+        "/api/users/search" => format!("{path}?username=somebody"),
+        _ => format!("{path}?{}", query.join("&")),
+    }
+}
+
+fn refused_at_the_gate(path: &str, answer: &Answer) -> Result<()> {
+    ensure!(answer.status == 503, "{path} goes around the gate: {answer:?}");
+    ensure!(answer.failure()?.reason == ErrorReason::ServerBusy, "{path}: {answer:?}");
+    ensure!(answer.header("retry-after").is_some(), "{path}: {answer:?}");
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! What several subjects need.
 
+use std::path::Path;
+
 use anyhow::Result;
 use petrel_testkit::PATIENCE;
 use petrel_testkit::http::Http;
-use petrel_testkit::server::{Launcher, Server};
+use petrel_testkit::server::{Exit, Launcher, Server, run};
 use petrel_types::UserId;
 
 /// Load-test users, who need no registration.
@@ -43,4 +45,13 @@ pub(crate) async fn connections_become(gateway: &Http, expected: u64) -> Result<
             anyhow::bail!("waited {PATIENCE:?} for {expected} connections: {stats}")
         }
     }
+}
+
+/// `petrel admin …` with something on standard input.
+pub(crate) async fn petrel_admin(data: &Path, arguments: &str, input: &str) -> Result<Exit> {
+    let line = format!(
+        "printf '%s' '{input}' | '{PETREL}' admin {arguments} --data-dir '{}'",
+        data.display()
+    );
+    run("sh", &["-c", line.as_str()]).await
 }

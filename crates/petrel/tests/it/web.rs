@@ -64,7 +64,7 @@ async fn served(http: &Http, page: &Answer, files: &[File]) -> Result<()> {
 async fn the_client_hides_no_path_of_the_server() -> Result<()> {
     let server = launcher()?.start().await?;
     let http = server.http();
-    for path in ["/api/nothing", "/api", "/assets/none.js", "/files/1", "/swagger/none"] {
+    for path in ["/api/nothing", "/api", "/assets/none.js", "/files", "/swagger/none"] {
         let answer = http.request("GET", path, &[BROWSER], "").await?;
         assert_eq!(
             (answer.status, answer.failure()?.reason.as_str()),
@@ -72,6 +72,8 @@ async fn the_client_hides_no_path_of_the_server() -> Result<()> {
             "{path}"
         );
     }
+    // A link that is not signed.
+    assert_eq!(http.request("GET", "/files/1", &[BROWSER], "").await?.status, 400);
     assert_eq!(http.post("/chats", "{}").await?.status, 404);
     assert_eq!(http.get("/healthz").await?.body, r#"{"status":"ok"}"#);
     assert_eq!(http.request("GET", "/api/users/me", &[BROWSER], "").await?.status, 401);

@@ -59,6 +59,9 @@ pub struct Plan {
     pub arrival: Arrival,
     /// Time between a connection's pings; 0 for none.
     pub ping_interval: Span,
+    /// An empty binary frame goes with each ping.
+    #[serde(default)]
+    pub empty_heartbeat: bool,
     /// What leaves later than this is late.
     pub late_after: Span,
     /// What random choices follow from.

@@ -101,6 +101,7 @@ impl Plan {
             max_in_flight: settings.max_in_flight.unwrap_or(200),
             arrival: settings.arrival.unwrap_or(Arrival::Spread),
             ping_interval,
+            empty_heartbeat: settings.empty_heartbeat.unwrap_or(false),
             late_after: settings.late_after.unwrap_or(Span::milliseconds(10)),
             seed: settings.seed.unwrap_or(1),
             user_base: settings.user_base.unwrap_or(1_000_000) + machine_id * USERS_PER_MACHINE,

@@ -56,6 +56,43 @@ impl Conditions {
                 .and_then(|server| fsync_p99_ms(&server.metrics_p99)),
         }
     }
+
+    /// Who decides when the next message is due, English and Chinese.
+    pub(super) fn loop_in_words(&self, plan: &Plan) -> [String; 2] {
+        match self.in_flight_per_sender {
+            Some(depth) => [
+                format!("closed loop, in flight per sender: {depth}"),
+                format!("闭环，每发送者在途 {depth}"),
+            ],
+            None => {
+                let arrival = format!("{:?}", plan.arrival).to_lowercase();
+                [format!("open loop, {arrival}"), format!("开环，{arrival}")]
+            }
+        }
+    }
+
+    /// All of it in one line, English and Chinese.
+    pub(super) fn in_words(&self, plan: &Plan) -> [String; 2] {
+        let fsync = match self.fsync_p99_ms {
+            Some(ms) => [format!("fsync p99 ≤ {ms} ms"), format!("fsync p99 ≤ {ms} ms")],
+            None => ["fsync p99 unknown", "fsync p99 未知"].map(str::to_owned),
+        };
+        let mean = self.in_flight_mean.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.1}"));
+        let [english, chinese] = self.loop_in_words(plan);
+        let Self { payload_bytes, connections, conversations, .. } = self;
+        [
+            format!(
+                "{payload_bytes} B, {connections} connections, {conversations} conversations, \
+                 {mean} under way on average ({english}), {}",
+                fsync[0]
+            ),
+            format!(
+                "{payload_bytes} B，{connections} 连接，{conversations} 会话，\
+                 平均在途 {mean}（{chinese}），{}",
+                fsync[1]
+            ),
+        ]
+    }
 }
 
 /// The slowest of the histograms that count fsyncs. Petrel's is `petrel_store_sync_seconds`;

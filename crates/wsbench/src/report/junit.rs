@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::rising::{Rises, knee_load, mark_words, rises};
 use super::{Report, plan_in_words};
 use crate::calendar;
 use crate::plot::svg::escape;
@@ -105,6 +106,26 @@ fn properties(text: &mut String, report: &Report) {
     for (kind, times) in &report.times_ms {
         properties.push((format!("{kind}.p50Ms"), format!("{:.3}", times.p50)));
         properties.push((format!("{kind}.p99Ms"), format!("{:.3}", times.p99)));
+    }
+    if report.counters.messages_due > 0 {
+        let [conditions, _] = report.rates.conditions.in_words(&report.plan);
+        properties.push(("conditions".to_owned(), conditions));
+    }
+    for (step, number) in report.plateaus.iter().zip(1..) {
+        let says = format!("{:.0}: {}", step.load, mark_words(step)[0]);
+        properties.push((format!("step.{number}"), says));
+        if let Some([p50, p99]) = step.e2e_ms.or(step.ping_ms) {
+            properties.push((format!("step.{number}.p50Ms"), format!("{p50:.3}")));
+            properties.push((format!("step.{number}.p99Ms"), format!("{p99:.3}")));
+        }
+    }
+    if let Some(knee) = knee_load(report).filter(|_| rises(report) == Some(Rises::Rate)) {
+        properties.push(("knee".to_owned(), format!("{knee:.0}")));
+    }
+    for (action, number) in report.actions.iter().zip(1..) {
+        let ended = action.ended.as_deref().unwrap_or("still runs");
+        let says = format!("{:.1} s: {} ({ended})", action.at_seconds, action.command);
+        properties.push((format!("action.{number}"), says));
     }
     text.push_str("    <properties>\n");
     for (name, value) in properties {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::html::outcome_words;
+use super::rising::{Rises, beyond_words, knee_load, mark_words, refusals, rises};
 use super::{Report, plan_in_words};
 use crate::causes;
 use crate::plan::Language;
@@ -46,9 +47,11 @@ pub(super) fn write(report: &Report, language: Language) -> String {
     let mut page = Page { text: String::new(), chinese: language == Language::Zh };
     head(&mut page, report);
     figures(&mut page, report);
+    rising(&mut page, report);
     ledger(&mut page, report);
     requirements(&mut page, report);
     errors(&mut page, report);
+    actions(&mut page, report);
     details(&mut page, report);
     page.text
 }
@@ -97,6 +100,11 @@ fn figures(page: &mut Page, report: &Report) {
             .map_or_else(|| "–".to_owned(), |most| bytes(most as f64)),
     ]);
     page.line("");
+    if talks {
+        let conditions = rates.conditions.in_words(&report.plan);
+        let conditions = in_line(&conditions[usize::from(page.chinese)]);
+        page.line(&format!("{}: {conditions}\n", page.say(["With", "条件"])));
+    }
     let times = KINDS.iter().filter_map(|(kind, name)| Some((*name, report.times(kind)?)));
     let times: Vec<_> = times.filter(|(_, times)| times.count > 0).collect();
     if times.is_empty() {
@@ -112,6 +120,54 @@ fn figures(page: &mut Page, report: &Report) {
         page.row(&[name, p50, p90, p99, p999, max, &grouped(times.count)]);
     }
     page.line("");
+}
+
+/// The steps of a rising load.
+fn rising(page: &mut Page, report: &Report) {
+    let Some(rises) = rises(report).filter(|_| !report.plateaus.is_empty()) else { return };
+    let titles = match rises {
+        Rises::Rate => [["/s", "/秒"], ["sent", "发送"], ["delivered", "送达"]],
+        Rises::Connections => {
+            [["connections", "连接数"], ["tried", "尝试"], ["established", "成功"]]
+        }
+    };
+    let titles = titles.map(|words| page.say(words));
+    page.row(&[titles[0], titles[1], titles[2], "p50 ms", "p99 ms", ""]);
+    page.row(&["---:", "---:", "---:", "---:", "---:", ":---"]);
+    for step in &report.plateaus {
+        let (counts, times) = match rises {
+            Rises::Rate => ([step.sent, step.delivered], step.e2e_ms),
+            Rises::Connections => ([step.attempted, step.connected], step.ping_ms),
+        };
+        let [first, second] = counts.map(grouped);
+        let [p50, p99] =
+            times.map_or_else(|| ["–", "–"].map(str::to_owned), |times| times.map(milliseconds));
+        let mut mark = page.say(mark_words(step)).to_owned();
+        for (reason, count) in refusals(step) {
+            mark += &format!("; {} {reason}: {count}", page.say(["refused", "拒绝"]));
+        }
+        page.row(&[&rate(step.load), &first, &second, &p50, &p99, &mark]);
+    }
+    page.line("");
+    if rises == Rises::Rate {
+        let knee = knee_load(report).map_or_else(|| "–".to_owned(), |load| format!("{load:.0}/s"));
+        let (name, beyond) = (page.say(["Knee", "拐点"]), page.say(["beyond it", "超过拐点"]));
+        let words = page.say(beyond_words(&report.plateaus));
+        page.line(&format!("{name}: **{knee}**, {beyond}: {words}\n"));
+    }
+}
+
+/// Commands that were run meanwhile.
+fn actions(page: &mut Page, report: &Report) {
+    for action in &report.actions {
+        let ended = action.ended.as_deref().unwrap_or_else(|| page.say(["still runs", "仍在运行"]));
+        let (at, word) = (action.at_seconds, page.say(["run meanwhile", "期间执行"]));
+        let (command, ended) = (in_line(&action.command), in_line(ended));
+        page.line(&format!("- {at:.1} s, {word}: {command} ({ended})"));
+    }
+    if !report.actions.is_empty() {
+        page.line("");
+    }
 }
 
 fn ledger(page: &mut Page, report: &Report) {

@@ -10,6 +10,7 @@ mod markdown;
 mod parts;
 mod plan_words;
 mod rating;
+mod rising;
 mod table;
 mod text;
 

@@ -96,6 +96,10 @@ settings! {
     #[arg(long, value_name = "MS", conflicts_with = "ping_interval", help_heading = "When")]
     ping_interval_ms: u64,
 
+    /// With each ping an empty binary frame, which is how clients of xzll-im show that they live; nothing answers it
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", help_heading = "When")]
+    empty_heartbeat: bool,
+
     /// What leaves later than this by the generator's own fault is late; more than 1 % of it makes a run invalid [default: 10ms]
     #[arg(long, value_name = "TIME", help_heading = "When")]
     late_after: Span,

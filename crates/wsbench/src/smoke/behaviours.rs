@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Done, Stage, Stop, id_of};
+use super::{Client, Done, Stage, Stop, id_of};
 use crate::adapter::AdapterKind;
 
 /// How long a server may take until it pushes again what nobody acknowledges.
@@ -125,21 +125,29 @@ pub(super) fn auth_chain(stage: &mut Stage<'_>) -> Done {
     Ok(())
 }
 
-fn ping(stage: &mut Stage<'_>, client: &mut super::Client) -> Result<(), String> {
+fn ping(stage: &mut Stage<'_>, client: &mut Client) -> Result<(), String> {
     stage.say(client, &json!({"type": "PING"}))?;
     stage.wait(client, "PONG", |frame| frame["type"] == "PONG").map(drop)
 }
 
-/// Somebody asks to be a friend, and the other one hears of it.
+/// Somebody asks to be a friend, and the other one hears of it and accepts.
 pub(super) fn friend_request(stage: &mut Stage<'_>) -> Done {
     let (a, b) = (stage.user(0), stage.user(1));
     let mut asks = stage.log_in("A", a, 0)?;
     let mut asked = stage.log_in("B", b, 0)?;
+    match stage.adapter {
+        AdapterKind::Petrel => contact(stage, (&mut asks, a), (&mut asked, b)),
+        _ => request(stage, (&mut asks, a), (&mut asked, b)),
+    }
+}
+
+/// In mini-im's words.
+fn request(stage: &mut Stage<'_>, asks: (&mut Client, u64), asked: (&mut Client, u64)) -> Done {
     let name = stage.name();
-    let frame =
-        json!({"type": "FRIEND_REQUEST", "clientMsgId": name, "to": b.to_string(), "body": "hi"});
-    stage.say(&mut asks, &frame)?;
-    let answer = stage.wait(&mut asks, "ACK saved", |frame| {
+    let to = asked.1.to_string();
+    let frame = json!({"type": "FRIEND_REQUEST", "clientMsgId": name, "to": to, "body": "hi"});
+    stage.say(asks.0, &frame)?;
+    let answer = stage.wait(asks.0, "ACK saved", |frame| {
         matches!(frame["type"].as_str(), Some("ACK" | "ERROR"))
     })?;
     if matches!(answer["reason"].as_str(), Some("unknown_type" | "not_implemented")) {
@@ -148,9 +156,46 @@ pub(super) fn friend_request(stage: &mut Stage<'_>) -> Done {
     if answer["ackType"] != "saved" {
         return Err(format!("the request was not taken: {answer}").into());
     }
-    let from = a.to_string();
-    stage.wait(&mut asked, "FRIEND_REQUEST", |frame| {
+    let from = asks.1.to_string();
+    stage.wait(asked.0, "FRIEND_REQUEST", |frame| {
         frame["type"] == "FRIEND_REQUEST" && frame["from"] == from.as_str()
     })?;
     Ok(())
+}
+
+/// In Petrel's words.
+fn contact(stage: &mut Stage<'_>, asks: (&mut Client, u64), asked: (&mut Client, u64)) -> Done {
+    let tell = |stage: &mut Stage<'_>, client: &mut Client, user: u64, action: &str| {
+        let name = stage.name();
+        let frame = json!({
+            "type": "CONTACT", "clientMsgId": name, "user": user.to_string(), "action": action
+        });
+        stage.say(client, &frame)?;
+        let answer = stage.wait(client, "ACK done", |frame| {
+            frame["clientMsgId"] == name.as_str()
+                && matches!(frame["type"].as_str(), Some("ACK" | "ERROR"))
+        })?;
+        match answer["ackType"] == "done" {
+            true => Ok(()),
+            false => Err(format!("{action} was not taken: {answer}")),
+        }
+    };
+    let hear = |stage: &mut Stage<'_>, client: &mut Client, user: u64, action: &str| {
+        let user = user.to_string();
+        stage.wait(client, &format!("contactChanged by {action}"), |frame| {
+            let change = &frame["change"];
+            frame["type"] == "EVENT"
+                && change["kind"] == "contactChanged"
+                && change["action"] == action
+                && change["contact"]["user"] == user.as_str()
+        })
+    };
+    tell(stage, asks.0, asked.1, "apply")?;
+    hear(stage, asked.0, asks.1, "apply")?;
+    tell(stage, asked.0, asks.1, "accept")?;
+    let change = hear(stage, asks.0, asked.1, "accept")?;
+    match change["change"]["contact"]["friendSinceTs"].is_number() {
+        true => Ok(()),
+        false => Err(format!("accepted, and no friends: {change}").into()),
+    }
 }

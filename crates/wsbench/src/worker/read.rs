@@ -46,18 +46,23 @@ impl Engine {
             self.sessions[index as usize].readable = true;
             return;
         }
+        let before = self.metrics.counters.frames_received;
         let mut buffer = std::mem::take(&mut self.buffer);
-        if self.sessions[index as usize].decoder.has_bytes() {
-            self.decode(index, &mut [], true);
-        } else {
-            let size = SLOW_BYTES.min(buffer.len());
-            self.sessions[index as usize].readable =
-                self.read_once(index, &mut buffer[..size], true);
+        let size = SLOW_BYTES.min(buffer.len());
+        let mut more = true;
+        while more && self.metrics.counters.frames_received == before {
+            if self.sessions[index as usize].decoder.has_bytes() {
+                self.decode(index, &mut [], true);
+            } else {
+                more = self.read_once(index, &mut buffer[..size], true);
+                self.sessions[index as usize].readable = more;
+            }
         }
         self.buffer = buffer;
         self.follow_up(index);
+        let took_one = self.metrics.counters.frames_received > before;
         let session = &mut self.sessions[index as usize];
-        if session.is_live() && (session.readable || session.decoder.has_bytes()) {
+        if session.is_live() && took_one {
             session.paused = true;
             self.chores.add(self.now + self.plan.slow_delay.nanos(), Chore::Read, index);
         }

@@ -234,6 +234,10 @@ impl Engine {
         let seat = self.seat(index);
         let session = &mut self.sessions[index as usize];
         let mut writer = FrameWriter { out: &mut session.out, random: &mut self.random };
+        if self.plan.empty_heartbeat {
+            writer.frame(Opcode::Binary, &[]);
+            self.metrics.counters.frames_sent += 1;
+        }
         match &mut self.adapter {
             Some(adapter) if protocol => adapter.ping(seat, token, &mut writer),
             _ => writer.frame(Opcode::Ping, &token.to_be_bytes()),

@@ -129,11 +129,14 @@ fn disturbances_go_with_any_scenario() -> Result<()> {
     assert_eq!(flapped.plan.scenario, "connect-only");
     let counters = &flapped.counters;
     assert!(counters.hangups >= 5 && counters.reconnects > 0, "{counters:?}");
-    let more = ["--slow-percent", "50", "--slow-delay", "50ms", "--target", &target];
-    let slowed = report(&[&words(SMALL), &more[..]].concat())?;
-    // Half of them, timed apart.
-    let times = |key| slowed.times(key).map_or(0, |times| times.count);
-    assert!(times("e2e") > 0 && times("slowE2e") > 0, "{:?}", slowed.times_ms.keys());
+    // Twenty messages a second for each, of which half of the recipients take three.
+    let slows = "messaging --adapter echo --conns 4 --rate 80 --ramp 100ms --duration 1500ms --warmup 0s \
+                 --drain 3s --no-ceiling --late-after 1m --slow-percent 50 --slow-delay 300ms \
+                 --output json --target";
+    let slowed = report(&[&words(slows), &[&*target][..]].concat())?;
+    let median = |key| slowed.times(key).map_or(0.0, |times| times.p50);
+    assert!(median("e2e") > 0.0 && median("slowE2e") > 200.0, "{:?}", slowed.times_ms);
+    assert!(median("slowE2e") > 2.0 * median("e2e"), "{:?}", slowed.times_ms);
     Ok(())
 }
 

@@ -123,6 +123,36 @@ fn ci_is_told_of_what_was_missed_and_what_is_broken() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn every_form_shows_the_steps_of_a_rising_load_and_what_was_run_meanwhile() -> Result<()> {
+    let sink = Sink::start()?;
+    let folder = tempfile::tempdir()?;
+    let line = format!(
+        "backpressure-ramp --target ws://{}/echo --adapter echo --conns 4 --rate-from 50 \
+         --step 300ms --ramp 100ms --duration 1s --no-ceiling --late-after 1m --drain 2s --out-dir",
+        sink.address
+    );
+    let mut arguments: Vec<&str> = line.split_whitespace().collect();
+    let out = folder.path().display().to_string();
+    arguments.extend([out.as_str(), "--run-at", "200ms:exit 3"]);
+    let says = String::from_utf8(wsbench(&arguments)?.stderr)?;
+    let results = says.lines().find_map(|line| line.strip_prefix("results are in "));
+    let results = Path::new(results.with_context(|| says.clone())?);
+    let form = |name: &str| fs::read_to_string(results.join(name));
+    let (page, markdown, xml) = (form("report.html")?, form("report.md")?, form("junit.xml")?);
+    for (form, parts) in [
+        (&page, ["Messages a second, step by step", "Knee", "exit 3", "The load"]),
+        (&markdown, ["| /s | sent | delivered |", "Knee: **", "exit 3", "With: "]),
+        (&xml, ["name=\"step.1\"", "name=\"conditions\"", "exit 3", "name=\"step.2.p99Ms\""]),
+    ] {
+        for part in parts {
+            assert!(form.contains(part), "{part} is missing in {form}");
+        }
+    }
+    assert!(is_well_formed(&xml), "{xml}");
+    Ok(())
+}
+
 /// What is at a path of an HTTP server.
 fn get(address: &str, path: &str) -> Result<String> {
     let mut socket = TcpStream::connect(address)?;

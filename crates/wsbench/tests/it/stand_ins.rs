@@ -223,8 +223,12 @@ fn ethanqc_takes_both_connections_of_a_device_that_comes_back_too_soon() -> Resu
 #[test]
 fn xzll_in_order() -> Result<()> {
     let server = StandIn::start("xzll", &["--retry-ms", "500"])?;
-    let report = server.run("messaging --adapter xzll --rate 200 --ping-interval 200ms")?;
+    let line = "messaging --adapter xzll --rate 200 --ping-interval 200ms --empty-heartbeat";
+    let report = server.run(line)?;
     in_order(&report);
+    // Empty frames arrive, and are answered by nothing but the pings beside them.
+    assert_eq!(server.did("no_handler")?, report.counters.pings_sent);
+    assert_eq!(report.counters.pongs_received, report.counters.pings_sent);
     // Every message was acknowledged, so that none was pushed again, and relayed.
     assert_eq!((server.did("retry")?, server.did("unreadable")?), (0, 0));
     assert_eq!(server.did("delivered")?, report.deliveries.delivered);

@@ -63,8 +63,10 @@ fn in_terminal(more: &str, end: &str) -> Result<(String, [String; 2])> {
 
 #[test]
 fn the_view_stops_when_asked_to_and_gives_the_terminal_back() -> Result<()> {
-    for end in ["q", "\x03"] {
-        let (shown, [before, after]) = in_terminal("", end)?;
+    // Two keys, and a signal.
+    let term = "--run-at '1s:kill -TERM $PPID'";
+    for (more, end) in [("", "q"), ("", "\x03"), (term, "")] {
+        let (shown, [before, after]) = in_terminal(more, end)?;
         assert_eq!(before, after, "the terminal's settings are as they were");
         let (enter, leave) = (shown.find(ENTER), shown.rfind(LEAVE));
         ensure!(enter.is_some() && enter < leave, "{shown}");

@@ -2,9 +2,11 @@
 //! certificates made for the test.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::process::Command;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use anyhow::{Result, ensure};
@@ -13,9 +15,10 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 use wsbench::report::Report;
+use wsbench::sink::Sink;
 use wsbench::verdict::Outcome;
 
-use crate::support::{each, wsbench};
+use crate::support::{WSBENCH, each, wsbench};
 
 /// An authority, and the folder with its certificate.
 struct Authority {
@@ -64,12 +67,15 @@ impl Authority {
     }
 }
 
-/// Echoes over TLS until the test's process ends. With `clients`, only those for whom
-/// that authority vouches.
+type Tls = StreamOwned<ServerConnection, TcpStream>;
+
+/// Serves every connection over TLS until the test's process ends. With `clients`, only
+/// those for whom that authority vouches.
 fn serve(
     identity: &Identity,
     clients: Option<&Authority>,
     versions: &[&'static rustls::SupportedProtocolVersion],
+    serve_one: impl Fn(Tls) -> Result<()> + Send + Sync + 'static,
 ) -> Result<SocketAddr> {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -86,22 +92,23 @@ fn serve(
     };
     let certs = vec![CertificateDer::from_pem_file(&identity.cert)?];
     let config = builder.with_single_cert(certs, PrivateKeyDer::from_pem_file(&identity.key)?)?;
-    let config = Arc::new(config);
+    let (config, serve_one) = (Arc::new(config), Arc::new(serve_one));
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for socket in listener.incoming().flatten() {
-            let config = config.clone();
+            let (config, serve_one) = (config.clone(), serve_one.clone());
             // A connection that fails is what some of the tests want.
-            thread::spawn(move || drop(echo(socket, config)));
+            thread::spawn(move || -> Result<()> {
+                socket.set_nodelay(true)?;
+                serve_one(StreamOwned::new(ServerConnection::new(config)?, socket))
+            });
         }
     });
     Ok(address)
 }
 
-fn echo(socket: TcpStream, config: Arc<ServerConfig>) -> Result<()> {
-    socket.set_nodelay(true)?;
-    let tls = StreamOwned::new(ServerConnection::new(config)?, socket);
+fn echo(tls: Tls) -> Result<()> {
     let mut socket = tungstenite::accept(tls).map_err(|error| anyhow::anyhow!("{error}"))?;
     loop {
         let message = socket.read()?;
@@ -146,7 +153,7 @@ fn a_certificate_of_a_trusted_authority_is_accepted() -> Result<()> {
     let authority = Authority::new("one")?;
     let server = authority.vouch("localhost")?;
     each([&rustls::version::TLS13, &rustls::version::TLS12], |version| {
-        let address = serve(&server, None, &[version])?;
+        let address = serve(&server, None, &[version], echo)?;
         assert_all_came(&run(address, &["--cacert", &authority.file()])?);
         Ok(())
     })?;
@@ -156,7 +163,7 @@ fn a_certificate_of_a_trusted_authority_is_accepted() -> Result<()> {
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do() -> Result<()> {
     let (authority, other) = (Authority::new("one")?, Authority::new("other")?);
-    let address = serve(&authority.vouch("localhost")?, None, rustls::ALL_VERSIONS)?;
+    let address = serve(&authority.vouch("localhost")?, None, rustls::ALL_VERSIONS, echo)?;
     // One of another name, and one of the same name with another key.
     for stranger in [other, Authority::new("one")?] {
         let report = run(address, &["--cacert", &stranger.file()])?;
@@ -169,7 +176,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do() -> Result<
 #[test]
 fn a_certificate_for_another_name_is_refused() -> Result<()> {
     let authority = Authority::new("one")?;
-    let address = serve(&authority.vouch("elsewhere.example")?, None, rustls::ALL_VERSIONS)?;
+    let address = serve(&authority.vouch("elsewhere.example")?, None, rustls::ALL_VERSIONS, echo)?;
     let report = run(address, &["--cacert", &authority.file()])?;
     assert_refused(&report, "tls_wrong_name", "--target");
     Ok(())
@@ -185,7 +192,7 @@ fn a_server_that_wants_a_certificate_gets_it() -> Result<()> {
         ["--cert".into(), identity.cert.clone(), "--key".into(), identity.key.clone()]
     };
     each([&rustls::version::TLS13, &rustls::version::TLS12], |version| {
-        let address = serve(&server, Some(&authority), &[version])?;
+        let address = serve(&server, Some(&authority), &[version], echo)?;
         let with = |identity: &Identity| -> Result<Report> {
             let own: [String; 4] = as_client(identity);
             let own: Vec<&str> = own.iter().map(String::as_str).collect();
@@ -196,6 +203,53 @@ fn a_server_that_wants_a_certificate_gets_it() -> Result<()> {
         assert_refused(&run(address, &trust)?, "tls_client_certificate", "--cert");
         Ok(())
     })?;
+    Ok(())
+}
+
+#[test]
+fn metrics_are_sent_over_tls_to_whom_the_system_trusts_and_to_nobody_else() -> Result<()> {
+    let authority = Authority::new("one")?;
+    let (requests, received) = mpsc::channel();
+    let receiver = move |mut tls: Tls| {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            tls.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        requests.send(String::from_utf8(head)?)?;
+        write!(tls, "HTTP/1.1 204 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        Ok(tls.flush()?)
+    };
+    let server = authority.vouch("localhost")?;
+    let address = serve(&server, None, rustls::ALL_VERSIONS, receiver)?;
+    let sink = Sink::start()?;
+    let line = format!(
+        "messaging --target ws://{}/ --adapter echo --conns 2 --rate 20 --ramp 100ms --duration 300ms \
+         --warmup 0s --no-ceiling --late-after 1m \
+         --prometheus-remote-write https://localhost:{}/api/v1/write",
+        sink.address,
+        address.port()
+    );
+    let run = |trusted: &str| -> Result<String> {
+        let mut command = Command::new(WSBENCH);
+        // The file of the system's authorities.
+        command
+            .args(line.split_whitespace())
+            .env("SSL_CERT_FILE", trusted)
+            .env_remove("SSL_CERT_DIR");
+        let output = command.output()?;
+        ensure!(output.status.code() == Some(0), "{output:?}");
+        Ok(String::from_utf8(output.stderr)?)
+    };
+    let says = run(&authority.file())?;
+    ensure!(!says.contains("could not be sent"), "{says}");
+    let heads: Vec<String> = received.try_iter().collect();
+    ensure!(heads.iter().any(|head| head.starts_with("POST /api/v1/write ")), "{heads:?}");
+    // The same name from another authority.
+    let says = run(&Authority::new("one")?.file())?;
+    ensure!(says.contains("could not be sent"), "{says}");
+    ensure!(received.try_iter().next().is_none());
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 /** What may be done with a message, by whom and how long. */
-import { CircleCheckBig, Copy, Forward, Pencil, Reply, RotateCw, Trash2, Undo2 } from '@lucide/vue'
+import { CheckCheck, CircleCheckBig, Copy, Forward, Pencil, Pin, PinOff, Reply, RotateCw, Trash2, Undo2 } from '@lucide/vue'
 import { useI18n } from 'vue-i18n'
 import type { OutboxEntry } from '../../engine'
 import { useMessenger } from '../stores/messenger'
@@ -9,7 +9,9 @@ import { useToasts } from '../stores/toasts'
 import type { MenuItem } from '../ui/menu'
 import { useComposing } from './composing'
 import { useForwarding } from './forwarding'
+import { useMessageApi } from './message-api'
 import { lineOf } from './message-text'
+import { useReading } from './reading'
 import type { MessageRow } from './rows'
 import { useSelection } from './selection'
 
@@ -26,6 +28,8 @@ export function useMessageActions() {
   const selection = useSelection()
   const composing = useComposing()
   const forwarding = useForwarding()
+  const reading = useReading()
+  const api = useMessageApi()
 
   function mayEdit({ from, ts, seq, content }: Pick<MessageRow, 'from' | 'ts' | 'seq' | 'content'>, conversationId: string): boolean {
     const isMember = messenger.conversations.get(conversationId)?.present === true
@@ -38,6 +42,37 @@ export function useMessageActions() {
     const role = conversation.group?.members[me]?.role
     if (role === 'owner' || role === 'admin') return true
     return from === me && Date.now() - ts < (messenger.limits?.recallWindowMs ?? RECALL_MS)
+  }
+
+  /** In a single chat both may; in a group those who run it, or whoever may speak if the group wants it so. */
+  function mayPin(conversationId: string): boolean {
+    const conversation = messenger.conversations.get(conversationId)
+    if (!conversation?.present) return false
+    if (conversation.kind === 'single') return true
+    const member = conversation.group?.members[me]
+    if (!member) return false
+    if (member.role !== 'member') return true
+    return conversation.group?.info.membersPin === true && (member.mutedUntilTs ?? 0) <= Date.now()
+  }
+
+  async function pin(serverMsgId: string, remove: boolean): Promise<void> {
+    try {
+      await api.pin(serverMsgId, remove)
+    } catch (error) {
+      toasts.fail(error)
+    }
+  }
+
+  /** Deletes messages for the user alone. Returns whether the user wanted it. */
+  async function hide(conversationId: string, seqs: number[]): Promise<boolean> {
+    const title = t('chat.deleteTitle', seqs.length)
+    if (!(await questions.ask({ title, text: t('chat.deleteText'), confirm: t('chat.deleteForMe'), danger: true }))) return false
+    try {
+      await api.hide(conversationId, { msgSeqs: seqs })
+    } catch (error) {
+      toasts.fail(error)
+    }
+    return true
   }
 
   async function copy(text: string): Promise<void> {
@@ -69,10 +104,19 @@ export function useMessageActions() {
     if (seq === undefined) return items
     items.push({ key: 'forward', label: t('chat.forward'), icon: Forward, onSelect: () => forwarding.begin(conversationId, [seq]) })
     if (mayEdit(row, conversationId)) items.push({ key: 'edit', label: t('chat.edit'), icon: Pencil, onSelect: () => composing.edit({ conversationId, seq, text: row.text }) })
+    const { event } = row
+    if (event && mayPin(conversationId)) {
+      const isPinned = messenger.conversations.get(conversationId)?.pins?.includes(seq) === true
+      items.push({ key: 'pin', label: t(isPinned ? 'chat.unpinMessage' : 'chat.pinMessage'), icon: isPinned ? PinOff : Pin, onSelect: () => void pin(event.row, isPinned) })
+    }
+    if (event && from === me && isMember && messenger.conversations.get(conversationId)?.kind === 'group') {
+      items.push({ key: 'readers', label: t('chat.readers'), icon: CheckCheck, onSelect: () => reading.begin(conversationId, event.row) })
+    }
     items.push({ key: 'select', label: t('chat.select'), icon: CircleCheckBig, onSelect: () => selection.begin(seq) })
     if (mayRecall(row, conversationId)) items.push({ key: 'recall', label: t('chat.recall'), icon: Undo2, danger: true, separated: true, onSelect: () => void recall(conversationId, [seq]) })
+    items.push({ key: 'hide', label: t('chat.deleteForMe'), icon: Trash2, danger: true, separated: !mayRecall(row, conversationId), onSelect: () => void hide(conversationId, [seq]) })
     return items
   }
 
-  return { itemsOf, mayEdit, mayRecall, copy, recall }
+  return { itemsOf, mayEdit, mayRecall, mayPin, pin, copy, recall, hide }
 }

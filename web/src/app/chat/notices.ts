@@ -6,6 +6,7 @@ import { useSession } from '../stores/session'
 
 /** Whether a change stands in the chat as a line of its own; others show in what they change. */
 export function isNotice(change: Change): boolean {
+  if (change.kind === 'pinned') return change.removed !== true
   return noticeKinds.has(change.kind)
 }
 
@@ -49,6 +50,8 @@ export function noticeText(change: Change, from: string, conversationId: string,
       return t('notices.joinRequested', { who })
     case 'joinRefused':
       return t('notices.joinRefused', { who, name: nameOf(change.user) })
+    case 'pinned':
+      return t('notices.pinned', { who })
     case 'groupDissolved':
       return t('notices.groupDissolved', { who })
     default:

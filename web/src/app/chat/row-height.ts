@@ -11,9 +11,12 @@ export function estimateOf(row: Row, widthPx: number): number {
   const divider = (row.beginsDay ? 48 : 0) + (row.beginsUnread ? 40 : 0)
   if (row.kind === 'notice') return divider + 34
   const bubblePx = Math.min(widthPx * BUBBLE_SHARE, BUBBLE_MAX_PX) - 24
+  const { attachment, location, replyTo } = row.content
+  let extra = (location || (attachment && !attachment.width) ? 52 : 0) + (replyTo ? 52 : 0)
+  if (attachment?.width && attachment.height) extra += attachment.height * Math.min(1, 360 / attachment.width, 360 / attachment.height)
   let lines = 0
   for (const line of row.text.split('\n')) lines += Math.max(1, Math.ceil((lengthOf(line) * 7.4) / Math.max(120, bubblePx)))
-  return divider + 16 + lines * LINE_PX + (row.isFirst ? 8 : 2)
+  return divider + extra + 16 + lines * LINE_PX + (row.isFirst ? 8 : 2)
 }
 
 /** Ideographs are twice as wide as letters. */

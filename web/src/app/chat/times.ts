@@ -40,6 +40,16 @@ export function dayTitle(ts: number, now = Date.now()): string {
   return sameYear ? format('longday', { weekday: 'long', month: 'long', day: 'numeric' }).format(ts) : format('longdate', { year: 'numeric', month: 'long', day: 'numeric' }).format(ts)
 }
 
+/** When somebody was last there. */
+export function seenText(ts: number, now = Date.now()): string {
+  const minutes = Math.floor((now - ts) / 60_000)
+  const relative = new Intl.RelativeTimeFormat(languageTag(), { numeric: 'auto' })
+  if (minutes < 1) return i18n.global.t('ui.justNow')
+  if (minutes < 60) return relative.format(-minutes, 'minute')
+  if (dayOf(now) === dayOf(ts)) return clockTime(ts)
+  return dayOf(now) - dayOf(ts) < 7 ? `${dayTitle(ts, now)} ${clockTime(ts)}` : shortMoment(ts)
+}
+
 /** All of it. */
 export function fullTime(ts: number): string {
   return format('full', { dateStyle: 'full', timeStyle: 'medium' }).format(ts)

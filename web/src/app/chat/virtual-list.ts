@@ -180,6 +180,9 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
 
   /** Brings a row into sight, at a share of the viewport's height. Returns whether there is such a row. */
   function scrollTo(key: string, share = 0.3): boolean {
+    // Before the first drawing nothing has a place yet.
+    if (placed !== rows.value) layOut()
+    if (viewportPx === 0) viewportPx = scroller.value?.clientHeight ?? 0
     const index = indices.get(key)
     if (index === undefined) return false
     isPinned = true

@@ -1,6 +1,11 @@
 import { expect, it } from 'vitest'
-import en from './en'
-import zh from './zh'
+import adminEn from '../admin/locales/en'
+import adminZh from '../admin/locales/zh'
+import enTexts from './en'
+import zhTexts from './zh'
+
+const en = { ...enTexts, admin: adminEn }
+const zh = { ...zhTexts, admin: adminZh }
 
 /** Every text, by its path. */
 function textsOf(messages: object, path = ''): Map<string, string> {

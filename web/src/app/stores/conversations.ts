@@ -29,16 +29,17 @@ export const useConversations = defineStore('conversations', () => {
 
   /** By what happened last, drafts included: ids, so that the list changes only when the order does. */
   const order = computed(() => {
-    const placed = [...messenger.conversations.values()].map(({ conversationId, ts }) => ({
+    const placed = [...messenger.conversations.values()].map(({ conversationId, ts, settings }) => ({
       id: conversationId,
+      isPinned: settings?.pinned === true,
       ts: Math.max(ts, drafts.touched.get(conversationId) ?? 0),
     }))
-    return placed.sort((one, other) => other.ts - one.ts).map(({ id }) => id)
+    return placed.sort((one, other) => Number(other.isPinned) - Number(one.isPinned) || other.ts - one.ts).map(({ id }) => id)
   })
 
   const unread = computed(() => {
     let sum = 0
-    for (const conversation of messenger.conversations.values()) sum += conversation.unread
+    for (const { unread: count, settings } of messenger.conversations.values()) if (!settings?.muted && !settings?.archived) sum += count
     return sum
   })
 

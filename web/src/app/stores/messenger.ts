@@ -4,7 +4,7 @@
  */
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive, shallowRef } from 'vue'
-import { Engine, Messenger, type ConversationView, type OutboxEntry, type Patch, type PersonalView, type Request, type Status, type TimelineView, type View } from '../../engine'
+import { Engine, Messenger, type ConversationView, type OutboxEntry, type Patch, type PersonalView, type Presence, type Request, type Status, type TimelineView, type View } from '../../engine'
 import { IndexedDbStorage } from '../../engine/storage/indexeddb'
 import { browserTabs } from '../platform/tabs'
 import { webSocketTransport } from '../platform/transport'
@@ -23,6 +23,9 @@ export const useMessenger = defineStore('messenger', () => {
   const conversations = shallowReactive(new Map<string, ConversationView>())
   const timelines = shallowReactive(new Map<string, TimelineView>())
   const outbox = shallowReactive(new Map<string, OutboxEntry>())
+  const presence = shallowReactive(new Map<string, Presence>())
+  /** Who types, by conversation. */
+  const typing = shallowReactive(new Map<string, string[]>())
   /** Whether this device's copy has been shown. */
   const isLoaded = ref(false)
 
@@ -86,6 +89,8 @@ export const useMessenger = defineStore('messenger', () => {
     conversations.clear()
     timelines.clear()
     outbox.clear()
+    presence.clear()
+    typing.clear()
     personal.value = undefined
     isLoaded.value = false
   }
@@ -102,6 +107,12 @@ export const useMessenger = defineStore('messenger', () => {
     for (const id of patch.closed ?? []) timelines.delete(id)
     for (const entry of patch.outbox ?? []) outbox.set(entry.clientMsgId, entry)
     for (const id of patch.done ?? []) outbox.delete(id)
+    if (patch.forgetPresence) presence.clear()
+    for (const one of patch.presence ?? []) presence.set(one.user, one)
+    for (const { conversationId, users } of patch.typing ?? []) {
+      if (users.length === 0) typing.delete(conversationId)
+      else typing.set(conversationId, users)
+    }
     for (const listener of listeners) listener(patch)
     if (patch.status?.kind === 'signedOut') {
       session.end(patch.status.reason)
@@ -129,6 +140,8 @@ export const useMessenger = defineStore('messenger', () => {
     conversations,
     timelines,
     outbox,
+    presence,
+    typing,
     isLoaded,
     isOnline: computed(() => status.value.kind === 'online'),
     start,
@@ -141,6 +154,7 @@ export const useMessenger = defineStore('messenger', () => {
     open: (id: string) => must().open(id),
     close: (id: string) => messenger?.close(id),
     loadOlder: (id: string) => must().loadOlder(id),
+    type: (id: string, stopped: boolean) => messenger?.typing(id, stopped),
     markRead: (id: string, seq: number) => must().markRead(id, seq),
   }
 })

@@ -61,7 +61,7 @@ export const useSession = defineStore('session', () => {
   async function learn(): Promise<void> {
     try {
       const me = await http.ask<Account>('/api/users/me')
-      if (me.userId === account.value?.userId) take({ ...account.value, ...me })
+      if (me.userId === account.value?.userId) take({ ...account.value, admin: false, ...me })
     } catch {
       // It is asked again the next time that somebody logs in or the page is opened.
     }

@@ -77,6 +77,7 @@ export class IndexedDbStorage implements Storage {
       requests.push(events.delete(rangeOf(id, 0, Math.min(seq, END), true)))
     }
     for (const event of batch.events) requests.push(events.put(event))
+    for (const [id, seqs] of batch.hide) for (const seq of seqs) requests.push(events.delete([id, seq]))
     for (const [name, entry] of batch.outbox) {
       requests.push(entry ? outbox.put(entry) : outbox.delete(name))
     }

@@ -30,7 +30,7 @@ export class MemoryStorage implements Storage {
 
   commit(batch: Batch): Promise<void> {
     const { disk } = this
-    const { reset, device, conversations, forget, events, amendments, outbox } =
+    const { reset, device, conversations, forget, events, hide, amendments, outbox } =
       structuredClone(batch)
     if (reset === true) {
       disk.device = undefined
@@ -43,6 +43,9 @@ export class MemoryStorage implements Storage {
       disk.events.set(id, (disk.events.get(id) ?? []).filter((event) => event.seq >= seq))
     }
     for (const event of events) this.#put(event)
+    for (const [id, seqs] of hide) {
+      disk.events.set(id, (disk.events.get(id) ?? []).filter(({ seq }) => !seqs.includes(seq)))
+    }
     for (const { conversationId, amendment } of amendments) {
       const all = disk.events.get(conversationId) ?? []
       const index = indexFrom(all, amendment.targetSeq)

@@ -2,9 +2,11 @@
 import type { ContactsKnowledge } from '../contacts'
 import type { Amendment, TimelineEvent } from '../event'
 import type { GroupKnowledge } from '../group'
+import type { Hidden } from '../hidden'
 import type { OutboxEntry } from '../outbox'
+import type { PinsState } from '../pins'
 import type { RequestsKnowledge } from '../requests'
-import type { UserSettings } from '../wire/protocol'
+import type { ConversationSettings, UserSettings } from '../wire/protocol'
 
 /** What is kept once. */
 export interface DeviceRecord {
@@ -56,8 +58,14 @@ export interface ConversationRecord {
   group: GroupKnowledge
   /** Who waits to be let into the group. */
   requests: RequestsKnowledge
+  /** The pinned messages; absent until they are known. */
+  pins?: PinsState
+  /** What the user has deleted of it; absent if that is nothing. */
+  hidden?: Hidden
   /** What others are to the user. Only of the personal timeline. */
   contacts: ContactsKnowledge
+  /** What it is to the user. */
+  ownSettings?: ConversationSettings
   /** The user's settings, if an event has told them. Only of the personal timeline. */
   settings?: UserSettings
   /** When the last event was numbered. */
@@ -82,6 +90,8 @@ export interface Batch {
   /** Conversations whose events before a seq are to go. */
   forget: Map<string, number>
   events: TimelineEvent[]
+  /** Events that are to go, by conversation. */
+  hide: Map<string, number[]>
   /** Changes of messages that may or may not be kept. */
   amendments: { conversationId: string; amendment: Amendment }[]
   /** Entries that are new or changed; null for those that are done. */
@@ -89,7 +99,7 @@ export interface Batch {
 }
 
 export function emptyBatch(): Batch {
-  return { conversations: new Map(), forget: new Map(), events: [], amendments: [], outbox: new Map() }
+  return { conversations: new Map(), forget: new Map(), events: [], hide: new Map(), amendments: [], outbox: new Map() }
 }
 
 /** Whether there is nothing to do. */
@@ -100,6 +110,7 @@ export function isEmpty(batch: Batch): boolean {
     batch.conversations.size === 0 &&
     batch.forget.size === 0 &&
     batch.events.length === 0 &&
+    batch.hide.size === 0 &&
     batch.amendments.length === 0 &&
     batch.outbox.size === 0
   )

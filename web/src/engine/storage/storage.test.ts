@@ -60,6 +60,20 @@ describe.each(BACKENDS)('storage in %s', (_, place) => {
     expect(stored.outbox.map(({ clientMsgId }) => clientMsgId)).toEqual(['m'])
   })
 
+  it('forgets single messages, also one that comes with the same batch', async () => {
+    const storage = await place()()
+    const first = emptyBatch()
+    first.conversations.set('7', record('7', 2))
+    first.events.push(message('7', 1, 'a'), message('7', 2, 'b'), message('8', 1, 'c'))
+    await storage.commit(first)
+    const second = emptyBatch()
+    second.events.push(message('7', 3, 'd'), message('7', 4, 'e'))
+    second.hide.set('7', [1, 3, 9])
+    await storage.commit(second)
+    expect((await storage.eventsBefore('7', 10, 5)).map(({ seq }) => seq)).toEqual([2, 4])
+    expect(await storage.eventsBefore('8', 10, 5)).toHaveLength(1)
+  })
+
   it('amends a message that is not in memory, and by rev only', async () => {
     const storage = await place()()
     const first = emptyBatch()
@@ -81,6 +95,7 @@ it('memory and IndexedDB agree, batch by batch', async () => {
   const step = fc.oneof(
     fc.tuple(id, seq, fc.string()).map(([at, n, body]) => ({ events: [message(at, n, body)] })),
     fc.tuple(id, seq).map(([at, n]) => ({ forget: new Map([[at, n]]) })),
+    fc.tuple(id, fc.array(seq, { maxLength: 3 })).map(([at, seqs]) => ({ hide: new Map([[at, seqs]]) })),
     fc.tuple(id, seq, fc.integer({ min: 13, max: 20 })).map(([at, n, rev]) => ({
       amendments: [{ conversationId: at, amendment: { targetSeq: n, seq: rev } }],
     })),

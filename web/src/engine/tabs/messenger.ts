@@ -81,6 +81,12 @@ export class Messenger implements Commands {
     this.#ask('markRead', [conversationId, seq])
   }
 
+  /** Said of the moment, so it is not said again of the next leader. */
+  typing(conversationId: string, stopped: boolean): void {
+    if (this.#engine) this.#engine.typing(conversationId, stopped)
+    else this.#pass(0, 'typing', [conversationId, stopped])
+  }
+
   connect(): void {
     this.#ask('connect', [])
   }

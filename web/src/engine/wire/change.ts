@@ -26,6 +26,7 @@ const groupInfo = objectOf({
   code: optional(text),
   memberLimit: optional(count),
   muted: flag,
+  membersPin: flag,
 })
 
 const application = objectOf({
@@ -45,9 +46,14 @@ const contact = objectOf({
 
 const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag })
 
+const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
+
+
 const FIELDS = {
   recalled: objectOf({ targetSeq: count }),
   edited: objectOf({ targetSeq: count, body: optional(text) }),
+  reacted: objectOf({ targetSeq: count, emoji: text, removed: flag }),
+  pinned: objectOf({ targetSeq: count, removed: flag }),
   groupCreated: objectOf({ title: text, members: listOf(identifier), history }),
   membersAdded: objectOf({ members: listOf(identifier) }),
   membersRemoved: objectOf({ members: listOf(identifier) }),
@@ -64,6 +70,12 @@ const FIELDS = {
   conversationRefused: objectOf({ conversationId: identifier }),
   contactChanged: objectOf({ contact, action }),
   settingsChanged: objectOf({ settings }),
+  messagesHidden: objectOf({
+    conversationId: identifier,
+    msgSeqs: optional(listOf(count)),
+    upToSeq: optional(count),
+  }),
+  conversationSettingsChanged: objectOf({ conversationId: identifier, settings: conversationSettings }),
 } as const satisfies Record<KnownChange['kind'], unknown>
 
 /** Reads a change. The case of the letters of its kind matters. */
@@ -74,4 +86,4 @@ export function readChange(value: unknown): Change {
   return { kind, ...fields } as Change
 }
 
-export { contact, FrameError, groupInfo, history, role }
+export { contact, conversationSettings, FrameError, groupInfo, history, role }

@@ -4,7 +4,7 @@
  * Sources of truth are docs/protocol.md and the golden vectors; the types beside this file
  * are generated from the schema.
  */
-import { contact, groupInfo, readChange, history, role } from './change'
+import { contact, conversationSettings, groupInfo, readChange, history, role } from './change'
 import type { Change } from './change'
 import { content } from './content'
 import {
@@ -22,6 +22,7 @@ import {
   type Reader,
 } from './decode'
 import { live } from './live'
+import { search, type Found } from './search'
 import type {
   AuthExpiring,
   AuthFail,
@@ -47,6 +48,7 @@ import type {
   Pong,
   PresenceChange,
   PresenceState,
+  ReaderState,
   ReauthOk,
   ReceiptAck,
   RequestId,
@@ -106,6 +108,8 @@ export type ServerFrame =
   | EventsFrame
   | Typed<'CONVERSATION_STATE', ConversationState>
   | Typed<'CONTACT_STATE', ContactState>
+  | Typed<'READER_STATE', ReaderState>
+  | Typed<'FOUND', Found>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
@@ -189,6 +193,7 @@ const syncConversation = objectOf({
   unread: count,
   unreadMentions: optional(count),
   ts: count,
+  settings: optional(conversationSettings),
 })
 
 const savedAck = objectOf({
@@ -321,6 +326,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     title: optional(text),
     history: optional(history),
     group: optional(groupInfo),
+    pins: optional(listOf(count)),
     memberCount: count,
     members: listOf(
       objectOf({ user: identifier, role, nickname: optional(text), mutedUntilTs: optional(count) }),
@@ -334,6 +340,13 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     contacts: listOf(contact),
     more: boolean,
   }),
+  READER_STATE: objectOf({
+    conversationId: identifier,
+    msgSeq: count,
+    readers: listOf(objectOf({ user: identifier, delivered: boolean, read: boolean })),
+    more: boolean,
+    lastUser: optional(identifier),
+  }),
   GROUP_REQUEST_STATE: objectOf({
     groupId: identifier,
     asOfSeq: count,
@@ -341,6 +354,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     more: boolean,
   }),
   ...live,
+  ...search,
   ERROR: objectOf({
     reason: text,
     message: text,

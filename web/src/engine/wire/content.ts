@@ -1,5 +1,5 @@
 /** Readers of what a message says beside its text. */
-import { count, flag, FrameError, identifier, objectOf, oneOf, optional, text, type Reader } from './decode'
+import { count, flag, FrameError, identifier, listOf, objectOf, oneOf, optional, text, type Reader } from './decode'
 
 const degrees: Reader<number> = (value, field) => {
   if (typeof value === 'number' && Number.isFinite(value)) return value
@@ -42,4 +42,5 @@ export const content = {
   custom: optional(objectOf({ type: text, data: anyObject })),
   replyTo: optional(objectOf({ msgSeq: count, from: identifier })),
   forwardedFrom: optional(objectOf({ user: identifier })),
+  reactions: optional(listOf(objectOf({ emoji: text, users: listOf(identifier) }))),
 }

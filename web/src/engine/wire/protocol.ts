@@ -38,6 +38,26 @@ export type ClientFrame =
       id?: RequestId
       type: 'MESSAGE_EDIT'
     })
+  | (MessageReact & {
+      id?: RequestId
+      type: 'REACTION'
+    })
+  | (MessagePin & {
+      id?: RequestId
+      type: 'MESSAGE_PIN'
+    })
+  | (MessageHide & {
+      id?: RequestId
+      type: 'MESSAGE_HIDE'
+    })
+  | (ConversationSettingsChange & {
+      id?: RequestId
+      type: 'CONVERSATION_SETTINGS'
+    })
+  | (Readers & {
+      id?: RequestId
+      type: 'READERS'
+    })
   | (GroupCreate & {
       id?: RequestId
       type: 'GROUP_CREATE'
@@ -110,6 +130,10 @@ export type ClientFrame =
       id?: RequestId
       type: 'CONVERSATION'
     })
+  | (Search & {
+      id?: RequestId
+      type: 'SEARCH'
+    })
   | (Focus & {
       id?: RequestId
       type: 'FOCUS'
@@ -135,6 +159,7 @@ export type RequestId = number | string
  * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
  */
 export type UserId = string
+export type Seq = number
 /**
  * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
  */
@@ -195,6 +220,10 @@ export type ServerFrame =
       id?: RequestId
       type: 'CONVERSATION_STATE'
     })
+  | (ReaderState & {
+      id?: RequestId
+      type: 'READER_STATE'
+    })
   | (ContactState & {
       id?: RequestId
       type: 'CONTACT_STATE'
@@ -210,6 +239,10 @@ export type ServerFrame =
   | (Head & {
       id?: RequestId
       type: 'HEAD'
+    })
+  | (Found & {
+      id?: RequestId
+      type: 'FOUND'
     })
   | (Focused & {
       id?: RequestId
@@ -553,6 +586,127 @@ export interface MessageEdit {
   serverMsgId?: string
 }
 /**
+ * `REACTION`. The message is named by conversation and seq, or by `serverMsgId`.
+ */
+export interface MessageReact {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * With what.
+   */
+  emoji: string
+  /**
+   * The message's place.
+   */
+  msgSeq?: number
+  /**
+   * True to take one's own reaction back.
+   */
+  remove?: boolean
+  /**
+   * Instead of conversation and seq.
+   */
+  serverMsgId?: string
+}
+/**
+ * `MESSAGE_PIN`. The message is named by conversation and seq, or by `serverMsgId`.
+ */
+export interface MessagePin {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation, together with `msgSeq`.
+   */
+  conversationId?: string
+  /**
+   * The message's place.
+   */
+  msgSeq?: number
+  /**
+   * True to take it down.
+   */
+  remove?: boolean
+  /**
+   * Instead of conversation and seq.
+   */
+  serverMsgId?: string
+}
+/**
+ * `MESSAGE_HIDE`: deletes messages for the client's user alone, on all devices.
+ */
+export interface MessageHide {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * These messages.
+   */
+  msgSeqs?: Seq[]
+  /**
+   * Everything up to here.
+   */
+  upToSeq?: number
+}
+/**
+ * `CONVERSATION_SETTINGS`. What is missing stays as it is.
+ */
+export interface ConversationSettingsChange {
+  /**
+   * True to have it out of the way.
+   */
+  archived?: boolean
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * True to be told of it without a sound.
+   */
+  muted?: boolean
+  /**
+   * True to have it above the others.
+   */
+  pinned?: boolean
+}
+/**
+ * `READERS`: who has read a message that one has sent.
+ */
+export interface Readers {
+  /**
+   * The conversation.
+   */
+  conversationId: string
+  /**
+   * The most members looked at for the answer.
+   */
+  limit?: number
+  /**
+   * The message's place.
+   */
+  msgSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  usersAfter?: string
+}
+/**
  * `GROUP_CREATE`. Who sends it becomes the owner.
  */
 export interface GroupCreate {
@@ -690,6 +844,10 @@ export interface GroupSettings {
    * The most members it may have.
    */
   memberLimit?: number
+  /**
+   * True to let every member pin messages, and not only the owner and admins.
+   */
+  membersPin?: boolean
   /**
    * True to let only the owner and admins speak.
    */
@@ -925,6 +1083,44 @@ export interface Conversation {
   membersAfter?: string
 }
 /**
+ * `SEARCH`. At least one of `q`, `from` and `msgType` is needed.
+ */
+export interface Search {
+  /**
+   * Only messages that were numbered at this time or later.
+   */
+  afterTs?: number
+  /**
+   * Only messages that were numbered before this time.
+   */
+  beforeTs?: number
+  /**
+   * Only in this conversation.
+   */
+  conversationId?: string
+  /**
+   * The `cursor` of the answer that this one is to continue.
+   */
+  cursor?: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from?: string
+  /**
+   * The most messages wanted in the answer.
+   */
+  limit?: number
+  /**
+   * Only messages of this kind.
+   */
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * What to look for: words and signs, all of which must be there; between double
+   * quotes, in this order.
+   */
+  q?: string
+}
+/**
  * `FOCUS`. The conversations are named by `conversationId` or `conversationIds`.
  */
 export interface Focus {
@@ -1148,6 +1344,9 @@ export interface AuthFail {
     | 'bad_username'
     | 'missing_group_id'
     | 'bad_title'
+    | 'search_too_broad'
+    | 'wrong_file_kind'
+    | 'upload_cut'
     | 'missing_token'
     | 'invalid_token'
     | 'token_expired'
@@ -1166,6 +1365,11 @@ export interface AuthFail {
     | 'blocked_by_you'
     | 'not_friends'
     | 'muted'
+    | 'quota_exceeded'
+    | 'invalid_link'
+    | 'account_disabled'
+    | 'invalid_reset_code'
+    | 'word_refused'
     | 'not_found'
     | 'conversation_not_found'
     | 'user_not_found'
@@ -1173,15 +1377,26 @@ export interface AuthFail {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'
     | 'nothing_to_change'
     | 'group_full'
     | 'kicked'
+    | 'limit_reached'
+    | 'too_many_uploads'
+    | 'upload_offset_mismatch'
+    | 'upload_unfinished'
+    | 'last_admin'
+    | 'tus_version'
     | 'frame_too_large'
+    | 'file_too_large'
     | 'unsupported_media_type'
+    | 'range_not_satisfiable'
+    | 'upload_busy'
     | 'too_many_requests'
+    | 'checksum_mismatch'
     | 'internal_error'
     | 'server_busy'
     | 'after_refused'
@@ -1264,6 +1479,10 @@ export interface SingleChatPush {
    * What the message is.
    */
   msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * What users think of it.
+   */
+  reactions?: Reaction[]
   /**
    * The message was taken back.
    */
@@ -1373,6 +1592,19 @@ export interface Location2 {
   name?: string
 }
 /**
+ * What users think of a message, in a sign.
+ */
+export interface Reaction {
+  /**
+   * The sign.
+   */
+  emoji: string
+  /**
+   * Who, those first who reacted first.
+   */
+  users: UserId[]
+}
+/**
  * The message to which it replies.
  */
 export interface ReplyTo {
@@ -1433,6 +1665,10 @@ export interface GroupChatPush {
    * What the message is.
    */
   msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * What users think of it.
+   */
+  reactions?: Reaction[]
   /**
    * The message was taken back.
    */
@@ -1578,6 +1814,32 @@ export interface EventPush {
       }
     | {
         /**
+         * With what.
+         */
+        emoji: string
+        kind: 'reacted'
+        /**
+         * The reaction was taken back.
+         */
+        removed?: boolean
+        /**
+         * The message's place.
+         */
+        targetSeq: number
+      }
+    | {
+        kind: 'pinned'
+        /**
+         * It was taken down.
+         */
+        removed?: boolean
+        /**
+         * The message's place.
+         */
+        targetSeq: number
+      }
+    | {
+        /**
          * What those may read who join later.
          */
         history: 'joined' | 'all'
@@ -1681,6 +1943,29 @@ export interface EventPush {
       }
     | {
         /**
+         * Where.
+         */
+        conversationId: string
+        kind: 'messagesHidden'
+        /**
+         * Which.
+         */
+        msgSeqs?: Seq[]
+        /**
+         * Everything up to here.
+         */
+        upToSeq?: number
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        kind: 'conversationSettingsChanged'
+        settings: ConversationSettings
+      }
+    | {
+        /**
          * What `from` did.
          */
         action:
@@ -1754,9 +2039,30 @@ export interface GroupInfo {
    */
   memberLimit?: number
   /**
+   * Every member may pin messages, and not only the owner and admins.
+   */
+  membersPin?: boolean
+  /**
    * Only the owner and admins may speak.
    */
   muted?: boolean
+}
+/**
+ * What it is now.
+ */
+export interface ConversationSettings {
+  /**
+   * It is out of the way.
+   */
+  archived?: boolean
+  /**
+   * News of it make no sound.
+   */
+  muted?: boolean
+  /**
+   * It stands above the others.
+   */
+  pinned?: boolean
 }
 /**
  * What the other is now.
@@ -1979,6 +2285,7 @@ export interface SyncConversation {
    * How far you have read, on any device.
    */
   readSeq: number
+  settings?: ConversationSettings1
   /**
    * The title of a group, unless you have left: it may be another one since.
    */
@@ -1995,6 +2302,23 @@ export interface SyncConversation {
    * How many of them name you or everybody, counted up to 100.
    */
   unreadMentions?: number
+}
+/**
+ * What it is to you, unless it is like every new conversation.
+ */
+export interface ConversationSettings1 {
+  /**
+   * It is out of the way.
+   */
+  archived?: boolean
+  /**
+   * News of it make no sound.
+   */
+  muted?: boolean
+  /**
+   * It stands above the others.
+   */
+  pinned?: boolean
 }
 /**
  * `EVENTS`: covers `fromSeq..=toSeq` of the timeline. Nothing is covered when
@@ -2065,6 +2389,10 @@ export interface ConversationState {
    */
   more: boolean
   /**
+   * The messages that are pinned, the last one that was pinned at the end.
+   */
+  pins?: Seq[]
+  /**
    * The title of a group.
    */
   title?: string
@@ -2102,6 +2430,10 @@ export interface GroupInfo1 {
    */
   memberLimit?: number
   /**
+   * Every member may pin messages, and not only the owner and admins.
+   */
+  membersPin?: boolean
+  /**
    * Only the owner and admins may speak.
    */
   muted?: boolean
@@ -2122,6 +2454,48 @@ export interface StateMember {
    * What the user may do.
    */
   role: 'member' | 'admin' | 'owner'
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
+ * `READER_STATE`: a page of those who may read a message, and who of them has.
+ */
+export interface ReaderState {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  lastUser?: string
+  /**
+   * There are more: ask with `usersAfter` set to `lastUser`.
+   */
+  more: boolean
+  /**
+   * The message's place.
+   */
+  msgSeq: number
+  /**
+   * The present members who may read it, but for its sender, by user id.
+   */
+  readers: Reader[]
+}
+/**
+ * Somebody who may read a message.
+ */
+export interface Reader {
+  /**
+   * A device of the user has received it.
+   */
+  delivered: boolean
+  /**
+   * The user has read it.
+   */
+  read: boolean
   /**
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
@@ -2241,6 +2615,93 @@ export interface Head {
   headSeq: number
 }
 /**
+ * `FOUND`: messages, newest first.
+ */
+export interface Found {
+  /**
+   * How many changes of the whole system are still to be looked at; 0 if everything is
+   * searched.
+   */
+  behind: number
+  /**
+   * There may be more: the same search with this `cursor` continues.
+   */
+  cursor?: string
+  /**
+   * The messages.
+   */
+  hits: Hit[]
+  /**
+   * Messages with a `serverMsgId` above this one are not searched yet, and changes of
+   * others neither.
+   */
+  indexedUpTo: string
+}
+/**
+ * A message that was found.
+ */
+export interface Hit {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId: string
+  excerpt: Excerpt
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * The message's place in the conversation's timeline.
+   */
+  msgSeq: number
+  /**
+   * What kind of message it is.
+   */
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  /**
+   * The system's name for the message.
+   */
+  serverMsgId: string
+  /**
+   * When the server numbered the message.
+   */
+  ts: number
+}
+/**
+ * The part of the text around what was found.
+ */
+export interface Excerpt {
+  /**
+   * It does not end where the text ends.
+   */
+  cutEnd?: boolean
+  /**
+   * It does not begin where the text begins.
+   */
+  cutStart?: boolean
+  /**
+   * Where in it is what was found, in order. None if no text was searched for.
+   */
+  marks?: Mark[]
+  /**
+   * The part.
+   */
+  text: string
+}
+/**
+ * A stretch of an excerpt, in UTF-16 code units.
+ */
+export interface Mark {
+  /**
+   * How long it is.
+   */
+  length: number
+  /**
+   * Where it begins.
+   */
+  start: number
+}
+/**
  * `FOCUSED`: from here on these conversations' events are pushed.
  */
 export interface Focused {
@@ -2341,6 +2802,9 @@ export interface Error {
     | 'bad_username'
     | 'missing_group_id'
     | 'bad_title'
+    | 'search_too_broad'
+    | 'wrong_file_kind'
+    | 'upload_cut'
     | 'missing_token'
     | 'invalid_token'
     | 'token_expired'
@@ -2359,6 +2823,11 @@ export interface Error {
     | 'blocked_by_you'
     | 'not_friends'
     | 'muted'
+    | 'quota_exceeded'
+    | 'invalid_link'
+    | 'account_disabled'
+    | 'invalid_reset_code'
+    | 'word_refused'
     | 'not_found'
     | 'conversation_not_found'
     | 'user_not_found'
@@ -2366,15 +2835,26 @@ export interface Error {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
     | 'retry_too_old'
     | 'nothing_to_change'
     | 'group_full'
     | 'kicked'
+    | 'limit_reached'
+    | 'too_many_uploads'
+    | 'upload_offset_mismatch'
+    | 'upload_unfinished'
+    | 'last_admin'
+    | 'tus_version'
     | 'frame_too_large'
+    | 'file_too_large'
     | 'unsupported_media_type'
+    | 'range_not_satisfiable'
+    | 'upload_busy'
     | 'too_many_requests'
+    | 'checksum_mismatch'
     | 'internal_error'
     | 'server_busy'
     | 'after_refused'

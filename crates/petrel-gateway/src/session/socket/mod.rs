@@ -12,6 +12,7 @@ mod tests;
 mod writing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use petrel_types::limits::FRAME_BYTES_MAX;
 use petrel_websocket::{Decoder, Role};
@@ -40,6 +41,8 @@ pub(crate) struct Socket<S> {
     is_unflushed: bool,
     /// Tells that the node drains. None once the socket says goodbye.
     draining: Option<CancellationToken>,
+    /// How long a write may make no progress before the peer counts as too slow.
+    write_timeout: Duration,
 }
 
 impl<S> Socket<S>
@@ -47,9 +50,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     /// The server's side of an upgraded connection. `early` is what the peer sent
-    /// without waiting for the answer to its upgrade. Once `draining` is cancelled, a
-    /// blocked write is soon given up.
-    pub(crate) fn new(stream: S, early: &[u8], draining: CancellationToken) -> Self {
+    /// without waiting for the answer to its upgrade. A write that makes no
+    /// progress for `write_timeout` is given up, and soon, once `draining` is cancelled.
+    pub(crate) fn new(
+        stream: S,
+        early: &[u8],
+        draining: CancellationToken,
+        write_timeout: Duration,
+    ) -> Self {
         let mut decoder = Decoder::new(Role::Server, FRAME_BYTES_MAX as u32);
         decoder.keep(early);
         Self {
@@ -60,6 +68,7 @@ where
             written: 0,
             is_unflushed: false,
             draining: Some(draining),
+            write_timeout,
         }
     }
 }

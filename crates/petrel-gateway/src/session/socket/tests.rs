@@ -7,8 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::writing::{DRAIN_WRITE_TIMEOUT, LARGE_TEXT_BYTES, WRITE_TIMEOUT};
+use super::writing::{DRAIN_WRITE_TIMEOUT, LARGE_TEXT_BYTES};
 use super::{End, Inbound, Socket, drain_end};
+
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A masked frame, its header written by hand.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -20,7 +22,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 fn pair(room: usize) -> (Socket<DuplexStream>, DuplexStream) {
     let (ours, peers) = duplex(room);
-    (Socket::new(ours, &[], CancellationToken::new()), peers)
+    (Socket::new(ours, &[], CancellationToken::new(), WRITE_TIMEOUT), peers)
 }
 
 fn text(next: Result<Inbound, End>) -> String {
@@ -35,7 +37,7 @@ async fn what_came_with_the_upgrade_is_read_first() {
     let (ours, mut peer) = duplex(1024);
     let first = frame(0x81, b"first");
     let (early, late) = first.split_at(4);
-    let mut socket = Socket::new(ours, early, CancellationToken::new());
+    let mut socket = Socket::new(ours, early, CancellationToken::new(), WRITE_TIMEOUT);
     assert!(socket.try_next().is_none());
     peer.write_all(&[late, &frame(0x81, b"second")].concat()).await.unwrap();
     assert_eq!(text(socket.next().await), "first");
@@ -43,7 +45,7 @@ async fn what_came_with_the_upgrade_is_read_first() {
     assert!(socket.try_next().is_none());
 
     let (ours, _peer) = duplex(1024);
-    let mut socket = Socket::new(ours, &first, CancellationToken::new());
+    let mut socket = Socket::new(ours, &first, CancellationToken::new(), WRITE_TIMEOUT);
     assert_eq!(text(socket.next().await), "first");
 }
 
@@ -129,7 +131,7 @@ async fn a_peer_that_does_not_read_is_too_slow_and_one_that_reads_little_is_not(
 async fn a_drain_is_noticed_while_a_write_is_blocked() {
     let (ours, mut peer) = duplex(100);
     let draining = CancellationToken::new();
-    let mut socket = Socket::new(ours, &[], draining.clone());
+    let mut socket = Socket::new(ours, &[], draining.clone(), WRITE_TIMEOUT);
     let large = "x".repeat(10 * LARGE_TEXT_BYTES);
     let begin = tokio::time::Instant::now();
     let (fed, ()) = tokio::join!(socket.feed(&large), async {
@@ -162,7 +164,7 @@ async fn a_stream_that_holds_back_is_flushed_whatever_was_written() {
     for text in ["small".to_owned(), "x".repeat(LARGE_TEXT_BYTES)] {
         let (ours, mut peer) = duplex(1 << 20);
         let buffered = tokio::io::BufWriter::with_capacity(1 << 20, ours);
-        let mut socket = Socket::new(buffered, &[], CancellationToken::new());
+        let mut socket = Socket::new(buffered, &[], CancellationToken::new(), WRITE_TIMEOUT);
         socket.feed(&text).await.unwrap();
         socket.flush().await.unwrap();
         let mut first = [0];

@@ -16,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 use super::Socket;
 use super::ending::{End, TOO_SLOW};
 
-/// How long a write may make no progress before the peer counts as too slow.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// How long a write may make no progress once the node drains.
 pub(super) const DRAIN_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -62,7 +59,9 @@ where
         if !self.is_unflushed {
             return Ok(());
         }
-        in_time(self.draining.as_ref(), self.stream.flush()).await?.map_err(|_| End::Gone)?;
+        in_time(self.draining.as_ref(), self.write_timeout, self.stream.flush())
+            .await?
+            .map_err(|_| End::Gone)?;
         self.is_unflushed = false;
         Ok(())
     }
@@ -76,7 +75,7 @@ where
         while self.written < self.outgoing.len() || !more.is_empty() {
             let (stream, queued) = (&mut self.stream, &self.outgoing[self.written..]);
             let write = poll_fn(|context| poll_write(stream, queued, more, context));
-            let count = match in_time(self.draining.as_ref(), write).await {
+            let count = match in_time(self.draining.as_ref(), self.write_timeout, write).await {
                 Ok(Ok(count @ 1..)) => count,
                 Ok(_) => return Err(End::Gone),
                 Err(too_slow) => {
@@ -123,18 +122,20 @@ fn poll_write<S: AsyncWrite + Unpin>(
 /// Waits until a write makes progress, for as long as a peer may take.
 async fn in_time<T>(
     draining: Option<&CancellationToken>,
+    write_timeout: Duration,
     write: impl Future<Output = T>,
 ) -> Result<T, End> {
     let mut write = pin!(write);
     // Nearly always there is room; what it takes to wait is not part of every session.
     match poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
         Poll::Ready(written) => Ok(written),
-        Poll::Pending => Box::pin(patiently(draining, write)).await,
+        Poll::Pending => Box::pin(patiently(draining, write_timeout, write)).await,
     }
 }
 
 async fn patiently<T>(
     draining: Option<&CancellationToken>,
+    write_timeout: Duration,
     write: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, End> {
     let drained = async {
@@ -147,7 +148,7 @@ async fn patiently<T>(
     tokio::select! {
         biased;
         written = write => Ok(written),
-        () = sleep(WRITE_TIMEOUT) => Err(TOO_SLOW),
+        () = sleep(write_timeout) => Err(TOO_SLOW),
         () = drained => Err(TOO_SLOW),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use petrel_log::{Command, NewMessage};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{Attachment, AttachmentRef, ReplyTo, Role};
+use petrel_protocol::frame::{ReplyTo, Role};
 use petrel_types::limits::MENTIONS_MAX;
 use petrel_types::{ConversationId, UserId};
 
@@ -67,6 +67,7 @@ impl Draft<'_> {
                 return Err(Refusal::new(ErrorReason::MessageNotFound, message));
             }
         };
+        let attach = |asked| self.attach(command, new.msg_type, asked);
         let attachment = new.attachment.as_deref().map(attach).transpose()?.map(Box::new);
         Ok(MessageBody {
             msg_type: new.msg_type,
@@ -78,11 +79,4 @@ impl Draft<'_> {
             ..MessageBody::default()
         })
     }
-}
-
-/// What the server knows of a file that goes with a message. It keeps none yet, so that no
-/// id is one of a file.
-fn attach(attachment: &AttachmentRef) -> Result<Attachment, Refusal> {
-    let message = format!("there is no file {}: this server keeps none", attachment.file_id);
-    Err(Refusal::new(ErrorReason::FileNotFound, message))
 }

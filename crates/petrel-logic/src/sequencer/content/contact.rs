@@ -86,6 +86,10 @@ impl Draft<'_> {
         if actor == other {
             return Ok(());
         }
+        #[cfg(feature = "mutants")]
+        if petrel_store::mutants::is("block-not-looked-at") {
+            return Ok(());
+        }
         let friends_only = self.rules.chats_need_friendship;
         let known = self.memory.by_kind.get(&pair_of(actor, other)).copied();
         let model = known.and_then(|pair| self.model(pair));
@@ -127,7 +131,10 @@ impl Draft<'_> {
         let key = contact.user.get();
         let known = self.entry_of_list(timeline, KNOWN, key);
         let known = known.and_then(|stored| ListedContact::decode(&stored).ok());
-        if known.is_some_and(|known| known.rev >= rev.get()) {
+        let is_told = known.is_some_and(|known| known.rev >= rev.get());
+        #[cfg(feature = "mutants")]
+        let is_told = is_told && !petrel_store::mutants::is("contact-told-out-of-order");
+        if is_told {
             return false;
         }
         let listed = ListedContact { rev: rev.get(), contact: contact.clone() };

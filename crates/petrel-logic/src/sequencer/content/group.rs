@@ -19,10 +19,11 @@ use petrel_types::{ConversationId, Seq, Slot, UserId};
 use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::event::EventBody;
+use crate::membership::Membership;
 use crate::notice::Notice;
 use crate::profile::{Attributes, Profile};
 use crate::sequencer::draft::{Draft, NewEntry};
-use crate::sequencer::model::{Membership, Model};
+use crate::sequencer::model::Model;
 
 impl Draft<'_> {
     /// Founds a group. The founder's personal timeline remembers it under the founder's
@@ -250,7 +251,7 @@ impl Draft<'_> {
             attributes: Attributes::default(),
             intervals: Vec::new(),
         });
-        member.attributes = Attributes { role, ..Attributes::default() };
+        member.attributes = member.attributes.of_returning(role);
         self.forget_request(group, user);
         let joined = Interval { first, last: None };
         // With all of history open there is nothing left for earlier intervals to add.
@@ -273,7 +274,13 @@ impl Draft<'_> {
         }
     }
 
-    fn let_go(&mut self, actor: UserId, group: ConversationId, users: BTreeSet<UserId>, last: Seq) {
+    pub(super) fn let_go(
+        &mut self,
+        actor: UserId,
+        group: ConversationId,
+        users: BTreeSet<UserId>,
+        last: Seq,
+    ) {
         for user in &users {
             self.part(group, *user, last);
         }
@@ -285,7 +292,7 @@ impl Draft<'_> {
         self.derive(group, last, users.into_iter().map(removed));
     }
 
-    fn give_role(&mut self, group: ConversationId, user: UserId, role: Role) {
+    pub(super) fn give_role(&mut self, group: ConversationId, user: UserId, role: Role) {
         let member = self.model(group).and_then(|model| model.member(user)).cloned();
         if let Some(mut member) = member {
             member.attributes.role = role;

@@ -49,6 +49,7 @@ impl Draft<'_> {
             info.member_limit = Some(limit).filter(|limit| *limit < GROUP_MEMBERS_MAX as u64);
         }
         info.muted = change.muted.unwrap_or(info.muted);
+        info.members_pin = change.members_pin.unwrap_or(info.members_pin);
         info.joining = change.joining.unwrap_or(info.joining);
         if info.joining == Joining::Closed {
             info.code = None;
@@ -148,17 +149,33 @@ impl Draft<'_> {
         actor: UserId,
         group: ConversationId,
     ) -> Result<(), Refusal> {
+        #[cfg(feature = "mutants")]
+        if petrel_store::mutants::is("muted-may-speak") {
+            return Ok(());
+        }
+        let model = self.group(group)?;
+        let role = model.role(actor).ok_or_else(no_such_group)?;
+        if model.profile.info.muted && role < Role::Admin {
+            return Err(Refusal::new(
+                ErrorReason::Muted,
+                "only the owner and admins may speak in this group at present",
+            ));
+        }
+        self.check_not_muted(actor, group)
+    }
+
+    /// Refuses a member who is muted. In a group in which only the owner and admins speak,
+    /// others may still react to what they say.
+    pub(super) fn check_not_muted(
+        &mut self,
+        actor: UserId,
+        group: ConversationId,
+    ) -> Result<(), Refusal> {
         let now = self.now;
         let model = self.group(group)?;
         let attributes = &model.member(actor).ok_or_else(no_such_group)?.attributes;
         if attributes.role >= Role::Admin {
             return Ok(());
-        }
-        if model.profile.info.muted {
-            return Err(Refusal::new(
-                ErrorReason::Muted,
-                "only the owner and admins may speak in this group at present",
-            ));
         }
         match attributes.muted_until {
             Some(until) if until > now => {
@@ -177,6 +194,10 @@ impl Draft<'_> {
         (named, everybody): (&[UserId], bool),
         is_there: bool,
     ) {
+        #[cfg(feature = "mutants")]
+        if !is_there && petrel_store::mutants::is("mention-survives-recall") {
+            return;
+        }
         for user in named.iter().copied().chain(everybody.then_some(EVERYBODY)) {
             let update = MentionUpdate { conversation, user, seq, is_there };
             let is_same = |known: &&mut MentionUpdate| {

@@ -7,6 +7,7 @@ use petrel_store::{ConversationKind, Cursors};
 use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 
+use super::attachment::file_of;
 use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::event::{EventBody, MessageBody};
@@ -75,10 +76,15 @@ impl Draft<'_> {
         message: MessageBody,
     ) {
         let (named, all) = (message.mentions.clone(), message.mention_all);
+        let (file, is_call) = (file_of(&message), message.call.is_some());
         let entry = self.entry(command, send, conversation, EventBody::Message(message));
         let seq = self.answer_with(command, conversation, entry);
+        self.refer(conversation, seq, file, true);
         self.set_mentions(conversation, seq, (&named, all), true);
-        // Whoever writes has read what is above.
+        // Whoever writes has read what is above. Whoever calls need not have.
+        if is_call {
+            return;
+        }
         self.move_cursors(conversation, command.actor, Cursors { delivered: seq, read: seq });
     }
 
@@ -105,8 +111,18 @@ impl Draft<'_> {
 
         let rev = self.change(command, send, conversation, Change::Recalled { target_seq: target });
         self.set_mentions(conversation, target, (&message.mentions, message.mention_all), false);
+        if message.mention_all {
+            self.forget_hidden_mention(conversation, target);
+        }
+        self.forget_pin(conversation, target);
         self.void_edit(conversation, target, message.edit);
+        self.refer(conversation, target, file_of(&message), false);
         let recalled = MessageBody::recalled(message.msg_type, rev);
+        #[cfg(feature = "mutants")]
+        let recalled = match petrel_store::mutants::is("reaction-survives-recall") {
+            true => MessageBody { reactions: message.reactions, ..recalled },
+            false => recalled,
+        };
         self.overwrite(conversation, target, &EventBody::Message(recalled));
         Ok(())
     }
@@ -169,8 +185,7 @@ impl Draft<'_> {
     ) -> Result<(UserId, TimestampMs, MessageBody), Refusal> {
         let model = self.model(conversation).ok_or_else(not_a_member)?;
         let member = model.member(command.actor).ok_or_else(not_a_member)?;
-        let is_visible = crate::access::Access::new(&member.intervals).allows(target)
-            && target >= model.trimmed_before;
+        let is_visible = member.access().allows(target) && target >= model.trimmed_before;
         let found = if is_visible { self.target(conversation, target) } else { None };
         match found {
             Some((sender, sent, EventBody::Message(message))) => Ok((sender, sent, message)),

@@ -3,12 +3,17 @@
 //! A new kind of change is a variant of [`Content`] and a function here. Each checks
 //! everything before it writes anything.
 
+mod attachment;
 mod compose;
 mod contact;
 mod group;
 mod group_settings;
 mod joining;
 mod message;
+mod own_view;
+mod pin;
+mod reaction;
+mod ruling;
 
 use std::sync::Arc;
 
@@ -17,6 +22,7 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Change;
 use petrel_types::{ConversationId, UserId};
 
+pub(super) use self::attachment::file_id;
 pub(super) use self::contact::pair_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
@@ -59,6 +65,18 @@ impl Draft<'_> {
             }
             Content::Recall { target } => self.recall(command, send, conversation, *target),
             Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),
+            Content::React { target, emoji, remove } => {
+                self.react(command, send, conversation, *target, (emoji, *remove))
+            }
+            Content::Pin { target, remove } => {
+                self.pin(command, send, conversation, *target, *remove)
+            }
+            Content::Hide { targets, up_to } => {
+                self.hide(command, send, conversation, targets, *up_to)
+            }
+            Content::SetConversation { muted, pinned, archived } => {
+                self.set_conversation(command, send, conversation, [*muted, *pinned, *archived])
+            }
             Content::AddMembers(users) => self.add_members(command, send, conversation, users),
             Content::RemoveMembers(users) => {
                 self.remove_members(command, send, conversation, users)
@@ -69,6 +87,7 @@ impl Draft<'_> {
             }
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
+            Content::Rule(ruling) => self.rule(command, send, conversation, *ruling),
             Content::CreateGroup { .. }
             | Content::Contact { .. }
             | Content::Settings { .. }

@@ -19,6 +19,16 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         single_chat().prop_map(ClientFrame::SingleChat),
         group_chat().prop_map(ClientFrame::GroupChat),
         change_of_message(),
+        reaction_or_pin(),
+        own_view(),
+        (conversation(), seq(), option::of(user()), option::of(any::<u32>())).prop_map(
+            |(conversation_id, msg_seq, users_after, limit)| ClientFrame::Readers(Readers {
+                conversation_id,
+                msg_seq,
+                users_after,
+                limit
+            })
+        ),
         change_of_group(),
         live::client_frame(),
         contact_change().prop_map(ClientFrame::Contact),
@@ -40,6 +50,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
                 limit
             })
         ),
+        search().prop_map(ClientFrame::Search),
         (option::of(conversation()), vec(conversation(), 0..4), option::of(any::<bool>()))
             .prop_map(|(conversation_id, conversation_ids, on)| {
                 ClientFrame::Focus(Focus { conversation_id, conversation_ids, on })
@@ -169,6 +180,56 @@ fn change_of_message() -> impl Strategy<Value = ClientFrame> {
     })
 }
 
+fn reaction_or_pin() -> impl Strategy<Value = ClientFrame> {
+    (client_msg_id(), target(), option::of(text()), any::<bool>()).prop_map(
+        |(client_msg_id, (conversation_id, msg_seq, server_msg_id), emoji, remove)| match emoji {
+            Some(emoji) => ClientFrame::Reaction(MessageReact {
+                client_msg_id,
+                conversation_id,
+                msg_seq,
+                server_msg_id,
+                emoji,
+                remove,
+            }),
+            None => ClientFrame::MessagePin(MessagePin {
+                client_msg_id,
+                conversation_id,
+                msg_seq,
+                server_msg_id,
+                remove,
+            }),
+        },
+    )
+}
+
+/// What changes a conversation for one user alone.
+fn own_view() -> impl Strategy<Value = ClientFrame> {
+    let named = || (client_msg_id(), conversation());
+    prop_oneof![
+        (named(), vec(seq(), 0..4), option::of(seq())).prop_map(
+            |((client_msg_id, conversation_id), msg_seqs, up_to_seq)| {
+                ClientFrame::MessageHide(MessageHide {
+                    client_msg_id,
+                    conversation_id,
+                    msg_seqs,
+                    up_to_seq,
+                })
+            }
+        ),
+        (named(), any::<[Option<bool>; 3]>()).prop_map(
+            |((client_msg_id, conversation_id), [muted, pinned, archived])| {
+                ClientFrame::ConversationSettings(ConversationSettingsChange {
+                    client_msg_id,
+                    conversation_id,
+                    muted,
+                    pinned,
+                    archived,
+                })
+            }
+        ),
+    ]
+}
+
 fn change_of_group() -> impl Strategy<Value = ClientFrame> {
     let named = || (client_msg_id(), conversation());
     prop_oneof![
@@ -204,6 +265,7 @@ fn change_of_group() -> impl Strategy<Value = ClientFrame> {
                     joining: Some(joining).filter(|_| !renew_code),
                     member_limit,
                     muted: Some(renew_code).filter(|_| member_limit.is_some()),
+                    members_pin: Some(renew_code).filter(|_| member_limit.is_none()),
                     renew_code,
                 })
             }),
@@ -258,6 +320,23 @@ fn ack() -> impl Strategy<Value = Ack> {
         let (conversation_id, msg_seq, server_msg_id) = target;
         Ack { ack_type, conversation_id, msg_seq, server_msg_id, items }
     })
+}
+
+fn search() -> impl Strategy<Value = Search> {
+    let about = (option::of(text()), option::of(conversation()), option::of(user()));
+    let times = (option::of(timestamp()), option::of(timestamp()));
+    (about, any::<bool>(), times, option::of(text()), option::of(any::<u32>())).prop_map(
+        |((q, conversation_id, from), is_text, (after_ts, before_ts), cursor, limit)| Search {
+            q,
+            conversation_id,
+            from,
+            msg_type: is_text.then_some(MessageType::Text),
+            after_ts,
+            before_ts,
+            cursor,
+            limit,
+        },
+    )
 }
 
 fn pull() -> impl Strategy<Value = Pull> {

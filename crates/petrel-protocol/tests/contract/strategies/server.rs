@@ -36,11 +36,13 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             head_seq,
         })),
         contact_state().prop_map(ServerFrame::ContactState),
+        reader_state().prop_map(ServerFrame::ReaderState),
         (conversation(), seq(), vec(join_request(), 0..4), any::<bool>()).prop_map(
             |(group_id, as_of_seq, requests, more)| ServerFrame::GroupRequestState(
                 GroupRequestState { group_id, as_of_seq, requests, more }
             )
         ),
+        found().prop_map(ServerFrame::Found),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         live::server_frame(),
@@ -152,21 +154,25 @@ struct Content {
     custom: Option<Box<Custom>>,
     reply_to: Option<ReplyTo>,
     forwarded_from: Option<ForwardedFrom>,
+    reactions: Vec<Reaction>,
 }
 
 fn content() -> impl Strategy<Value = Content> {
     let parts = (option::of(attachment()), option::of(location()), option::of(custom()));
     let reply_to = (seq(), user()).prop_map(|(msg_seq, from)| ReplyTo { msg_seq, from });
     let forwarded_from = user().prop_map(|user| ForwardedFrom { user });
-    (message_type(), text(), parts, option::of(reply_to), option::of(forwarded_from)).prop_map(
-        |(msg_type, body, (attachment, location, custom), reply_to, forwarded_from)| Content {
+    let reactions = (text(), users()).prop_map(|(emoji, users)| Reaction { emoji, users });
+    let refers = (option::of(reply_to), option::of(forwarded_from), vec(reactions, 0..3));
+    (message_type(), text(), parts, refers).prop_map(
+        |(msg_type, body, (attachment, location, custom), refers)| Content {
             msg_type,
             body,
             attachment: attachment.map(Box::new),
             location: location.map(Box::new),
             custom: custom.map(Box::new),
-            reply_to,
-            forwarded_from,
+            reply_to: refers.0,
+            forwarded_from: refers.1,
+            reactions: refers.2,
         },
     )
 }
@@ -186,8 +192,8 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
         |(from, to, client_msg_id, place, content, (rev, [edited, recalled, redelivered]))| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             let Content { msg_type, body, attachment, location, custom, .. } = content;
-            let Content { reply_to, forwarded_from, .. } = content;
             let (call_id, duration_ms) = (client_msg_id.clone(), rev.map(Seq::get));
+            let Content { reply_to, forwarded_from, reactions, .. } = content;
             SingleChatPush {
                 from,
                 to,
@@ -203,6 +209,7 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
                 call: live::call_record(&call_id, duration_ms),
                 reply_to,
                 forwarded_from,
+                reactions,
                 ts,
                 rev,
                 edited,
@@ -225,7 +232,7 @@ fn group_chat() -> impl Strategy<Value = GroupChatPush> {
         )| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             let Content { msg_type, body, attachment, location, custom, .. } = content;
-            let Content { reply_to, forwarded_from, .. } = content;
+            let Content { reply_to, forwarded_from, reactions, .. } = content;
             GroupChatPush {
                 mentions: if edited { vec![from] } else { Vec::new() },
                 mention_all: recalled,
@@ -242,6 +249,7 @@ fn group_chat() -> impl Strategy<Value = GroupChatPush> {
                 custom,
                 reply_to,
                 forwarded_from,
+                reactions,
                 ts,
                 rev,
                 edited,
@@ -257,6 +265,21 @@ fn change() -> impl Strategy<Value = Change> {
         seq().prop_map(|target_seq| Change::Recalled { target_seq }),
         (seq(), option::of(text()))
             .prop_map(|(target_seq, body)| Change::Edited { target_seq, body }),
+        (seq(), text(), any::<bool>()).prop_map(|(target_seq, emoji, removed)| {
+            Change::Reacted { target_seq, emoji, removed }
+        }),
+        (seq(), any::<bool>())
+            .prop_map(|(target_seq, removed)| Change::Pinned { target_seq, removed }),
+        (conversation(), vec(seq(), 0..4), option::of(seq())).prop_map(
+            |(conversation_id, msg_seqs, up_to_seq)| Change::MessagesHidden {
+                conversation_id,
+                msg_seqs,
+                up_to_seq
+            }
+        ),
+        (conversation(), conversation_settings()).prop_map(|(conversation_id, settings)| {
+            Change::ConversationSettingsChanged { conversation_id, settings }
+        }),
         (text(), users(), history()).prop_map(|(title, members, history)| {
             Change::GroupCreated { title, members, history }
         }),
@@ -286,6 +309,31 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         Just(Change::Unknown),
     ]
+}
+
+fn conversation_settings() -> impl Strategy<Value = ConversationSettings> {
+    any::<[bool; 3]>().prop_map(|[muted, pinned, archived]| ConversationSettings {
+        muted,
+        pinned,
+        archived,
+    })
+}
+
+fn reader_state() -> impl Strategy<Value = ReaderState> {
+    let reader = (user(), any::<[bool; 2]>()).prop_map(|(user, [delivered, read])| Reader {
+        user,
+        delivered,
+        read,
+    });
+    (conversation(), seq(), vec(reader, 0..4), any::<bool>(), option::of(user())).prop_map(
+        |(conversation_id, msg_seq, readers, more, last_user)| ReaderState {
+            conversation_id,
+            msg_seq,
+            readers,
+            more,
+            last_user,
+        },
+    )
 }
 
 fn server_ack() -> impl Strategy<Value = ServerAck> {
@@ -336,7 +384,16 @@ fn group_info() -> impl Strategy<Value = GroupInfo> {
     (texts, joining(), option::of(any::<u64>()), any::<bool>()).prop_map(
         |(texts, joining, member_limit, muted)| {
             let [description, avatar, announcement, code] = texts.try_into().unwrap();
-            GroupInfo { description, avatar, announcement, joining, code, member_limit, muted }
+            GroupInfo {
+                description,
+                avatar,
+                announcement,
+                joining,
+                code,
+                member_limit,
+                muted,
+                members_pin: muted,
+            }
         },
     )
 }
@@ -403,6 +460,7 @@ fn sync_conversation() -> impl Strategy<Value = SyncConversation> {
                 unread: numbers[4],
                 unread_mentions: numbers[4] / 2,
                 ts,
+                settings: ConversationSettings { muted: left, ..Default::default() },
             }
         },
     )
@@ -442,6 +500,7 @@ fn conversation_state() -> impl Strategy<Value = ConversationState> {
                 title,
                 history,
                 group,
+                pins: vec![as_of_seq; usize::from(more)],
                 member_count: count,
                 members,
                 more,
@@ -458,6 +517,20 @@ fn events() -> impl Strategy<Value = Events> {
             let [from_seq, to_seq, head_seq, trimmed_before] = seqs.map(Seq::new);
             Events { conversation_id, from_seq, to_seq, head_seq, trimmed_before, has_more, events }
         },
+    )
+}
+
+fn found() -> impl Strategy<Value = Found> {
+    let mark = (counter(), counter()).prop_map(|(start, length)| Mark { start, length });
+    let excerpt = (text(), vec(mark, 0..3), any::<bool>(), any::<bool>())
+        .prop_map(|(text, marks, cut_start, cut_end)| Excerpt { text, marks, cut_start, cut_end });
+    let hit = (place(), user(), excerpt).prop_map(|(place, from, excerpt)| {
+        let (server_msg_id, conversation_id, msg_seq, ts) = place;
+        let msg_type = MessageType::Text;
+        Hit { conversation_id, msg_seq, server_msg_id, from, msg_type, ts, excerpt }
+    });
+    (vec(hit, 0..3), option::of(text()), row(), counter()).prop_map(
+        |(hits, cursor, indexed_up_to, behind)| Found { hits, cursor, indexed_up_to, behind },
     )
 }
 

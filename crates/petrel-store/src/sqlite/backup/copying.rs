@@ -61,6 +61,7 @@ impl<F: FnMut(Progress)> Copying<F> {
         }
     }
 
+    /// Copies a folder and what is in it. Files that go meanwhile are not missed.
     pub(super) fn copy_folder(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let entries = match fs::read_dir(from) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -69,8 +70,15 @@ impl<F: FnMut(Progress)> Copying<F> {
         directory::private_directory(to)?;
         for entry in entries {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
-                self.renew(&File::open(entry.path())?, &to.join(entry.file_name()))?;
+            let (from, to) = (entry.path(), to.join(entry.file_name()));
+            if entry.file_type()?.is_dir() {
+                self.copy_folder(&from, &to)?;
+                continue;
+            }
+            match File::open(from) {
+                Ok(source) => self.renew(&source, &to).map(drop)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         File::open(to)?.sync_all()

@@ -43,7 +43,8 @@ pub struct Progress {
 
 /// Copies the store in `from` to `to`, which must not exist or be empty. A server may be at
 /// work in `from`; then the copy holds every commit that was acknowledged before the call.
-/// The files of `folders` in `from` come along, readable to their owner only.
+/// The folders `folders` in `from` come along with all that is in them, copied after the store,
+/// readable to their owner only.
 ///
 /// The copy is made in a directory beside `to` with the extension `unfinished` and renamed
 /// when it is whole and on disk, so whatever has the right name is a whole backup. An

@@ -1,7 +1,7 @@
 //! That nothing of an overwritten payload is left in any file of the data directory.
 
 use super::*;
-use crate::Overwrite;
+use crate::{BegunUpload, FileFacts, FileReference, NewUpload, Overwrite, Quota};
 
 const LINGERS: Duration = Duration::from_millis(1);
 
@@ -147,4 +147,68 @@ async fn it_leaves_the_log_though_nobody_writes_any_more() {
         assert!(std::time::Instant::now() < give_up, "the log has not been truncated");
         store.event(RowId::new(1)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_name_and_digest_of_a_file_go_with_its_last_reference() {
+    let place = TempDir::new().unwrap();
+    let store = filled(place.path(), options(1000), &[200; 40]).await;
+    let claim = store.claim(PARTITION).await.unwrap();
+    let quota = Quota { bytes: u64::MAX, uploads: 100 };
+    let digest = |number: u64| -> [u8; 32] {
+        format!("digest of the file no. {number:09}").into_bytes().try_into().unwrap()
+    };
+    let mut files = Vec::new();
+    for number in 1..=40 {
+        let upload = NewUpload {
+            owner: UserId::new(11),
+            object: format!("object-{number}"),
+            name: format!("letter to {number:06}.pdf"),
+            content_type: "application/pdf".to_owned(),
+            size: Some(number),
+            created: TimestampMs::new(1),
+            expires: TimestampMs::new(2),
+        };
+        let BegunUpload::Begun(file) = store.begin_upload(upload, quota).await.unwrap() else {
+            panic!("there is room")
+        };
+        let facts = FileFacts {
+            size: number,
+            content_type: "application/pdf".to_owned(),
+            sha256: digest(number),
+            dimensions: None,
+            thumbnail: None,
+        };
+        assert!(store.complete_upload(file, facts, TimestampMs::new(2), quota).await.unwrap());
+        files.push(file);
+    }
+    let refer = async |is_there: bool, odd: bool| {
+        let seqs = (1_u64..=40).zip(&files).filter(|(seq, _)| !odd || seq % 2 == 1);
+        let file_references = seqs
+            .map(|(seq, file)| FileReference {
+                file: *file,
+                conversation: id(),
+                seq: Seq::new(seq),
+                is_there,
+            })
+            .collect();
+        let batch = Batch { file_references, ..Batch::default() };
+        store.commit(PARTITION, batch, claim.next_position, claim.owner_epoch).await.unwrap();
+    };
+    refer(true, false).await;
+    let needles = |number: u64| [format!("to {number:06}.pdf").into_bytes(), digest(number).into()];
+    for needle in needles(7) {
+        assert_ne!(traces(place.path(), &needle), [], "the search finds nothing at all");
+    }
+    refer(false, true).await;
+    log_forgets(&store, place.path(), &needles(39)).await;
+    for number in (1..=40).step_by(2) {
+        for needle in needles(number) {
+            assert_eq!(traces(place.path(), &needle), [], "file {number}");
+        }
+    }
+    let kept = store.file(files[1]).await.unwrap().unwrap();
+    assert_eq!(kept.name, "letter to 000002.pdf");
+    drop(store);
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
 }

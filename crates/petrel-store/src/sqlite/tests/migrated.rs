@@ -132,11 +132,26 @@ async fn a_database_of_version_4_goes_on_as_it_was() {
     assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
 }
 
+#[tokio::test]
+async fn a_database_of_version_5_goes_on_as_it_was() {
+    let place = fixture_of("schema-5");
+    let store = open(place.path());
+    let ann = store.user_by_name("ann").await.unwrap().unwrap().id;
+    let ben = store.user_by_name("ben").await.unwrap().unwrap().id;
+    let chat = store.single_chat(ann, ben).await.unwrap().unwrap();
+    assert_eq!(store.summary(chat).await.unwrap().unwrap().head.seq.get(), 1);
+    assert_eq!(store.conversations_after(ConversationId::new(0), 10).await.unwrap().len(), 4);
+    assert_eq!(store.files_of(ann, None, 10).await.unwrap(), []);
+    assert_eq!(store.garbage(10).await.unwrap(), [""; 0]);
+    store.close().await.unwrap();
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
+}
+
 #[test]
 fn a_migrated_database_has_the_tables_of_a_new_one() {
     let new = TempDir::new().unwrap();
     drop(open(new.path()));
-    for schema in ["schema-2", "schema-3", "schema-4"] {
+    for schema in ["schema-2", "schema-3", "schema-4", "schema-5"] {
         let migrated = fixture_of(schema);
         drop(open(migrated.path()));
         assert_eq!(schema_of(migrated.path()), schema_of(new.path()), "{schema}");

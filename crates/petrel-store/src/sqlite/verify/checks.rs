@@ -229,6 +229,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         problem: "a log-in (id) goes on although it was ended, or is above the last one",
         rows: "SELECT id, 0, 0 FROM logins WHERE id IN (SELECT id FROM ended_logins)
+                 AND user NOT IN (SELECT user FROM disabled_users)
                UNION ALL
                SELECT id, 0, 0 FROM ended_logins
                WHERE id > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence
@@ -237,5 +238,29 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         problem: "an invite (row, uses left) is not what it should be",
         rows: "SELECT rowid, uses_left, 0 FROM invites WHERE length(digest) <> 32 OR uses_left < 0",
+    },
+    Check {
+        problem: "a password reset (user) is of nobody who is registered, or has no code",
+        rows: "SELECT user, 0, 0 FROM password_resets
+               WHERE user NOT IN (SELECT id FROM users) OR length(code) <> 32",
+    },
+    Check {
+        problem: "a record of the audit log (number) says not what was done, or to what",
+        rows: "SELECT number, 0, 0 FROM audit
+               WHERE length(action) = 0 OR (target_kind IS NULL) <> (target IS NULL)",
+    },
+    Check {
+        problem: "a message (file, conversation, seq) refers to a file that is not there",
+        rows: "SELECT file, conversation, seq FROM file_references
+               WHERE file NOT IN (SELECT id FROM files WHERE digest IS NOT NULL)",
+    },
+    Check {
+        problem: "a file (id, owner, 0) lasts, and no message refers to it",
+        rows: "SELECT id, owner, 0 FROM files WHERE expires_ms IS NULL
+               AND NOT EXISTS (SELECT 1 FROM file_references WHERE file = files.id)",
+    },
+    Check {
+        problem: "a file (id, owner, 0) has no name",
+        rows: "SELECT id, owner, 0 FROM files WHERE name NOT IN (SELECT number FROM file_texts)",
     },
 ];

@@ -1,44 +1,26 @@
 //! The steps of a rising load.
 
 use super::super::Report;
+use super::super::rising::{Rises, beyond_words, knee_load, mark_words, refusals, rises};
 use super::Page;
-use crate::scenario::Disruption;
-use crate::worker::{BeyondKnee, Plateau, beyond_knee, knee};
-
-/// The most reasons of refusal in one line.
-const REASONS_SHOWN_MAX: usize = 3;
+use crate::worker::Plateau;
 
 pub(super) fn plateaus(page: &mut Page, report: &Report) {
     let steps = &report.plateaus;
-    match report.plan.behaviour().disruption {
-        Disruption::RisingRate { .. } => {
+    match rises(report) {
+        Some(Rises::Rate) => {
             page.section(["Messages a second, step by step", "消息速率阶梯"]);
             steps.iter().for_each(|step| rate(page, step));
-            let carried = knee(steps).map_or("-".to_owned(), |step| format!("{:.0}/s", step.load));
+            let carried = knee_load(report).map_or("-".to_owned(), |load| format!("{load:.0}/s"));
             page.value(["Knee", "拐点"], carried);
-            let words = match beyond_knee(steps) {
-                BeyondKnee::NotReached => ["not reached", "未到拐点"],
-                BeyondKnee::SlowRise => ["a slow rise", "缓慢上升"],
-                BeyondKnee::Explosion => ["an explosion", "突然恶化"],
-                BeyondKnee::Refusal => ["refusals, latency stays", "拒绝服务，延迟不变"],
-                BeyondKnee::GeneratorLimit => ["this generator's own limit", "压测端自身上限"],
-            };
-            let words = page.say(words);
+            let words = page.say(beyond_words(steps));
             page.value(["Beyond it", "超过拐点"], words);
         }
-        Disruption::RisingConnections { .. } => {
+        Some(Rises::Connections) => {
             page.section(["Connections, step by step", "连接数阶梯"]);
             steps.iter().for_each(|step| connections(page, step));
         }
-        _ => {}
-    }
-}
-
-fn mark(page: &Page, step: &Plateau) -> &'static str {
-    match (step.worked, step.generator_was_late()) {
-        (true, _) => page.say(["ok", "通过"]),
-        (false, false) => page.say(["FAILED", "失败"]),
-        (false, true) => page.say(["FAILED (generator late)", "失败（压测端迟发）"]),
+        None => {}
     }
 }
 
@@ -47,7 +29,7 @@ fn two(times: Option<[f64; 2]>) -> String {
 }
 
 fn rate(page: &mut Page, step: &Plateau) {
-    let word = mark(page, step);
+    let word = page.say(mark_words(step));
     page.line(&format!(
         "  {:>8.0}/s  {} {:>8}  {} {:>8}  {} {:>8}  p50/p99 {:>16} ms  {word}",
         step.load,
@@ -59,15 +41,13 @@ fn rate(page: &mut Page, step: &Plateau) {
         step.delivered,
         two(step.e2e_ms),
     ));
-    let mut refused: Vec<_> = step.refused.iter().collect();
-    refused.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    for (reason, count) in refused.into_iter().take(REASONS_SHOWN_MAX) {
+    for (reason, count) in refusals(step) {
         page.line(&format!("            {} {reason}: {count}", page.say(["refused", "拒绝"])));
     }
 }
 
 fn connections(page: &mut Page, step: &Plateau) {
-    let word = mark(page, step);
+    let word = page.say(mark_words(step));
     let memory = step
         .server_memory
         .map_or("-".to_owned(), |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0));

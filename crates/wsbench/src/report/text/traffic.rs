@@ -178,15 +178,8 @@ fn conditions(page: &mut Page, report: &Report) {
             page.say(["conversations", "会话"]),
         ),
     );
-    let kind = match plan.in_flight {
-        Some(depth) => {
-            format!(
-                "{} {depth}",
-                page.say(["closed loop, in flight per sender:", "闭环，每发送者在途"])
-            )
-        }
-        None => format!("{} {:?}", page.say(["open loop,", "开环，"]), plan.arrival).to_lowercase(),
-    };
+    let kind = conditions.loop_in_words(plan);
+    let kind = &kind[usize::from(page.chinese)];
     let mean =
         conditions.in_flight_mean.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.1}"));
     page.value(

@@ -3,6 +3,7 @@ export default {
   chats: 'Chats',
   contacts: 'Contacts',
   settings: 'Settings',
+  admin: 'Administration',
   skip: 'Skip to content',
   notFound: 'There is nothing here',
   notFoundText: 'The address leads nowhere, or no longer.',

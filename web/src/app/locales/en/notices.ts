@@ -18,4 +18,5 @@ export default {
   joinRequested: '{who} asks to join',
   joinRefused: '{who} did not let {name} in',
   groupDissolved: '{who} dissolved the group',
+  pinned: '{who} pinned a message',
 }

@@ -18,4 +18,5 @@ export default {
   today: 'Today',
   yesterday: 'Yesterday',
   failed: 'That did not work',
+  justNow: 'just now',
 }

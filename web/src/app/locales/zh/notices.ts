@@ -18,4 +18,5 @@ export default {
   joinRequested: '{who} 申请加入群聊',
   joinRefused: '{who} 拒绝了 {name} 的入群申请',
   groupDissolved: '{who} 解散了群聊',
+  pinned: '{who} 置顶了一条消息',
 }

@@ -18,4 +18,5 @@ export default {
   today: '今天',
   yesterday: '昨天',
   failed: '操作未成功',
+  justNow: '刚刚',
 }

@@ -1,0 +1,17 @@
+export default {
+  messages: 'Messages',
+  kind: 'Which messages',
+  all: 'All',
+  IMAGE: 'Photos',
+  VIDEO: 'Videos',
+  AUDIO: 'Voice',
+  FILE: 'Files',
+  LOCATION: 'Places',
+  hint: 'Type what you look for, or choose a kind.',
+  noHitsText: 'No message has all of these words.',
+  more: 'Show more',
+  count: '{n} message found | {n} messages found',
+  behind: 'The newest messages are still being indexed; some may be missing.',
+  again: 'Search again',
+  formerChat: 'A former chat',
+}

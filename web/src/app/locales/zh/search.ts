@@ -1,0 +1,17 @@
+export default {
+  messages: '消息',
+  kind: '消息类型',
+  all: '全部',
+  IMAGE: '图片',
+  VIDEO: '视频',
+  AUDIO: '语音',
+  FILE: '文件',
+  LOCATION: '位置',
+  hint: '输入要查找的内容,或选择一种类型。',
+  noHitsText: '没有消息同时包含这些词。',
+  more: '显示更多',
+  count: '找到 {n} 条消息',
+  behind: '最新的消息仍在建立索引,结果可能不完整。',
+  again: '重新搜索',
+  formerChat: '以前的聊天',
+}
