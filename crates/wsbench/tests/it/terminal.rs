@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use wsbench::sink::Sink;
+use wsbench::terminal::Screen;
 
 use crate::support::WSBENCH;
 
@@ -100,5 +101,39 @@ fn plain_lines_are_written_where_they_are_asked_for() -> Result<()> {
         .output()?;
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(!shown.contains(ENTER) && shown.contains("ramp done: 10 of 10"), "{shown}");
+    Ok(())
+}
+
+/// Not a test by itself: the next one runs it in a terminal.
+#[test]
+#[ignore = "panics, in the terminal that the next test makes"]
+fn a_program_that_panics_while_the_view_is_up() {
+    let _screen = Screen::take().expect("a terminal to take");
+    panic!("the view was up");
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_told() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [before, after] = ["before", "after"].map(|name| folder.path().join(name));
+    let program = std::env::current_exe()?;
+    let command = format!(
+        "stty -g > {}; {} --exact terminal::a_program_that_panics_while_the_view_is_up --ignored --nocapture; stty -g > {}",
+        before.display(),
+        program.display(),
+        after.display()
+    );
+    let output = Command::new("script")
+        .args(["--quiet", "--flush", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm-256color")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::null())
+        .output()
+        .context("util-linux's script")?;
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let [enter, leave, told] = [ENTER, LEAVE, "the view was up"].map(|part| shown.find(part));
+    ensure!(enter.is_some() && enter < leave, "{shown}");
+    ensure!(leave < told, "what is told must not be drawn over: {shown}");
+    assert_eq!(fs::read_to_string(before)?, fs::read_to_string(after)?, "{shown}");
     Ok(())
 }
