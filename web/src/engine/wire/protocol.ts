@@ -150,6 +150,30 @@ export type ClientFrame =
       id?: RequestId
       type: 'TYPING'
     })
+  | (CallOffer & {
+      id?: RequestId
+      type: 'CALL_OFFER'
+    })
+  | (CallAnswer & {
+      id?: RequestId
+      type: 'CALL_ANSWER'
+    })
+  | (CallIce & {
+      id?: RequestId
+      type: 'CALL_ICE'
+    })
+  | (CallHangup & {
+      id?: RequestId
+      type: 'CALL_HANGUP'
+    })
+  | (CallReject & {
+      id?: RequestId
+      type: 'CALL_REJECT'
+    })
+  | (Turn & {
+      id?: RequestId
+      type: 'TURN'
+    })
 /**
  * What a client put into `id`: a number or a short string. It goes back as it
  * came.
@@ -260,6 +284,26 @@ export type ServerFrame =
       id?: RequestId
       type: 'TYPING'
     })
+  | (CallRing & {
+      id?: RequestId
+      type: 'CALL_OFFER'
+    })
+  | (CallAnswer & {
+      id?: RequestId
+      type: 'CALL_ANSWER'
+    })
+  | (CallIce & {
+      id?: RequestId
+      type: 'CALL_ICE'
+    })
+  | (CallState & {
+      id?: RequestId
+      type: 'CALL_STATE'
+    })
+  | (TurnCredentials & {
+      id?: RequestId
+      type: 'TURN_CREDENTIALS'
+    })
   | (Error & {
       id?: RequestId
       type: 'ERROR'
@@ -338,7 +382,7 @@ export interface SingleChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * The place of the message to which this one replies.
    */
@@ -459,7 +503,7 @@ export interface GroupChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * The place of the message to which this one replies.
    */
@@ -1113,7 +1157,7 @@ export interface Search {
   /**
    * Only messages of this kind.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * What to look for: words and signs, all of which must be there; between double
    * quotes, in this order.
@@ -1173,6 +1217,76 @@ export interface Typing {
    */
   to?: string
 }
+/**
+ * `CALL_OFFER`, as sent: somebody calls.
+ */
+export interface CallOffer {
+  /**
+   * The caller's name for the call, never used before by anybody.
+   */
+  callId: string
+  /**
+   * What is to be sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * The caller's session description, at most 30 KiB.
+   */
+  sdp: string
+  /**
+   * Who is called.
+   */
+  to: string
+}
+/**
+ * `CALL_ANSWER`: the callee takes the call on this device.
+ */
+export interface CallAnswer {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * The callee's session description, at most 30 KiB.
+   */
+  sdp: string
+}
+/**
+ * `CALL_ICE`: a way to reach one side.
+ */
+export interface CallIce {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * The candidate, as the devices agree to write it (a browser's `RTCIceCandidate` as
+   * JSON text), at most 2 KiB.
+   */
+  candidate: string
+}
+/**
+ * `CALL_HANGUP`.
+ */
+export interface CallHangup {
+  /**
+   * The call.
+   */
+  callId: string
+}
+/**
+ * `CALL_REJECT`.
+ */
+export interface CallReject {
+  /**
+   * The call.
+   */
+  callId: string
+}
+/**
+ * `TURN`: with what does this device reach others from behind NATs and firewalls?
+ */
+export interface Turn {}
 /**
  * `AUTH_OK`.
  */
@@ -1377,6 +1491,7 @@ export interface AuthFail {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -1385,6 +1500,12 @@ export interface AuthFail {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -1452,6 +1573,7 @@ export interface SingleChatPush {
    * The text, or the caption of what is not a text; empty, if the message was recalled.
    */
   body: string
+  call?: CallRecord
   /**
    * The sender's own name for the message.
    */
@@ -1478,7 +1600,7 @@ export interface SingleChatPush {
   /**
    * What the message is.
    */
-  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * What users think of it.
    */
@@ -1545,6 +1667,27 @@ export interface Attachment {
    * How wide a picture or film is, in pixels.
    */
   width?: number
+}
+/**
+ * What stays of a call.
+ */
+export interface CallRecord {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * For how long they talked, in milliseconds, if it was answered.
+   */
+  durationMs?: number
+  /**
+   * What was sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How it ended.
+   */
+  outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'
 }
 /**
  * What only clients understand.
@@ -1664,7 +1807,7 @@ export interface GroupChatPush {
   /**
    * What the message is.
    */
-  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * What users think of it.
    */
@@ -2657,7 +2800,7 @@ export interface Hit {
   /**
    * What kind of message it is.
    */
-  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * The system's name for the message.
    */
@@ -2768,9 +2911,84 @@ export interface TypingPush {
   stopped?: boolean
 }
 /**
+ * `CALL_OFFER`, as delivered: it rings.
+ */
+export interface CallRing {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Who calls.
+   */
+  from: string
+  /**
+   * What is to be sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How much longer it rings, in milliseconds.
+   */
+  ringsForMs: number
+  /**
+   * The caller's session description.
+   */
+  sdp: string
+}
+/**
+ * `CALL_STATE`: what has become of a call for this device.
+ */
+export interface CallState {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Why it is over.
+   */
+  reason?:
+    | 'hungUp'
+    | 'cancelled'
+    | 'rejected'
+    | 'noAnswer'
+    | 'disconnected'
+    | 'answeredElsewhere'
+    | 'serverStopped'
+  /**
+   * What it is.
+   */
+  state: 'ringing' | 'answered' | 'ended'
+}
+/**
+ * `TURN_CREDENTIALS`. As it is, it is one of the `iceServers` of a browser's
+ * `RTCPeerConnection`.
+ */
+export interface TurnCredentials {
+  /**
+   * The credential.
+   */
+  credential?: string
+  /**
+   * For how long it is good, in milliseconds.
+   */
+  ttlMs: number
+  /**
+   * The STUN and TURN servers; none if this system has none.
+   */
+  urls: string[]
+  /**
+   * The name by which the TURN servers know the credential; absent if there are none.
+   */
+  username?: string
+}
+/**
  * `ERROR`.
  */
 export interface Error {
+  /**
+   * The call it is about.
+   */
+  callId?: string
   /**
    * The message it is about.
    */
@@ -2835,6 +3053,7 @@ export interface Error {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -2843,6 +3062,12 @@ export interface Error {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
