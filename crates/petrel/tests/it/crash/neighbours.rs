@@ -219,10 +219,9 @@ impl Neighbours {
         let is_apart = self.lived.own.iter().any(|own| own.other.is_blocked);
         // Nothing is said across a block, so it ends.
         let by = if what.is_none() && is_apart { self.blocker() } else { by };
-        let what = what.unwrap_or_else(|| match is_apart {
-            true => What::Contact(ContactAction::Unblock, None),
-            false => What::Say,
-        });
+        let otherwise =
+            if is_apart { What::Contact(ContactAction::Unblock, None) } else { What::Say };
+        let what = what.unwrap_or(otherwise);
         if matches!(what, What::Contact(ContactAction::Apply, _)) {
             self.applications += 1;
         }
