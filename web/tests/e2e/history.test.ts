@@ -35,9 +35,12 @@ function scrollsThrough({ page }: Visitor, direction: -1 | 1, end: number): Prom
     let stuck = 0
     const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
     while (stuck < 600) {
-      const drawn = [...scroller.querySelectorAll('article .text, .gap')].map(({ textContent }) => Number(/^message (\d+)/.exec(textContent ?? '')?.[1]))
+      // A gap is not a number.
+      const drawn = [...scroller.querySelectorAll('.bubble > .text, .gap')].flatMap((element) => {
+        const number = /^message (\d+)/.exec(element.textContent ?? '')?.[1]
+        return element.className.includes('gap') ? [NaN] : number === undefined ? [] : [Number(number)]
+      })
       most = Math.max(most, drawn.length)
-      // Not a number is a gap: it has to be closed before anybody is beyond it.
       if (drawn.some((number, index) => index > 0 && !Number.isNaN(number - drawn[index - 1]!) && number !== drawn[index - 1]! + 1)) throw new Error(`not in order: ${drawn}`)
       const before = numbers.size
       const isGap = drawn.some(Number.isNaN)
@@ -82,7 +85,7 @@ it('a jump to what was said long ago fetches what is around it, and the rest whe
   const session = await visitor.context.newCDPSession(page)
   await session.send('Network.enable')
   session.on('Network.webSocketFrameSent', ({ response }) => (pulls += response.payloadData.includes('"PULL"') ? 1 : 0))
-  await page.getByRole('button', { name: 'Go to the quoted message' }).click()
+  await page.getByRole('button', { name: 'Go to the message' }).click()
   await visitor.sees(`message ${FAR}`)
   expect(fetched).toBeLessThan(5)
   expect(pulls).toBe(0)

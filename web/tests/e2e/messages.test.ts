@@ -1,5 +1,6 @@
 /** What people do with messages that are there: pin, delete for themselves, look who has read, search. */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { ServerApi } from './server-api'
 import { Stage } from './stage'
 import type { Visitor } from './visitor'
 
@@ -17,10 +18,11 @@ let names = 0
 /** Two friends in a chat with each other. */
 async function begin(...texts: [string, ...string[]]): Promise<void> {
   names += 1
-  ada = await (await stage.visitor(`ada${names}`)).register()
-  bob = await (await stage.visitor(`bob${names}`)).register()
-  await ada.asksToBeFriends(bob, 'from ada')
-  await bob.accepts(ada, 'from ada')
+  const api = new ServerApi(stage.server.http)
+  const [one, other] = [await api.register(`ada${names}`), await api.register(`bob${names}`)]
+  await one.post(`/api/contacts/${other.userId}/apply`)
+  await other.post(`/api/contacts/${one.userId}/accept`)
+  ;[ada, bob] = await Promise.all([`ada${names}`, `bob${names}`].map(async (name) => (await stage.visitor(name)).logIn())) as [Visitor, Visitor]
   await ada.opensChatWith(bob)
   for (const [index, text] of texts.entries()) {
     await ada.says(text)
