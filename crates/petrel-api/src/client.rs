@@ -63,7 +63,8 @@ async fn serve(State(files): State<&'static Files>, request: Request) -> Respons
 /// What is there can only be read.
 async fn other_method(State(files): State<&'static Files>, request: Request) -> Response {
     match files.find(request.uri().path(), &HeaderMap::new()) {
-        Some(_) => ([(header::ALLOW, "GET, HEAD")], wrong_method().await).into_response(),
+        // Which methods it takes is said by who calls this.
+        Some(_) => wrong_method().await.into_response(),
         None => not_found().await.into_response(),
     }
 }

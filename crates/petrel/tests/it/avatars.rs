@@ -1,5 +1,7 @@
 //! Display names and avatars: who sees them, who must not, and what becomes of the pictures.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use anyhow::{Context, Result};
 use petrel_protocol::http::LoggedIn;
 use petrel_testkit::client::Connect;
@@ -50,7 +52,7 @@ impl Person {
         self.who.send(method, path, &json, body.as_bytes()).await?.text()
     }
 
-    /// Changes one's own profile, under a name made of what is changed.
+    /// Changes how oneself is shown.
     async fn shows(&self, change: Value) -> Result<Value> {
         self.ask("PATCH", ME, named(change)).await
     }
@@ -67,8 +69,10 @@ impl Person {
     }
 }
 
+/// A change with a name of its own.
 fn named(mut change: Value) -> Value {
-    change["clientMsgId"] = json!(format!("{change:.60}"));
+    static NAMED: AtomicU32 = AtomicU32::new(0);
+    change["clientMsgId"] = json!(format!("p{}", NAMED.fetch_add(1, Ordering::Relaxed)));
     change
 }
 
@@ -154,12 +158,15 @@ async fn ones_other_devices_are_told_of_a_change_and_nobody_else() -> Result<()>
     let server = launcher()?.start().await?;
     let (ada, ben) =
         (Person::register(&server, "ada").await?, Person::register(&server, "ben").await?);
-    befriended(&ada, &ben).await?;
     let connect = async |person: &Person| {
         let client = Connect::to(server.gateway_address()).authenticate(&person.token).await?;
         anyhow::Ok(Speaker::of(client))
     };
     let (mut adas, mut bens) = (connect(&ada).await?, connect(&ben).await?);
+    befriended(&ada, &ben).await?;
+    for device in [&mut adas, &mut bens] {
+        while device.push("EVENT").await?["change"]["contact"].get("friendSinceTs").is_none() {}
+    }
     let picture = ada.picture(20).await?;
     let change = named(json!({"displayName": "Ada", "avatar": picture}));
     ada.ask("PATCH", ME, change.clone()).await?;
@@ -206,8 +213,9 @@ async fn a_picture_is_kept_while_it_is_shown_and_deleted_when_it_is_replaced() -
     until(|| Ok(files_below(&objects)?.len() == 2)).await?;
 
     // What a message refers to stays, also when it is no avatar any more.
+    let ben = Person::register(&server, "ben").await?;
     let message = json!({
-        "clientMsgId": "m", "to": ada.user, "msgType": "IMAGE", "attachment": {"fileId": second},
+        "clientMsgId": "m", "to": ben.user, "msgType": "IMAGE", "attachment": {"fileId": second},
     });
     ada.ask("POST", "/api/messages", message).await?;
     ada.shows(json!({"avatar": null})).await?;
