@@ -16,6 +16,7 @@ export interface GroupSettings {
   description?: string
   joining?: 'closed' | 'approval' | 'open'
   muted?: boolean
+  membersPin?: boolean
   renewCode?: boolean
 }
 
