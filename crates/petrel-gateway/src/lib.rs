@@ -7,6 +7,7 @@
 //! means is decided elsewhere: this crate turns frames into commands, and effects
 //! into frames.
 
+mod broadcast;
 mod fanout;
 mod handshake;
 mod metrics;
@@ -35,6 +36,7 @@ use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::{Ended, Identity};
+use petrel_logic::notices::Notices;
 use petrel_logic::presence::Presence;
 use petrel_logic::search::Search;
 use petrel_logic::sequencer::CommittedBatch;
@@ -86,6 +88,8 @@ pub struct Dependencies {
     pub users: Arc<Budgets<UserId>>,
     /// Looks for words in what is sent.
     pub words: Arc<WordFilter>,
+    /// Has what those are told who connect.
+    pub notices: Arc<Notices>,
     /// Where it counts what it does.
     pub metrics: Metrics,
 }
@@ -300,6 +304,10 @@ impl Sessions for Gateway {
         let mut sessions = 0;
         self.shared.registry.for_each_session(user, |_| sessions += 1);
         sessions
+    }
+
+    fn sessions(&self) -> u64 {
+        u64::try_from(self.shared.dependencies.metrics.sessions.get()).unwrap_or(0)
     }
 }
 

@@ -37,6 +37,7 @@ use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::notices::Notices;
 use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
@@ -217,6 +218,7 @@ impl Node {
         let first_session = (random()? >> 2).max(2);
         let (words, flagged) = WordFilter::new(metrics.words.clone());
         identity.look_for_words(Arc::clone(&words));
+        let (notices, said) = Notices::new();
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         let search = Search::new(Arc::clone(&store), index.clone(), metrics.search.clone());
@@ -263,6 +265,7 @@ impl Node {
                 admission: Arc::clone(&admission),
                 users: Arc::clone(&users),
                 words: Arc::clone(&words),
+                notices: Arc::clone(&notices),
                 metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
@@ -325,10 +328,14 @@ impl Node {
             requester: Arc::clone(&requester),
             sessions: Arc::new(gateway.clone()),
             words,
+            notices,
             history: Arc::clone(&history),
         };
         let administration =
             Arc::new(Administration::new(Arc::clone(&store), Arc::clone(&clock), Some(running)));
+        administration.recall_notices().await?;
+        let told = gateway.clone();
+        tasks.spawn("notices", async move { told.tell_notices(said).await });
         tasks.spawn(
             "flagged words",
             record_flagged(flagged, Arc::clone(&store), Arc::clone(&clock)),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod groups;
+mod notices;
 mod statistics;
 mod users;
 mod words;
@@ -58,6 +59,8 @@ enum Command {
     Statistics(statistics::Statistics),
     #[command(subcommand)]
     Words(words::Words),
+    #[command(subcommand)]
+    Notices(notices::Notices),
 }
 
 /// Create a user, also where registration is closed.
@@ -149,6 +152,7 @@ impl Command {
             Self::Audit(audit) => audit.carry_out(desk).await,
             Self::Statistics(wanted) => wanted.carry_out(desk).await,
             Self::Words(words) => words.carry_out(desk).await,
+            Self::Notices(notices) => notices.carry_out(desk).await,
         }
     }
 }

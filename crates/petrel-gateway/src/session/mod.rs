@@ -8,6 +8,7 @@ mod asking;
 mod authenticate;
 mod focus;
 mod live;
+mod notices;
 mod pace;
 mod renewal;
 mod socket;
@@ -183,6 +184,8 @@ where
         self.reply(self.auth_ok(), auth_id).await?;
         if self.legacy {
             Box::pin(self.push_undelivered()).await?;
+        } else {
+            Box::pin(self.show_notices()).await?;
         }
         self.write_outbox().await?;
         drop(turn);
@@ -380,6 +383,7 @@ where
         }
         self.write_heads().await?;
         self.write_presences().await?;
+        self.write_notices().await?;
         self.socket.flush().await
     }
 

@@ -1,5 +1,7 @@
 //! Bodies of `/api/admin/…`, and of what users do about their own passwords.
 
+mod notices;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +9,7 @@ use std::fmt;
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::notices::{AdminNotice, AdminNotices, NewNotice, NoticeSent};
 use super::Device;
 use crate::frame::Role;
 

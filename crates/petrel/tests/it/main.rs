@@ -25,6 +25,7 @@ mod large_groups;
 mod lifecycle;
 mod limits;
 mod messages;
+mod notices;
 mod pace;
 mod presence;
 mod profile;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod groups;
+mod notices;
 mod statistics;
 mod users;
 mod words;
@@ -26,7 +27,7 @@ where
     Arc<Administration>: FromRef<S>,
 {
     let all = users::routes().into_iter().chain(audit::routes()).chain(words::routes());
-    let all = all.chain(statistics::routes()).chain(groups::routes());
+    let all = all.chain(statistics::routes()).chain(groups::routes()).chain(notices::routes());
     all.map(|route| match route.reasons.is_empty() {
         true => route.reasons(REASONS),
         false => route,
