@@ -181,6 +181,7 @@ struct Shared {
     pace: Pace,
     next_session: AtomicU64,
     connections: AtomicU64,
+    connections_max: AtomicU64,
     draining: CancellationToken,
     sessions: TaskTracker,
 }
@@ -190,8 +191,10 @@ impl Gateway {
     pub fn new(dependencies: Dependencies, config: GatewayConfig) -> Self {
         let next_session = AtomicU64::new(config.first_session.get());
         let pace = Pace::new(Arc::clone(&dependencies.users), &config.limits);
+        let connections_max = AtomicU64::new(config.connections_max);
         let shared = Arc::new(Shared {
             pace,
+            connections_max,
             dependencies,
             config,
             registry: Registry::default(),
@@ -286,6 +289,13 @@ impl Gateway {
                 "sessions did not close in time and are dropped"
             );
         }
+    }
+
+    /// Has other bounds in force from now on: how many connections there may be, what a session
+    /// may ask for, and for how long it may ask for more. Connections that are open stay.
+    pub fn set_limits(&self, connections_max: u64, limits: &OperatingLimits) {
+        self.shared.connections_max.store(connections_max, Ordering::Relaxed);
+        self.shared.pace.set(limits);
     }
 
     /// What waits to be written to sessions, in bytes, over all of them.

@@ -114,9 +114,8 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_said_is_refused_before_and_the_order_is_kept() {
         let (notices, mut queue) = Notices::new();
-        let frame = |id| {
-            ServerFrame::NoticeWithdrawn(NoticeWithdrawn { notice_id: NoticeId::new(id) })
-        };
+        let frame =
+            |id| ServerFrame::NoticeWithdrawn(NoticeWithdrawn { notice_id: NoticeId::new(id) });
         for id in 0..QUEUED_MAX as u64 {
             notices.room().unwrap().say(frame(id));
         }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod groups;
+mod limits;
 mod notices;
 mod statistics;
 mod users;
@@ -61,6 +62,8 @@ enum Command {
     Words(words::Words),
     #[command(subcommand)]
     Notices(notices::Notices),
+    #[command(subcommand)]
+    Limits(limits::Limits),
 }
 
 /// Create a user, also where registration is closed.
@@ -153,6 +156,7 @@ impl Command {
             Self::Statistics(wanted) => wanted.carry_out(desk).await,
             Self::Words(words) => words.carry_out(desk).await,
             Self::Notices(notices) => notices.carry_out(desk).await,
+            Self::Limits(limits) => limits.carry_out(desk).await,
         }
     }
 }

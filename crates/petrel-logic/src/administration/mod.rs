@@ -8,6 +8,7 @@
 mod audit;
 mod groups;
 mod history;
+mod limits;
 mod notices;
 mod statistics;
 mod users;
@@ -23,6 +24,7 @@ use petrel_types::{Clock, ConversationId, TimestampMs, UserId};
 
 pub use self::audit::AuditQuery;
 pub use self::history::{History, SAMPLE_EVERY, Sample};
+pub use self::limits::{Adjustable, Limits, Metrics as LimitsMetrics};
 use self::notices::NoticeTurn;
 pub use self::users::UsersQuery;
 use self::words::WordLists;
@@ -64,6 +66,8 @@ pub struct Running {
     pub words: Arc<WordFilter>,
     /// What is said to everybody.
     pub notices: Arc<Notices>,
+    /// What may be changed while it runs.
+    pub limits: Limits,
     /// What the numbers were of late.
     pub history: Arc<History>,
 }

@@ -46,7 +46,11 @@ where
         )
         .body::<NewNotice>()
         .data::<NoticeSent>()
-        .reasons(&[ErrorReason::NotFound, ErrorReason::LimitReached, ErrorReason::WordRefused]),
+        .reasons(&[
+            ErrorReason::NotFound,
+            ErrorReason::LimitReached,
+            ErrorReason::WordRefused,
+        ]),
         Route::new(
             Method::POST,
             "/api/admin/notices/{noticeId}/withdraw",
