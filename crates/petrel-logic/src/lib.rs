@@ -20,6 +20,7 @@ mod membership;
 mod message_form;
 mod names;
 mod notice;
+pub mod notices;
 mod own;
 mod pair;
 pub mod presence;

@@ -181,6 +181,8 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Success<admin::AdminUsers>>(&value) => "users",
         () if is::<Success<Names>>(&value) => "names",
         () if is::<admin::NewFilterWords>(&value) => "words",
+        () if is::<admin::NewNotice>(&value) => "notice",
+        () if value != serde_json::json!({}) && is::<admin::LimitsChange>(&value) => "limits",
         () if is::<admin::PasswordChange>(&value) => "password change",
         () if is::<admin::RedeemReset>(&value) => "reset",
         () if is::<NewInvite>(&value) => "new invite",
