@@ -304,6 +304,14 @@ export type ServerFrame =
       id?: RequestId
       type: 'TURN_CREDENTIALS'
     })
+  | (Notice & {
+      id?: RequestId
+      type: 'NOTICE'
+    })
+  | (NoticeWithdrawn & {
+      id?: RequestId
+      type: 'NOTICE_WITHDRAWN'
+    })
   | (Error & {
       id?: RequestId
       type: 'ERROR'
@@ -865,7 +873,7 @@ export interface GroupSettings {
    */
   announcement?: string
   /**
-   * Where its picture is; empty to have none.
+   * Its picture: the id of one that you have uploaded, or an address; empty to have none.
    */
   avatar?: string
   /**
@@ -1490,6 +1498,7 @@ export interface AuthFail {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'notice_not_found'
     | 'file_not_found'
     | 'call_not_found'
     | 'search_off'
@@ -2162,7 +2171,7 @@ export interface GroupInfo {
    */
   announcement?: string
   /**
-   * Where its picture is.
+   * Its picture: the id of a file that members may have a thumbnail of, or an address.
    */
   avatar?: string
   /**
@@ -2254,6 +2263,14 @@ export interface Application {
  * How it is now.
  */
 export interface UserSettings {
+  /**
+   * The file that is your picture.
+   */
+  avatar?: string
+  /**
+   * What you are called by others.
+   */
+  displayName?: string
   /**
    * Whether others find you by your user name.
    */
@@ -2553,7 +2570,7 @@ export interface GroupInfo1 {
    */
   announcement?: string
   /**
-   * Where its picture is.
+   * Its picture: the id of a file that members may have a thumbnail of, or an address.
    */
   avatar?: string
   /**
@@ -2982,6 +2999,36 @@ export interface TurnCredentials {
   username?: string
 }
 /**
+ * `NOTICE`: something that everybody is to know, from an admin of the system.
+ */
+export interface Notice {
+  /**
+   * Its name. The same notice may come more than once, and is shown once.
+   */
+  noticeId: string
+  /**
+   * What it says: plain text.
+   */
+  text: string
+  /**
+   * When it was said.
+   */
+  ts: number
+  /**
+   * From when on it holds no longer, if that is known.
+   */
+  untilTs?: number
+}
+/**
+ * `NOTICE_WITHDRAWN`: a notice holds no longer.
+ */
+export interface NoticeWithdrawn {
+  /**
+   * Which.
+   */
+  noticeId: string
+}
+/**
  * `ERROR`.
  */
 export interface Error {
@@ -3052,6 +3099,7 @@ export interface Error {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'notice_not_found'
     | 'file_not_found'
     | 'call_not_found'
     | 'search_off'
