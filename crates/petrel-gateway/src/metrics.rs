@@ -28,6 +28,8 @@ pub struct Metrics {
     pub(crate) fanout_waiting: Gauge,
     pub(crate) typing_pushes: Counter,
     pub(crate) typing_dropped: Counter,
+    pub(crate) notices: Counter,
+    pub(crate) notices_dropped: Counter,
     closes: Family<Close, Counter>,
     refusals: Family<Reason, Counter>,
     limits_met: Family<LimitLabel, Counter>,
@@ -114,6 +116,8 @@ impl Metrics {
             fanout_waiting,
             typing_pushes,
             typing_dropped,
+            notices,
+            notices_dropped,
             closes,
             refusals,
             limits_met,
@@ -154,6 +158,16 @@ impl Metrics {
             "typing_dropped",
             "TYPING frames not passed on: said too often, or to a session that reads slowly",
             typing_dropped,
+        );
+        registry.register(
+            "notices",
+            "Notices of admins, and withdrawals of them, that were put on their way to a session",
+            notices,
+        );
+        registry.register(
+            "notices_dropped",
+            "Notices that a session was not told, because it did not read and others came after",
+            notices_dropped,
         );
         registry.register(
             "closes",
@@ -208,6 +222,8 @@ impl Default for Metrics {
             fanout_waiting: Gauge::default(),
             typing_pushes: Counter::default(),
             typing_dropped: Counter::default(),
+            notices: Counter::default(),
+            notices_dropped: Counter::default(),
             limits_met: Family::default(),
             closes: Family::default(),
             refusals: Family::default(),
