@@ -22,6 +22,7 @@ import {
   type Reader,
 } from './decode'
 import { live } from './live'
+import { notice } from './notice'
 import { search, type Found } from './search'
 import type {
   AuthExpiring,
@@ -41,6 +42,8 @@ import type {
   GroupRequestState,
   Head,
   Kick,
+  Notice,
+  NoticeWithdrawn,
   Pong,
   PresenceChange,
   PresenceState,
@@ -109,6 +112,8 @@ export type ServerFrame =
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
   | Typed<'TYPING', TypingPush>
+  | Typed<'NOTICE', Notice>
+  | Typed<'NOTICE_WITHDRAWN', NoticeWithdrawn>
   | AnyError
 
 export type ServerFrameType = ServerFrame['type']
@@ -344,6 +349,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     more: boolean,
   }),
   ...live,
+  ...notice,
   ...search,
   ERROR: objectOf({
     reason: text,
