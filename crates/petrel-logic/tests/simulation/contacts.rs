@@ -9,7 +9,7 @@ use petrel_protocol::frame::{
     Change, Contact, ContactAction, ContactList, ContactsRequest, Direction, GroupAdds,
     GroupInvitations,
 };
-use petrel_types::{ConversationId, UserId};
+use petrel_types::{Clock, ConversationId, UserId};
 
 use crate::copy::Copy;
 use crate::device::Device;
@@ -89,7 +89,7 @@ impl World {
     /// At rest everybody is shown the invitations that can be answered.
     pub(crate) async fn compare_invitations(&self) -> Result<()> {
         let contacts = Contacts::new(self.server.memory.clone());
-        let now = self.clock.now();
+        let now = self.server.clock.now();
         for device in &self.devices {
             let user = device.user;
             let request = GroupInvitations { groups_after: None, limit: Some(200) };
