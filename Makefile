@@ -89,9 +89,9 @@ test-readme: ## Run the README's first chat to the letter (needs Python 3, its w
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
 
-test-examples: ## Run the examples of docs/protocol.md; those that no story plays yet are told (needs Python 3 and its websockets package)
+test-examples: ## Run every example of docs/protocol.md against the server (needs Python 3 and its websockets package)
 	$(CARGO) build --release --locked --package petrel
-	python3 tests/protocol_examples.py docs/protocol.md target/release/petrel
+	python3 tests/protocol_examples docs/protocol.md target/release/petrel
 
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	$(CARGO) build --release --locked --package petrel

@@ -260,6 +260,14 @@ export type ServerFrame =
       id?: RequestId
       type: 'TYPING'
     })
+  | (Notice & {
+      id?: RequestId
+      type: 'NOTICE'
+    })
+  | (NoticeWithdrawn & {
+      id?: RequestId
+      type: 'NOTICE_WITHDRAWN'
+    })
   | (Error & {
       id?: RequestId
       type: 'ERROR'
@@ -1376,6 +1384,7 @@ export interface AuthFail {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'notice_not_found'
     | 'file_not_found'
     | 'search_off'
     | 'method_not_allowed'
@@ -2768,6 +2777,36 @@ export interface TypingPush {
   stopped?: boolean
 }
 /**
+ * `NOTICE`: something that everybody is to know, from an admin of the system.
+ */
+export interface Notice {
+  /**
+   * Its name. The same notice may come more than once, and is shown once.
+   */
+  noticeId: string
+  /**
+   * What it says: plain text.
+   */
+  text: string
+  /**
+   * When it was said.
+   */
+  ts: number
+  /**
+   * From when on it holds no longer, if that is known.
+   */
+  untilTs?: number
+}
+/**
+ * `NOTICE_WITHDRAWN`: a notice holds no longer.
+ */
+export interface NoticeWithdrawn {
+  /**
+   * Which.
+   */
+  noticeId: string
+}
+/**
  * `ERROR`.
  */
 export interface Error {
@@ -2834,6 +2873,7 @@ export interface Error {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'notice_not_found'
     | 'file_not_found'
     | 'search_off'
     | 'method_not_allowed'
