@@ -66,6 +66,7 @@ impl Draft<'_> {
                 {
                     return;
                 }
+                self.note_invitation(timeline, user, &notice);
                 self.tell(
                     timeline,
                     NewEntry {

@@ -50,6 +50,7 @@ impl WordFilter {
             | Content::Dissolve
             | Content::Rule(_)
             | Content::AnswerJoin { .. }
+            | Content::AnswerInvitation { .. }
             | Content::Settings { .. } => Ok(()),
         }
     }

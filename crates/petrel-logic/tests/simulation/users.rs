@@ -10,6 +10,7 @@ use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
 
 use crate::copy::{Copy, Group};
 use crate::device::Unsent;
+use crate::ledger::Timeline;
 use crate::world::{USERS, World};
 
 /// How many groups a user wants to be in before others are founded.
@@ -202,7 +203,7 @@ impl World {
         let stewards = timelines.iter().filter(|(_, it)| it.roles.get(&user) > Some(&Role::Member));
         let asked = stewards.flat_map(|(id, it)| it.waiting.keys().map(|user| (*id, *user)));
         let asked = self.random.choice(asked.collect::<Vec<_>>());
-        let content = match self.random.u8(..20) {
+        let content = match self.random.u8(..25) {
             0..5 => {
                 let joining =
                     [Joining::Open, Joining::Approval, Joining::Approval, Joining::Closed];
@@ -228,6 +229,18 @@ impl World {
                 mute_ms: Some(self.random.u64(..100_000) * self.random.u64(..2))
                     .filter(|_| self.random.u8(..3) == 0),
             },
+            20..25 => {
+                // Now and then one who is not invited.
+                let user = self.devices[index].user;
+                let invites = |(_, timeline): &(&ConversationId, &Timeline)| {
+                    timeline.invited.contains_key(&user)
+                };
+                let timelines = &self.ledger.timelines;
+                let into: Vec<_> = timelines.iter().filter(invites).map(|(id, _)| *id).collect();
+                let into = self.random.choice(into).unwrap_or(group);
+                let content = Content::AnswerInvitation { accept: self.random.u8(..3) > 0 };
+                return self.ask(index, Destination::Conversation(into), content);
+            }
             10..15 => {
                 // Into another group, most of the time with the right code.
                 let (group, code) = open.unwrap_or((group, String::new()));

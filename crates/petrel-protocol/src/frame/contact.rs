@@ -3,6 +3,7 @@
 use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::GroupAdds;
 use super::client::Word;
 
 /// `CONTACT`: a change of what you and another user are to each other.
@@ -150,6 +151,9 @@ pub struct UserSettings {
     /// Whether you look offline to everybody else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub presence_hidden: bool,
+    /// Who takes you into groups at once; missing if everybody.
+    #[serde(default, skip_serializing_if = "GroupAdds::is_default")]
+    pub group_adds: GroupAdds,
 }
 
 impl ContactAction {
@@ -173,7 +177,12 @@ impl ContactList {
 
 impl Default for UserSettings {
     fn default() -> Self {
-        Self { findable: true, friend_code: None, presence_hidden: false }
+        Self {
+            findable: true,
+            friend_code: None,
+            presence_hidden: false,
+            group_adds: GroupAdds::default(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, counter, custom, history, id,
+    client_msg_id, contact_action, contact_list, conversation, counter, custom, group_adds, history, id,
     joining, live, location, message_type, reason, role, row, seq, text, texts, timestamp, user,
     users,
 };
@@ -42,12 +42,28 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 GroupRequestState { group_id, as_of_seq, requests, more }
             )
         ),
+        (option::of(conversation()), seq(), vec(invitation(), 0..4), any::<bool>()).prop_map(
+            |(conversation_id, as_of_seq, invitations, more)| {
+                ServerFrame::GroupInvitationState(GroupInvitationState {
+                    conversation_id,
+                    as_of_seq,
+                    invitations,
+                    more,
+                })
+            }
+        ),
         found().prop_map(ServerFrame::Found),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         live::server_frame(),
         error().prop_map(ServerFrame::Error),
     ]
+}
+
+fn invitation() -> impl Strategy<Value = Invitation> {
+    (conversation(), text(), user(), timestamp(), timestamp()).prop_map(
+        |(group_id, title, by, ts, expires_ts)| Invitation { group_id, title, by, ts, expires_ts },
+    )
 }
 
 pub(crate) fn event_push() -> impl Strategy<Value = EventPush> {
@@ -294,17 +310,27 @@ fn change() -> impl Strategy<Value = Change> {
         ),
         Just(Change::JoinRequested),
         user().prop_map(|user| Change::JoinRefused { user }),
+        (users(), timestamp())
+            .prop_map(|(members, expires_ts)| Change::MembersInvited { members, expires_ts }),
+        Just(Change::InvitationRefused),
+        (conversation(), text(), timestamp()).prop_map(|(conversation_id, title, expires_ts)| {
+            Change::GroupInvited { conversation_id, title, expires_ts }
+        }),
+        conversation()
+            .prop_map(|conversation_id| Change::GroupInvitationEnded { conversation_id }),
         conversation().prop_map(|conversation_id| Change::ConversationRefused { conversation_id }),
         Just(Change::GroupDissolved),
         conversation().prop_map(|conversation_id| Change::ConversationAdded { conversation_id }),
         conversation().prop_map(|conversation_id| Change::ConversationRemoved { conversation_id }),
         (contact(), contact_action())
             .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
-        (any::<bool>(), option::of(text())).prop_map(|(findable, friend_code)| {
-            Change::SettingsChanged {
-                settings: UserSettings { findable, presence_hidden: !findable, friend_code },
+        (any::<bool>(), option::of(text()), group_adds()).prop_map(
+            |(findable, friend_code, group_adds)| {
+                let presence_hidden = !findable;
+                let settings = UserSettings { findable, presence_hidden, group_adds, friend_code };
+                Change::SettingsChanged { settings }
             }
-        }),
+        ),
         Just(Change::Unknown),
     ]
 }
