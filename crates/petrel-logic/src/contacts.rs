@@ -103,7 +103,12 @@ impl Contacts {
         let Some(personal) = self.store.personal_timeline(user).await.map_err(of_store)? else {
             let (conversation_id, as_of_seq) = (None, Seq::ZERO);
             let invitations = Vec::new();
-            return Ok(GroupInvitationState { conversation_id, as_of_seq, invitations, more: false });
+            return Ok(GroupInvitationState {
+                conversation_id,
+                as_of_seq,
+                invitations,
+                more: false,
+            });
         };
         let limit = request.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, CONTACTS_MAX);
         let after = request.groups_after.map(ConversationId::get);
@@ -181,7 +186,8 @@ impl Contacts {
             let message = "say what is to change: `findable`, `presenceHidden` or `groupAdds`";
             return Err(Refusal::new(ErrorReason::InvalidField, message));
         }
-        let content = Content::Settings { findable, presence_hidden, group_adds, friend_code: None };
+        let content =
+            Content::Settings { findable, presence_hidden, group_adds, friend_code: None };
         Ok(settings(client_msg_id, content))
     }
 

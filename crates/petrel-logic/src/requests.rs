@@ -6,8 +6,8 @@
 use petrel_log::{Content, Destination, GroupChange, NewMessage, SendRequest};
 use petrel_protocol::frame::{
     ContactAction, ContactChange, ConversationSettingsChange, GroupAdd, GroupAnswer, GroupChat,
-    GroupCreate, GroupDissolve, GroupInvitation, GroupLeave, GroupMember, GroupRemove, GroupRole, GroupSettings,
-    GroupTitle, MessageHide, SingleChat,
+    GroupCreate, GroupDissolve, GroupInvitation, GroupLeave, GroupMember, GroupRemove, GroupRole,
+    GroupSettings, GroupTitle, MessageHide, SingleChat,
 };
 use petrel_types::{ClientMessageId, ConversationId};
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ErrorReason;
 pub use crate::file_kind::FileKind;
 use crate::frame::{
-    AttachmentRef, ClientAckType, Custom, Forward, GroupAdds, History, Joining, Location, MessageType, Role,
+    AttachmentRef, ClientAckType, Custom, Forward, GroupAdds, History, Joining, Location,
+    MessageType, Role,
 };
 
 /// The body of every successful answer.

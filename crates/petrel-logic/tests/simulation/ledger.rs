@@ -320,10 +320,15 @@ impl Ledger {
             let content = self.asked.get(&key).context("stored what nobody asked for")?;
             let sent_on = self.sent_on.remove(&key);
             rules::check_reach(timeline, event.sender, content, &self.pairs, &self.pairs_before)?;
-            let asked_first =
-                rules::asked_first(event.sender, content, &self.settings_before, &self.pairs_before);
+            let asked_first = rules::asked_first(
+                event.sender,
+                content,
+                &self.settings_before,
+                &self.pairs_before,
+            );
             ensure!(self.invites_owed.is_none(), "not invited: {:?}", self.invites_owed);
-            let forbidden = || format!("stored what the rules forbid: {content:?} by {}", event.sender);
+            let forbidden =
+                || format!("stored what the rules forbid: {content:?} by {}", event.sender);
             let (what, then) = rules::outcomes(
                 timeline,
                 event.sender,
@@ -379,7 +384,8 @@ impl Ledger {
         let timeline = self.timelines.get_mut(&id).context("looked at just now")?;
         let before: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
         let waits = |(_, until): &(&UserId, &TimestampMs)| **until > held.ts;
-        let invited: Vec<_> = timeline.invited.iter().filter(waits).map(|(user, _)| *user).collect();
+        let invited: Vec<_> =
+            timeline.invited.iter().filter(waits).map(|(user, _)| *user).collect();
         let rejoined = timeline.take(&held);
         let after: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
         let (told, from) = (held.what.clone(), held.from);

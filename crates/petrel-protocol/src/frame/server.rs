@@ -10,7 +10,10 @@ use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::message::{ConversationSettings, ReaderState};
-use super::{Found, GroupInfo, GroupInvitationState, GroupRequestState, History, Notice, NoticeWithdrawn, Role, frames};
+use super::{
+    Found, GroupInfo, GroupInvitationState, GroupRequestState, History, Notice, NoticeWithdrawn,
+    Role, frames,
+};
 use crate::ErrorReason;
 
 frames! {

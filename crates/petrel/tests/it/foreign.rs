@@ -136,10 +136,9 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
         ],
         "GROUP_ANSWER" => vec![with(&group, json!({"user": CAROL, "accept": true}))],
         "GROUP_REQUESTS" => vec![with(&group, json!({}))],
-        "GROUP_INVITATION" => vec![
-            with(&group, json!({"accept": true})),
-            with(&group, json!({"accept": false})),
-        ],
+        "GROUP_INVITATION" => {
+            vec![with(&group, json!({"accept": true})), with(&group, json!({"accept": false}))]
+        }
         "ACK" => vec![
             with(&by_place, json!({"ackType": "read"})),
             with(&json!({"serverMsgId": row}), json!({"ackType": "delivered"})),

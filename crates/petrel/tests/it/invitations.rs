@@ -112,12 +112,13 @@ async fn who_wants_to_be_asked_is_no_member_before_saying_yes() -> Result<()> {
     let kinds: Vec<_> =
         pulled["events"].as_array().context("events")?.iter().map(|it| &it["change"]).collect();
     assert_eq!(kinds[0]["members"], json!([BOB]), "{pulled}");
-    assert_eq!((&kinds[1]["kind"], &kinds[1]["members"]), (&json!("membersInvited"), &json!([CAROL])));
+    assert_eq!(
+        (&kinds[1]["kind"], &kinds[1]["members"]),
+        (&json!("membersInvited"), &json!([CAROL]))
+    );
 
     // To add somebody again who is invited is to add nobody.
-    let add = |name: &str, users: &[UserId]| {
-        json!({"type": "GROUP_ADD", "clientMsgId": name, "groupId": group, "members": users})
-    };
+    let add = |name: &str, users: &[UserId]| json!({"type": "GROUP_ADD", "clientMsgId": name, "groupId": group, "members": users});
     let again = ask(&mut alice, add("a1", &[BOB, CAROL])).await?;
     assert_eq!(again["reason"], "nothing_to_change", "{again}");
     let listed = world.invitations(CAROL, "").await?;
@@ -140,7 +141,10 @@ async fn who_wants_to_be_asked_is_no_member_before_saying_yes() -> Result<()> {
     let accepted = ask(&mut phone, answer_with("yes", &group, true)).await?;
     assert_eq!(accepted["ackType"], "saved", "{accepted}");
     let duplicate = ask(&mut phone, answer_with("yes", &group, true)).await?;
-    assert_eq!((&duplicate["duplicate"], &duplicate["msgSeq"]), (&json!(true), &accepted["msgSeq"]));
+    assert_eq!(
+        (&duplicate["duplicate"], &duplicate["msgSeq"]),
+        (&json!(true), &accepted["msgSeq"])
+    );
     let added = event(&mut laptop, "conversationAdded").await?;
     assert_eq!(added["change"]["conversationId"], group, "{added}");
     let joined = event(&mut alice, "membersAdded").await?;
@@ -160,9 +164,7 @@ async fn a_refusal_is_told_and_leaves_nothing_to_accept_but_another_invitation()
     let mut carol = world.server.connect(CAROL, "phone").await?;
     let group = found(&mut alice, "g", &[BOB]).await?;
     let path = format!("/api/invitations/{group}");
-    let add = |name: &str| {
-        json!({"type": "GROUP_ADD", "clientMsgId": name, "groupId": group, "members": [CAROL]})
-    };
+    let add = |name: &str| json!({"type": "GROUP_ADD", "clientMsgId": name, "groupId": group, "members": [CAROL]});
     let invited = ask(&mut alice, add("a1")).await?;
     assert_eq!(invited["msgSeq"], 2, "{invited}");
     event(&mut carol, "groupInvited").await?;
@@ -238,8 +240,7 @@ async fn invitations_are_listed_in_pages_outlive_a_crash_and_are_bounded() -> Re
         anyhow::Ok(())
     };
     petrel_testkit::in_time("all invitations", all).await??;
-    let create =
-        json!({"type": "GROUP_CREATE", "clientMsgId": "one more", "title": "t", "members": [CAROL]});
+    let create = json!({"type": "GROUP_CREATE", "clientMsgId": "one more", "title": "t", "members": [CAROL]});
     let beyond = ask(&mut alice, create).await?;
     assert_eq!(beyond["reason"], ErrorReason::LimitReached.as_str(), "{beyond}");
     drop((alice, carol.settle().await?));

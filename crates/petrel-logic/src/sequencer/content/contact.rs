@@ -183,7 +183,8 @@ impl Draft<'_> {
         command: &Command,
         send: &SendRequest,
     ) -> Result<(), Refusal> {
-        let Content::Settings { findable, presence_hidden, group_adds, friend_code } = &send.content
+        let Content::Settings { findable, presence_hidden, group_adds, friend_code } =
+            &send.content
         else {
             return Err(misdirected());
         };

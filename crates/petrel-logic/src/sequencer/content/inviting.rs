@@ -41,7 +41,10 @@ impl Draft<'_> {
     }
 
     /// Refuses to invite somebody for whose answer too many invitations wait.
-    pub(super) fn check_room_for_invitations(&self, users: &BTreeSet<UserId>) -> Result<(), Refusal> {
+    pub(super) fn check_room_for_invitations(
+        &self,
+        users: &BTreeSet<UserId>,
+    ) -> Result<(), Refusal> {
         let now = self.now;
         let waiting = |user: &UserId| {
             let expiries = self.lookups.invitations_of.get(user);

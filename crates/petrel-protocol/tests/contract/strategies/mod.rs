@@ -6,8 +6,8 @@ mod server;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    ClientFrame, ContactAction, ContactList, Custom, Degrees, GroupAdds, History, Joining, Location,
-    MessageType, RequestId, Role, ServerFrame,
+    ClientFrame, ContactAction, ContactList, Custom, Degrees, GroupAdds, History, Joining,
+    Location, MessageType, RequestId, Role, ServerFrame,
 };
 use petrel_types::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};

@@ -10,9 +10,9 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, counter, custom, group_adds, history, id,
-    joining, live, location, message_type, reason, role, row, seq, text, texts, timestamp, user,
-    users,
+    client_msg_id, contact_action, contact_list, conversation, counter, custom, group_adds,
+    history, id, joining, live, location, message_type, reason, role, row, seq, text, texts,
+    timestamp, user, users,
 };
 
 /// Whatever a server may say, and what it never says of itself but a client may read:
@@ -316,8 +316,7 @@ fn change() -> impl Strategy<Value = Change> {
         (conversation(), text(), timestamp()).prop_map(|(conversation_id, title, expires_ts)| {
             Change::GroupInvited { conversation_id, title, expires_ts }
         }),
-        conversation()
-            .prop_map(|conversation_id| Change::GroupInvitationEnded { conversation_id }),
+        conversation().prop_map(|conversation_id| Change::GroupInvitationEnded { conversation_id }),
         conversation().prop_map(|conversation_id| Change::ConversationRefused { conversation_id }),
         Just(Change::GroupDissolved),
         conversation().prop_map(|conversation_id| Change::ConversationAdded { conversation_id }),
