@@ -34,6 +34,7 @@ pub mod sequencer;
 pub mod sync;
 pub mod typing;
 mod view;
+pub mod visible;
 pub mod words;
 
 pub use refusal::Refusal;

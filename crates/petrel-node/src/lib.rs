@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
-use petrel_files::{Files, LinkKey, StorageError};
+use petrel_files::{FileSettings, Files, LinkKey, StorageError};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::activity::Activity;
@@ -65,6 +65,7 @@ pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
 use operator_socket::OperatorSocket;
 pub use petrel_api::Network;
+pub use petrel_files::{Decoder, decode_picture};
 pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
@@ -228,12 +229,16 @@ impl Node {
             petrel_files::Dependencies {
                 store: Arc::clone(&store),
                 catchup: catchup.clone(),
+                words: Arc::clone(&words),
                 clock: Arc::clone(&clock),
                 links,
                 metrics: metrics.files.clone(),
                 released: Arc::clone(&released),
             },
-            config.files.settings(&config.data_directory).map_err(StartError::Config)?,
+            FileSettings {
+                decoder: config.picture_decoder,
+                ..config.files.settings(&config.data_directory).map_err(StartError::Config)?
+            },
         )
         .await?;
         tasks.spawn("file collector", Arc::clone(&files).collect());

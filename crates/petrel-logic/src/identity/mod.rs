@@ -283,11 +283,12 @@ impl Identity {
         Ok(stored.is_some_and(|stored| stored.is_admin) && !self.is_disabled(user))
     }
 
-    /// What a user may know about themself.
+    /// What a user may know about themself, but for what others are shown of the user.
     pub async fn profile(&self, user: UserId) -> Result<Profile, Refusal> {
         let stored = self.store.user(user).await.map_err(of_store)?;
         let admin = stored.as_ref().is_some_and(|stored| stored.is_admin);
-        Ok(Profile { user_id: user, username: stored.map(|stored| stored.username), admin })
+        let username = stored.map(|stored| stored.username);
+        Ok(Profile { user_id: user, username, display_name: None, avatar: None, admin })
     }
 
     fn verify(&self, secret: &Secret, token: &str, issuer: &str) -> Result<Claims, Refusal> {

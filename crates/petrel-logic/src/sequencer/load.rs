@@ -40,7 +40,7 @@ pub(super) struct Lookups {
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
     /// What users want to send on who may read it, as it is said anew.
     pub(super) forwards: HashMap<(UserId, Forward), MessageBody>,
-    /// Files that are to go with messages, whosesoever they are.
+    /// Files that are to go with messages or to be shown as avatars, whosesoever they are.
     pub(super) files: HashMap<FileId, File>,
     /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
@@ -152,9 +152,7 @@ impl Sequencer {
                     self.load_forward(command.actor, forward, lookups).await?;
                 }
                 let asked = message.attachment.as_deref();
-                if let Some(file) = asked.and_then(|asked| file_id(&asked.file_id)) {
-                    lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
-                }
+                self.load_file(asked.and_then(|asked| file_id(&asked.file_id)), lookups).await?;
             }
             Content::CreateGroup { members, .. } => {
                 for user in members {
@@ -163,10 +161,15 @@ impl Sequencer {
                     self.load_group_adds(*user, lookups).await?;
                 }
             }
-            Content::Settings { friend_code: Some(code), .. }
-            | Content::ChangeGroup(GroupChange { new_code: code, .. }) => {
-                let holder = self.store.code_holder(code).await?;
-                lookups.taken_codes.extend(holder.map(|_| code.clone()));
+            Content::ChangeGroup(GroupChange { new_code, avatar, .. }) => {
+                self.load_code(new_code, lookups).await?;
+                self.load_file(avatar.as_deref().and_then(file_id), lookups).await?;
+            }
+            Content::Settings { friend_code: Some(code), .. } => {
+                self.load_code(code, lookups).await?;
+            }
+            Content::Profile(change) => {
+                self.load_file(change.avatar.flatten(), lookups).await?;
             }
             _ => {}
         }
@@ -379,6 +382,23 @@ impl Sequencer {
             lookups.entries.insert((group, INVITED, entry.key), entry.value);
         }
         lookups.invited.insert(group, users);
+        Ok(())
+    }
+
+    async fn load_code(&self, code: &str, lookups: &mut Lookups) -> Result<(), StoreError> {
+        let holder = self.store.code_holder(code).await?;
+        lookups.taken_codes.extend(holder.map(|_| code.to_owned()));
+        Ok(())
+    }
+
+    async fn load_file(
+        &self,
+        file: Option<FileId>,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        if let Some(file) = file {
+            lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
+        }
         Ok(())
     }
 

@@ -294,6 +294,7 @@ fn outcome(
         }
         Content::Contact { .. }
         | Content::Settings { .. }
+        | Content::Profile(_)
         | Content::Hide { .. }
         | Content::SetConversation { .. } => bail!("not of this timeline"),
         Content::Rule(_) => bail!("no admin takes part in a simulation"),

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
+use petrel_files::Decoder;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders, WaterMarks};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::presence;
@@ -525,6 +526,7 @@ impl Config {
             audit_keep: self.admin.audit_keep.0,
             presence: presence::Settings { offline_after: self.presence.offline_after.0 },
             files: self.files.clone(),
+            picture_decoder: Decoder::Here,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             search: self.search.enabled,

@@ -1,6 +1,6 @@
 //! What two users are to each other, as each of them sees it.
 
-use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
+use petrel_types::{ClientMessageId, ConversationId, FileId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::GroupAdds;
@@ -154,6 +154,12 @@ pub struct UserSettings {
     /// Who takes you into groups at once; missing if everybody.
     #[serde(default, skip_serializing_if = "GroupAdds::is_default")]
     pub group_adds: GroupAdds,
+    /// What you are called by others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The file that is your picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<FileId>,
 }
 
 impl ContactAction {
@@ -182,6 +188,8 @@ impl Default for UserSettings {
             friend_code: None,
             presence_hidden: false,
             group_adds: GroupAdds::default(),
+            display_name: None,
+            avatar: None,
         }
     }
 }

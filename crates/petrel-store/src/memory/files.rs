@@ -47,8 +47,9 @@ impl Files {
     }
 
     pub(super) fn trim(&mut self, conversation: ConversationId, before: Seq) {
-        let is_gone =
-            |place: &&(FileId, ConversationId, Seq)| place.1 == conversation && place.2 < before;
+        let is_gone = |place: &&(FileId, ConversationId, Seq)| {
+            place.1 == conversation && place.2 > Seq::ZERO && place.2 < before
+        };
         let gone: Vec<_> = self.references.iter().filter(is_gone).copied().collect();
         for place in gone {
             self.references.remove(&place);

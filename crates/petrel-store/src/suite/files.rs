@@ -248,7 +248,9 @@ pub async fn a_trim_lets_go_of_files(store: &dyn Store) {
     let early = file(store, ANN, "early").await;
     let late = file(store, ANN, "late").await;
     let elsewhere = file(store, ANN, "elsewhere").await;
+    let shown = file(store, ANN, "shown").await;
     let references = [
+        (shown, 1, 0, true),
         (early, 1, 1, true),
         (early, 1, 2, true),
         (late, 1, 2, true),
@@ -261,7 +263,11 @@ pub async fn a_trim_lets_go_of_files(store: &dyn Store) {
     assert!(store.file(late).await.unwrap().is_some());
     assert!(store.file(elsewhere).await.unwrap().is_some());
     assert_eq!(store.references_for(late, BOB, 10).await.unwrap(), [(id(1), Seq::new(3))]);
+    // What the conversation as a whole refers to has nothing to do with its messages.
+    assert_eq!(store.references_for(shown, BOB, 10).await.unwrap(), [(id(1), Seq::ZERO)]);
     assert_eq!(store.garbage(10).await.unwrap(), ["early"]);
+    owner.commit(refer(&[(shown, 1, 0, false)])).await;
+    assert_eq!(store.garbage(10).await.unwrap(), ["early", "shown"]);
 }
 
 /// The id of the last one continues the page.

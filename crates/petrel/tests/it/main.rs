@@ -6,6 +6,7 @@ mod admin;
 mod administration;
 mod api;
 mod auth;
+mod avatars;
 mod backup;
 mod changed_limits;
 mod chat;

@@ -829,7 +829,7 @@ export interface GroupSettings {
    */
   announcement?: string
   /**
-   * Where its picture is; empty to have none.
+   * Its picture: the id of one that you have uploaded, or an address; empty to have none.
    */
   avatar?: string
   /**
@@ -2028,7 +2028,7 @@ export interface GroupInfo {
    */
   announcement?: string
   /**
-   * Where its picture is.
+   * Its picture: the id of a file that members may have a thumbnail of, or an address.
    */
   avatar?: string
   /**
@@ -2120,6 +2120,14 @@ export interface Application {
  * How it is now.
  */
 export interface UserSettings {
+  /**
+   * The file that is your picture.
+   */
+  avatar?: string
+  /**
+   * What you are called by others.
+   */
+  displayName?: string
   /**
    * Whether others find you by your user name.
    */
@@ -2419,7 +2427,7 @@ export interface GroupInfo1 {
    */
   announcement?: string
   /**
-   * Where its picture is.
+   * Its picture: the id of a file that members may have a thumbnail of, or an address.
    */
   avatar?: string
   /**

@@ -15,6 +15,7 @@ mod own_view;
 mod pin;
 mod reaction;
 mod ruling;
+mod user_profile;
 
 use std::sync::Arc;
 
@@ -44,7 +45,12 @@ impl Draft<'_> {
             Destination::User(to) => return self.say_to_user(command, send, to),
             Destination::NewGroup => return self.create_group(command, send),
             Destination::Pair(other) => return self.change_contact(command, send, other),
-            Destination::Own => return self.change_settings(command, send),
+            Destination::Own => {
+                return match &send.content {
+                    Content::Profile(change) => self.change_profile(command, send, change),
+                    _ => self.change_settings(command, send),
+                };
+            }
         };
         match &send.content {
             Content::Text(body) => {
@@ -93,9 +99,10 @@ impl Draft<'_> {
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
             Content::Rule(ruling) => self.rule(command, send, conversation, *ruling),
-            Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
-                Err(misdirected())
-            }
+            Content::CreateGroup { .. }
+            | Content::Contact { .. }
+            | Content::Settings { .. }
+            | Content::Profile(_) => Err(misdirected()),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Frames from the server.
 
 use petrel_protocol::frame::*;
-use petrel_types::{ConversationId, Epoch, MessageNumber, RowId, Seq, SessionId, TimestampMs};
+use petrel_types::{
+    ConversationId, Epoch, FileId, MessageNumber, RowId, Seq, SessionId, TimestampMs,
+};
 use proptest::array::{uniform4, uniform5};
 use proptest::collection::vec;
 use proptest::option;
@@ -323,13 +325,25 @@ fn change() -> impl Strategy<Value = Change> {
         conversation().prop_map(|conversation_id| Change::ConversationRemoved { conversation_id }),
         (contact(), contact_action())
             .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
-        (any::<bool>(), option::of(text()), group_adds()).prop_map(
-            |(findable, friend_code, group_adds)| {
-                let presence_hidden = !findable;
-                let settings = UserSettings { findable, presence_hidden, group_adds, friend_code };
-                Change::SettingsChanged { settings }
-            }
-        ),
+        (
+            any::<bool>(),
+            option::of(text()),
+            option::of(text()),
+            option::of(id().prop_map(FileId::new)),
+            group_adds(),
+        )
+            .prop_map(|(findable, friend_code, display_name, avatar, group_adds)| {
+                Change::SettingsChanged {
+                    settings: UserSettings {
+                        findable,
+                        presence_hidden: !findable,
+                        group_adds,
+                        friend_code,
+                        display_name,
+                        avatar,
+                    },
+                }
+            }),
         Just(Change::Unknown),
     ]
 }
