@@ -203,8 +203,8 @@ impl World {
         let stewards = timelines.iter().filter(|(_, it)| it.roles.get(&user) > Some(&Role::Member));
         let asked = stewards.flat_map(|(id, it)| it.waiting.keys().map(|user| (*id, *user)));
         let asked = self.random.choice(asked.collect::<Vec<_>>());
-        let content = match self.random.u8(..25) {
-            0..5 => {
+        let content = match self.random.u8(..24) {
+            0..4 => {
                 let joining =
                     [Joining::Open, Joining::Approval, Joining::Approval, Joining::Closed];
                 let joining = self.random.choice(joining);
@@ -222,14 +222,14 @@ impl World {
                     ..GroupChange::default()
                 })
             }
-            5..10 => Content::ChangeMember {
+            4..8 => Content::ChangeMember {
                 user: self.somebody(),
                 nickname: Some(format!("name {}", self.random.u8(..3)))
                     .filter(|_| self.random.bool()),
                 mute_ms: Some(self.random.u64(..100_000) * self.random.u64(..2))
                     .filter(|_| self.random.u8(..3) == 0),
             },
-            20..25 => {
+            20..24 => {
                 // Now and then one who is not invited.
                 let user = self.devices[index].user;
                 let invites = |(_, timeline): &(&ConversationId, &Timeline)| {
@@ -241,7 +241,7 @@ impl World {
                 let content = Content::AnswerInvitation { accept: self.random.u8(..3) > 0 };
                 return self.ask(index, Destination::Conversation(into), content);
             }
-            10..15 => {
+            8..13 => {
                 // Into another group, most of the time with the right code.
                 let (group, code) = open.unwrap_or((group, String::new()));
                 let code = if self.random.u8(..10) == 0 { "WRONG".to_owned() } else { code };
