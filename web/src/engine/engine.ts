@@ -122,7 +122,7 @@ export class Engine implements Commands {
   /** Everything that is shown, for who has seen nothing yet. */
   snapshot(): Patch {
     const limits = this.#limits === undefined ? {} : { limits: this.#limits }
-    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...this.#session?.moment.snapshot() }
+    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...this.#session?.moment.snapshot(), ...this.#session?.notices.snapshot() }
   }
 
   /** Resolves when everything so far is on disk. */

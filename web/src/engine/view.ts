@@ -6,7 +6,7 @@ import type { OutboxEntry } from './outbox'
 import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
-import type { Contact, ConversationSettings, Limits, UserSettings } from './wire/protocol'
+import type { Contact, ConversationSettings, Limits, Notice, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -84,6 +84,8 @@ export interface View {
   presence: Map<string, Presence>
   /** Who types, by conversation. */
   typing: Map<string, string[]>
+  /** What admins of the system say to everybody, as far as this session was told. */
+  notices: Notice[]
 }
 
 export interface TimelinePatch {
@@ -113,6 +115,8 @@ export interface Patch {
   presence?: Presence[]
   /** All who type in a conversation. */
   typing?: { conversationId: string; users: string[] }[]
+  /** All that are in force. */
+  notices?: Notice[]
 }
 
 export function emptyView(): View {
@@ -124,6 +128,7 @@ export function emptyView(): View {
     outbox: new Map(),
     presence: new Map(),
     typing: new Map(),
+    notices: [],
   }
 }
 
@@ -146,6 +151,7 @@ export function applyPatch(view: View, patch: Patch): void {
   for (const conversationId of patch.closed ?? []) view.timelines.delete(conversationId)
   for (const entry of patch.outbox ?? []) view.outbox.set(entry.clientMsgId, entry)
   for (const clientMsgId of patch.done ?? []) view.outbox.delete(clientMsgId)
+  if (patch.notices) view.notices = patch.notices
   if (patch.forgetPresence) view.presence.clear()
   for (const presence of patch.presence ?? []) view.presence.set(presence.user, presence)
   for (const { conversationId, users } of patch.typing ?? []) {
