@@ -29,6 +29,7 @@ mod receive;
 mod settings;
 mod spool;
 mod storage;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod thumbnail;
@@ -50,6 +51,7 @@ pub use metrics::Metrics;
 pub use receive::{Body, Cut};
 pub use settings::{FileSettings, Place, S3Settings};
 pub use storage::{StorageError, disposition};
+pub use strays::remove_strays;
 pub use upload::{Checksum, NewFile, Upload};
 
 use spool::Spool;

@@ -70,6 +70,7 @@ pub(crate) struct MessageBody {
 pub(crate) struct Said<'a> {
     pub(crate) body: &'a str,
     pub(crate) file_id: Option<&'a str>,
+    pub(crate) reply_to: Option<Seq>,
     pub(crate) location: Option<&'a Location>,
     pub(crate) custom: Option<&'a Custom>,
 }
@@ -124,6 +125,7 @@ impl MessageBody {
         Said {
             body: &self.body,
             file_id: self.attachment.as_deref().map(|attachment| attachment.file_id.as_str()),
+            reply_to: self.reply_to.map(|reply_to| reply_to.msg_seq),
             location: self.location.as_deref(),
             custom: self.custom.as_deref(),
         }
@@ -133,7 +135,10 @@ impl MessageBody {
 impl EventBody {
     /// Whether who caused it is not told where it is, not being one of those who see it.
     pub(crate) fn is_private(&self) -> bool {
-        matches!(self, Self::Contact(_) | Self::Change(Change::JoinRequested))
+        matches!(
+            self,
+            Self::Contact(_) | Self::Change(Change::JoinRequested | Change::InvitationRefused)
+        )
     }
 
     /// The payload to store.

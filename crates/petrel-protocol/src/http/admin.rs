@@ -396,6 +396,10 @@ pub struct SystemFigures {
     pub store_bytes: u64,
     /// Bytes of these that are free to be used again.
     pub store_free_bytes: u64,
+    /// Files that were uploaded and are kept.
+    pub files: u64,
+    /// Bytes of what is in them, without thumbnails.
+    pub file_bytes: u64,
     /// The last days on which something happened, oldest first.
     pub days: Vec<DayFigures>,
     /// Users who did anything on any of these days, within some 2 %.

@@ -305,6 +305,10 @@ fn discard(transaction: &mut Transaction<'_>, file: FileId) -> Result<()> {
         .query_row([key(file.get())], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((object, name, digest)) = found else { return Ok(()) };
+    #[cfg(feature = "mutants")]
+    if crate::mutants::is("object-forgotten") {
+        return Ok(());
+    }
     connection
         .prepare_cached("INSERT OR IGNORE INTO file_garbage (object) VALUES (?1)")?
         .execute([object])?;

@@ -10,7 +10,7 @@ use crate::{
     Quota, Store, StoreErrorKind,
 };
 
-const ROOM: Quota = Quota { bytes: 1 << 40, uploads: 100 };
+pub(super) const ROOM: Quota = Quota { bytes: 1 << 40, uploads: 100 };
 const NOBODY: FileId = FileId::new(999);
 
 fn upload(owner: UserId, object: &str, size: Option<u64>) -> NewUpload {
@@ -25,7 +25,7 @@ fn upload(owner: UserId, object: &str, size: Option<u64>) -> NewUpload {
     }
 }
 
-fn facts(size: u64) -> FileFacts {
+pub(super) fn facts(size: u64) -> FileFacts {
     FileFacts {
         size,
         content_type: "image/png".to_owned(),
@@ -35,7 +35,12 @@ fn facts(size: u64) -> FileFacts {
     }
 }
 
-async fn begin(store: &dyn Store, owner: UserId, object: &str, size: Option<u64>) -> FileId {
+pub(super) async fn begin(
+    store: &dyn Store,
+    owner: UserId,
+    object: &str,
+    size: Option<u64>,
+) -> FileId {
     match store.begin_upload(upload(owner, object, size), ROOM).await.unwrap() {
         BegunUpload::Begun(file) => file,
         other => panic!("no room: {other:?}"),

@@ -8,6 +8,7 @@ mod compose;
 mod contact;
 mod group;
 mod group_settings;
+mod inviting;
 mod joining;
 mod message;
 mod own_view;
@@ -25,6 +26,7 @@ use petrel_types::{ConversationId, UserId};
 
 pub(super) use self::attachment::file_id;
 pub(super) use self::contact::pair_of;
+pub(super) use self::inviting::expiry_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
 use crate::Refusal;
@@ -69,6 +71,9 @@ impl Draft<'_> {
             Content::AnswerJoin { user, accept } => {
                 self.answer_join(command, send, conversation, *user, *accept)
             }
+            Content::AnswerInvitation { accept } => {
+                self.answer_invitation(command, send, conversation, *accept)
+            }
             Content::Recall { target } => self.recall(command, send, conversation, *target),
             Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),
             Content::React { target, emoji, remove } => {
@@ -105,12 +110,14 @@ impl Draft<'_> {
     pub(super) fn content_hash(content: &Content) -> Option<u64> {
         match content {
             Content::Text(body) => {
-                Some(hash_of(Said { body, file_id: None, location: None, custom: None }))
+                let (file_id, reply_to, location, custom) = (None, None, None, None);
+                Some(hash_of(Said { body, file_id, reply_to, location, custom }))
             }
             // What is sent on is known only to the one who has looked it up.
             Content::Message(message) if message.forward.is_none() => Some(hash_of(Said {
                 body: &message.body,
                 file_id: message.attachment.as_deref().map(|it| it.file_id.as_str()),
+                reply_to: message.reply_to,
                 location: message.location.as_deref(),
                 custom: message.custom.as_deref(),
             })),
