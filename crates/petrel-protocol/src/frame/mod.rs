@@ -11,6 +11,7 @@ mod content;
 mod decode;
 mod event;
 mod group;
+mod invitation;
 mod live;
 mod message;
 mod notice;
@@ -37,6 +38,9 @@ pub use group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupInfo, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequestState, GroupRequests, GroupRole, GroupSettings,
     GroupTitle, History, JoinRequest, Joining, Role,
+};
+pub use invitation::{
+    GroupAdds, GroupInvitation, GroupInvitationState, GroupInvitations, Invitation,
 };
 pub use live::{
     PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,
