@@ -72,7 +72,9 @@ impl Draft<'_> {
                 {
                     return;
                 }
-                self.note_invitation(timeline, user, &notice);
+                if !self.note_invitation(timeline, user, &notice) {
+                    return;
+                }
                 self.tell(
                     timeline,
                     NewEntry {

@@ -329,8 +329,12 @@ impl Sequencer {
             Ok(
                 Change::ConversationAdded { conversation_id }
                 | Change::GroupInvitationEnded { conversation_id },
-            ) => self.load_entry(timeline, INVITATIONS, conversation_id.get(), lookups).await,
-            Ok(Change::GroupInvited { .. }) => {
+            ) => {
+                self.load_entry(timeline, INVITATIONS, conversation_id.get(), lookups).await?;
+                self.load_entry(conversation_id, INVITED, user.get(), lookups).await
+            }
+            Ok(Change::GroupInvited { conversation_id, .. }) => {
+                self.load_entry(conversation_id, INVITED, user.get(), lookups).await?;
                 self.load_invitations_of(user, timeline, lookups).await
             }
             _ => Ok(()),

@@ -354,10 +354,16 @@ fn compare_events(
 fn texts_in(everything: &str) -> impl Iterator<Item = &str> {
     let mut rest = everything;
     std::iter::from_fn(move || {
-        let start = rest.find('~')?;
-        let length = rest[start + 1..].find('~')? + 2;
-        let text = &rest[start..start + length];
-        rest = &rest[start + length..];
-        Some(text)
+        loop {
+            let start = rest.find('~')? + 1;
+            rest = &rest[start..];
+            // A number that happens to be printed as a mark is no text.
+            let length = rest.find(|it: char| !it.is_ascii_digit() && it != '-')?;
+            if length > 0 && rest[length..].starts_with('~') {
+                let text = &everything[everything.len() - rest.len() - 1..][..length + 2];
+                rest = &rest[length + 1..];
+                return Some(text);
+            }
+        }
     })
 }

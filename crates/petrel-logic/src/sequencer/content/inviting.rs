@@ -60,9 +60,13 @@ impl Draft<'_> {
     }
 
     pub(super) fn is_invited(&self, group: ConversationId, user: UserId) -> bool {
-        let listed = self.entry_of_list(group, INVITED, user.get());
-        let invited = listed.and_then(|listed| ListedInvited::decode(&listed).ok());
-        invited.is_some_and(|invited| invited.expires > self.now)
+        self.invited(group, user).is_some()
+    }
+
+    /// The invitation of a user that is in force.
+    fn invited(&self, group: ConversationId, user: UserId) -> Option<ListedInvited> {
+        let listed = self.entry_of_list(group, INVITED, user.get())?;
+        ListedInvited::decode(&listed).ok().filter(|invited| invited.expires > self.now)
     }
 
     /// Invites users into a group, if there are any. With `answered` the event answers the
@@ -147,7 +151,11 @@ impl Draft<'_> {
 
     /// Nobody is invited any more; what follows from that for those who were.
     pub(super) fn end_invitations(&mut self, actor: UserId, group: ConversationId) -> Vec<Notice> {
-        let users = self.lookups.invited.get(&group).cloned().unwrap_or_default();
+        let stored = self.lookups.invited.get(&group).into_iter().flatten().copied();
+        // Those who were invited by what is decided together with this are not stored yet.
+        let listed = self.entries.keys().filter(|(of, list, _)| (*of, *list) == (group, INVITED));
+        let new = listed.map(|(_, _, user)| UserId::new(*user));
+        let users: BTreeSet<_> = stored.chain(new).collect();
         let invited = |user: &UserId| self.is_invited(group, *user);
         let invited: Vec<_> = users.into_iter().filter(invited).collect();
         for user in &invited {
@@ -156,15 +164,22 @@ impl Draft<'_> {
         invited.into_iter().map(|user| ended(user, actor, group)).collect()
     }
 
-    /// Writes down in a personal timeline what has become of an invitation.
+    /// Writes down in a personal timeline what has become of an invitation, and returns whether
+    /// the user is to be told.
+    ///
+    /// What follows from different changes of a group comes in any order. So an invitation is
+    /// told only if it stands in the group's list, and its end only if no newer one does.
     pub(in crate::sequencer) fn note_invitation(
         &mut self,
         timeline: ConversationId,
         user: UserId,
         notice: &Notice,
-    ) {
+    ) -> bool {
         match &notice.change {
             Change::GroupInvited { conversation_id, title, expires_ts } => {
+                if self.invited(*conversation_id, user).is_none_or(|it| it.expires != *expires_ts) {
+                    return false;
+                }
                 self.forget_expired(timeline, user);
                 let invitation = Invitation {
                     group_id: *conversation_id,
@@ -175,15 +190,28 @@ impl Draft<'_> {
                 };
                 let listed = Some(encode_invitation(&invitation));
                 self.set_entry(timeline, INVITATIONS, conversation_id.get(), listed);
+                true
             }
-            Change::ConversationAdded { conversation_id }
-            | Change::GroupInvitationEnded { conversation_id } => {
-                let key = conversation_id.get();
-                if self.entry_of_list(timeline, INVITATIONS, key).is_some() {
-                    self.set_entry(timeline, INVITATIONS, key, None);
+            Change::GroupInvitationEnded { conversation_id } => {
+                let is_over = self.invited(*conversation_id, user).is_none();
+                if is_over {
+                    self.drop_invitation(timeline, *conversation_id);
                 }
+                is_over
             }
-            _ => {}
+            Change::ConversationAdded { conversation_id } => {
+                if self.invited(*conversation_id, user).is_none() {
+                    self.drop_invitation(timeline, *conversation_id);
+                }
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn drop_invitation(&mut self, timeline: ConversationId, group: ConversationId) {
+        if self.entry_of_list(timeline, INVITATIONS, group.get()).is_some() {
+            self.set_entry(timeline, INVITATIONS, group.get(), None);
         }
     }
 
