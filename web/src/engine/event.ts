@@ -4,7 +4,7 @@ import type { PlacedFrame } from './wire/codec'
 import type { SingleChatPush } from './wire/protocol'
 
 /** What a message says beside its text; nothing of it is left once it was recalled. */
-export interface Content extends Pick<SingleChatPush, 'attachment' | 'location' | 'custom' | 'replyTo' | 'forwardedFrom'> {
+export interface Content extends Pick<SingleChatPush, 'attachment' | 'location' | 'custom' | 'call' | 'replyTo' | 'forwardedFrom'> {
   /** Absent for a text. */
   msgType?: Exclude<SingleChatPush['msgType'], 'TEXT'>
 }
@@ -88,12 +88,13 @@ export function eventOf(frame: PlacedFrame): TimelineEvent {
 
 /** What a frame says beside a text, in the form in which a device keeps it. */
 export function contentOf(frame: Omit<Content, 'msgType'> & { msgType?: SingleChatPush['msgType'] }): Content {
-  const { msgType = 'TEXT', attachment, location, custom, replyTo, forwardedFrom } = frame
+  const { msgType = 'TEXT', attachment, location, custom, call, replyTo, forwardedFrom } = frame
   return {
     ...(msgType === 'TEXT' ? {} : { msgType }),
     ...(attachment === undefined ? {} : { attachment }),
     ...(location === undefined ? {} : { location }),
     ...(custom === undefined ? {} : { custom }),
+    ...(call === undefined ? {} : { call }),
     ...(replyTo === undefined ? {} : { replyTo }),
     ...(forwardedFrom === undefined ? {} : { forwardedFrom }),
   }

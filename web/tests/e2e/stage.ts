@@ -19,9 +19,10 @@ export class Stage {
     readonly browser: Browser,
   ) {}
 
-  static async open(): Promise<Stage> {
+  /** With settings as `petrel serve --set` takes them. */
+  static async open(settings: readonly string[] = []): Promise<Stage> {
     const [server, browser] = await Promise.all([
-      RealServer.start(),
+      RealServer.start(settings),
       chromium.launch({
         executablePath: browserPath(),
         args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],

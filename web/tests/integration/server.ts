@@ -18,7 +18,7 @@ function binary(): string {
   return found
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -34,11 +34,13 @@ export class RealServer {
     readonly directory: string,
     readonly httpPort: number,
     readonly gatewayPort: number,
+    private readonly settings: readonly string[],
   ) {}
 
-  static async start(): Promise<RealServer> {
+  /** With settings as `petrel serve --set` takes them. */
+  static async start(settings: readonly string[] = []): Promise<RealServer> {
     const directory = await mkdtemp(join(tmpdir(), 'petrel-web-'))
-    const server = new RealServer(directory, await freePort(), await freePort())
+    const server = new RealServer(directory, await freePort(), await freePort(), settings)
     await server.run()
     return server
   }
@@ -50,7 +52,7 @@ export class RealServer {
   /** Starts it, and waits until it answers. */
   async run(): Promise<void> {
     const listen = ['--http', `127.0.0.1:${this.httpPort}`, '--gateway', `127.0.0.1:${this.gatewayPort}`]
-    const child = spawn(binary(), ['serve', '--data-dir', this.directory, ...listen, '--admin', 'off'], {
+    const child = spawn(binary(), ['serve', '--data-dir', this.directory, ...listen, '--admin', 'off', ...this.settings.flatMap((setting) => ['--set', setting])], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child

@@ -185,6 +185,10 @@ export class ModelServer implements LineServer {
         return this.#contact(session, frame)
       case 'ACK':
         return this.#receipt(session, frame)
+      case 'CALL_OFFER':
+        return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ringing' })
+      case 'CALL_HANGUP':
+        return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ended', reason: 'cancelled' })
       default:
         return this.#send(session, frame)
     }
