@@ -6,7 +6,7 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-turn test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -89,9 +89,9 @@ test-readme: ## Run the README's first chat to the letter (needs Python 3, its w
 	$(CARGO) build --release --locked --package petrel
 	tests/readme-chat.sh
 
-test-examples: ## Run the examples of docs/protocol.md; those that no story plays yet are told (needs Python 3 and its websockets package)
+test-examples: ## Run every example of docs/protocol.md against the server (needs Python 3 and its websockets package)
 	$(CARGO) build --release --locked --package petrel
-	python3 tests/protocol_examples.py docs/protocol.md target/release/petrel
+	python3 tests/protocol_examples docs/protocol.md target/release/petrel
 
 test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	$(CARGO) build --release --locked --package petrel
@@ -99,6 +99,10 @@ test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its sche
 
 test-s3: ## Try files in a bucket against an S3 server (needs moto_server: pip install 'moto[server]')
 	CARGO="$(CARGO)" tests/s3.sh
+
+test-turn: ## Try whether a real TURN server takes our credentials (needs coturn, curl, Python 3)
+	$(CARGO) build --release --locked --package petrel
+	tests/turn.sh
 
 test-autobahn: ## Hold our WebSocket codec to the Autobahn test suite (needs Python 2.7; PYTHON2=…)
 	tests/autobahn.sh

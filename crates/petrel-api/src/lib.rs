@@ -24,12 +24,14 @@ use axum::{Extension, Router, middleware};
 use petrel_files::Files;
 use petrel_logic::administration::{Administration, Operator};
 use petrel_logic::admission::Admission;
+use petrel_logic::call::TurnServers;
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::Identity;
 use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
 use petrel_logic::search::Search;
 use petrel_logic::sync::Catchup;
+use petrel_types::Clock;
 use serde_json::Value;
 
 pub use answer::RequestIds;
@@ -55,6 +57,10 @@ pub struct Api {
     pub contacts: Arc<Contacts>,
     /// Knows who is online.
     pub presence: Arc<Presence>,
+    /// The servers by which devices in a call reach each other.
+    pub turn: Arc<TurnServers>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
     /// Puts things into timelines.
     pub requester: Arc<Requester>,
     /// Takes and gives files.

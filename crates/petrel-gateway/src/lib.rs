@@ -33,6 +33,7 @@ use petrel_logic::Refusal;
 use petrel_logic::administration::Sessions;
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::Budgets;
+use petrel_logic::call::{Exchange, TurnServers};
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::{Ended, Identity};
 use petrel_logic::presence::Presence;
@@ -76,6 +77,10 @@ pub struct Dependencies {
     pub presence: Arc<Presence>,
     /// Says who is to be told that somebody types.
     pub typing: Arc<Typing>,
+    /// Knows what becomes of calls.
+    pub calls: Arc<Exchange>,
+    /// The servers by which devices in a call reach each other.
+    pub turn: Arc<TurnServers>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// The store's epoch, for AUTH_OK.
@@ -251,6 +256,7 @@ impl Gateway {
                     before(&mut batch);
                     self.shared.dependencies.presence.affected(&batch.affected);
                     self.shared.dependencies.typing.affected(&batch.affected);
+                    self.shared.dependencies.calls.affected(&batch.affected);
                     fanout.take(batch);
                 }
                 None if fanout.is_idle() => return,
@@ -271,9 +277,15 @@ impl Gateway {
         presence.run(&mut session::Bringing::new(&self.shared.registry)).await;
     }
 
+    /// Ends calls whose time is over, for ever.
+    pub async fn look_after_calls(&self) {
+        self.shared.dependencies.calls.run(&*self.shared).await;
+    }
+
     /// Closes every session with a time to come back, and waits for them to go, for
     /// at most a few seconds. New connections are refused from now on.
     pub async fn drain(&self) {
+        self.shared.dependencies.calls.stop(&*self.shared);
         self.shared.draining.cancel();
         self.shared.sessions.close();
         if tokio::time::timeout(DRAIN_PATIENCE, self.shared.sessions.wait()).await.is_err() {
@@ -282,6 +294,7 @@ impl Gateway {
                 "sessions did not close in time and are dropped"
             );
         }
+        self.shared.dependencies.calls.finish().await;
     }
 
     /// What waits to be written to sessions, in bytes, over all of them.

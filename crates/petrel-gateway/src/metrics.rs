@@ -28,6 +28,7 @@ pub struct Metrics {
     pub(crate) fanout_waiting: Gauge,
     pub(crate) typing_pushes: Counter,
     pub(crate) typing_dropped: Counter,
+    pub(crate) signals_dropped: Counter,
     closes: Family<Close, Counter>,
     refusals: Family<Reason, Counter>,
     limits_met: Family<LimitLabel, Counter>,
@@ -114,6 +115,7 @@ impl Metrics {
             fanout_waiting,
             typing_pushes,
             typing_dropped,
+            signals_dropped,
             closes,
             refusals,
             limits_met,
@@ -154,6 +156,11 @@ impl Metrics {
             "typing_dropped",
             "TYPING frames not passed on: said too often, or to a session that reads slowly",
             typing_dropped,
+        );
+        registry.register(
+            "signals_dropped",
+            "Signals of calls not passed on to a session that reads slowly",
+            signals_dropped,
         );
         registry.register(
             "closes",
@@ -208,6 +215,7 @@ impl Default for Metrics {
             fanout_waiting: Gauge::default(),
             typing_pushes: Counter::default(),
             typing_dropped: Counter::default(),
+            signals_dropped: Counter::default(),
             limits_met: Family::default(),
             closes: Family::default(),
             refusals: Family::default(),

@@ -17,9 +17,21 @@ use crate::WaterMarks;
 use crate::replacement::{Bearer, Ending};
 use crate::session::Text;
 
+/// How much signals of calls may add to that. An offer has some 10 KiB.
+const SIGNAL_BYTES_MAX: usize = 128 * 1024;
+
 /// What an answer counts for before it is encoded. Answers are bounded by the sends
 /// in flight and the command queue, so the estimate can't be abused.
 const ANSWER_BYTES: usize = 256;
+
+/// What a signal of a call counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// There are others like it.
+    Light,
+    /// A device that misses it is wrong about a call.
+    Heavy,
+}
 
 /// Something to write.
 #[derive(Debug)]
@@ -144,6 +156,23 @@ impl Outbox {
     pub(crate) fn push_if_quiet(&self, frame: &Text) -> bool {
         let mut state = self.state();
         if state.congested || state.bytes + frame.len() > self.marks.low_bytes as usize {
+            return false;
+        }
+        state.bytes += frame.len();
+        state.queue.push_back(Outgoing::Push { frame: frame.clone(), place: None });
+        true
+    }
+
+    /// Queues a signal of a call, which may use some room above the mark, so that a device
+    /// that is behind hears that a call is over. Does not wake the session. Returns whether it
+    /// was queued: beyond that room it is dropped, and so is what is light at the mark.
+    pub(crate) fn push_signal(&self, frame: &Text, weight: Weight) -> bool {
+        let mut state = self.state();
+        let max = match weight {
+            Weight::Light => HIGH_WATER_BYTES,
+            Weight::Heavy => HIGH_WATER_BYTES + SIGNAL_BYTES_MAX,
+        };
+        if state.bytes + frame.len() > max {
             return false;
         }
         state.bytes += frame.len();
@@ -377,6 +406,22 @@ mod tests {
         while outbox.take().is_some() {}
         assert!(outbox.push_if_quiet(&soft));
         assert_eq!(outbox.bytes(), soft.len());
+    }
+
+    #[test]
+    fn signals_of_calls_have_some_room_of_their_own() {
+        let outbox = outbox();
+        let (frame, signal) = (frame_of_16_kib(), Text::from("x".repeat(1024)));
+        while outbox.push(&frame, Some((CONVERSATION, Seq::new(1)))) {}
+        assert!(!outbox.push_signal(&signal, Weight::Light));
+        let mut signals = 0;
+        while outbox.push_signal(&signal, Weight::Heavy) {
+            signals += 1;
+        }
+        assert_eq!(signals, SIGNAL_BYTES_MAX / 1024);
+        let queued = std::iter::from_fn(|| outbox.take()).count();
+        assert_eq!(queued, HIGH_WATER_BYTES / (16 * 1024) + signals + 1, "and a gap");
+        assert!(outbox.push_signal(&signal, Weight::Light));
     }
 
     #[test]

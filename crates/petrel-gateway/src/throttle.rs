@@ -154,6 +154,9 @@ const READS_OF_A_SEARCH: usize = 20;
 /// A frame that asks for nothing.
 pub(crate) const ONE_FRAME: Costs = Costs { frames: 1, sends: 0, reads: 0, requests: 0 };
 
+/// What is counted elsewhere.
+pub(crate) const NOTHING: Costs = Costs { frames: 0, sends: 0, reads: 0, requests: 0 };
+
 /// What a frame asks for.
 pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
     let one = ONE_FRAME;
@@ -181,7 +184,13 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         ClientFrame::Focus(focus) => reads(focus.conversation_ids.len()),
         ClientFrame::PresenceSubscribe(frame) => reads(frame.users.len()),
         ClientFrame::PresenceQuery(frame) => reads(frame.users.len()),
-        ClientFrame::Typing(_) => reads(1),
+        // Who may be called has to be looked up.
+        ClientFrame::Typing(_) | ClientFrame::CallOffer(_) => reads(1),
+        ClientFrame::CallAnswer(_)
+        | ClientFrame::CallIce(_)
+        | ClientFrame::CallHangup(_)
+        | ClientFrame::CallReject(_)
+        | ClientFrame::Turn(_) => one,
         ClientFrame::MessageRevoke(frame) => {
             Costs { reads: u32::from(frame.server_msg_id.is_some()), ..sends(1) }
         }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use petrel_protocol::frame::{
-    AttachmentRef, ContactAction, Custom, Forward, History, Joining, Location, MessageType, Role,
+    AttachmentRef, CallRecord, ContactAction, Custom, Forward, History, Joining, Location,
+    MessageType, Role,
 };
 use petrel_types::{
     ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
@@ -103,6 +104,8 @@ pub enum Content {
     Text(String),
     /// A message that is more than a plain text.
     Message(Box<NewMessage>),
+    /// What stays of a call. Asked by the system.
+    Call(CallRecord),
     /// The end of a message's text.
     Recall {
         /// The message.
@@ -289,7 +292,7 @@ pub enum ReceiptKind {
 impl Content {
     /// Whether it is a message, which counts for unread.
     pub fn is_message(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Message(_))
+        matches!(self, Self::Text(_) | Self::Message(_) | Self::Call(_))
     }
 }
 

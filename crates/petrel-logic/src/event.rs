@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use petrel_protocol::frame::{
-    Attachment, Change, ContactAction, Custom, ForwardedFrom, Location, MessageType, Reaction,
-    ReplyTo,
+    Attachment, CallRecord, Change, ContactAction, Custom, ForwardedFrom, Location, MessageType,
+    Reaction, ReplyTo,
 };
 use petrel_types::{Seq, UserId};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub(crate) struct MessageBody {
     /// What only clients understand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) custom: Option<Box<Custom>>,
+    /// What stays of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) call: Option<Box<CallRecord>>,
     /// The message to which it replies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reply_to: Option<ReplyTo>,

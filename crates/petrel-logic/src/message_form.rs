@@ -67,6 +67,9 @@ fn check_bare(message: &NewMessage) -> Result<(), Refusal> {
 fn check_kind(message: &NewMessage) -> Result<(), Refusal> {
     let NewMessage { msg_type, attachment, location, custom, .. } = message;
     let kind = *msg_type;
+    if kind == MessageType::Call {
+        return Err(wrong_field("calls are written down by the server"));
+    }
     for (name, is_there, is_wanted) in [
         ("attachment", attachment.is_some(), kind.has_attachment()),
         ("location", location.is_some(), kind == MessageType::Location),

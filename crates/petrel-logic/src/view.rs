@@ -96,8 +96,8 @@ fn message_frame(
         .unwrap_or_else(|| ClientMessageId::new(row.to_string()).expect("a number is a valid id"));
     let edited = message.edit.is_some() && !message.recalled;
     let MessageBody { msg_type, body, rev, mentions, mention_all, recalled, .. } = message;
-    let MessageBody { attachment, location, custom, reply_to, forwarded_from, reactions, .. } =
-        message;
+    let MessageBody { attachment, location, custom, call, reply_to, .. } = message;
+    let MessageBody { forwarded_from, reactions, .. } = message;
     match peer_of(conversation, from) {
         Some(to) => ServerFrame::SingleChat(SingleChatPush {
             from,
@@ -111,6 +111,7 @@ fn message_frame(
             attachment,
             location,
             custom,
+            call,
             reply_to,
             forwarded_from,
             reactions,

@@ -31,9 +31,9 @@ pub use files::{FileStorage, FilesSection};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
 pub use tree::{
-    AdminSection, BenchIssuerSetting, Config, GatewaySection, HttpSection, IdentitySection,
-    LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection, SearchSection,
-    ServerSection, SessionPolicySetting, TlsMode, TlsSection,
+    AdminSection, BenchIssuerSetting, CallsSection, Config, GatewaySection, HttpSection,
+    IdentitySection, LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection,
+    SearchSection, ServerSection, SessionPolicySetting, TlsMode, TlsSection,
 };
 pub use units::{Listen, Span};
 
@@ -91,6 +91,8 @@ pub struct NodeConfig {
     pub audit_keep: Duration,
     /// Who is shown as online, and when.
     pub presence: presence::Settings,
+    /// The servers by which devices in a call reach each other.
+    pub turn: TurnConfig,
     /// Where files are, and how much may be uploaded.
     pub files: FilesSection,
     /// How much may be asked for.
@@ -99,6 +101,19 @@ pub struct NodeConfig {
     pub tls: TlsConfig,
     /// Where metrics and profiles are served.
     pub admin: Listen,
+}
+
+/// STUN and TURN servers, which are no part of this system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnConfig {
+    /// As `stun:stun.example.com`.
+    pub stun_urls: Vec<String>,
+    /// As `turn:turn.example.com:3478?transport=udp`.
+    pub turn_urls: Vec<String>,
+    /// The file with what the system shares with the TURN servers.
+    pub secret_file: Option<PathBuf>,
+    /// For how long a credential is good.
+    pub credentials_last: Duration,
 }
 
 /// Whether tokens of the bench issuer are trusted. Whoever can read its key can be any
@@ -166,6 +181,7 @@ mod tests {
             words_mode: WordMode::Refuse,
             audit_keep: AUDIT_KEEP,
             presence: presence::Settings::default(),
+            turn: TurnConfig::default(),
             files: FilesSection::default(),
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,

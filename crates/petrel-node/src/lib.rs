@@ -32,6 +32,7 @@ use petrel_logic::activity::Activity;
 use petrel_logic::administration::{Administration, History, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
+use petrel_logic::call::{Exchange, TurnServers};
 use petrel_logic::contacts::Contacts;
 use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
@@ -59,7 +60,7 @@ pub use admin::{Admin, AdminError, Ask};
 pub use admin_listener::LogControl;
 use admin_listener::{AdminListener, Metrics, Sample, Tasks};
 use config::Listen;
-pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig};
+pub use config::{BenchIssuer, EXPIRY_GRACE, NodeConfig, TurnConfig};
 pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
 use operator_socket::OperatorSocket;
@@ -81,6 +82,9 @@ const NODE: NodeId = NodeId::new(1);
 
 /// How many committed batches may wait for the fan-out before the sequencer waits.
 const BATCHES_QUEUED_MAX: usize = 16;
+
+/// A shorter secret of TURN servers is refused: whoever guesses it relays at others' cost.
+const TURN_SECRET_BYTES_MIN: usize = 16;
 
 /// How long open HTTP requests may take to finish when the node stops.
 const REQUESTS_PATIENCE: Duration = Duration::from_secs(3);
@@ -240,6 +244,15 @@ impl Node {
         let admission = Arc::new(Admission::new(&config.limits, &metrics.admission));
         let online = Arc::new(directory(&config.data_directory, &clock)?);
         let directory: Arc<dyn Directory> = Arc::clone(&online) as _;
+        let requester = Requester::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words));
+        let requester = Arc::new(requester);
+        let calls = Arc::new(Exchange::new(
+            Arc::clone(&store),
+            Arc::clone(&requester),
+            rules,
+            metrics.calls.clone(),
+        ));
+        let turn = Arc::new(turn_servers(&config.turn)?);
         let presence = Arc::new(Presence::new(
             Arc::clone(&store),
             Arc::clone(&directory),
@@ -258,6 +271,8 @@ impl Node {
                 directory: Arc::clone(&directory),
                 presence: Arc::clone(&presence),
                 typing: Arc::new(Typing::new(Arc::clone(&store), typing)),
+                calls: Arc::clone(&calls),
+                turn: Arc::clone(&turn),
                 clock: Arc::clone(&clock),
                 epoch: store.epoch(),
                 admission: Arc::clone(&admission),
@@ -278,8 +293,6 @@ impl Node {
             },
         );
         let derived = Arc::new(Notify::new());
-        let requester = Requester::new(Arc::clone(&log), NODE).with_words(Arc::clone(&words));
-        let requester = Arc::new(requester);
         let committed = Arc::new(Notify::new());
         let activity = Arc::new(Activity::new());
         identity.tell_activity(Arc::clone(&activity));
@@ -293,6 +306,9 @@ impl Node {
         tasks.spawn("fan-out", deliver);
         let told = gateway.clone();
         tasks.spawn("presence", async move { told.tell_presence().await });
+        let rung = gateway.clone();
+        tasks.spawn("calls", async move { rung.look_after_calls().await });
+        tasks.spawn("call records", async move { calls.record().await });
         tasks.spawn("last seen", save_last_seen(Arc::clone(&online)));
         tasks.spawn("deriver", Deriver::new(Arc::clone(&store), Arc::clone(&log)).run(derived));
         let numbers = metrics.search.clone();
@@ -351,6 +367,8 @@ impl Node {
             search,
             contacts,
             presence,
+            turn,
+            clock,
             requester,
             files,
             administration: Arc::clone(&administration),
@@ -554,6 +572,33 @@ impl Outcome {
         };
         self.gateway.fan_out(batches, before).await;
     }
+}
+
+/// What the configuration says of STUN and TURN, with the secret that it names.
+fn turn_servers(config: &TurnConfig) -> Result<TurnServers, StartError> {
+    let secret = match &config.secret_file {
+        None => Vec::new(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                let file = file.display();
+                StartError::Config(format!("calls.turn_secret_file {file} can't be read: {error}"))
+            })?;
+            text.trim().as_bytes().to_vec()
+        }
+    };
+    if !config.turn_urls.is_empty() && secret.len() < TURN_SECRET_BYTES_MIN {
+        return Err(StartError::Config(format!(
+            "the secret in calls.turn_secret_file has {} bytes; give it, and the TURN servers, one \
+             of at least {TURN_SECRET_BYTES_MIN}, as from `openssl rand -hex 32`",
+            secret.len()
+        )));
+    }
+    Ok(TurnServers {
+        stun_urls: config.stun_urls.clone(),
+        turn_urls: config.turn_urls.clone(),
+        secret,
+        credentials_last: config.credentials_last,
+    })
 }
 
 /// Where it stands when users were online last, in the data directory.

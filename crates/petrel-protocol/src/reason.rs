@@ -92,6 +92,7 @@ reasons! {
     DeviceNotFound "device_not_found" 404 40404 "You have no log-in of this id.";
     ApplicationNotFound "application_not_found" 404 40405 "No such application waits; perhaps its time is over.";
     FileNotFound "file_not_found" 404 40406 "There is no such file, or you may not have it.";
+    CallNotFound "call_not_found" 404 40407 "There is no such call, or it is over.";
     SearchOff "search_off" 404 40409 "This server does not search; its operator has switched it off.";
     MethodNotAllowed "method_not_allowed" 405 40500 "The path does not take this method.";
     UsernameTaken "username_taken" 409 40900 "Somebody else has this user name.";
@@ -100,6 +101,12 @@ reasons! {
     GroupFull "group_full" 409 40903 "The group would have more members than the limit.";
     Kicked "kicked" 409 40904 "Another session took the place of this one, or its log-in was ended.";
     LimitReached "limit_reached" 409 40905 "There are as many of them as there may be; the message says of what.";
+    CallIdTaken "call_id_taken" 409 40910 "This `callId` was used before; choose a new one.";
+    InCall "in_call" 409 40911 "You are in a call already; hang up first.";
+    Busy "busy" 409 40912 "The other user is in a call.";
+    Glare "glare" 409 40913 "The other user is calling you at this moment: answer that call.";
+    CallElsewhere "call_elsewhere" 409 40914 "The call is on another of your devices.";
+    CallState "call_state" 409 40915 "The call is not in a state for that; the message says why.";
     TooManyUploads "too_many_uploads" 409 40940 "You have as many unfinished uploads as you may have.";
     UploadOffsetMismatch "upload_offset_mismatch" 409 40941 "The upload is at another offset; ask where it is.";
     UploadUnfinished "upload_unfinished" 409 40942 "The file is not complete yet.";

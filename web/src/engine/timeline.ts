@@ -402,8 +402,10 @@ export class Timeline {
     step.put(event)
   }
 
-  #say({ from, seq }: TimelineEvent): void {
+  #say({ from, seq, what }: TimelineEvent): void {
     const { record } = this
+    // Whoever calls need not have read what was said before.
+    if (what.kind === 'message' && what.call) return
     const moved = { delivered: seq, read: seq }
     if (from === this.user) record.own = furthest(record.own, moved)
     else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)

@@ -2,6 +2,7 @@
 //! its result into JSON. They decide nothing.
 
 pub(crate) mod admin;
+mod calls;
 mod contacts;
 mod content;
 mod conversations;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(contacts::routes())
         .chain(admin::routes())
         .chain(presence::routes())
+        .chain(calls::routes())
         .chain(files::routes())
         .chain(tus::routes())
         .chain(content::routes())

@@ -78,6 +78,7 @@ fn single_chat(seq: u64) -> Effect {
         attachment: None,
         location: None,
         custom: None,
+        call: None,
         reply_to: None,
         forwarded_from: None,
         reactions: Vec::new(),

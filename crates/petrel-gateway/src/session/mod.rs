@@ -6,6 +6,7 @@
 
 mod asking;
 mod authenticate;
+mod call;
 mod focus;
 mod live;
 mod pace;
@@ -40,10 +41,11 @@ use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
 use crate::replacement::Bearer;
 use crate::sends::Sends;
-use crate::throttle::{ONE_FRAME, Throttle, costs_of};
+use crate::throttle::{NOTHING, ONE_FRAME, Throttle, costs_of};
 use crate::unacked::{Due, Unacked};
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
+use call::party_of;
 use focus::Heads;
 pub(crate) use live::Bringing;
 use live::TypingPace;
@@ -104,6 +106,7 @@ pub(crate) async fn run<S>(
         outbox.end(ending);
     }
     gateway.shared.dependencies.directory.attach(user);
+    gateway.shared.dependencies.calls.device_came(party_of(&outbox), &*gateway.shared);
     gateway.shared.dependencies.metrics.sessions.inc();
     tracing::debug!(%session, %user, device = auth.device_id, "session began");
     // The token is of no more use, and sessions live long.
@@ -140,6 +143,7 @@ pub(crate) async fn run<S>(
     gateway.shared.registry.remove(&outbox);
     gateway.shared.dependencies.directory.detach(user);
     gateway.shared.dependencies.presence.end(session);
+    gateway.shared.dependencies.calls.device_gone(party_of(&outbox), &*gateway.shared);
     gateway.shared.dependencies.metrics.sessions.dec();
     gateway.shared.dependencies.metrics.closed(end.name());
     tracing::debug!(%session, %user, ?end, "session over");
@@ -250,7 +254,10 @@ where
                 return self.charge_malformed().await;
             }
         };
-        let costs = costs_of(&frame);
+        // A call must not stall because its candidates come all at once.
+        let is_free = matches!(frame, ClientFrame::CallIce(_))
+            && self.gateway.shared.dependencies.calls.has_room_for_candidate(self.user());
+        let costs = if is_free { NOTHING } else { costs_of(&frame) };
         self.handle(frame, id).await?;
         self.charge(costs).await
     }
@@ -342,6 +349,17 @@ where
                 self.reply_or_refuse(answer.map(ServerFrame::PresenceState), id).await
             }
             ClientFrame::Typing(frame) => self.typing(frame, id).await,
+            ClientFrame::CallOffer(frame) => self.call(frame, id).await,
+            ClientFrame::CallAnswer(frame) => self.answer_call(frame, id).await,
+            ClientFrame::CallIce(frame) => self.candidate(frame, id).await,
+            ClientFrame::CallHangup(frame) => self.hang_up(frame, id).await,
+            ClientFrame::CallReject(frame) => self.reject_call(frame, id).await,
+            ClientFrame::Turn(_) => {
+                let dependencies = &self.gateway.shared.dependencies;
+                let now = dependencies.clock.now();
+                let credentials = dependencies.turn.credentials(self.user(), now);
+                self.reply(ServerFrame::TurnCredentials(credentials), id).await
+            }
         }
     }
 

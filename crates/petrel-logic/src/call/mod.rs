@@ -20,27 +20,39 @@
 //! whatever device: to everybody else the user is busy. If two users call each other at the
 //! same moment, the later offer is told which call is there to be answered ([`Refused::Glare`]).
 //!
-//! What it does not do: ask whether two users may call each other (blocks, friendship), or
-//! know sockets. Time is an argument; whoever owns a switchboard calls
-//! [`Switchboard::expire`] when [`Switchboard::next_deadline`] has come.
+//! The switchboard does not ask whether two users may call each other (blocks, friendship),
+//! and knows no frames; its time is an argument. The [`Exchange`] around it does that, and
+//! nobody here knows sockets.
 
+mod exchange;
+mod frames;
+mod metrics;
+mod pace;
+mod records;
 mod switchboard;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use petrel_types::{ClientMessageId, SessionId, UserId};
 
+pub use self::exchange::{Exchange, Ringing};
+pub use self::metrics::Metrics;
 pub use self::switchboard::Switchboard;
+pub use self::turn::TurnServers;
+use petrel_protocol::frame::CallOutcome;
+pub use petrel_protocol::frame::{CallEnd as Reason, CallMedia as Media};
 
 /// How long it rings before nobody is there, after which the reference systems give up, too.
 pub const RING_TIME: Duration = Duration::from_secs(30);
 
 /// The most bytes of an offer or an answer. A session description of a video call with
-/// every codec of today's browsers has 6 to 10 KiB.
-pub const DESCRIPTION_BYTES_MAX: usize = 32 * 1024;
+/// every codec of today's browsers has 6 to 10 KiB. Written as JSON it is at most twice as
+/// long, and fits into a frame.
+pub const DESCRIPTION_BYTES_MAX: usize = 30 * 1024;
 
 /// The most bytes of a candidate. Browsers send some 200.
 pub const CANDIDATE_BYTES_MAX: usize = 2 * 1024;
@@ -51,15 +63,6 @@ pub const CANDIDATES_KEPT_MAX: usize = 64;
 
 /// How many calls that are over are remembered, so that what comes late starts none anew.
 const OVER_REMEMBERED_MAX: usize = 16 * 1024;
-
-/// What is sent besides sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Media {
-    /// Nothing.
-    Audio,
-    /// A picture.
-    Video,
-}
 
 /// A user on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +76,7 @@ pub struct Party {
 /// Who begins a call, with whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The call's name, chosen by the caller. The record bears it, too.
+    /// The call's name, chosen by the caller.
     pub call: ClientMessageId,
     /// Who calls.
     pub caller: Party,
@@ -135,29 +138,10 @@ pub enum What {
     Over(Reason),
 }
 
-/// Why a call is over for a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// One of both hung up after they had talked.
-    HungUp,
-    /// The caller gave up before anybody answered.
-    Cancelled,
-    /// The callee does not want to.
-    Rejected,
-    /// Nobody answered in time.
-    NoAnswer,
-    /// The other side's device is gone.
-    Disconnected,
-    /// Another device of the same user took it.
-    AnsweredElsewhere,
-    /// The server is going down.
-    ServerStopped,
-}
-
 /// What stays of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its name, which is also that of the message.
+    /// Its name.
     pub call: ClientMessageId,
     /// Who called; the message's sender.
     pub caller: UserId,
@@ -182,6 +166,19 @@ pub enum Outcome {
     Missed,
     /// The callee was in another call.
     Busy,
+}
+
+impl Outcome {
+    /// As it is told.
+    pub(crate) fn on_the_wire(self) -> CallOutcome {
+        match self {
+            Self::Talked(_) => CallOutcome::Answered,
+            Self::Rejected => CallOutcome::Rejected,
+            Self::Cancelled => CallOutcome::Cancelled,
+            Self::Missed => CallOutcome::Missed,
+            Self::Busy => CallOutcome::Busy,
+        }
+    }
 }
 
 /// What follows from something that happened: signals in this order, and a record for each

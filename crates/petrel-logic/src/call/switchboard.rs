@@ -260,6 +260,31 @@ impl Switchboard {
         self.end(&call, Some(device), reason, outcome)
     }
 
+    /// Ends the call between two users because one of them lets nothing more come from the
+    /// other. To both it looks as if that one had hung up.
+    pub fn part(&mut self, blocker: UserId, other: UserId, now: Instant) -> Happened {
+        if !self.are_in_call(blocker, other) {
+            return Happened::default();
+        }
+        let call = self.in_call[&blocker].clone();
+        let (reason, outcome) = match &self.calls[&call] {
+            Call { phase: Phase::Talking { since, .. }, .. } => {
+                (Reason::HungUp, Outcome::Talked(now.saturating_duration_since(*since)))
+            }
+            Call { caller, .. } if caller.user == blocker => {
+                (Reason::Cancelled, Outcome::Cancelled)
+            }
+            Call { .. } => (Reason::Rejected, Outcome::Rejected),
+        };
+        self.end(&call, None, reason, outcome)
+    }
+
+    /// Whether two users are in a call with each other.
+    pub fn are_in_call(&self, one: UserId, other: UserId) -> bool {
+        let call = self.in_call.get(&one);
+        one != other && call.is_some() && call == self.in_call.get(&other)
+    }
+
     /// When the next call stops ringing.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(until, _)| *until)

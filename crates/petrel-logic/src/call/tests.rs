@@ -2,6 +2,9 @@
 //! calls against what must always hold.
 
 mod always;
+mod exchange;
+mod parting;
+mod records;
 mod table;
 
 use std::sync::Arc;

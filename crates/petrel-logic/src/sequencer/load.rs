@@ -419,6 +419,7 @@ impl Sequencer {
         if let Ok(EventBody::Message(message)) = EventBody::decode(&event.payload)
             && may_read
             && !message.recalled
+            && message.call.is_none()
         {
             lookups.forwards.insert((actor, forward), message.sent_on(event.sender));
         }

@@ -1,6 +1,7 @@
 //! The sequencer over a store in memory, without a network.
 
 mod attachment;
+mod call;
 mod compose;
 mod contact;
 mod group;

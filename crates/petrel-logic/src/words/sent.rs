@@ -50,7 +50,8 @@ impl WordFilter {
             | Content::Dissolve
             | Content::Rule(_)
             | Content::AnswerJoin { .. }
-            | Content::Settings { .. } => Ok(()),
+            | Content::Settings { .. }
+            | Content::Call(_) => Ok(()),
         }
     }
 

@@ -95,6 +95,8 @@ impl Copy {
     pub(crate) fn append(&mut self, user: UserId, seq: u64, held: Held) {
         self.position = seq;
         match &held.what {
+            // Whoever calls need not have read what was said before.
+            What::Message(message) if message.call.is_some() => {}
             What::Message(_) => self.move_cursors(held.from, (seq, seq)),
             What::Change(
                 Change::Recalled { target_seq }

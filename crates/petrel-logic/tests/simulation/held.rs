@@ -34,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) mention_all: bool,
     /// What goes with it, as it is printed.
     pub(crate) place: Option<String>,
+    /// What stays of a call, as it is printed.
+    pub(crate) call: Option<String>,
     /// The place and the sender of the message to which it replies.
     pub(crate) reply_to: Option<(u64, UserId)>,
     /// Who said it first.
@@ -75,6 +77,7 @@ impl Placed {
                     edited: push.edited,
                     recalled: push.recalled,
                     place: push.location.as_ref().map(|place| format!("{place:?}")),
+                    call: push.call.as_ref().map(|call| format!("{call:?}")),
                     reply_to: push.reply_to.map(|it| (it.msg_seq.get(), it.from)),
                     forwarded_from: push.forwarded_from.map(|it| it.user),
                     reactions: reactions_of(&push.reactions),
@@ -105,6 +108,7 @@ impl Placed {
                     reply_to: push.reply_to.map(|it| (it.msg_seq.get(), it.from)),
                     forwarded_from: push.forwarded_from.map(|it| it.user),
                     reactions: reactions_of(&push.reactions),
+                    call: None,
                 }),
             },
         }

@@ -22,6 +22,7 @@ use crate::rules;
 /// What can happen in a timeline, or to it.
 pub(crate) const KINDS: &[&str] = &[
     "message",
+    "call",
     "recalled",
     "edited",
     "groupCreated",
@@ -248,7 +249,8 @@ impl Ledger {
         let entry = timeline
             .entry(seq)
             .filter(|_| timeline.may_read(user, seq) && seq >= timeline.trimmed_before)?;
-        let message = entry.held.message().filter(|message| !message.recalled)?;
+        let may_be = |message: &&Message| !message.recalled && message.call.is_none();
+        let message = entry.held.message().filter(may_be)?;
         let sent_on = Message {
             body: message.body.clone(),
             place: message.place.clone(),
@@ -363,6 +365,7 @@ impl Ledger {
                     self.count("mention");
                 }
                 for (what, is_so) in [
+                    ("call", message.call.is_some()),
                     ("place", message.place.is_some()),
                     ("reply", message.reply_to.is_some()),
                     ("sentOn", message.forwarded_from.is_some()),

@@ -112,6 +112,11 @@ pub(crate) fn outcome(
                 ..Message::default()
             }));
         }
+        // Whatever has happened between the two since the call began.
+        Content::Call(record) => {
+            let call = Some(format!("{record:?}"));
+            return Ok(What::Message(Message { call, ..Message::default() }));
+        }
         Content::React { target, emoji, remove } => {
             let (_, known) = message(timeline, actor, *target)?;
             ensure!(!known.recalled, "reacted to what was recalled");
@@ -163,6 +168,7 @@ pub(crate) fn outcome(
         Content::Recall { target } => {
             let (held, message) = message(timeline, actor, *target)?;
             ensure!(!message.recalled, "recalled twice");
+            ensure!(message.call.is_none(), "recalled a call");
             if role < Role::Admin {
                 ensure!(held.from == actor, "the message of another");
                 ensure!(now.get() - held.ts.get() <= RECALL_WINDOW_MS, "too late");
@@ -176,6 +182,7 @@ pub(crate) fn outcome(
             ensure!(held.from == actor, "the message of another");
             ensure!(now.get() - held.ts.get() <= EDIT_WINDOW_MS, "too late");
             ensure!(message.forwarded_from.is_none(), "edited another's words");
+            ensure!(message.call.is_none(), "edited a call");
             Change::Edited { target_seq: *target, body: Some(body.clone()) }
         }
         Content::AddMembers(users) => {

@@ -3,7 +3,10 @@
 use petrel_log::{
     Content, Destination, GroupChange, NewMessage, ReceiptKind, Request, SendRequest,
 };
-use petrel_protocol::frame::{Degrees, Forward, History, Joining, Location, MessageType, Role};
+use petrel_protocol::frame::{
+    CallMedia, CallOutcome, CallRecord, Degrees, Forward, History, Joining, Location, MessageType,
+    Role,
+};
 use petrel_store::ConversationKind;
 use petrel_types::limits::RETRY_WINDOW_MS;
 use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
@@ -39,10 +42,23 @@ impl World {
                     ..NewMessage::default()
                 }))
             }
+            Destination::User(_) if self.random.u8(..8) == 0 => Content::Call(self.call(text)),
             _ if self.random.u8(..4) == 0 => Content::Message(Box::new(self.more(index, to, text))),
             _ => Content::Text(text),
         };
         self.ask(index, to, content);
+    }
+
+    /// What stays of a call.
+    fn call(&mut self, name: String) -> CallRecord {
+        let outcome = self.random.choice(CallOutcome::ALL).expect("there are some");
+        let talked = outcome == CallOutcome::Answered;
+        CallRecord {
+            call_id: ClientMessageId::new(name).expect("a short name"),
+            media: if self.random.bool() { CallMedia::Audio } else { CallMedia::Video },
+            outcome,
+            duration_ms: talked.then(|| self.random.u64(..100_000)),
+        }
     }
 
     /// A reply, a place, or something that was said elsewhere.

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) gateway: petrel_gateway::Metrics,
     pub(crate) admission: petrel_logic::admission::Metrics,
     pub(crate) presence: petrel_logic::presence::Metrics,
+    pub(crate) calls: petrel_logic::call::Metrics,
     pub(crate) http: petrel_api::Metrics,
     pub(crate) files: petrel_files::Metrics,
     pub(crate) sequencer: petrel_logic::sequencer::Metrics,
@@ -70,6 +71,9 @@ impl Metrics {
             ),
             presence: petrel_logic::presence::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_presence"),
+            ),
+            calls: petrel_logic::call::Metrics::register(
+                registry.sub_registry_with_prefix("petrel_calls"),
             ),
             http: petrel_api::Metrics::register(registry.sub_registry_with_prefix("petrel_http")),
             files: petrel_files::Metrics::register(

@@ -6,6 +6,7 @@ use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, Use
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::call::{CallAnswer, CallHangup, CallIce, CallOffer, CallReject, Turn};
 use super::contact::{ContactChange, ContactsRequest};
 use super::content::{AttachmentRef, Custom, Forward, Location, MessageType};
 use super::decode::null_as_default;
@@ -93,6 +94,18 @@ frames! {
         "PRESENCE_QUERY" => PresenceQuery(PresenceQuery),
         /// The user is typing. Not answered, unless wrong.
         "TYPING" => Typing(Typing),
+        /// Calls a user. Answered by `CALL_STATE` or `ERROR`.
+        "CALL_OFFER" => CallOffer(CallOffer),
+        /// Takes a call. Answered by `CALL_STATE` or `ERROR`.
+        "CALL_ANSWER" => CallAnswer(CallAnswer),
+        /// A way to reach this side of a call. Not answered, unless wrong.
+        "CALL_ICE" => CallIce(CallIce),
+        /// Ends a call. Answered by `CALL_STATE` or `ERROR`.
+        "CALL_HANGUP" => CallHangup(CallHangup),
+        /// Does not take a call. Answered by `CALL_STATE` or `ERROR`.
+        "CALL_REJECT" => CallReject(CallReject),
+        /// With what are others reached? Answered by `TURN_CREDENTIALS`.
+        "TURN" => Turn(Turn),
     }
 }
 

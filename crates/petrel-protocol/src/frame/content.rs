@@ -42,6 +42,8 @@ pub enum MessageType {
     Location,
     /// Something that only the clients understand.
     Custom,
+    /// What stays of a call. Written by the server only.
+    Call,
 }
 
 /// A file that goes with a message, as sent.
@@ -184,6 +186,7 @@ impl MessageType {
             Self::Video => "VIDEO",
             Self::Location => "LOCATION",
             Self::Custom => "CUSTOM",
+            Self::Call => "CALL",
         }
     }
 
@@ -250,6 +253,7 @@ impl<'de> Deserialize<'de> for MessageType {
             ("VIDEO", Self::Video),
             ("LOCATION", Self::Location),
             ("CUSTOM", Self::Custom),
+            ("CALL", Self::Call),
         ]))
     }
 }

@@ -6,6 +6,7 @@
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::call::CallRecord;
 use super::contact::{Contact, ContactAction, UserSettings};
 use super::content::{Attachment, Custom, ForwardedFrom, Location, MessageType, Reaction, ReplyTo};
 use super::message::ConversationSettings;
@@ -40,6 +41,9 @@ pub struct SingleChatPush {
     /// What only clients understand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<Box<Custom>>,
+    /// What stays of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallRecord>>,
     /// The message to which it replies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,

@@ -5,6 +5,7 @@
 //! sender can match; the second reads the fields of that type. `type` is matched
 //! ignoring ASCII case, and unknown fields are ignored.
 
+mod call;
 mod client;
 mod contact;
 mod content;
@@ -18,6 +19,10 @@ mod schema;
 mod search;
 mod server;
 
+pub use call::{
+    CallAnswer, CallEnd, CallHangup, CallIce, CallMedia, CallOffer, CallOutcome, CallPhase,
+    CallRecord, CallReject, CallRing, CallState, Turn, TurnCredentials,
+};
 pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, Focus, MessageEdit,
     MessageRevoke, Ping, Pull, Reauth, SingleChat, Sync,

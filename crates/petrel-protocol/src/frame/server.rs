@@ -6,6 +6,7 @@ use petrel_types::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::call::{CallAnswer, CallIce, CallRing, CallState, TurnCredentials};
 use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
@@ -62,6 +63,16 @@ frames! {
         "PRESENCE" => Presence(PresenceChange),
         /// Somebody types.
         "TYPING" => Typing(TypingPush),
+        /// Somebody calls.
+        "CALL_OFFER" => CallOffer(CallRing),
+        /// The callee has taken a call.
+        "CALL_ANSWER" => CallAnswer(CallAnswer),
+        /// A way to reach the other side of a call.
+        "CALL_ICE" => CallIce(CallIce),
+        /// What has become of a call for this device.
+        "CALL_STATE" => CallState(CallState),
+        /// The answer to `TURN`.
+        "TURN_CREDENTIALS" => TurnCredentials(TurnCredentials),
         /// A request was refused.
         "ERROR" => Error(Error),
     }
@@ -529,6 +540,9 @@ pub struct Error {
     /// The message it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMessageId>,
+    /// The call it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<ClientMessageId>,
     /// When to try again, in milliseconds from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
@@ -573,6 +587,7 @@ impl Error {
             reason,
             message: message.into(),
             client_msg_id: None,
+            call_id: None,
             retry_after_ms: None,
             outcome: None,
         }

@@ -26,6 +26,7 @@ fn event(seq: u64) -> SingleChatPush {
         attachment: None,
         location: None,
         custom: None,
+        call: None,
         reply_to: None,
         forwarded_from: None,
         reactions: Vec::new(),

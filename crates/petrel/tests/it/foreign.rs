@@ -96,7 +96,8 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
     match kind {
         // These name no conversation.
         "AUTH" | "PING" | "SINGLE_CHAT" | "SYNC" | "GROUP_CREATE" | "REAUTH" | "CONTACT"
-        | "CONTACTS" | "GROUP_JOIN" | "PRESENCE_SUBSCRIBE" | "PRESENCE_QUERY" => Vec::new(),
+        | "CONTACTS" | "GROUP_JOIN" | "PRESENCE_SUBSCRIBE" | "PRESENCE_QUERY" | "CALL_OFFER"
+        | "CALL_ANSWER" | "CALL_ICE" | "CALL_HANGUP" | "CALL_REJECT" | "TURN" => Vec::new(),
         "GROUP_CHAT" => vec![with(&group, json!({"body": "b"}))],
         "MESSAGE_REVOKE" => {
             vec![with(&by_place, json!({})), with(&json!({"serverMsgId": row}), json!({}))]

@@ -7,6 +7,7 @@ mod administration;
 mod api;
 mod auth;
 mod backup;
+mod calls;
 mod chat;
 mod config;
 mod contacts;

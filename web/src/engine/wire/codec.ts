@@ -27,6 +27,10 @@ import type {
   AuthExpiring,
   AuthFail,
   AuthOk,
+  CallAnswer,
+  CallIce,
+  CallRing,
+  CallState,
   ClientFrame,
   CloseReason,
   ContactState,
@@ -52,6 +56,7 @@ import type {
   SingleChatPush,
   SyncConversation,
   SyncState,
+  TurnCredentials,
   TypingPush,
 } from './protocol'
 
@@ -109,6 +114,11 @@ export type ServerFrame =
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
   | Typed<'TYPING', TypingPush>
+  | Typed<'CALL_OFFER', CallRing>
+  | Typed<'CALL_ANSWER', CallAnswer>
+  | Typed<'CALL_ICE', CallIce>
+  | Typed<'CALL_STATE', CallState>
+  | Typed<'TURN_CREDENTIALS', TurnCredentials>
   | AnyError
 
 export type ServerFrameType = ServerFrame['type']
@@ -349,6 +359,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     reason: text,
     message: text,
     clientMsgId: optional(text),
+    callId: optional(text),
     retryAfterMs: optional(count),
     outcome: optional(text),
   }),

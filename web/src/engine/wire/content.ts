@@ -15,7 +15,15 @@ const anyObject: Reader<Record<string, unknown>> = (value, field) => {
 
 /** The fields of a message by which it is more than a text. */
 export const content = {
-  msgType: oneOf('TEXT', 'IMAGE', 'FILE', 'AUDIO', 'VIDEO', 'LOCATION', 'CUSTOM'),
+  msgType: oneOf('TEXT', 'IMAGE', 'FILE', 'AUDIO', 'VIDEO', 'LOCATION', 'CUSTOM', 'CALL'),
+  call: optional(
+    objectOf({
+      callId: text,
+      media: oneOf('audio', 'video'),
+      outcome: oneOf('answered', 'missed', 'cancelled', 'rejected', 'busy'),
+      durationMs: optional(count),
+    }),
+  ),
   attachment: optional(
     objectOf({
       fileId: text,

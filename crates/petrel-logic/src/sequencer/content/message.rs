@@ -2,7 +2,7 @@
 
 use petrel_log::{Command, Content, SendRequest};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{Change, Role};
+use petrel_protocol::frame::{Change, MessageType, Role};
 use petrel_store::{ConversationKind, Cursors};
 use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
@@ -22,7 +22,10 @@ impl Draft<'_> {
         send: &SendRequest,
         to: UserId,
     ) -> Result<(), Refusal> {
-        self.check_reach(command.actor, to)?;
+        // A call was authorised when it began, and a block since then has ended it.
+        if !matches!(send.content, Content::Call(_)) {
+            self.check_reach(command.actor, to)?;
+        }
         let kind =
             ConversationKind::Single { low: command.actor.min(to), high: command.actor.max(to) };
         let message = match &send.content {
@@ -30,6 +33,10 @@ impl Draft<'_> {
             Content::Message(new) => {
                 let known = self.memory.by_kind.get(&kind).copied();
                 self.compose(command, known, new)?
+            }
+            Content::Call(record) => {
+                let (msg_type, call) = (MessageType::Call, Some(Box::new(record.clone())));
+                MessageBody { msg_type, call, ..MessageBody::default() }
             }
             _ => return Err(misdirected()),
         };
@@ -69,12 +76,15 @@ impl Draft<'_> {
         message: MessageBody,
     ) {
         let (named, all) = (message.mentions.clone(), message.mention_all);
-        let file = file_of(&message);
+        let (file, is_call) = (file_of(&message), message.call.is_some());
         let entry = self.entry(command, send, conversation, EventBody::Message(message));
         let seq = self.answer_with(command, conversation, entry);
         self.refer(conversation, seq, file, true);
         self.set_mentions(conversation, seq, (&named, all), true);
-        // Whoever writes has read what is above.
+        // Whoever writes has read what is above. Whoever calls need not have.
+        if is_call {
+            return;
+        }
         self.move_cursors(conversation, command.actor, Cursors { delivered: seq, read: seq });
     }
 
@@ -97,6 +107,7 @@ impl Draft<'_> {
         if message.recalled {
             return Err(nothing_to_change("the message is recalled already"));
         }
+        check_own_words(&message)?;
 
         let rev = self.change(command, send, conversation, Change::Recalled { target_seq: target });
         self.set_mentions(conversation, target, (&message.mentions, message.mention_all), false);
@@ -132,6 +143,7 @@ impl Draft<'_> {
         if message.recalled {
             return Err(Refusal::new(ErrorReason::TooLate, "the message was recalled"));
         }
+        check_own_words(&message)?;
         if message.forwarded_from.is_some() {
             return Err(not_allowed("a message that was sent on is somebody else's words"));
         }
@@ -197,5 +209,13 @@ impl Draft<'_> {
             ));
         }
         Ok(())
+    }
+}
+
+/// Refuses to change what the server has written down.
+fn check_own_words(message: &MessageBody) -> Result<(), Refusal> {
+    match message.msg_type {
+        MessageType::Call => Err(not_allowed("what stays of a call stays as it is")),
+        _ => Ok(()),
     }
 }

@@ -88,9 +88,10 @@ impl Draft<'_> {
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
             Content::Rule(ruling) => self.rule(command, send, conversation, *ruling),
-            Content::CreateGroup { .. } | Content::Contact { .. } | Content::Settings { .. } => {
-                Err(misdirected())
-            }
+            Content::CreateGroup { .. }
+            | Content::Contact { .. }
+            | Content::Settings { .. }
+            | Content::Call(_) => Err(misdirected()),
         }
     }
 

@@ -1,11 +1,13 @@
 //! What is said of the moment, in both directions.
 
 use petrel_protocol::frame::*;
+use petrel_types::ClientMessageId;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
-use super::{conversation, counter, timestamp, user, users};
+use super::{client_msg_id, conversation, counter, text, texts, timestamp, user, users};
 
 pub(super) fn client_frame() -> impl Strategy<Value = ClientFrame> {
     prop_oneof![
@@ -16,6 +18,16 @@ pub(super) fn client_frame() -> impl Strategy<Value = ClientFrame> {
                 ClientFrame::Typing(Typing { conversation_id, to, stopped })
             }
         ),
+        (client_msg_id(), user(), media(), text()).prop_map(|(call_id, to, media, sdp)| {
+            ClientFrame::CallOffer(CallOffer { call_id, to, media, sdp })
+        }),
+        (client_msg_id(), text())
+            .prop_map(|(call_id, sdp)| ClientFrame::CallAnswer(CallAnswer { call_id, sdp })),
+        (client_msg_id(), text())
+            .prop_map(|(call_id, candidate)| ClientFrame::CallIce(CallIce { call_id, candidate })),
+        client_msg_id().prop_map(|call_id| ClientFrame::CallHangup(CallHangup { call_id })),
+        client_msg_id().prop_map(|call_id| ClientFrame::CallReject(CallReject { call_id })),
+        Just(ClientFrame::Turn(Turn {})),
     ]
 }
 
@@ -28,11 +40,56 @@ pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 ServerFrame::Typing(TypingPush { conversation_id, from, stopped, expires_in_ms })
             }
         ),
+        (client_msg_id(), user(), media(), text(), counter()).prop_map(
+            |(call_id, from, media, sdp, rings_for_ms)| {
+                ServerFrame::CallOffer(CallRing { call_id, from, media, sdp, rings_for_ms })
+            }
+        ),
+        (client_msg_id(), text())
+            .prop_map(|(call_id, sdp)| ServerFrame::CallAnswer(CallAnswer { call_id, sdp })),
+        (client_msg_id(), text())
+            .prop_map(|(call_id, candidate)| ServerFrame::CallIce(CallIce { call_id, candidate })),
+        (client_msg_id(), select(&PHASES[..]), option::of(select(&ENDS[..]))).prop_map(
+            |(call_id, state, reason)| {
+                ServerFrame::CallState(CallState { call_id, state, reason })
+            }
+        ),
+        (texts(), option::of(text()), counter()).prop_map(|(urls, username, ttl_ms)| {
+            let credential = username.clone();
+            ServerFrame::TurnCredentials(TurnCredentials { urls, username, credential, ttl_ms })
+        }),
     ]
+}
+
+const PHASES: [CallPhase; 3] = [CallPhase::Ringing, CallPhase::Answered, CallPhase::Ended];
+
+const ENDS: [CallEnd; 7] = [
+    CallEnd::HungUp,
+    CallEnd::Cancelled,
+    CallEnd::Rejected,
+    CallEnd::NoAnswer,
+    CallEnd::Disconnected,
+    CallEnd::AnsweredElsewhere,
+    CallEnd::ServerStopped,
+];
+
+fn media() -> impl Strategy<Value = CallMedia> {
+    select(&[CallMedia::Audio, CallMedia::Video][..])
 }
 
 fn presences() -> impl Strategy<Value = Vec<UserPresence>> {
     let presence = (user(), any::<bool>(), option::of(timestamp()))
         .prop_map(|(user, online, last_seen_ts)| UserPresence { user, online, last_seen_ts });
     vec(presence, 0..4)
+}
+
+/// A record of a call, or none, made of what is there.
+pub(super) fn call_record(
+    call_id: &ClientMessageId,
+    duration_ms: Option<u64>,
+) -> Option<Box<CallRecord>> {
+    let index = call_id.as_str().len() % (CallOutcome::ALL.len() + 1);
+    let outcome = *CallOutcome::ALL.get(index)?;
+    let (call_id, media) = (call_id.clone(), CallMedia::Video);
+    Some(Box::new(CallRecord { call_id, media, outcome, duration_ms }))
 }

@@ -192,6 +192,7 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
         |(from, to, client_msg_id, place, content, (rev, [edited, recalled, redelivered]))| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             let Content { msg_type, body, attachment, location, custom, .. } = content;
+            let (call_id, duration_ms) = (client_msg_id.clone(), rev.map(Seq::get));
             let Content { reply_to, forwarded_from, reactions, .. } = content;
             SingleChatPush {
                 from,
@@ -205,6 +206,7 @@ fn single_chat() -> impl Strategy<Value = SingleChatPush> {
                 attachment,
                 location,
                 custom,
+                call: live::call_record(&call_id, duration_ms),
                 reply_to,
                 forwarded_from,
                 reactions,

@@ -1,0 +1,1 @@
+"""What has to happen for the examples; how, is told in `__main__.py`."""
