@@ -4,9 +4,8 @@
  * are the components beside this file.
  */
 import { defineStore } from 'pinia'
-import { computed, markRaw, reactive, ref, shallowRef } from 'vue'
+import { computed, markRaw, reactive, ref, shallowRef, watch } from 'vue'
 import { Call, isLive, type CallEnd, type CallMedia, type CallState, type CallView, type Patch } from '../../engine'
-import { keptRef } from '../platform/keep'
 import { systemClock, systemRandom } from '../platform/world'
 import { useCalls } from '../stores/calls'
 import { useMessenger } from '../stores/messenger'
@@ -56,7 +55,6 @@ export const useCurrentCall = defineStore('currentCall', () => {
   const session = useSession()
   const toasts = useToasts()
 
-  const relayOnly = keptRef('petrel.calls.relayOnly', false)
   const talk = shallowRef<Talk>()
   const isMuted = ref(false)
   const own = reactive<{ camera: MediaStream | undefined; microphoneId: string; cameraId: string }>({ camera: undefined, microphoneId: '', cameraId: '' })
@@ -76,6 +74,12 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   messenger.onPatch((patch: Patch) => {
     if (patch.call !== undefined || patch.reset) hear(patch.call)
+  })
+
+  // Whoever logs out does not talk on.
+  watch(() => session.userId, () => {
+    hangUp()
+    dismiss()
   })
 
   async function dial(userId: string, media: CallMedia): Promise<void> {
@@ -121,11 +125,16 @@ export const useCurrentCall = defineStore('currentCall', () => {
       fail(callId, (failed as PromiseRejectedResult).reason)
       return false
     }
+    if (calls.relayOnly && !asked.value.urls.some((url) => url.startsWith('turn'))) {
+      fail(callId, { reason: 'noRelay' })
+      return false
+    }
     if (local.problem) toasts.show(problemWords(local.problem), { tone: 'danger' })
     if (!wantsVideo && local.video) {
       local.video.stop()
       delete local.video
     }
+    local.audio.enabled = !isMuted.value
     showOwn()
     join(callId, asked.value)
     return true
@@ -140,7 +149,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
       log: (message, detail) => console.warn(`petrel: ${message}`, detail ?? ''),
       connect: (listener) => {
         const { audio, video } = local!
-        peer = markRaw(new BrowserPeer({ iceServers, relayOnly: relayOnly.value, tracks: { audio, ...(video ? { video } : {}) }, listener, onRemote: lookAtRemote }))
+        peer = markRaw(new BrowserPeer({ iceServers, relayOnly: calls.relayOnly, tracks: { audio, ...(video ? { video } : {}) }, listener, onRemote: lookAtRemote }))
         return peer
       },
       say: (request) => messenger.askOfCall(request),
@@ -216,9 +225,8 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   function fail(callId: string, error: unknown): void {
     const { reason = 'internal', message } = error as { reason?: string; message?: string }
-    const isIncoming = talk.value?.direction === 'incoming'
-    // Who can't speak or be heard does not want the call on this device, but may on another.
-    if (isIncoming && messenger.call?.callId === callId) messenger.askOfCall({ kind: 'reject', callId })
+    // Whoever can't be heard here may be in another tab, on another device, or once the cause is away.
+    messenger.askOfCall({ kind: 'leave', callId, tab: messenger.tab() })
     end(callId, { reason, ...(message === undefined || error instanceof MediaProblem ? {} : { message }) })
   }
 
@@ -338,5 +346,5 @@ export const useCurrentCall = defineStore('currentCall', () => {
     again()
   }
 
-  return { talk, isOver, isMuted, own, remote, isPoorly, isSmall, relayOnly, words: computed(() => (talk.value?.end ? endWords(talk.value) : '')), dial, answer, hangUp, dismiss, toggleMuted, toggleCamera, use }
+  return { talk, isOver, isMuted, own, remote, isPoorly, isSmall, words: computed(() => (talk.value?.end ? endWords(talk.value) : '')), dial, answer, hangUp, dismiss, toggleMuted, toggleCamera, use }
 })

@@ -2,6 +2,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { isLive, type CallMedia } from '../../engine'
+import { keptRef } from '../platform/keep'
 import { useMessenger } from './messenger'
 
 export interface WantedCall {
@@ -17,6 +18,8 @@ export const useCalls = defineStore('calls', () => {
   const isNeeded = ref(false)
   /** Whether a call begins in this tab, or has just ended here. */
   const isHere = ref(false)
+  /** Whether devices may reach this one only through a relay, so that nobody learns its address. */
+  const relayOnly = keptRef('petrel.calls.relayOnly', false)
   const isBusy = computed(() => isHere.value || wanted.value !== undefined || isLive(messenger.call))
 
   watch(() => messenger.call, (call) => {
@@ -30,5 +33,5 @@ export const useCalls = defineStore('calls', () => {
     isNeeded.value = true
   }
 
-  return { wanted, isNeeded, isHere, isBusy, begin }
+  return { wanted, isNeeded, isHere, isBusy, relayOnly, begin }
 })

@@ -64,6 +64,9 @@ export class Calls {
       case 'take':
         if (call.direction === 'incoming' && call.tab === undefined) this.#change({ tab: request.tab })
         return
+      case 'leave':
+        if (call.tab === request.tab && call.phase === 'ringing') this.#release(call)
+        return
       case 'answer':
         this.#answer(call, request.tab, request.sdp)
         return
@@ -80,9 +83,12 @@ export class Calls {
     }
   }
 
-  /** A tab is gone. If it had the call, nobody is left here to talk. */
+  /** A tab is gone. If it had the call, nobody is left here to talk; what still rings may be taken in another. */
   tabGone(tab: string): void {
-    if (isLive(this.#call) && this.#call.tab === tab) this.request({ kind: 'hangUp', callId: this.#call.callId })
+    const call = this.#call
+    if (!isLive(call) || call.tab !== tab) return
+    if (call.direction === 'incoming' && call.phase === 'ringing') this.#release(call)
+    else this.request({ kind: 'hangUp', callId: call.callId })
   }
 
   receive(frame: CallFrame): void {
@@ -173,6 +179,12 @@ export class Calls {
     })
     this.#call = call
     this.#options.show({ call })
+  }
+
+  #release(call: CallView): void {
+    const { tab: _, ...rest } = call
+    this.#call = rest
+    this.#options.show({ call: rest })
   }
 
   #change(more: Partial<CallView>): void {

@@ -38,6 +38,8 @@ export type CallRequest =
   | { kind: 'offer'; callId: string; tab: string; to: string; media: CallMedia; sdp: string }
   /** The user wants to answer in this tab: the others stop ringing. */
   | { kind: 'take'; callId: string; tab: string }
+  /** It can't be answered in this tab after all: it rings in all of them again. */
+  | { kind: 'leave'; callId: string; tab: string }
   | { kind: 'answer'; callId: string; tab: string; sdp: string }
   | { kind: 'candidate'; callId: string; candidate: string }
   | { kind: 'hangUp'; callId: string }

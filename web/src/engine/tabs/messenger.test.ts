@@ -130,12 +130,12 @@ it('a call is shown in every tab, and ends when the tab that has it is gone', as
   line!.toClient.push('{"type":"CALL_OFFER","callId":"r1","from":"9002","media":"audio","sdp":"v=0","ringsForMs":30000}')
   await browser.settle()
   expect(other.view.call).toMatchObject({ callId: 'r1', phase: 'ringing' })
-  other.call({ kind: 'take', callId: 'r1', tab: other.tab })
+  other.call({ kind: 'answer', callId: 'r1', tab: other.tab, sdp: 'v=0' })
   await browser.settle()
   expect(one.view.call?.tab).toBe(other.tab)
   await other.leave()
   await browser.settle()
-  expect(one.view.call).toMatchObject({ phase: 'over', end: { reason: 'cancelled' } })
+  expect(one.view.call).toMatchObject({ phase: 'over', end: { reason: 'hungUp' } })
 })
 
 it('a call does not outlive the tab that leads, and the others hear of it', async () => {

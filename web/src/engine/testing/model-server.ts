@@ -187,6 +187,8 @@ export class ModelServer implements LineServer {
         return this.#receipt(session, frame)
       case 'CALL_OFFER':
         return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ringing' })
+      case 'CALL_ANSWER':
+        return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'answered' })
       case 'CALL_HANGUP':
         return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ended', reason: 'cancelled' })
       default:

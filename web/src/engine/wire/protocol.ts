@@ -10,6 +10,26 @@ export type PetrelClientProtocolV1 = ClientFrame | ServerFrame | CloseReason
  * A frame from a client to the server.
  */
 export type ClientFrame =
+  | (CallOffer & {
+      id?: RequestId
+      type: 'CALL_OFFER'
+    })
+  | (CallAnswer & {
+      id?: RequestId
+      type: 'CALL_ANSWER'
+    })
+  | (CallIce & {
+      id?: RequestId
+      type: 'CALL_ICE'
+    })
+  | (CallName & {
+      id?: RequestId
+      type: 'CALL_HANGUP'
+    })
+  | (CallName & {
+      id?: RequestId
+      type: 'CALL_REJECT'
+    })
   | (Auth & {
       id?: RequestId
       type: 'AUTH'
@@ -1447,6 +1467,7 @@ export interface Pong {
  * `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
  */
 export interface SingleChatPush {
+  call?: CallRecord
   attachment?: Attachment
   /**
    * The text, or the caption of what is not a text; empty, if the message was recalled.
@@ -1478,7 +1499,7 @@ export interface SingleChatPush {
   /**
    * What the message is.
    */
-  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * What users think of it.
    */
@@ -1621,6 +1642,7 @@ export interface ReplyTo {
  * `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
  */
 export interface GroupChatPush {
+  call?: CallRecord
   attachment?: Attachment1
   /**
    * The text, or the caption of what is not a text; empty, if the message was recalled.
@@ -1664,7 +1686,7 @@ export interface GroupChatPush {
   /**
    * What the message is.
    */
-  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * What users think of it.
    */
@@ -2771,6 +2793,7 @@ export interface TypingPush {
  * `ERROR`.
  */
 export interface Error {
+  callId?: string
   /**
    * The message it is about.
    */
@@ -2878,3 +2901,12 @@ export interface CloseReason {
    */
   retryAfterMs?: number
 }
+
+export interface CallRecord { callId: string; media: 'audio' | 'video'; outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'; durationMs?: number }
+export interface CallOffer { callId: string; to: string; media: 'audio' | 'video'; sdp: string }
+export interface CallRing { callId: string; from: string; media: 'audio' | 'video'; sdp: string; ringsForMs: number }
+export interface CallAnswer { callId: string; sdp: string }
+export interface CallIce { callId: string; candidate: string }
+export interface CallName { callId: string }
+export interface CallState { callId: string; state: 'ringing' | 'answered' | 'ended'; reason?: 'hungUp' | 'cancelled' | 'rejected' | 'noAnswer' | 'disconnected' | 'answeredElsewhere' | 'serverStopped' }
+export interface TurnCredentials { urls: string[]; username?: string; credential?: string; ttlMs: number }

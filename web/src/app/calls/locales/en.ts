@@ -57,6 +57,7 @@ export default {
   end_noCamera: 'No camera was found. You can be heard, but not seen.',
   end_deviceBusy: 'Another program uses the microphone or camera. Close it, and try again.',
   end_insecure: 'Browsers allow calls on secure pages only. Open this page with https.',
+  end_noRelay: 'You want calls to go through a relay, and this server has none. Change that in Settings › Privacy.',
   end_not_reachable: 'This person does not take calls from you.',
   end_not_friends: 'Here only friends can call each other.',
   end_other: 'The call failed. Try again.',

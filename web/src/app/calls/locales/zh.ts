@@ -57,6 +57,7 @@ export default {
   end_noCamera: '未找到摄像头。对方能听到你，但看不到你。',
   end_deviceBusy: '麦克风或摄像头正被其他程序占用。请关闭该程序后再试。',
   end_insecure: '浏览器只允许在安全页面上通话，请使用 https 打开此页面。',
+  end_noRelay: '你要求通话经由中继，但此服务器没有中继。可在“设置 › 隐私”中更改。',
   end_not_reachable: '对方不接受你的通话。',
   end_not_friends: '这里只有好友之间可以通话。',
   end_other: '通话失败，请再试一次。',
