@@ -168,9 +168,10 @@ impl Outbox {
     /// was queued: beyond that room it is dropped, and so is what is light at the mark.
     pub(crate) fn push_signal(&self, frame: &Text, weight: Weight) -> bool {
         let mut state = self.state();
+        let mark = self.marks.high_bytes as usize;
         let max = match weight {
-            Weight::Light => HIGH_WATER_BYTES,
-            Weight::Heavy => HIGH_WATER_BYTES + SIGNAL_BYTES_MAX,
+            Weight::Light => mark,
+            Weight::Heavy => mark + SIGNAL_BYTES_MAX,
         };
         if state.bytes + frame.len() > max {
             return false;
@@ -420,7 +421,8 @@ mod tests {
         }
         assert_eq!(signals, SIGNAL_BYTES_MAX / 1024);
         let queued = std::iter::from_fn(|| outbox.take()).count();
-        assert_eq!(queued, HIGH_WATER_BYTES / (16 * 1024) + signals + 1, "and a gap");
+        let pushed = WaterMarks::default().high_bytes as usize / (16 * 1024);
+        assert_eq!(queued, pushed + signals + 1, "and a gap");
         assert!(outbox.push_signal(&signal, Weight::Light));
     }
 

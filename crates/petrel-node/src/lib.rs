@@ -368,7 +368,7 @@ impl Node {
             contacts,
             presence,
             turn,
-            clock,
+            clock: Arc::clone(&clock),
             requester,
             files,
             administration: Arc::clone(&administration),

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures_util::{FutureExt, SinkExt, StreamExt};
-pub use group::{add, edit, found, leave, recall, remove, say, set_role, set_title};
+pub use group::{add, edit, found, leave, pin, react, recall, remove, say, set_role, set_title};
 use petrel_protocol::close::{CloseCode, CloseReason};
 use petrel_protocol::frame::{
     Ack, AckItem, Auth, AuthOk, ClientAckType, ClientFrame, Decoded, Error as ErrorFrame, Events,

@@ -7,6 +7,7 @@ export const router = createRouter({
   routes: [
     { path: '/login', name: 'login', component: () => import('./auth/LoginPage.vue'), meta: { isPublic: true } },
     { path: '/register', name: 'register', component: () => import('./auth/RegisterPage.vue'), meta: { isPublic: true } },
+    { path: '/reset', name: 'redeem', component: () => import('./auth/RedeemPage.vue'), meta: { isPublic: true } },
     {
       path: '/',
       component: () => import('./layout/AppShell.vue'),
@@ -19,12 +20,14 @@ export const router = createRouter({
   ],
 })
 
-router.beforeEach((to) => {
+router.beforeEach(async (to) => {
   const session = useSession()
   if (!session.isLoggedIn && !to.meta.isPublic) {
     return { name: 'login', query: to.fullPath === '/' || to.fullPath === '/chats' ? {} : { next: to.fullPath } }
   }
   if (session.isLoggedIn && to.meta.isPublic) return '/chats'
+  // Right after logging in, or after having been made an admin, it is not known here yet.
+  if (to.meta.adminOnly && !session.account?.admin) await session.learn()
   if (to.meta.adminOnly && !session.account?.admin) return '/chats'
   return true
 })

@@ -56,9 +56,15 @@ export class Catchup {
   #isCaughtUp = false
   #cancelRetry: () => void = () => {}
   #isStopped = false
+  /**
+   * A device that holds nothing waits for the sync, so that its personal timeline, whose place
+   * in the sync may be anywhere, is the first that it begins.
+   */
+  readonly #isFresh: boolean
 
   constructor(options: CatchupOptions) {
     this.#options = options
+    this.#isFresh = options.device.record?.syncToken === undefined && options.device.holdsNothing
     this.#behind = new Set(options.device.timelines.keys())
   }
 
@@ -170,7 +176,7 @@ export class Catchup {
   }
 
   #pump(): void {
-    if (this.#isStopped) return
+    if (this.#isStopped || (this.#isFresh && !this.#isSynced)) return
     for (const { question, timeline } of this.#candidates()) {
       if (this.#underWay.size >= PULLS_MAX) return
       this.#put(question, timeline)
@@ -191,7 +197,10 @@ export class Catchup {
       if (!timeline || question === undefined) this.#behind.delete(id)
       else if (!this.#underWay.has(id)) candidates.push({ question, timeline })
     }
-    const rank = ({ timeline }: Candidate) => (device.open.has(timeline.id) ? Infinity : timeline.record.ts)
+    const rank = ({ timeline: { id, record } }: Candidate) => {
+      if (record.kind === 'personal' && record.position === null) return Infinity
+      return device.open.has(id) ? Number.MAX_VALUE : record.ts
+    }
     return candidates.length > 1
       ? candidates.sort((one, other) => (rank(other) > rank(one) ? 1 : -1))
       : candidates
@@ -202,7 +211,7 @@ export class Catchup {
     const open = this.#options.device.open.has(timeline.id)
     const mayAsk = (question: Question) => !this.#barred.has(`${question} ${timeline.id}`)
     // Without the events nothing that follows from them can be kept.
-    if (timeline.isBehind) return mayAsk('events') ? 'events' : undefined
+    if (timeline.isBehind) return mayAsk('events') && !awaitsKind(timeline) ? 'events' : undefined
     if (timeline.wantsContacts && mayAsk('contacts')) return 'contacts'
     if (open && timeline.wantsGroup && mayAsk('group')) return 'group'
     if (open && timeline.wantsPins && mayAsk('pins')) return 'pins'
@@ -233,9 +242,12 @@ export class Catchup {
     const { device, limits } = this.#options
     const { record } = timeline
     const conversationId = timeline.id
-    if (record.position !== null && record.wanted - record.position > MISSED_MAX) {
+    // What is held may have been deleted anywhere in a personal timeline: nothing of it is passed over.
+    const isWhole = record.kind === 'personal' && !device.holdsNothing
+    if (!isWhole && record.position !== null && record.wanted - record.position > MISSED_MAX) {
       device.step((step) => timeline.restart(step))
     }
+    if (isWhole && record.position === null) device.step((step) => timeline.beginAtStart(step))
     if (record.position === null) {
       const beforeSeq = Math.max(record.head, record.wanted) + 1
       this.#ask(timeline, 'events', { type: 'PULL', conversationId, beforeSeq, limit: FIRST_PAGE }, (answer) => {
@@ -340,4 +352,9 @@ export class Catchup {
       cancel()
     }
   }
+}
+
+/** How a copy begins depends on what kind of conversation it is of, which a sync tells if nothing else does. */
+function awaitsKind({ record }: Timeline): boolean {
+  return record.kind === 'unknown' && record.position === null
 }

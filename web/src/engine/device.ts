@@ -101,6 +101,7 @@ export class Device {
   step(change: (step: Step) => void): void {
     const step = new Step()
     change(step)
+    if (step.lostOwn) this.#beginAnew(step)
     this.#settleOwn(step)
     this.#settleOutbox(step)
     for (const id of step.touched) {
@@ -135,6 +136,12 @@ export class Device {
       }
     })
     this.#options.show(this.snapshot())
+  }
+
+  /** Whether nothing of any conversation is here yet. */
+  get holdsNothing(): boolean {
+    for (const { record } of this.timelines.values()) if (record.position !== null) return false
+    return true
   }
 
   /** Whether the settings should be asked for, because no event has told them. */
@@ -182,6 +189,13 @@ export class Device {
   /** Waits until everything so far is on disk, or storage has failed. */
   async written(): Promise<void> {
     await this.#writes
+  }
+
+  /** Lets go of what is held of all conversations that are not the user's own: it is pulled again as it is now. */
+  #beginAnew(step: Step): void {
+    for (const timeline of this.timelines.values()) {
+      if (timeline.record.kind !== 'personal' && timeline.record.position !== null) timeline.restart(step)
+    }
   }
 
   /** What the personal timeline says of other conversations. */

@@ -4,6 +4,8 @@ import { endingOf } from './ending'
 it.each([
   [4401, '{"reason":"auth"}', { kind: 'renew' }],
   [4403, '{"reason":"revoked"}', { kind: 'signedOut', reason: 'revoked' }],
+  [4403, '{"reason":"account_disabled"}', { kind: 'signedOut', reason: 'account_disabled' }],
+  [4403, '', { kind: 'signedOut', reason: 'revoked' }],
   [4409, '{"reason":"replaced"}', { kind: 'halt', reason: 'replaced' }],
   [4429, '{"reason":"banned"}', { kind: 'halt', reason: 'banned' }],
   [4499, '{"reason":"of a later version"}', { kind: 'halt', reason: 'refused' }],

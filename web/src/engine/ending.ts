@@ -14,6 +14,14 @@ export type Ending =
   /** Something has to change first; the user may ask to connect again. */
   | { kind: 'halt'; reason: Halt }
 
+/** What it means that the server refuses or ends a session for this reason, if the log-in is over by that. */
+export function signedOutBy(reason: string | undefined): Ending | undefined {
+  if (reason === 'revoked' || reason === 'login_revoked') return { kind: 'signedOut', reason: 'revoked' }
+  // Whoever is let in again has to log in anew.
+  if (reason === 'account_disabled') return { kind: 'signedOut', reason }
+  return undefined
+}
+
 /** Reads a close code and its text. Codes that are not known go by their range. */
 export function endingOf(code: number, text: string): Ending {
   const reason = decodeCloseReason(text)
@@ -21,7 +29,7 @@ export function endingOf(code: number, text: string): Ending {
     case 4401:
       return { kind: 'renew' }
     case 4403:
-      return { kind: 'signedOut', reason: 'revoked' }
+      return signedOutBy(reason?.reason) ?? { kind: 'signedOut', reason: 'revoked' }
     case 4409:
       return { kind: 'halt', reason: 'replaced' }
     case 4429:

@@ -88,6 +88,20 @@ it('gets another token when its own is refused, and signs out when there is none
   expect(engine.status).toEqual({ kind: 'signedOut', reason: 'login_revoked' })
 })
 
+it.each([
+  ['in a session', '{"type":"KICK","reason":"account_disabled","message":"locked"}', 1006],
+  ['when it comes back', '{"type":"AUTH_FAIL","reason":"account_disabled","message":"locked"}', undefined],
+])('signs out when the user is locked out %s', async (_, frame, code) => {
+  const { engine, network, flow } = engineIn(new World(1), [granted, granted])
+  await engine.start()
+  await (code === undefined ? settled() : flow())
+  network.line!.toClient.push(frame)
+  network.line!.forward('down')
+  if (code !== undefined) network.line!.cut(code)
+  await flow()
+  expect(engine.status).toEqual({ kind: 'signedOut', reason: 'account_disabled' })
+})
+
 it('gives a new token to the session that runs when the old one ends soon', async () => {
   const { engine, network, flow } = engineIn(new World(1), [granted, granted])
   await engine.start()

@@ -2,7 +2,7 @@
  * One connection and the session on it: authentication, answers matched to requests, signs
  * of life. It ends once, and says what its end means.
  */
-import { endingOf, type Ending } from './ending'
+import { endingOf, signedOutBy, type Ending } from './ending'
 import type { Clock, Connection, Log, Transport } from './ports'
 import { ServerTime } from './server-time'
 import { decode, decodeAnyway, encode, type ServerFrame } from './wire/codec'
@@ -123,8 +123,7 @@ export class Link {
       this.#watch()
       this.#options.listener.ready(frame)
     } else if (frame.type === 'AUTH_FAIL') {
-      const over = frame.reason === 'login_revoked'
-      this.#end(over ? { kind: 'signedOut', reason: 'revoked' } : { kind: 'renew' })
+      this.#end(signedOutBy(frame.reason) ?? { kind: 'renew' })
     }
   }
 
@@ -156,7 +155,8 @@ export class Link {
   }
 
   #endingOf(code: number, reason: string): Ending {
-    if (this.#kicked === 'revoked') return { kind: 'signedOut', reason: 'revoked' }
+    const signedOut = signedOutBy(this.#kicked)
+    if (signedOut) return signedOut
     if (this.#kicked === 'replaced') return { kind: 'halt', reason: 'replaced' }
     return endingOf(code, reason)
   }

@@ -8,7 +8,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { TimelineEvent } from './event'
-import type { ModelConversation } from './testing/model-server'
+import type { ModelConversation } from './testing/model-store'
 import { World, type TestDevice } from './testing/world'
 import { settled } from './testing/clock'
 
@@ -24,7 +24,7 @@ const KINDS = [
   'say', 'say', 'say', 'sayGroup', 'sayGroup', 'edit', 'recall', 'found', 'add', 'remove', 'leave',
   'role', 'title', 'flow', 'flow', 'flow', 'quiet', 'quiet', 'cut', 'crash', 'busy', 'timeout', 'drop',
   'settings', 'member', 'ask', 'ask', 'answer', 'contact', 'contact', 'contact',
-  'double', 'exchange', 'time', 'read', 'restore', 'scroll', 'trim',
+  'double', 'exchange', 'time', 'read', 'restore', 'scroll', 'trim', 'hide', 'hide',
 ] as const
 
 interface Move {
@@ -164,6 +164,13 @@ function take(world: World, device: TestDevice, { kind, one, other }: Move): voi
       if (conversation) engine.loadOlder(conversation.conversationId)
       return
     }
+    case 'hide': {
+      const conversation = pick([...world.server.conversations.values()].filter(({ kind, intervals }) => kind !== 'personal' && intervals.has(device.user)), one)
+      const seqs = conversation ? world.server.visible(conversation, device.user).flatMap(({ seq, body }) => (body === undefined ? [] : [seq])) : []
+      const seq = pick(seqs, other)
+      if (conversation && seq !== undefined) world.server.hide(device.user, conversation, [seq])
+      return
+    }
     case 'trim': {
       const conversation = pick([...world.server.conversations.values()], one)
       if (conversation && other % 2 === 0) {
@@ -219,7 +226,8 @@ function checkDevice(world: World, device: TestDevice): void {
     const kept = events.filter(({ seq }) => seq >= conversation.trimmedBefore)
     const from = kept[0]?.seq ?? conversation.events.length + 1
     const visible = truth(world, conversation, user, 0)
-    if (visible.length > 0) expect(kept.length, `${device.name} shows nothing`).toBeGreaterThan(0)
+    // All that was fetched so far may have been deleted by the user; there is more for who scrolls back.
+    if (visible.length > 0 && !conversation.hidden.has(user)) expect(kept.length, `${device.name} shows nothing`).toBeGreaterThan(0)
     // What became of a message after somebody has left is hidden from who holds it already.
     const end = world.server.headOf(conversation, user)
     const hidden = new Set(visible.flatMap((event) => ((event.rev ?? 0) > end ? [event.seq] : [])))
@@ -326,6 +334,7 @@ it('ends with what the server has, whatever happened on the way', { timeout: 600
     {
       numRuns: RUNS,
       ...(process.env.ENGINE_SEED === undefined ? {} : { seed: Number(process.env.ENGINE_SEED) }),
+      ...(process.env.ENGINE_PATH === undefined ? {} : { path: process.env.ENGINE_PATH }),
       endOnFailure: process.env.ENGINE_SHRINK === undefined,
       interruptAfterTimeLimit: 500_000,
       markInterruptAsFailure: true,

@@ -14,6 +14,8 @@ export class Step {
   readonly shown = new Map<string, TimelineEvent[]>()
   /** Whether something happened that only the server can count. */
   miscounted = false
+  /** Whether the personal timeline has a hole: anything held of other conversations may have been deleted there. */
+  lostOwn = false
   /** Conversations of which events were forgotten, so that they are shown anew. */
   readonly redrawn = new Set<string>()
 

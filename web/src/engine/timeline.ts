@@ -4,15 +4,16 @@
  * Everything here is a consequence of docs/protocol.md, "Catching up"; it does no I/O and
  * decides nothing about when to pull.
  */
-import { contactsAfter, isOfOneself, NO_CONTACTS, withContacts, type ContactsKnowledge } from './contacts'
-import { amended, amendmentOf, eventOf, isMention, isMessage, type Amendment, type TimelineEvent } from './event'
-import { changed, created, isOfGroups, joins, parts, withPage, type GroupKnowledge } from './group'
+import { isOfOneself, type ContactsKnowledge } from './contacts'
+import { furthest, newRecord } from './conversation-record'
+import { DerivedStates } from './derived-states'
+import { amended, amendmentOf, eventOf, type Amendment, type TimelineEvent } from './event'
+import { isOfGroups, joins, parts, type GroupKnowledge } from './group'
 import { isHidden, withHiding, type Hiding } from './hidden'
-import type { Knowledge } from './knowledge'
-import { NO_PINS, pinsAfter, pinsOf } from './pins'
-import { hasUntold, requestsAfter, withRequests, type RequestsKnowledge } from './requests'
+import { hasUntold, type RequestsKnowledge } from './requests'
 import type { Step } from './step'
-import type { ConversationKind, ConversationRecord, Cursors } from './storage/records'
+import type { ConversationKind, ConversationRecord } from './storage/records'
+import { Unread } from './unread'
 import { indexFrom } from './window'
 import type { Change } from './wire/change'
 import type { AnySyncConversation, EventsFrame } from './wire/codec'
@@ -21,28 +22,20 @@ import type { ContactState, ConversationSettings, ConversationState, GroupReques
 /** The most changes that are kept for messages which may be on their way here. */
 const AMENDMENTS_MAX = 1_000
 
-/** Messages that are unread, and how many of them name the user or everybody. */
-interface Unread {
-  messages: number
-  mentions: number
-}
-
-const NONE: Unread = { messages: 0, mentions: 0 }
-
 export class Timeline {
   /** Changes of messages that are not in memory, for a page that was asked for before. */
   readonly #amendments = new Map<number, Amendment[]>()
-  /** Those before the first event in memory. */
-  #unreadBefore: Unread
+  readonly #unread: Unread
+  readonly #states: DerivedStates
 
   constructor(
     readonly record: ConversationRecord,
-    private readonly user: string,
+    readonly user: string,
     /** The last events of the copy, in order. There may be more on disk. */
     readonly events: TimelineEvent[] = [],
   ) {
-    const { unread: messages, unreadMentions: mentions } = record
-    this.#unreadBefore = less({ messages, mentions }, this.#countAfter(this.read))
+    this.#unread = new Unread(this)
+    this.#states = new DerivedStates(this)
   }
 
   static begin(conversationId: string, user: string, kind: ConversationKind): Timeline {
@@ -143,7 +136,7 @@ export class Timeline {
       this.#base(1)
     }
     if (record.position !== null && event.seq === record.position + 1) this.#append(step, event)
-    this.#count(step)
+    this.#unread.count(step)
   }
 
   /**
@@ -163,7 +156,14 @@ export class Timeline {
     record.position = Math.max(record.position, answer.toSeq)
     if (!answer.hasMore && record.wanted <= asked) record.wanted = record.position
     record.wanted = Math.max(record.wanted, record.position)
-    this.#count(step)
+    this.#unread.count(step)
+  }
+
+  /** The copy begins with the first event there is, which is still to come. */
+  beginAtStart(step: Step): void {
+    if (this.record.position !== null) return
+    this.#base(1)
+    step.touch(this.id)
   }
 
   /** The last page, for a copy that has no base yet. */
@@ -177,7 +177,7 @@ export class Timeline {
     record.position = answer.toSeq
     // Where the answer ends is where the timeline ended when it was given.
     record.wanted = Math.max(record.wanted, record.position)
-    this.#count(step)
+    this.#unread.count(step)
   }
 
   /** A page before the copy, from the server. One that does not reach it is of no use. */
@@ -189,7 +189,7 @@ export class Timeline {
     for (const event of this.#prepend(step, events)) step.batch.events.push(event)
     record.from = Math.max(record.trimmedBefore, Math.min(record.from, answer.fromSeq))
     step.touch(this.id)
-    this.#count(step)
+    this.#unread.count(step)
   }
 
   /** A page before what is in memory, from disk. `wanted` is how many were asked for. */
@@ -201,7 +201,7 @@ export class Timeline {
       events.filter(({ seq }) => seq < first && seq >= this.record.from),
     )
     step.touch(this.id)
-    this.#count(step)
+    this.#unread.count(step)
   }
 
   /** Lets go of all but the last events in memory. They must be on disk. */
@@ -210,7 +210,7 @@ export class Timeline {
     if (excess <= 0 || this.read < (this.events[excess]?.seq ?? 0) - 1) return
     this.events.splice(0, excess)
     this.#hasMoreOnDisk = true
-    this.#unreadBefore = NONE
+    this.#unread.forgetBefore()
   }
 
   /** The server's word on the conversation in a sync. */
@@ -234,49 +234,27 @@ export class Timeline {
     })
     const { headSeq, readSeq } = state
     record.anchor = { headSeq, readSeq, unread: state.unread, unreadMentions: state.unreadMentions ?? 0 }
-    this.#count(step)
+    this.#unread.count(step)
   }
 
-  /**
-   * A page of the members, asked for when `asked` was known. If something else is known by
-   * now, the page may not follow on it.
-   */
+  /** A page of the members, asked for when `asked` was known. */
   takeState(step: Step, page: ConversationState, asked: GroupKnowledge): void {
-    const { record } = this
-    if (record.group !== asked || record.position === null) return
-    if (asked.kind === 'unknown') this.takePins(step, page)
-    record.group = this.#replayed(withPage(asked, page), (state, { seq, from }, change) =>
-      changed(state, seq, from, change),
-    )
-    step.touch(this.id)
-    this.#summarise()
+    if (this.#states.takeState(page, asked)) step.touch(this.id)
   }
 
   /** What is pinned, if that is not known. */
   takePins(step: Step, page: ConversationState): void {
-    const { record } = this
-    if (record.pins !== undefined || record.position === null) return
-    const pins = this.#replayed({ kind: 'known', state: pinsOf(page) }, (state, { seq }, change) => pinsAfter(state, seq, change))
-    if (pins.kind === 'known') record.pins = pins.state
-    step.touch(this.id)
+    if (this.#states.takePins(page)) step.touch(this.id)
   }
 
   /** A page of those who wait to be let in, as in {@link takeState}. */
   takeRequests(step: Step, page: GroupRequestState, asked: RequestsKnowledge): void {
-    const { record } = this
-    if (record.requests !== asked || record.position === null) return
-    record.requests = this.#replayed(withRequests(asked, page), requestsAfter)
-    step.touch(this.id)
+    if (this.#states.takeRequests(page, asked)) step.touch(this.id)
   }
 
   /** A page of the contacts, as in {@link takeState}. */
   takeContacts(step: Step, page: ContactState, asked: ContactsKnowledge): void {
-    const { record } = this
-    if (record.contacts !== asked || record.position === null) return
-    record.contacts = this.#replayed(withContacts(asked, page), (state, { seq }, change) =>
-      contactsAfter(state, seq, change),
-    )
-    step.touch(this.id)
+    if (this.#states.takeContacts(page, asked)) step.touch(this.id)
   }
 
   /** The user has deleted something of it, here or on another device. */
@@ -293,7 +271,7 @@ export class Timeline {
     for (const seq of seqs) if (this.find(seq)) this.events.splice(indexFrom(this.events, seq), 1)
     step.hide(this.id, seqs)
     step.touch(this.id)
-    this.#count(step)
+    this.#unread.count(step)
   }
 
   /** What the conversation is to the user, from now on. */
@@ -310,7 +288,7 @@ export class Timeline {
     if (from === this.user) record.own = furthest(record.own, moved)
     else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)
     step.touch(this.id)
-    this.#count(step)
+    this.#unread.count(step)
   }
 
   /** The user has seen everything up to here. Returns whether that is news. */
@@ -320,7 +298,7 @@ export class Timeline {
     if (reached <= this.read) return false
     record.readHere = reached
     step.touch(this.id)
-    this.#count(step)
+    this.#unread.count(step)
     return true
   }
 
@@ -330,7 +308,7 @@ export class Timeline {
     this.#dropBefore(step, Infinity)
     record.position = null
     record.from = 1
-    this.#forgetStates()
+    this.#states.forget()
     step.touch(this.id)
   }
 
@@ -339,37 +317,7 @@ export class Timeline {
     const { record } = this
     record.from = from
     record.position = from - 1
-    if (from !== 1) return
-    record.contacts = { kind: 'known', state: NO_CONTACTS }
-    record.pins = NO_PINS
-  }
-
-  /** A state that was just completed, with what happened since. */
-  #replayed<S extends { asOfSeq: number }, P>(
-    knowledge: Knowledge<S, P>,
-    apply: (state: S, event: TimelineEvent, change: Change) => S,
-  ): Knowledge<S, P> {
-    if (knowledge.kind !== 'known') return knowledge
-    let { state } = knowledge
-    // What happened since must be here, or the state has a hole before it begins.
-    const { asOfSeq } = state
-    if ((this.record.position ?? 0) > asOfSeq && this.loadedFrom > asOfSeq + 1) return { kind: 'unknown' }
-    for (const event of this.events.slice(indexFrom(this.events, asOfSeq + 1))) {
-      if (event.what.kind !== 'change') continue
-      if (joins(this.user, event.from, event.what.change)) return { kind: 'unknown' }
-      state = apply(state, event, event.what.change)
-    }
-    return { kind: 'known', state }
-  }
-
-  /** Events are missing that what was known would have to follow. */
-  #forgetStates(): void {
-    const { record } = this
-    record.group = { kind: 'unknown' }
-    record.requests = { kind: 'unknown' }
-    record.contacts = { kind: 'unknown' }
-    delete record.pins
-    delete record.settings
+    if (from === 1) this.#states.begin()
   }
 
   /**
@@ -381,9 +329,7 @@ export class Timeline {
     this.#dropBefore(step, upToSeq + 1)
     if (record.position !== null) record.from = Math.max(record.from, Math.min(upToSeq, record.position) + 1)
     record.own = furthest(record.own, { delivered: upToSeq, read: upToSeq })
-    record.group = { kind: 'unknown' }
-    record.requests = { kind: 'unknown' }
-    delete record.pins
+    this.#states.forgetGroup()
   }
 
   /** Takes an event that its sender has the ack of. */
@@ -411,26 +357,16 @@ export class Timeline {
     else if (record.kind === 'single') record.peerCursors = furthest(record.peerCursors, moved)
   }
 
-  #change(step: Step, { seq, from, ts }: TimelineEvent, change: Change): void {
+  #change(step: Step, event: TimelineEvent, change: Change): void {
+    const { seq, from } = event
     const amendment = amendmentOf(seq, from, change)
     if (amendment) this.#amend(step, amendment)
-    if (isOfOneself(change)) this.#changeOwn(seq, change)
-    if (isOfGroups(change)) this.#changeGroup(step, { seq, from, ts }, change)
-    const { record } = this
-    if (record.pins) record.pins = pinsAfter(record.pins, seq, change)
+    if (isOfOneself(change)) this.#states.changeOwn(seq, change)
+    if (isOfGroups(change)) this.#changeGroup(step, event, change)
+    this.#states.changePins(seq, change)
   }
 
-  /** Something that concerns the user alone. */
-  #changeOwn(seq: number, change: Change): void {
-    const { record } = this
-    record.kind = 'personal'
-    if (change.kind === 'settingsChanged') record.settings = change.settings
-    if (record.contacts.kind === 'known') {
-      record.contacts = { kind: 'known', state: contactsAfter(record.contacts.state, seq, change) }
-    }
-  }
-
-  #changeGroup(step: Step, { seq, from, ts }: Pick<TimelineEvent, 'seq' | 'from' | 'ts'>, change: Change): void {
+  #changeGroup(step: Step, { seq, from, ts }: TimelineEvent, change: Change): void {
     const { record } = this
     const comes = joins(this.user, from, change)
     record.kind = 'group'
@@ -440,39 +376,9 @@ export class Timeline {
       record.from = Math.max(record.from, change.kind === 'groupCreated' ? 1 : seq)
       record.own = furthest(record.own, { delivered: seq, read: seq })
       record.present = true
-      if (record.pins && record.pins.asOfSeq < seq && change.kind !== 'groupCreated') delete record.pins
     }
-    if (change.kind === 'groupCreated') {
-      record.group = { kind: 'known', state: created(seq, from, change) }
-      record.requests = { kind: 'known', state: { asOfSeq: seq, waiting: {} } }
-    } else if (record.group.kind === 'known') {
-      record.group =
-        comes && record.group.state.asOfSeq < seq
-          ? { kind: 'unknown' }
-          : { kind: 'known', state: changed(record.group.state, seq, from, change) }
-    }
-    if (record.requests.kind === 'known') {
-      record.requests =
-        comes && record.requests.state.asOfSeq < seq
-          ? { kind: 'unknown' }
-          : { kind: 'known', state: requestsAfter(record.requests.state, { seq, from, ts }, change) }
-    }
+    this.#states.changeGroup({ seq, from, ts }, change, comes)
     if (parts(this.user, from, change)) record.present = false
-    if (seq > record.summarySeq) {
-      record.summarySeq = seq
-      if (change.kind === 'titleChanged' || change.kind === 'groupCreated') {
-        record.title = change.title
-      }
-      this.#summarise()
-    }
-  }
-
-  /** Takes title and number of members from what is known of the group. */
-  #summarise(): void {
-    const { record } = this
-    if (record.group.kind !== 'known' || record.group.state.asOfSeq < record.summarySeq) return
-    record.title = record.group.state.title
-    record.memberCount = Object.keys(record.group.state.members).length
   }
 
   #amend(step: Step, amendment: Amendment): void {
@@ -483,7 +389,7 @@ export class Timeline {
       if (this.#amendments.size < AMENDMENTS_MAX) {
         this.#amendments.set(amendment.targetSeq, [...(this.#amendments.get(amendment.targetSeq) ?? []), amendment])
       }
-      if (this.#mayUnname(amendment)) step.miscounted = true
+      if (this.#unread.mayUnname(amendment)) step.miscounted = true
       return
     }
     const next = amended(target, amendment)
@@ -492,22 +398,12 @@ export class Timeline {
     step.show(next)
   }
 
-  /**
-   * Whether a message that is not in memory may have named the user until now. What the server
-   * has counted already is right.
-   */
-  #mayUnname({ targetSeq, seq, body }: Amendment): boolean {
-    const isCounted = this.record.anchor !== undefined && seq <= this.record.anchor.headSeq
-    return body === undefined && targetSeq > this.read && this.#unreadBefore.mentions > 0 && !isCounted
-  }
-
   #prepend(step: Step, events: TimelineEvent[]): TimelineEvent[] {
     const { hidden } = this.record
     const current = events.filter(({ seq }) => !isHidden(hidden, seq)).map((event) => (this.#amendments.get(event.seq) ?? []).reduce(amended, event))
     this.events.unshift(...current)
     for (const event of current) step.show(event)
-    const unread = current.filter(({ seq }) => seq > this.read)
-    this.#unreadBefore = less(this.#unreadBefore, this.#countOf(unread))
+    this.#unread.prepended(current)
     return current
   }
 
@@ -517,88 +413,16 @@ export class Timeline {
     this.#dropBefore(step, seq)
     record.position = Math.max(record.position ?? 0, seq - 1)
     record.from = Math.max(record.from, seq)
-    this.#forgetStates()
+    if (record.kind === 'personal') step.lostOwn = true
+    this.#states.forget()
   }
 
   #dropBefore(step: Step, seq: number): void {
     this.events.splice(0, indexFrom(this.events, seq))
     this.#hasMoreOnDisk = false
-    this.#unreadBefore = NONE
+    this.#unread.forgetBefore()
     step.forgetBefore(this.id, seq)
     const shown = step.shown.get(this.id)
     if (shown) step.shown.set(this.id, shown.filter((event) => event.seq >= seq))
-  }
-
-  #countAfter(seq: number, upTo = Infinity): Unread {
-    const end = upTo === Infinity ? this.events.length : indexFrom(this.events, upTo + 1)
-    return this.#countOf(this.events.slice(indexFrom(this.events, seq + 1), end))
-  }
-
-  #countOf(events: TimelineEvent[]): Unread {
-    return {
-      messages: events.filter(isMessage).length,
-      mentions: events.filter((event) => isMention(event, this.user)).length,
-    }
-  }
-
-  /** Brings the unread messages up to date. */
-  #count(step: Step): void {
-    const { record } = this
-    const { anchor, position } = record
-    if (anchor && this.read >= anchor.headSeq) {
-      delete record.anchor
-      this.#unreadBefore = NONE
-    } else if (anchor && (position === null || position < anchor.headSeq)) {
-      record.unread = anchor.unread
-      record.unreadMentions = anchor.unreadMentions
-      return
-    } else if (anchor) {
-      delete record.anchor
-      const held = this.#countAfter(anchor.readSeq, anchor.headSeq)
-      const { unread: messages, unreadMentions: mentions } = anchor
-      this.#unreadBefore = less({ messages, mentions }, held)
-    }
-    if (this.read >= this.loadedFrom - 1) this.#unreadBefore = NONE
-    const { messages, mentions } = this.#countAfter(this.read)
-    record.unread = this.#unreadBefore.messages + messages
-    record.unreadMentions = this.#unreadBefore.mentions + mentions
-    step.touch(this.id)
-  }
-}
-
-function less(one: Unread, other: Unread): Unread {
-  return {
-    messages: Math.max(0, one.messages - other.messages),
-    mentions: Math.max(0, one.mentions - other.mentions),
-  }
-}
-
-function furthest(one: Cursors, other: Cursors): Cursors {
-  return {
-    delivered: Math.max(one.delivered, other.delivered, other.read),
-    read: Math.max(one.read, other.read),
-  }
-}
-
-function newRecord(conversationId: string, kind: ConversationKind): ConversationRecord {
-  return {
-    conversationId,
-    kind,
-    summarySeq: 0,
-    present: true,
-    position: null,
-    from: 1,
-    trimmedBefore: 1,
-    head: 0,
-    wanted: 0,
-    own: { delivered: 0, read: 0 },
-    peerCursors: { delivered: 0, read: 0 },
-    readHere: 0,
-    unread: 0,
-    unreadMentions: 0,
-    group: { kind: 'unknown' },
-    requests: { kind: 'unknown' },
-    contacts: { kind: 'unknown' },
-    ts: 0,
   }
 }

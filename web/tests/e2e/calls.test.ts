@@ -13,7 +13,7 @@ let api: ServerApi
 
 beforeAll(async () => {
   turn = await TurnServer.start()
-  stage = await Stage.open(turn.settings)
+  stage = await Stage.open({ settings: turn.settings })
   api = new ServerApi(stage.server.http)
 })
 afterEach(() => stage.clear())

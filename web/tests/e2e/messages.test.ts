@@ -1,5 +1,6 @@
 /** What people do with messages that are there: pin, delete for themselves, look who has read, search. */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { ServerApi } from './server-api'
 import { Stage } from './stage'
 import type { Visitor } from './visitor'
 
@@ -17,10 +18,11 @@ let names = 0
 /** Two friends in a chat with each other. */
 async function begin(...texts: [string, ...string[]]): Promise<void> {
   names += 1
-  ada = await (await stage.visitor(`ada${names}`)).register()
-  bob = await (await stage.visitor(`bob${names}`)).register()
-  await ada.asksToBeFriends(bob, 'from ada')
-  await bob.accepts(ada, 'from ada')
+  const api = new ServerApi(stage.server.http)
+  const [one, other] = [await api.register(`ada${names}`), await api.register(`bob${names}`)]
+  await one.post(`/api/contacts/${other.userId}/apply`)
+  await other.post(`/api/contacts/${one.userId}/accept`)
+  ;[ada, bob] = await Promise.all([`ada${names}`, `bob${names}`].map(async (name) => (await stage.visitor(name)).logIn())) as [Visitor, Visitor]
   await ada.opensChatWith(bob)
   for (const [index, text] of texts.entries()) {
     await ada.says(text)
@@ -32,11 +34,6 @@ async function begin(...texts: [string, ...string[]]): Promise<void> {
 }
 
 const pinsOf = ({ page }: Visitor) => page.getByRole('region', { name: /pinned message/ })
-
-async function confirm({ page }: Visitor, action: string): Promise<void> {
-  const dialog = page.getByRole('alertdialog').or(page.getByRole('dialog'))
-  await dialog.getByRole('button', { name: action }).click()
-}
 
 it('what one pins both see on top, the newest first, and find again', async () => {
   await begin('The tide is at six.', 'The key is under the mat.', 'Good night.')
@@ -68,20 +65,20 @@ it('what one deletes is gone on all devices of that person, and on no other', as
   await tablet.opensChat(ada.name)
   await tablet.sees('two')
   await bob.choose('two', 'Delete for me')
-  await confirm(bob, 'Delete for me')
+  await bob.confirms('Delete for me')
   for (const person of [bob, tablet]) await expect.poll(() => person.texts()).toEqual(['one', 'three', 'four'])
 
   // Several at once.
   await bob.choose('three', 'Select')
   await bob.message('four').click()
   await bob.page.getByRole('toolbar', { name: 'Select' }).getByRole('button', { name: 'Delete for me' }).click()
-  await confirm(bob, 'Delete for me')
+  await bob.confirms('Delete for me')
   for (const person of [bob, tablet]) await expect.poll(() => person.texts()).toEqual(['one'])
 
   // All of it; what comes later is there.
   await bob.page.getByRole('region', { name: 'Chats' }).getByRole('link', { name: ada.name }).click({ button: 'right' })
   await bob.page.getByRole('menuitem', { name: 'Clear history' }).click()
-  await confirm(bob, 'Clear history')
+  await bob.confirms('Clear history')
   for (const person of [bob, tablet]) await expect.poll(() => person.texts()).toEqual([])
   await ada.says('five')
   for (const person of [bob, tablet]) await person.sees('five')

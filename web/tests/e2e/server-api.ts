@@ -11,6 +11,12 @@ export class ServerApi {
     const { userId, accessToken } = await caller.post('/api/auth/register', { username, password: PASSWORD })
     return Object.assign(caller, { userId, token: accessToken })
   }
+
+  async logIn(username: string): Promise<Caller> {
+    const caller = new Caller(this.base)
+    const { userId, accessToken } = await caller.post('/api/auth/login', { username, password: PASSWORD })
+    return Object.assign(caller, { userId, token: accessToken })
+  }
 }
 
 export class Caller {
@@ -29,6 +35,14 @@ export class Caller {
     const answer = await response.json()
     if (!response.ok) throw new Error(`${path}: ${JSON.stringify(answer)}`)
     return answer.data
+  }
+
+  /** Uploads a file. Returns its id. */
+  async upload(name: string, type: string, bytes: Uint8Array): Promise<string> {
+    const response = await fetch(`${this.base}/api/files?name=${encodeURIComponent(name)}`, { method: 'POST', headers: { 'content-type': type, authorization: `Bearer ${this.token}` }, body: bytes as BodyInit })
+    const answer = await response.json()
+    if (!response.ok) throw new Error(`${name}: ${JSON.stringify(answer)}`)
+    return answer.data.fileId
   }
 
   /** Says many things to somebody, as fast as the server takes them. Returns the conversation. */

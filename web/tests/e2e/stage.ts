@@ -1,7 +1,8 @@
 /** A browser, a server of its own, and people in contexts of their own. */
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core'
-import { Cable, RealServer } from '../integration/server'
+import { Cable, RealServer, type ServerOptions } from '../integration/server'
+import { PASSWORD } from './server-api'
 import { Visitor } from './visitor'
 
 /** Debian's browser, or the one that `CHROMIUM` names. */
@@ -19,10 +20,9 @@ export class Stage {
     readonly browser: Browser,
   ) {}
 
-  /** With settings as `petrel serve --set` takes them. */
-  static async open(settings: readonly string[] = []): Promise<Stage> {
+  static async open({ admins = [], settings = {} }: { admins?: string[]; settings?: ServerOptions['settings'] } = {}): Promise<Stage> {
     const [server, browser] = await Promise.all([
-      RealServer.start(settings),
+      RealServer.start({ admins: { names: admins, password: PASSWORD }, settings }),
       chromium.launch({
         executablePath: browserPath(),
         args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],

@@ -43,8 +43,8 @@ export class TurnServer {
   }
 
   /** What a server has to be told of it. */
-  get settings(): string[] {
-    return [`calls.turn_urls=["turn:127.0.0.1:${this.port}?transport=udp"]`, `calls.turn_secret_file=${join(this.directory, 'secret')}`]
+  get settings(): Record<string, string> {
+    return { 'calls.turn_urls': `["turn:127.0.0.1:${this.port}?transport=udp"]`, 'calls.turn_secret_file': join(this.directory, 'secret') }
   }
 
   async stop(): Promise<void> {

@@ -50,9 +50,7 @@ export class Visitor {
   async logIn(name = this.name): Promise<this> {
     const { page } = this
     await page.goto('/login')
-    await page.getByLabel('User name').fill(name)
-    await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
-    await page.getByRole('button', { name: 'Log in' }).click()
+    await this.entersPassword(PASSWORD, name)
     await page.getByRole('heading', { name: 'Chats', level: 1 }).waitFor()
     return this
   }
@@ -70,6 +68,20 @@ export class Visitor {
   /** Waits until a page is there, and nothing of it is still to come. */
   async isSettled(): Promise<void> {
     await this.page.waitForFunction(() => document.querySelector('h1, .welcome, .empty') !== null && document.querySelector('.skeleton, .spinner') === null)
+  }
+
+  /** Types name and password where one is asked for them. */
+  async entersPassword(password = PASSWORD, name = this.name): Promise<void> {
+    const { page } = this
+    await page.getByLabel('User name').fill(name)
+    await page.getByLabel('Password', { exact: true }).fill(password)
+    await page.getByRole('button', { name: 'Log in' }).click()
+  }
+
+  /** Answers what the page asks. */
+  async confirms(action: string): Promise<void> {
+    const dialog = this.page.getByRole('alertdialog').or(this.page.getByRole('dialog'))
+    await dialog.getByRole('button', { name: action, exact: true }).click()
   }
 
   async go(path: string): Promise<void> {

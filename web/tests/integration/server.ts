@@ -18,13 +18,21 @@ function binary(): string {
   return found
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** What is different about a server. */
+export interface ServerOptions {
+  /** Admins of the system, who are there before it starts, by name; all with this password. */
+  admins?: { names: string[]; password: string }
+  /** Keys of the configuration. */
+  settings?: Record<string, string | number>
 }
 
 export class RealServer {
@@ -34,15 +42,25 @@ export class RealServer {
     readonly directory: string,
     readonly httpPort: number,
     readonly gatewayPort: number,
-    private readonly settings: readonly string[],
+    private readonly settings: Record<string, string | number>,
   ) {}
 
-  /** With settings as `petrel serve --set` takes them. */
-  static async start(settings: readonly string[] = []): Promise<RealServer> {
+  static async start({ admins, settings = {} }: ServerOptions = {}): Promise<RealServer> {
     const directory = await mkdtemp(join(tmpdir(), 'petrel-web-'))
     const server = new RealServer(directory, await freePort(), await freePort(), settings)
+    for (const name of admins?.names ?? []) await server.#createAdmin(name, admins!.password)
     await server.run()
     return server
+  }
+
+  /** The first admin comes from the command line, and the password by standard input. */
+  async #createAdmin(name: string, password: string): Promise<void> {
+    const child = spawn(binary(), ['admin', 'create-user', '--admin', name, '--data-dir', this.directory], { stdio: ['pipe', 'ignore', 'pipe'] })
+    let output = ''
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.stdin.end(`${password}\n`)
+    const [code] = (await once(child, 'exit')) as [number]
+    if (code !== 0) throw new Error(`the admin was not created (${code}): ${output}`)
   }
 
   get http(): string {
@@ -52,7 +70,8 @@ export class RealServer {
   /** Starts it, and waits until it answers. */
   async run(): Promise<void> {
     const listen = ['--http', `127.0.0.1:${this.httpPort}`, '--gateway', `127.0.0.1:${this.gatewayPort}`]
-    const child = spawn(binary(), ['serve', '--data-dir', this.directory, ...listen, '--admin', 'off', ...this.settings.flatMap((setting) => ['--set', setting])], {
+    const settings = Object.entries(this.settings).flatMap(([key, value]) => ['--set', `${key}=${value}`])
+    const child = spawn(binary(), ['serve', '--data-dir', this.directory, ...listen, '--admin', 'off', ...settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
@@ -87,6 +106,9 @@ export class RealServer {
 export class Cable {
   readonly #sockets = new Set<Socket>()
   #isCut = false
+  /** How much still goes through towards the server, in bytes. */
+  #allowance = Infinity
+  #held: Socket[] = []
 
   private constructor(
     private readonly server: Server,
@@ -108,6 +130,13 @@ export class Cable {
 
   mend(): void {
     this.#isCut = false
+    this.#allowance = Infinity
+    for (const socket of this.#held.splice(0)) socket.resume()
+  }
+
+  /** So much more goes through towards the server; then it stands still until the line is mended. */
+  clog(bytes: number): void {
+    this.#allowance = bytes
   }
 
   close(): void {
@@ -129,7 +158,18 @@ export class Cable {
         other.destroy()
       })
     }
-    near.pipe(far)
+    near.on('data', (chunk: Buffer) => {
+      this.#allowance -= chunk.length
+      const isFull = !far.write(chunk)
+      if (this.#allowance <= 0) {
+        near.pause()
+        this.#held.push(near)
+      } else if (isFull) {
+        near.pause()
+        far.once('drain', () => near.resume())
+      }
+    })
+    near.on('end', () => far.end())
     far.pipe(near)
   }
 }

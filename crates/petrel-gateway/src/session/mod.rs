@@ -200,6 +200,8 @@ where
                 () = self.outbox.woken() => {}
                 () = sleep_until(wake_at) => Box::pin(self.tick(wake_at)).await?,
                 () = draining.cancelled() => {
+                    // What was told before, such as that a call is over.
+                    self.write_outbox().await?;
                     return Err(drain_end(self.outbox.session().get()));
                 }
             }

@@ -204,14 +204,20 @@ impl Exchange {
                 () = self.rescheduled.notified() => {}
                 () = sleep_until(deadline.into_iter().chain(again).min()) => {}
             }
-            let mut board = self.board();
-            let doubted = std::mem::take(&mut board.doubted);
-            let happened = board.switchboard.expire(now());
-            let _ = self.follow(board, Ok(happened), ringing);
+            let doubted = self.expire(ringing);
             let unknown = self.part(doubted, ringing).await;
             again = (!unknown.is_empty()).then(|| now() + DOUBTED_AGAIN_AFTER);
             self.board().doubted.extend(unknown);
         }
+    }
+
+    /// Ends what has rung for too long, and returns which calls must be looked at.
+    fn expire(&self, ringing: &impl Ringing) -> Vec<(UserId, UserId)> {
+        let mut board = self.board();
+        let doubted = std::mem::take(&mut board.doubted);
+        let happened = board.switchboard.expire(now());
+        let _ = self.follow(board, Ok(happened), ringing);
+        doubted
     }
 
     /// Ends calls between users of whom one has blocked the other. Returns those of whom that

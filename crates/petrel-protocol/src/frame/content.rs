@@ -243,6 +243,21 @@ impl schemars::JsonSchema for Degrees {
     }
 }
 
+/// What a client may send, or nothing. What only the server writes is as unknown as any
+/// other word.
+pub(super) fn of_a_client<'de, D>(deserializer: D) -> Result<MessageType, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    match Option::<MessageType>::deserialize(deserializer)?.unwrap_or_default() {
+        MessageType::Call => Err(de::Error::invalid_value(
+            Unexpected::Str(MessageType::Call.as_str()),
+            &"a kind of message that clients send",
+        )),
+        kind => Ok(kind),
+    }
+}
+
 impl<'de> Deserialize<'de> for MessageType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Word(&[

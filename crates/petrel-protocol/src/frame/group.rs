@@ -4,7 +4,7 @@ use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::client::Word;
-use super::content::{AttachmentRef, Custom, Forward, Location, MessageType};
+use super::content::{AttachmentRef, Custom, Forward, Location, MessageType, of_a_client};
 use super::decode::null_as_default;
 
 /// `GROUP_CHAT`, as sent.
@@ -17,7 +17,7 @@ pub struct GroupChat {
     /// The group, which is the id of its conversation.
     pub group_id: ConversationId,
     /// What the message is. Text, if missing.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "of_a_client")]
     pub msg_type: MessageType,
     /// The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
     /// caption, which may be empty.

@@ -14,7 +14,7 @@ use petrel_protocol::frame::{
 };
 use petrel_protocol::http::{
     Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, Names, NewInvite, Profile,
-    RefreshRequest, Revoked, Success, UploadedFile, admin,
+    RefreshRequest, Revoked, SettingsChange, Success, UploadedFile, admin,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -127,6 +127,7 @@ fn every_example_is_what_it_seems() {
             "links",
             "profile",
             "settings",
+            "settings change",
             "failure",
             "health",
             "stats",
@@ -162,6 +163,7 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Success<LoggedIn>>(&value) => "logged in",
         () if is::<Success<Profile>>(&value) => "profile",
         () if is::<Success<UserSettings>>(&value) => "settings",
+        () if is::<SettingsChange>(&value) => "settings change",
         () if is::<Success<Devices>>(&value) => "devices",
         () if is::<Success<Revoked>>(&value) => "revoked",
         () if is::<Success<PresenceState>>(&value) => "presence",

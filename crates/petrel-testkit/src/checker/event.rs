@@ -1,6 +1,6 @@
 //! An event of any kind, as a client holds it.
 
-use petrel_protocol::frame::{Change, ServerFrame};
+use petrel_protocol::frame::{Change, Reaction, ReplyTo, ServerFrame};
 use petrel_types::{ConversationId, RowId, Seq, TimestampMs, UserId};
 
 /// An event and its place.
@@ -26,16 +26,28 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// A message, as it stands.
-    Message {
-        /// The text; empty if the message was recalled.
-        body: String,
-        /// The last change that is applied to it; zero if there was none.
-        rev: Seq,
-        /// It was recalled.
-        recalled: bool,
-    },
+    Message(Message),
     /// Something else.
     Change(Change),
+}
+
+/// A message as it stands. Of one that was recalled nothing is left but that it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// The text.
+    pub body: String,
+    /// The last change that is applied to it; zero if there was none.
+    pub rev: Seq,
+    /// It was recalled.
+    pub recalled: bool,
+    /// The message to which it replies.
+    pub reply_to: Option<ReplyTo>,
+    /// Who said it first, if it was sent on.
+    pub forwarded_from: Option<UserId>,
+    /// The id of the file that goes with it.
+    pub file: Option<String>,
+    /// What users think of it.
+    pub reactions: Vec<Reaction>,
 }
 
 impl Event {
@@ -49,7 +61,15 @@ impl Event {
                 from: push.from,
                 name: Some(push.client_msg_id.as_str().to_owned()),
                 ts: push.ts,
-                said: message(push.body, push.rev, push.recalled),
+                said: Said::Message(Message {
+                    body: push.body,
+                    rev: push.rev.unwrap_or_default(),
+                    recalled: push.recalled,
+                    reply_to: push.reply_to,
+                    forwarded_from: push.forwarded_from.map(|from| from.user),
+                    file: push.attachment.map(|file| file.file_id),
+                    reactions: push.reactions,
+                }),
             }),
             ServerFrame::GroupChat(push) => Some(Self {
                 conversation: push.conversation_id,
@@ -58,7 +78,15 @@ impl Event {
                 from: push.from,
                 name: Some(push.client_msg_id.as_str().to_owned()),
                 ts: push.ts,
-                said: message(push.body, push.rev, push.recalled),
+                said: Said::Message(Message {
+                    body: push.body,
+                    rev: push.rev.unwrap_or_default(),
+                    recalled: push.recalled,
+                    reply_to: push.reply_to,
+                    forwarded_from: push.forwarded_from.map(|from| from.user),
+                    file: push.attachment.map(|file| file.file_id),
+                    reactions: push.reactions,
+                }),
             }),
             ServerFrame::Event(push) => Some(Self {
                 conversation: push.conversation_id,
@@ -81,25 +109,54 @@ impl Event {
 
     /// Takes over what a later event says of this one, if this is a message and does not
     /// show it already.
-    pub fn change(&mut self, seq: Seq, change: &Change) {
-        let Said::Message { body, rev, recalled } = &mut self.said else { return };
-        if seq <= *rev {
-            return;
-        }
-        match change {
-            Change::Recalled { .. } => {
-                body.clear();
-                (*rev, *recalled) = (seq, true);
-            }
-            Change::Edited { body: Some(text), .. } => {
-                body.clone_from(text);
-                *rev = seq;
-            }
-            _ => {}
+    pub fn change(&mut self, later: &Self) {
+        if let (Said::Message(message), Said::Change(change)) = (&mut self.said, &later.said) {
+            message.change(later.seq, later.from, change);
         }
     }
 }
 
-fn message(body: String, rev: Option<Seq>, recalled: bool) -> Said {
-    Said::Message { body, rev: rev.unwrap_or_default(), recalled }
+impl Message {
+    /// A plain text.
+    pub fn text(body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..Self::default() }
+    }
+
+    /// Takes over what a change by somebody says, unless it shows it already. An edit that says
+    /// nothing was overtaken by a later change, which comes, too.
+    pub fn change(&mut self, seq: Seq, by: UserId, change: &Change) {
+        if seq <= self.rev {
+            return;
+        }
+        match change {
+            Change::Recalled { .. } => *self = Self { recalled: true, ..Self::default() },
+            Change::Edited { body: Some(text), .. } => self.body.clone_from(text),
+            Change::Reacted { emoji, removed: false, .. } => {
+                match self.reactions.iter_mut().find(|known| known.emoji == *emoji) {
+                    Some(known) => known.users.push(by),
+                    None => {
+                        self.reactions.push(Reaction { emoji: emoji.clone(), users: vec![by] });
+                    }
+                }
+            }
+            Change::Reacted { emoji, .. } => {
+                for known in self.reactions.iter_mut().filter(|known| known.emoji == *emoji) {
+                    known.users.retain(|user| *user != by);
+                }
+                self.reactions.retain(|known| !known.users.is_empty());
+            }
+            _ => return,
+        }
+        self.rev = seq;
+    }
+}
+
+/// The message that a change is about, if it is about one and changes it.
+pub fn target_of(change: &Change) -> Option<Seq> {
+    match change {
+        Change::Recalled { target_seq }
+        | Change::Edited { target_seq, .. }
+        | Change::Reacted { target_seq, .. } => Some(*target_seq),
+        _ => None,
+    }
 }

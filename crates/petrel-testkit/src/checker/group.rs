@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use petrel_protocol::frame::{Change, Role, SavedAck};
 use petrel_types::{ConversationId, Seq, UserId};
 
-use super::{Event, Said};
+use super::{Event, Message, Said, target_of};
 
 /// What somebody asked for in a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A message with this text.
-    Message(String),
+    /// This message.
+    Message(Message),
     /// This change.
     Change(Change),
 }
@@ -44,6 +44,8 @@ pub struct GroupHistory {
     pub expected: BTreeMap<UserId, Role>,
     /// Who is in it, as the server says.
     pub members: BTreeMap<UserId, Role>,
+    /// What is pinned in it, as the server says.
+    pub pins: Vec<Seq>,
 }
 
 /// The stretches of a timeline that a user may read.
@@ -57,13 +59,17 @@ impl GroupHistory {
         };
         let mut faults = Vec::new();
         self.check_timeline(truth, &mut faults);
-        self.check_texts(truth, &mut faults);
+        self.check_messages(truth, &mut faults);
         self.check_acks(truth, &mut faults);
         let (stints, roles) = follow(truth);
         for (what, members) in [("acks", &self.expected), ("the server", &self.members)] {
             if *members != roles {
                 faults.push(format!("members by {what} are {members:?}, by events {roles:?}"));
             }
+        }
+        let pins = pins(truth);
+        if self.pins != pins {
+            faults.push(format!("pins by the server are {:?}, by events {pins:?}", self.pins));
         }
         self.check_views(truth, &stints, &mut faults);
         self.check_pushes(truth, &stints, &mut faults);
@@ -74,57 +80,98 @@ impl GroupHistory {
     /// order in which it was stored.
     pub fn erased_texts(&self) -> BTreeSet<&str> {
         let truth = self.views.get(&self.owner).map_or(&[][..], Vec::as_slice);
-        let living: BTreeSet<_> = self.texts(truth).into_values().collect();
+        let living = self.messages(truth);
+        let living: BTreeSet<_> = living.values().map(|message| message.body.as_str()).collect();
         let stored = truth.iter().filter_map(|event| self.asked_text(event));
         stored.filter(|text| !living.contains(text)).collect()
     }
 
-    /// What each message must say in the end; recalled ones are not in it.
-    fn texts(&self, truth: &[Event]) -> BTreeMap<Seq, &str> {
-        let mut texts = BTreeMap::new();
+    /// The events that said a text, and what became of them: to be shown with a failure.
+    pub fn about(&self, text: &str) -> Vec<&Event> {
+        let truth = self.views.get(&self.owner).map_or(&[][..], Vec::as_slice);
+        let said: BTreeSet<Seq> = truth
+            .iter()
+            .filter(|event| self.asked_text(event) == Some(text))
+            .map(|event| match &event.said {
+                Said::Change(change) => target_of(change).unwrap_or(event.seq),
+                Said::Message(_) => event.seq,
+            })
+            .collect();
+        let is_about = |event: &&Event| match &event.said {
+            Said::Change(change) => target_of(change).is_some_and(|seq| said.contains(&seq)),
+            Said::Message(_) => said.contains(&event.seq),
+        };
+        truth.iter().filter(is_about).collect()
+    }
+
+    /// The files that messages refer to in the end, and those that none refers to any more.
+    pub fn files(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let truth = self.views.get(&self.owner).map_or(&[][..], Vec::as_slice);
+        let kept: BTreeSet<_> =
+            self.messages(truth).into_values().filter_map(|message| message.file).collect();
+        let asked = truth.iter().filter_map(|event| match self.asked_of(event)? {
+            Asked::Message(message) => message.file.clone(),
+            Asked::Change(_) => None,
+        });
+        let gone = asked.filter(|file| !kept.contains(file)).collect();
+        (kept, gone)
+    }
+
+    /// What each message must be in the end: what was asked, and all changes of it.
+    fn messages(&self, truth: &[Event]) -> BTreeMap<Seq, Message> {
+        let mut messages: BTreeMap<Seq, Message> = BTreeMap::new();
         for event in truth {
-            match &event.said {
-                Said::Message { .. } => {
-                    texts.extend(self.asked_text(event).map(|text| (event.seq, text)));
+            match (&event.said, self.asked_of(event)) {
+                (Said::Message(_), Some(Asked::Message(message))) => {
+                    messages.insert(event.seq, message.clone());
                 }
-                Said::Change(Change::Recalled { target_seq }) => {
-                    texts.remove(target_seq);
+                (Said::Change(_), Some(Asked::Change(change))) => {
+                    let target = target_of(change).and_then(|seq| messages.get_mut(&seq));
+                    if let Some(message) = target {
+                        message.change(event.seq, event.from, change);
+                    }
                 }
-                Said::Change(Change::Edited { target_seq, .. }) => {
-                    texts.extend(self.asked_text(event).map(|text| (*target_seq, text)));
-                }
-                Said::Change(_) => {}
+                _ => {}
             }
         }
-        texts
+        messages
+    }
+
+    fn asked_of(&self, event: &Event) -> Option<&Asked> {
+        self.asked.get(&(event.from, event.name.clone()?))
     }
 
     fn asked_text(&self, event: &Event) -> Option<&str> {
-        match self.asked.get(&(event.from, event.name.clone()?))? {
-            Asked::Message(text) => Some(text),
+        match self.asked_of(event)? {
+            Asked::Message(message) => Some(&message.body),
             Asked::Change(Change::Edited { body, .. }) => body.as_deref(),
             Asked::Change(_) => None,
         }
     }
 
-    /// Messages say what they must, and edits that were overtaken say nothing.
-    fn check_texts(&self, truth: &[Event], faults: &mut Vec<String>) {
-        let texts = self.texts(truth);
+    /// *State fetched = old state + events*: messages are what they were and what has become
+    /// of them since, and edits that were overtaken say nothing.
+    fn check_messages(&self, truth: &[Event], faults: &mut Vec<String>) {
+        let messages = self.messages(truth);
         for event in truth {
-            let (expected, said) = match &event.said {
-                Said::Message { body, .. } => {
-                    (texts.get(&event.seq).copied().unwrap_or_default(), body.as_str())
+            match &event.said {
+                Said::Message(message) => {
+                    let expected = messages.get(&event.seq);
+                    if expected != Some(message) {
+                        faults.push(format!("is not {expected:?}: {event:?}"));
+                    }
                 }
                 Said::Change(Change::Edited { target_seq, body }) => {
-                    let text = texts.get(target_seq).copied();
-                    let is_current = text == self.asked_text(event);
+                    let text = messages.get(target_seq).map(|message| message.body.as_str());
+                    let is_current = text.is_some() && text == self.asked_text(event);
                     let expected = text.filter(|_| is_current).unwrap_or_default();
-                    (expected, body.as_deref().unwrap_or_default())
+                    let said = body.as_deref().unwrap_or_default();
+                    if expected != said {
+                        faults
+                            .push(format!("says {said:?} and should say {expected:?}: {event:?}"));
+                    }
                 }
-                Said::Change(_) => continue,
-            };
-            if expected != said {
-                faults.push(format!("says {said:?} and should say {expected:?}: {event:?}"));
+                Said::Change(_) => {}
             }
         }
     }
@@ -287,9 +334,24 @@ fn contains(stints: &Stints, seq: Seq) -> bool {
     stints.iter().any(|(first, last)| *first <= seq && last.is_none_or(|last| seq <= last))
 }
 
+/// What is pinned in the end, by what the events say.
+fn pins(truth: &[Event]) -> Vec<Seq> {
+    let mut pins = Vec::new();
+    for event in truth {
+        match &event.said {
+            Said::Change(Change::Pinned { target_seq, removed: false }) => pins.push(*target_seq),
+            Said::Change(Change::Pinned { target_seq, .. } | Change::Recalled { target_seq }) => {
+                pins.retain(|seq| seq != target_seq);
+            }
+            _ => {}
+        }
+    }
+    pins
+}
+
 fn rev_of(event: &Event) -> Option<Seq> {
-    match event.said {
-        Said::Message { rev, .. } => Some(rev).filter(|rev| *rev > Seq::ZERO),
+    match &event.said {
+        Said::Message(message) => Some(message.rev).filter(|rev| *rev > Seq::ZERO),
         Said::Change(_) => None,
     }
 }
@@ -305,14 +367,11 @@ fn is_same_text(event: &Event, shown: &Event) -> bool {
     }
 }
 
+/// What has become of a message since is looked at later.
 fn is_what_was_asked(event: &Event, asked: &Asked) -> bool {
     match (&event.said, asked) {
-        (Said::Message { body, rev, recalled }, Asked::Message(text)) => {
-            if *recalled {
-                body.is_empty()
-            } else {
-                *rev > Seq::ZERO || body == text
-            }
+        (Said::Message(message), Asked::Message(asked)) => {
+            message.rev > Seq::ZERO || message == asked
         }
         (
             Said::Change(Change::Edited { target_seq, body: None }),

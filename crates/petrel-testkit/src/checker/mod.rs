@@ -21,7 +21,7 @@ use std::fmt;
 use petrel_protocol::frame::{SavedAck, SingleChatPush};
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 
-pub use event::{Event, Said};
+pub use event::{Event, Message, Said, target_of};
 pub use sends::{acked_are_stored, as_sent, pushed_are_stored, without_mark};
 pub use timeline::{contiguous, rows_are_unique, same, stored_once};
 

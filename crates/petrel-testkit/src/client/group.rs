@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use petrel_protocol::frame::{
     ClientFrame, Conversation, ConversationState, GroupAdd, GroupChat, GroupCreate, GroupLeave,
-    GroupRemove, GroupRole, GroupTitle, History, MessageEdit, MessageRevoke, Pull, Role,
-    ServerFrame,
+    GroupRemove, GroupRole, GroupTitle, History, MessageEdit, MessagePin, MessageReact,
+    MessageRevoke, Pull, Role, ServerFrame,
 };
 use petrel_types::limits::PULL_EVENTS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
@@ -55,17 +55,17 @@ impl Client {
         }
     }
 
-    /// Who is in a group, by as many `CONVERSATION`s as it takes.
+    /// Who is in a group, by as many `CONVERSATION`s as it takes, and what is pinned in it.
     pub async fn members(
         &mut self,
         conversation: ConversationId,
-    ) -> Result<BTreeMap<UserId, Role>> {
+    ) -> Result<(BTreeMap<UserId, Role>, Vec<Seq>)> {
         let mut members = BTreeMap::new();
         loop {
             let page = self.conversation(conversation, members.keys().last().copied()).await?;
             members.extend(page.members.iter().map(|member| (member.user, member.role)));
             if !page.more {
-                return Ok(members);
+                return Ok((members, page.pins));
             }
         }
     }
@@ -152,5 +152,34 @@ pub fn edit(conversation: ConversationId, name: &str, target: Seq, body: &str) -
         msg_seq: Some(target),
         server_msg_id: None,
         body: body.to_owned(),
+    })
+}
+
+/// The frame that gives a sign of what one thinks of a message, or takes it back.
+pub fn react(
+    conversation: ConversationId,
+    name: &str,
+    target: Seq,
+    emoji: &str,
+    remove: bool,
+) -> ClientFrame {
+    ClientFrame::Reaction(MessageReact {
+        client_msg_id: named(name),
+        conversation_id: Some(conversation),
+        msg_seq: Some(target),
+        server_msg_id: None,
+        emoji: emoji.to_owned(),
+        remove,
+    })
+}
+
+/// The frame that pins a message, or takes it down.
+pub fn pin(conversation: ConversationId, name: &str, target: Seq, remove: bool) -> ClientFrame {
+    ClientFrame::MessagePin(MessagePin {
+        client_msg_id: named(name),
+        conversation_id: Some(conversation),
+        msg_seq: Some(target),
+        server_msg_id: None,
+        remove,
     })
 }

@@ -5,7 +5,7 @@
 //! every cut at its position or after.
 
 use petrel_log::{Content, Destination};
-use petrel_types::{ConversationId, Epoch, LogPosition, LoginId, RowId, Seq, UserId};
+use petrel_types::{ConversationId, Epoch, FileId, LogPosition, LoginId, RowId, Seq, UserId};
 
 /// Something that happened when the journal had this many entries.
 #[derive(Clone, Debug)]
@@ -35,7 +35,13 @@ pub(crate) struct Message {
     pub(crate) saved: Option<At<Place>>,
 }
 
-/// Something that is asked in a group, or for one.
+/// What is asked for beside plain messages, and must come in every life.
+pub(crate) const KINDS: &[&str] = &[
+    "group", "members", "title", "text", "recall", "edit", "reply", "forward", "file", "reaction",
+    "pin", "hiding", "settings", "contact",
+];
+
+/// Something that is asked in a group or for one, or of another user.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) actor: UserId,
@@ -46,13 +52,35 @@ pub(crate) struct Ask {
     pub(crate) sent: usize,
     /// The first ack.
     pub(crate) saved: Option<At<Place>>,
+    /// The first ack, if it is of those that say no place.
+    pub(crate) done: Option<At<()>>,
     /// It was refused, and is not sent again.
     pub(crate) refused: bool,
 }
 
 impl Ask {
     pub(crate) fn new(actor: UserId, to: Destination, content: Content, name: String) -> Self {
-        Self { actor, to, content, name, sent: 0, saved: None, refused: false }
+        Self { actor, to, content, name, sent: 0, saved: None, done: None, refused: false }
+    }
+
+    /// What it is.
+    fn kind(&self) -> &'static str {
+        match &self.content {
+            Content::CreateGroup { .. } => "group",
+            Content::AddMembers(_) | Content::RemoveMembers(_) => "members",
+            Content::SetTitle(_) => "title",
+            Content::Recall { .. } => "recall",
+            Content::Edit { .. } => "edit",
+            Content::React { .. } => "reaction",
+            Content::Pin { .. } => "pin",
+            Content::Hide { .. } => "hiding",
+            Content::SetConversation { .. } => "settings",
+            Content::Contact { .. } => "contact",
+            Content::Message(message) if message.reply_to.is_some() => "reply",
+            Content::Message(message) if message.forward.is_some() => "forward",
+            Content::Message(_) => "file",
+            _ => "text",
+        }
     }
 
     /// The group that it is sent to.
@@ -86,6 +114,15 @@ pub(crate) struct ToldCursor {
 pub(crate) struct Registered {
     pub(crate) user: UserId,
     pub(crate) name: String,
+}
+
+/// A file that is complete.
+#[derive(Clone, Debug)]
+pub(crate) struct Uploaded {
+    pub(crate) file: FileId,
+    pub(crate) owner: UserId,
+    /// What its bytes are called.
+    pub(crate) object: String,
 }
 
 /// How far a log-in has come: begun, refreshed, ended.
@@ -122,6 +159,7 @@ pub(crate) struct History {
     pub(crate) cursors: Vec<At<ToldCursor>>,
     pub(crate) users: Vec<At<Registered>>,
     pub(crate) logins: Vec<At<ToldLogin>>,
+    pub(crate) files: Vec<At<Uploaded>>,
     pub(crate) consumed: Vec<At<Consumed>>,
 }
 
@@ -135,6 +173,7 @@ impl History {
                 .map(|ask| Ask {
                     sent: 0,
                     saved: ask.saved.as_ref().and_then(|saved| carried(saved, position)),
+                    done: ask.done.as_ref().and_then(|done| carried(done, position)),
                     refused: false,
                     ..ask.clone()
                 })
@@ -150,8 +189,15 @@ impl History {
             cursors: carry(&self.cursors, position),
             users: carry(&self.users, position),
             logins: carry(&self.logins, position),
+            files: carry(&self.files, position),
             consumed: carry(&self.consumed, position),
         }
+    }
+
+    /// Of each ask that was acked, what it is.
+    pub(crate) fn acked_kinds(&self) -> impl Iterator<Item = &'static str> {
+        let acked = |ask: &&Ask| ask.saved.is_some() || ask.done.is_some();
+        self.asks.iter().filter(acked).map(Ask::kind)
     }
 
     /// Those whose ack has come.

@@ -15,6 +15,8 @@
 mod check;
 mod groups;
 mod history;
+mod messages;
+mod own;
 mod world;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,8 @@ struct Tally {
     lost: usize,
     acked: usize,
     checkpoints: usize,
+    /// Of each kind that was asked for beside plain messages, how many were acked.
+    kinds: BTreeMap<&'static str, usize>,
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -63,6 +67,9 @@ fn a_power_cut_loses_nothing_that_was_acked() {
     println!("{cuts} cuts from seed {first_seed}: {tally:?}");
     assert!(tally.checkpoints > 0, "no life was long enough for a checkpoint: {tally:?}");
     assert!(cuts < 10 || tally.lost > 0, "no cut has lost anything: {tally:?}");
+    for kind in history::KINDS {
+        assert!(tally.kinds.contains_key(kind), "no life had anything of {kind}: {tally:?}");
+    }
 }
 
 #[test]
@@ -109,6 +116,9 @@ async fn prove(seed: u64, cuts: u64, acks: Acks, tally: &mut Tally) -> Result<()
     verify(directory.path()).with_context(|| format!("seed {seed}, before any cut"))?;
     tally.checkpoints += checkpoints;
     tally.acked += world.history.saved().count();
+    for kind in world.history.acked_kinds() {
+        *tally.kinds.entry(kind).or_default() += 1;
+    }
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..cuts {
         let cut = choose(world.journal(), &world.history, &mut random);

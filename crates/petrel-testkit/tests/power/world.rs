@@ -13,7 +13,8 @@ use petrel_logic::sequencer::{Effect, Rules, Sequencer};
 use petrel_protocol::frame::{ReceiptKind as WireReceiptKind, SavedAck, ServerAck, ServerFrame};
 use petrel_store::sqlite::{Options, SqliteStore};
 use petrel_store::{
-    IdentityStore, LoginDevice, LoginEnd, NewLogin, RefreshTokens, Store, WhichLogins,
+    BegunUpload, FileFacts, FileStore, IdentityStore, LoginDevice, LoginEnd, NewLogin, NewUpload,
+    Quota, RefreshTokens, Store, WhichLogins,
 };
 use petrel_testkit::power::{Journal, Recording};
 use petrel_types::{
@@ -25,7 +26,9 @@ use crate::check::check;
 use crate::groups::{self, TAG_FIRST};
 use crate::history::{
     Ask, At, Consumed, History, LoginStage, Message, Place, Registered, ToldCursor, ToldLogin,
+    Uploaded,
 };
+use crate::own;
 
 const PARTITIONS: u16 = 2;
 const USERS: u64 = 8;
@@ -109,6 +112,7 @@ impl World {
             batches += 1;
             match self.random.u32(..100) {
                 0..4 => self.register().await?,
+                6..20 => self.upload().await?,
                 4..6 => {
                     let before = self.journal().database_syncs();
                     self.restart().await?;
@@ -141,7 +145,7 @@ impl World {
             let commands = commands.collect();
             self.decide(commands).await?;
         }
-        let open = |ask: &Ask| ask.saved.is_none() && !ask.refused;
+        let open = |ask: &Ask| ask.saved.is_none() && ask.done.is_none() && !ask.refused;
         let asks: Vec<_> =
             (0..self.history.asks.len()).filter(|it| open(&self.history.asks[*it])).collect();
         let commands = asks.into_iter().map(|index| self.send_ask(index));
@@ -253,9 +257,12 @@ impl World {
             let index = self.random.usize(..many);
             return self.send_ask(index).map(Some);
         }
-        let Some(mut ask) = groups::next_ask(&self.history, USERS, &mut self.random) else {
-            return Ok(None);
+        let history = &self.history;
+        let ask = match self.random.u8(..5) {
+            0 => Some(own::next_ask(history, &mut self.random)),
+            _ => groups::next_ask(history, USERS, &mut self.random),
         };
+        let Some(mut ask) = ask else { return Ok(None) };
         ask.sent = self.recording.journal().position();
         self.history.asks.push(ask);
         self.send_ask(many).map(Some)
@@ -344,6 +351,38 @@ impl World {
         let ends = !self.history.users.len().is_multiple_of(2);
         self.history.users.push(At::new(position, Registered { user, name }));
         self.log_in(user, ends).await
+    }
+
+    /// Who has founded a group uploads a file: what the store knows of it, that is.
+    async fn upload(&mut self) -> Result<()> {
+        let founders: Vec<_> = self.history.asks.iter().map(|ask| ask.actor).collect();
+        let Some(owner) = self.random.choice(founders) else { return Ok(()) };
+        let store = Arc::clone(&self.server.as_ref().context("the server runs")?.store);
+        let object = format!("object-{}", self.history.files.len());
+        let (now, expires) = (self.clock.now(), TimestampMs::new(i64::MAX as u64));
+        let quota = Quota { bytes: u64::MAX >> 1, uploads: 10 };
+        let upload = NewUpload {
+            owner,
+            object: object.clone(),
+            name: "some.bin".to_owned(),
+            content_type: "application/octet-stream".to_owned(),
+            size: Some(10),
+            created: now,
+            expires,
+        };
+        let begun = store.begin_upload(upload, quota).await?;
+        let BegunUpload::Begun(file) = begun else { bail!("no upload: {begun:?}") };
+        let facts = FileFacts {
+            size: 10,
+            content_type: "application/octet-stream".to_owned(),
+            sha256: [7; 32],
+            dimensions: None,
+            thumbnail: None,
+        };
+        ensure!(store.complete_upload(file, facts, expires, quota).await?, "no file {file}");
+        let position = self.journal().position();
+        self.history.files.push(At::new(position, Uploaded { file, owner, object }));
+        Ok(())
     }
 
     /// Somebody logs in and refreshes, and perhaps logs out.
@@ -443,8 +482,16 @@ impl World {
                 let saved = ask.saved.get_or_insert(At::new(position, place));
                 ensure!(saved.what == place, "acked first as {saved:?}, and then as {place:?}");
             }
+            ServerFrame::Ack(ServerAck::Done(_)) => {
+                ask.done.get_or_insert(At::new(position, ()));
+            }
             ServerFrame::Error(error) => {
-                ensure!(ask.saved.is_none(), "acked, and then refused: {ask:?}, {error:?}");
+                let is_new = ask.saved.is_none() && ask.done.is_none();
+                // What may be done twice may be refused later.
+                ensure!(
+                    is_new || own::is_done_again(&ask.content),
+                    "acked, and then refused: {ask:?}, {error:?}"
+                );
                 ask.refused = true;
             }
             other => bail!("a strange answer: {other:?}"),

@@ -7,10 +7,12 @@
 //! each restart. In the end every timeline is pulled as both of its members, and the
 //! checkers compare it with everything that was sent, acknowledged, pushed and copied.
 //!
-//! Beside them stewards change groups, one change at a time, so that the acks say who must
-//! be in each; chatters speak in all of them, whether or not they are members at the
-//! moment; observers keep copies. In the end everybody must have seen what was theirs to
-//! see, and nothing else, and no text that was recalled or edited away is in any file.
+//! Beside them stewards change groups and what is said in them, one change at a time, so that
+//! the acks say how each must be: members, texts, replies, reactions, pins, files. Neighbours
+//! change what they are to each other, and what a chat is to them. Chatters speak in all
+//! groups, whether or not they are members at the moment; observers keep copies. In the end
+//! everybody must have seen what was theirs to see, and nothing else, and no text that was
+//! recalled or edited away is in any file.
 //!
 //! A kill comes as soon as a number of acks has been seen since the start: while acks
 //! are on their way. The numbers come from a seed that a failure names:
@@ -18,9 +20,12 @@
 //! - `PETREL_CRASH_SEED`: the seed.
 //! - `PETREL_CRASH_KILLS`: how often the server is killed; 5 by default.
 
+mod affairs;
 mod audit;
 mod chatter;
+mod neighbours;
 mod observer;
+mod orders;
 mod random;
 mod reader;
 mod steward;
@@ -42,14 +47,17 @@ use petrel_protocol::http::LoggedIn;
 use petrel_testkit::checker::group::GroupHistory;
 use petrel_testkit::checker::{History, Timeline, View, same};
 use petrel_testkit::client::{Client, Connect, Disconnected, chat};
+use petrel_testkit::http::Http;
 use petrel_testkit::mint::Mint;
 use petrel_testkit::server::{Launcher, Server, Signal};
 use petrel_types::{ConversationId, Epoch, UserId};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::files::{self, Uploader};
 use crate::support::{ALICE, BOB, PETREL, launcher};
 use chatter::{Chatted, Chatter};
+use neighbours::{Lived, Neighbours};
 use observer::Observer;
 use random::Random;
 use reader::Reader;
@@ -61,6 +69,7 @@ const READERS: u64 = 2;
 const STEWARDS: u64 = 3;
 const CHATTERS: u64 = 5;
 const OBSERVERS: usize = 2;
+const NEIGHBOURS: u64 = 2;
 const KILLS: u64 = 5;
 
 /// How many acks are seen between a start and a kill.
@@ -84,6 +93,7 @@ struct Run {
     /// Which start of the server this is.
     number: u64,
     gateway: SocketAddr,
+    http: SocketAddr,
     phase: Phase,
 }
 
@@ -148,8 +158,10 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
     let mut random = Random::new(seed);
     let mut server = launcher.start().await?;
     let epoch = epoch_of(&server).await?;
-    let run =
-        |server: &Server, number, phase| Run { number, gateway: server.gateway_address(), phase };
+    let run = |server: &Server, number, phase| {
+        let (gateway, http) = (server.gateway_address(), server.http_address());
+        Run { number, gateway, http, phase }
+    };
     let phase_of = |number| {
         if number < kills { Phase::Doomed } else { Phase::Last }
     };
@@ -184,6 +196,14 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         observing.spawn(Observer::new(Arc::clone(&world), user).observe());
     }
 
+    for number in 0..NEIGHBOURS {
+        let users = [0, 1].map(|which| UserId::new(1_000_300 + 2 * number + which));
+        crowd.living.spawn(Neighbours::new(Arc::clone(&world), users, seed).live());
+        for user in users {
+            observing.spawn(Observer::new(Arc::clone(&world), user).observe());
+        }
+    }
+
     for number in 0..kills {
         let (count, acks) = match number % 2 {
             0 => (&world.acks, random.within(ACKS_BETWEEN_KILLS)),
@@ -207,6 +227,7 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
     }
     let ruled: Vec<_> = crowd.ruling.join_all().await.into_iter().collect::<Result<_>>()?;
     let chatted: Vec<_> = crowd.chatting.join_all().await.into_iter().collect::<Result<_>>()?;
+    let lived: Vec<_> = crowd.living.join_all().await.into_iter().collect::<Result<_>>()?;
     runs.send_modify(|run| run.phase = Phase::Over);
     let observed: Vec<_> = observing.join_all().await.into_iter().collect::<Result<_>>()?;
     // What a reader complains about is told together with what the checkers make of it.
@@ -237,10 +258,15 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         }
     }
     ensure!(faults.is_empty() && complaints.is_empty(), "{}{faults}", complaints.concat());
+    for lived in &lived {
+        affairs::check(&server, lived, &observed).await?;
+    }
+    let files: Vec<_> = ruled.iter().flat_map(|ruled| ruled.files.clone()).collect();
     let groups = audit::group_histories(&server, ruled, &chatted, &observed).await?;
     let faults: Vec<_> = groups.iter().flat_map(|group| group.check()).collect();
     ensure!(faults.is_empty(), "{} faults:\n{}", faults.len(), shown(&faults));
     audit::check_notices(&server, &groups).await?;
+    let (kept, gone) = audit::check_files(&server, &groups, &files).await?;
     // Once more in the middle of things, and then everything on disk must fit together.
     server.kill().await?;
     sound(launcher.data()).await?;
@@ -251,9 +277,11 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         history.sent.len(),
         history.acks.len()
     );
+    let own: u64 = lived.iter().map(Lived::changes).sum();
     Ok(format!(
         "{} messages in {} conversations, {kills} kills, {repeated} acks said again, {} events in \
-         {} groups, {erased} texts erased, {:?}",
+         {} groups, {erased} texts erased, {kept} files kept and {gone} gone, \
+         {own} changes of one's own, {:?}",
         history.sent.len(),
         timelines.len(),
         groups.iter().map(|group| group.views[&group.owner].len()).sum::<usize>(),
@@ -311,6 +339,7 @@ struct Crowd {
     talking: JoinSet<Result<Talked>>,
     ruling: JoinSet<Result<Ruled>>,
     chatting: JoinSet<Result<Chatted>>,
+    living: JoinSet<Result<Lived>>,
 }
 
 impl Crowd {
@@ -320,6 +349,7 @@ impl Crowd {
             Some(left) = self.talking.join_next() => left.map(|left| left.err()),
             Some(left) = self.ruling.join_next() => left.map(|left| left.err()),
             Some(left) = self.chatting.join_next() => left.map(|left| left.err()),
+            Some(left) = self.living.join_next() => left.map(|left| left.err()),
             else => return anyhow!("everybody left early"),
         };
         match left {
@@ -423,6 +453,16 @@ impl World {
         let epoch = client.auth_ok().map(|auth_ok| auth_ok.epoch);
         ensure!(epoch == Some(self.epoch), "the epoch changed: {epoch:?}");
         Ok(client)
+    }
+
+    /// Uploads a file that holds a text; returns its id.
+    async fn upload(&self, run: Run, user: UserId, text: &str) -> Result<String> {
+        let uploader = Uploader { http: Http::new(run.http), token: self.mint.token(user) };
+        // Whatever breaks it off, from this side it is a connection that has ended.
+        let path = "/api/files?name=some.bin";
+        let answer = uploader.send("POST", path, &[], text.as_bytes()).await;
+        let answer = answer.map_err(|error| anyhow!(Disconnected).context(format!("{error:#}")))?;
+        files::id(&answer.text()?.data()?)
     }
 
     /// Whether an error is no more than the end of a server that was to be killed.

@@ -83,6 +83,11 @@ export interface PasswordReset {
   loginsEnded: number
 }
 
+export interface Invite {
+  code: string
+  expiresTs: number
+}
+
 export interface SystemFigures {
   ts: number
   users: number
@@ -150,6 +155,8 @@ export function useAdminApi() {
       const { groups, next } = await ask<{ groups: AdminMembership[]; next?: number }>(`users/${userId}/groups`, paged({ before }, signal))
       return { items: groups, next: next?.toString() }
     },
+    createUser: (user: { username: string; password: string; admin: boolean }) => post<AdminUser>('users', user),
+    invite: (wanted: { uses: number; days: number }) => post<Invite>('invites', wanted),
     lockOut: (userId: string, reason: string) => post(`users/${userId}/disable`, { reason }),
     letIn: (userId: string) => post(`users/${userId}/enable`),
     logOut: (userId: string) => post<{ loginsEnded: number }>(`users/${userId}/logout`),

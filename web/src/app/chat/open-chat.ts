@@ -4,18 +4,24 @@ import { computed, effectScope, onScopeDispose, ref, shallowRef, watch, watchEff
 import type { OutboxEntry, TimelineView } from '../../engine'
 import { useMessenger } from '../stores/messenger'
 import { useSession } from '../stores/session'
+import { eventsFrom } from './events-api'
+import { useFarStretch } from './far-stretch'
 import { RowMaker, type Row } from './rows'
 
 /** How many older pages are fetched to get to something. */
 const PAGES_MAX = 200
+/** What is further away than so many events is not reached page by page. */
+const NEAR = 400
 
 export function useOpenChat(conversationId: string) {
   const messenger = useMessenger()
-  const me = useSession().userId
+  const session = useSession()
+  const me = session.userId
   const maker = new RowMaker(me)
 
   const conversation = computed(() => messenger.conversations.get(conversationId))
   const timeline = computed(() => messenger.timelines.get(conversationId))
+  const far = useFarStretch(conversationId, () => timeline.value, eventsFrom(session.http))
   /** Where the line is that says what is new. It stays where it was when the chat was opened. */
   const unreadAfter = ref<number>()
   const isLooking = useIsLooking()
@@ -46,8 +52,8 @@ export function useOpenChat(conversationId: string) {
 
   const rows = shallowRef<readonly Row[]>([])
   watchEffect(() => {
-    const { events = [], hasOlder = true } = timeline.value ?? {}
-    rows.value = timeline.value ? maker.make(events, pending.value, unreadAfter.value, hasOlder) : []
+    const { events = [], hasOlder = true, gapAfter } = far.shown.value ?? {}
+    rows.value = far.shown.value ? maker.make(events, pending.value, unreadAfter.value, hasOlder, gapAfter) : []
   }, { flush: 'pre' })
 
   // Once, when it is known how far the user has read.
@@ -65,6 +71,16 @@ export function useOpenChat(conversationId: string) {
     if (!looks) unreadAfter.value = conversation.value?.last?.seq
   })
 
+  onScopeDispose(
+    messenger.onPatch(({ timelines = [] }) => {
+      for (const patch of timelines) {
+        if (patch.conversationId !== conversationId) continue
+        if (patch.reset) void far.reload()
+        else far.hear(patch.events)
+      }
+    }),
+  )
+
   let reading = 0
   /** The user has had this in sight. */
   function saw(seq: number): void {
@@ -74,8 +90,20 @@ export function useOpenChat(conversationId: string) {
     messenger.markRead(conversationId, seq)
   }
 
-  let askedFrom = -1
+  /** More of what comes before the first row. */
   function loadOlder(): void {
+    if (far.isOpen.value) void (far.shown.value?.hasOlder && far.older())
+    else loadOlderHeld()
+  }
+
+  /** The gap is in sight: it is closed from both sides. */
+  function closeGap(): void {
+    void far.newer()
+    loadOlderHeld()
+  }
+
+  let askedFrom = -1
+  function loadOlderHeld(): void {
     const known = timeline.value
     if (!known?.hasOlder) return
     const first = known.events[0]?.seq ?? 0
@@ -94,7 +122,7 @@ export function useOpenChat(conversationId: string) {
         const found = known !== undefined && isHere(known)
         if (!found && known?.hasOlder !== false && pages < PAGES_MAX) {
           pages += 1
-          loadOlder()
+          loadOlderHeld()
           return
         }
         scope.stop()
@@ -105,12 +133,31 @@ export function useOpenChat(conversationId: string) {
     })
   }
 
-  /** The events down to a seq. */
-  const reach = (seq: number) => fetchUntil(({ events }) => (events[0]?.seq ?? Infinity) <= seq)
-  /** The events down to a moment. */
-  const reachTime = (ts: number) => fetchUntil(({ events }) => (events[0]?.ts ?? Infinity) <= ts)
+  /** Gets what is around a place: page by page if it is near, else as a stretch of its own. Returns whether it is here. */
+  async function reach(seq: number): Promise<boolean> {
+    if (far.covers(seq)) return true
+    const isFar = far.heldFrom() - seq > NEAR
+    if (isFar && (await far.open(seq))) return true
+    return fetchUntil(({ events }) => (events[0]?.seq ?? Infinity) <= seq)
+  }
 
-  return { conversation, timeline, rows, changes, unreadAfter, saw, loadOlder, reach, reachTime, isLooking }
+  /** The place of the first event from a moment on; undefined if there is none. */
+  async function placeAt(ts: number): Promise<number | undefined> {
+    const events = timeline.value?.events ?? []
+    if (timeline.value?.hasOlder && (events[0]?.ts ?? Infinity) > ts) {
+      // Without a network it is what is here.
+      const place = await far.placeOf(ts).catch(() => undefined)
+      if (place !== undefined) return place
+    }
+    return events.find((event) => event.ts >= ts)?.seq
+  }
+
+  /** Somebody goes to the end: what is far away from there is not needed any more. */
+  function forgetFar(): void {
+    if (!far.isJoined.value) far.close()
+  }
+
+  return { conversation, timeline, rows, changes, unreadAfter, saw, loadOlder, closeGap, reach, placeAt, forgetFar, isLooking }
 }
 
 export type OpenChat = ReturnType<typeof useOpenChat>

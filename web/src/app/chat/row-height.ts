@@ -7,7 +7,7 @@ const LINE_PX = 22
 
 /** How high a row probably is, so that the scrollbar is about right before anything is drawn. */
 export function estimateOf(row: Row, widthPx: number): number {
-  if (row.kind === 'start') return 72
+  if (row.kind === 'start' || row.kind === 'gap') return 72
   const divider = (row.beginsDay ? 48 : 0) + (row.beginsUnread ? 40 : 0)
   if (row.kind === 'notice') return divider + 34
   const bubblePx = Math.min(widthPx * BUBBLE_SHARE, BUBBLE_MAX_PX) - 24

@@ -42,7 +42,17 @@ export interface StartRow extends RowBase {
   hasOlder: boolean
 }
 
-export type Row = MessageRow | NoticeRow | StartRow
+/** Here events are missing, which are fetched when it comes into sight. */
+export interface GapRow extends RowBase {
+  kind: 'gap'
+}
+
+export type Row = MessageRow | NoticeRow | StartRow | GapRow
+
+/** The row of an event, if it is one. */
+export function eventOfRow(row: Row): TimelineEvent | undefined {
+  return row.kind === 'message' || row.kind === 'notice' ? row.event : undefined
+}
 
 /** Messages so far apart are not of one piece, in milliseconds. */
 const PIECE_MS = 5 * 60_000
@@ -53,13 +63,14 @@ export class RowMaker {
 
   constructor(private readonly me: string) {}
 
-  make(events: readonly TimelineEvent[], pending: readonly OutboxEntry[], unreadAfter: number | undefined, hasOlder = false): Row[] {
+  make(events: readonly TimelineEvent[], pending: readonly OutboxEntry[], unreadAfter: number | undefined, hasOlder = false, gapAfter?: number): Row[] {
     const rows: Row[] = [{ key: 'start', kind: 'start', hasOlder, ts: 0, from: '', beginsDay: false, beginsUnread: false }]
     const written = new Set<string>()
     for (const event of events) {
       if (event.from === this.me && event.clientMsgId !== undefined) written.add(event.clientMsgId)
       const row = this.#rowOf(event)
       if (row) rows.push(row)
+      if (event.seq === gapAfter) rows.push({ key: `gap ${gapAfter}`, kind: 'gap', ts: 0, from: '', beginsDay: false, beginsUnread: false })
     }
     for (const entry of pending) if (!written.has(entry.clientMsgId)) rows.push(rowOfEntry(entry, this.me))
     this.#place(rows, unreadAfter)
@@ -91,7 +102,8 @@ export class RowMaker {
     for (let index = 1; index < rows.length; index += 1) {
       const row = rows[index]!
       const before = rows[index - 1]
-      row.beginsDay = before?.kind === 'start' || dayOf(before!.ts) !== dayOf(row.ts)
+      if (row.kind === 'gap') continue
+      row.beginsDay = before?.kind === 'start' || before?.kind === 'gap' || dayOf(before!.ts) !== dayOf(row.ts)
       if (!isUnreadMarked && row.kind === 'message' && row.from !== this.me && (row.seq ?? 0) > unreadAfter!) {
         row.beginsUnread = true
         isUnreadMarked = true
@@ -124,6 +136,7 @@ function contentOf(request: Extract<OutboxEntry['request'], { type: 'SINGLE_CHAT
 
 function isSame(one: Row, other: Row): boolean {
   if (one.kind === 'start' || other.kind === 'start') return one.kind === other.kind && (one as StartRow).hasOlder === (other as StartRow).hasOlder
+  if (one.kind === 'gap' || other.kind === 'gap') return one.kind === other.kind
   if (one.kind !== other.kind || one.event !== other.event || one.beginsDay !== other.beginsDay || one.beginsUnread !== other.beginsUnread) return false
   if (one.kind === 'notice' || other.kind === 'notice') return true
   return one.entry === other.entry && one.isFirst === other.isFirst && one.isLast === other.isLast

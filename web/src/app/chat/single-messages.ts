@@ -6,16 +6,16 @@ import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import { eventOf } from '../../engine/event'
 import { indexFrom } from '../../engine/window'
-import { decode } from '../../engine/wire/codec'
 import type { TimelineEvent } from '../../engine'
 import { useMessenger } from '../stores/messenger'
 import { useSession } from '../stores/session'
+import { eventsFrom } from './events-api'
 
 const KEPT_MAX = 200
 
 export const useSingleMessages = defineStore('singleMessages', () => {
   const messenger = useMessenger()
-  const session = useSession()
+  const fetchEvents = eventsFrom(useSession().http)
   /** By conversation and place; null for what is not to be had. */
   const fetched = shallowReactive(new Map<string, TimelineEvent | null>())
   const asked = new Set<string>()
@@ -55,10 +55,8 @@ export const useSingleMessages = defineStore('singleMessages', () => {
   async function ask(conversationId: string, seq: number, key: string): Promise<void> {
     let found: TimelineEvent | null = null
     try {
-      const query = { afterSeq: seq - 1, limit: 1 }
-      const data = await session.http.ask<object>(`/api/conversations/${conversationId}/events`, { query })
-      const answer = decode(JSON.stringify({ ...data, type: 'EVENTS' }))
-      const frame = answer.type === 'EVENTS' ? answer.events.find(({ msgSeq }) => msgSeq === seq) : undefined
+      const { events } = await fetchEvents(conversationId, { afterSeq: seq - 1, limit: 1 })
+      const frame = events.find(({ msgSeq }) => msgSeq === seq)
       if (frame) found = eventOf(frame)
     } catch {
       // It is asked for again when it is shown the next time the page is opened.

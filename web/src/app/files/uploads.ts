@@ -43,14 +43,15 @@ export const useUploads = defineStore('uploads', () => {
   const session = useSession()
   const messenger = useMessenger()
   const sendings = shallowReactive(new Map<number, Sending>())
-  const running = new Map<number, Upload>()
+  /** Those that have begun; undefined while they are prepared. */
+  const running = new Map<number, Upload | undefined>()
   let nextKey = 1
 
   function add(target: Target, file: File, more: { caption?: string; asFile?: boolean; durationMs?: number | undefined } = {}): void {
     const key = nextKey++
     const { caption = '', asFile = false, durationMs } = more
     sendings.set(key, { key, target, file, caption, asFile, durationMs, sentBytes: 0, state: 'uploading' })
-    void pump()
+    pump()
   }
 
   function change(key: number, news: Partial<Sending>): void {
@@ -58,10 +59,12 @@ export const useUploads = defineStore('uploads', () => {
     if (sending) sendings.set(key, { ...sending, ...news })
   }
 
-  async function pump(): Promise<void> {
+  function pump(): void {
     for (const { key, state } of sendings.values()) {
       if (running.size >= AT_ONCE) return
-      if (state === 'uploading' && !running.has(key)) await begin(key)
+      if (state !== 'uploading' || running.has(key)) continue
+      running.set(key, undefined)
+      begin(key).catch((error: unknown) => fail(key, error))
     }
   }
 
@@ -88,8 +91,10 @@ export const useUploads = defineStore('uploads', () => {
       onSuccess: () => void finish(key, upload.url ?? ''),
       onError: (error) => fail(key, refusalOf(error)),
     })
-    running.set(key, upload)
     const [before] = await upload.findPreviousUploads()
+    // It was given up meanwhile.
+    if (!running.has(key)) return
+    running.set(key, upload)
     if (before) upload.resumeFromPreviousUpload(before)
     upload.start()
   }
@@ -115,18 +120,18 @@ export const useUploads = defineStore('uploads', () => {
     } catch (error) {
       fail(key, error)
     }
-    void pump()
+    pump()
   }
 
   function fail(key: number, error: unknown): void {
     running.delete(key)
     change(key, { state: 'failed', error })
-    void pump()
+    pump()
   }
 
   function retry(key: number): void {
     change(key, { state: 'uploading', error: undefined })
-    void pump()
+    pump()
   }
 
   function cancel(key: number): void {
@@ -135,7 +140,7 @@ export const useUploads = defineStore('uploads', () => {
     })
     running.delete(key)
     sendings.delete(key)
-    void pump()
+    pump()
   }
 
   return { sendings, add, retry, cancel }

@@ -9,6 +9,14 @@ export interface Credentials {
   invite?: string
 }
 
+export interface Redemption {
+  username: string
+  /** What the admin has given. */
+  code: string
+  /** The password from now on. */
+  password: string
+}
+
 interface LoginData {
   userId: string
   username: string
@@ -39,6 +47,14 @@ export class AccountApi {
     return this.#enter('login', credentials)
   }
 
+  /** Chooses another password with an admin's code, and logs in with it as any other time. */
+  async redeem({ username, code, password }: Redemption): Promise<Grant & { username: string }> {
+    const { refreshToken } = await this.#post<LoginData>('reset', { username, code, password })
+    // What comes with it is no log-in of this device, and its token would be within reach of scripts.
+    if (refreshToken !== undefined) await this.#post('logout', { refreshToken }).catch(() => undefined)
+    return this.login({ username, password })
+  }
+
   /** Another access token, for the engine. */
   async renew(): Promise<Renewal> {
     try {
@@ -46,7 +62,7 @@ export class AccountApi {
       return { kind: 'granted', grant: this.#grantOf(await this.#post<LoginData>('refresh', body)) }
     } catch (error) {
       if (!(error instanceof ApiError)) return { kind: 'unavailable' }
-      const over = ['invalid_refresh_token', 'login_revoked', 'missing_token', 'unauthorized', 'invalid_token']
+      const over = ['invalid_refresh_token', 'login_revoked', 'missing_token', 'unauthorized', 'invalid_token', 'account_disabled']
       if (over.includes(error.reason)) return { kind: 'refused', reason: error.reason }
       const { retryAfterMs } = error
       return { kind: 'unavailable', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }

@@ -60,7 +60,8 @@ export class HttpApi {
     try {
       return await answerOf<T>(this.#fetch(path, ask, token))
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error
+      // A wrong password is no matter of the token.
+      if (!(error instanceof ApiError) || error.status !== 401 || error.reason === 'bad_credentials') throw error
       this.tokens.spoil(token)
       const next = await this.tokens.token()
       if (next === undefined) throw error

@@ -13,6 +13,7 @@ export const area: Area = {
   routes: [
     page('settings', 'settings', () => import('./ProfilePage.vue'), 'list'),
     page('settings/profile', 'settingsProfile', () => import('./ProfilePage.vue')),
+    page('settings/password', 'settingsPassword', () => import('./PasswordPage.vue')),
     page('settings/devices', 'settingsDevices', () => import('./DevicesPage.vue')),
     page('settings/appearance', 'settingsAppearance', () => import('./AppearancePage.vue')),
     page('settings/notifications', 'settingsNotifications', () => import('./NotificationsPage.vue')),

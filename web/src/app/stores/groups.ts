@@ -14,6 +14,7 @@ export interface GroupSettings {
   description?: string
   joining?: 'closed' | 'approval' | 'open'
   muted?: boolean
+  membersPin?: boolean
   renewCode?: boolean
 }
 

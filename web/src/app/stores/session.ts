@@ -1,7 +1,8 @@
 /** Who is logged in in this browser, and what asks the server in their name. */
 import { defineStore } from 'pinia'
 import { computed, markRaw, ref, shallowRef } from 'vue'
-import { AccountApi, type Credentials } from '../platform/account'
+import type { Grant } from '../../engine'
+import { AccountApi, type Credentials, type Redemption } from '../platform/account'
 import { HttpApi } from '../platform/http'
 import { keep, kept } from '../platform/keep'
 import { AccessTokens } from '../platform/tokens'
@@ -50,7 +51,15 @@ export const useSession = defineStore('session', () => {
   }
 
   async function enter(how: 'login' | 'register', credentials: Credentials): Promise<void> {
-    const { username, ...grant } = await accountApi[how](credentials)
+    begin(await accountApi[how](credentials))
+  }
+
+  /** Chooses another password with an admin's code. */
+  async function redeem(redemption: Redemption): Promise<void> {
+    begin(await accountApi.redeem(redemption))
+  }
+
+  function begin({ username, ...grant }: Grant & { username: string }): void {
     tokens.take(grant)
     take({ userId: grant.userId, username })
     endedBecause.value = undefined
@@ -93,5 +102,5 @@ export const useSession = defineStore('session', () => {
     keep(ACCOUNT, undefined)
   }
 
-  return { account, userId, isLoggedIn, endedBecause, device, tokens, http, restore, enter, learn, leave, end }
+  return { account, userId, isLoggedIn, endedBecause, device, tokens, http, restore, enter, redeem, learn, leave, end }
 })

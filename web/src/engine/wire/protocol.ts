@@ -10,26 +10,6 @@ export type PetrelClientProtocolV1 = ClientFrame | ServerFrame | CloseReason
  * A frame from a client to the server.
  */
 export type ClientFrame =
-  | (CallOffer & {
-      id?: RequestId
-      type: 'CALL_OFFER'
-    })
-  | (CallAnswer & {
-      id?: RequestId
-      type: 'CALL_ANSWER'
-    })
-  | (CallIce & {
-      id?: RequestId
-      type: 'CALL_ICE'
-    })
-  | (CallName & {
-      id?: RequestId
-      type: 'CALL_HANGUP'
-    })
-  | (CallName & {
-      id?: RequestId
-      type: 'CALL_REJECT'
-    })
   | (Auth & {
       id?: RequestId
       type: 'AUTH'
@@ -170,6 +150,30 @@ export type ClientFrame =
       id?: RequestId
       type: 'TYPING'
     })
+  | (CallOffer & {
+      id?: RequestId
+      type: 'CALL_OFFER'
+    })
+  | (CallAnswer & {
+      id?: RequestId
+      type: 'CALL_ANSWER'
+    })
+  | (CallIce & {
+      id?: RequestId
+      type: 'CALL_ICE'
+    })
+  | (CallHangup & {
+      id?: RequestId
+      type: 'CALL_HANGUP'
+    })
+  | (CallReject & {
+      id?: RequestId
+      type: 'CALL_REJECT'
+    })
+  | (Turn & {
+      id?: RequestId
+      type: 'TURN'
+    })
 /**
  * What a client put into `id`: a number or a short string. It goes back as it
  * came.
@@ -280,6 +284,26 @@ export type ServerFrame =
       id?: RequestId
       type: 'TYPING'
     })
+  | (CallRing & {
+      id?: RequestId
+      type: 'CALL_OFFER'
+    })
+  | (CallAnswer & {
+      id?: RequestId
+      type: 'CALL_ANSWER'
+    })
+  | (CallIce & {
+      id?: RequestId
+      type: 'CALL_ICE'
+    })
+  | (CallState & {
+      id?: RequestId
+      type: 'CALL_STATE'
+    })
+  | (TurnCredentials & {
+      id?: RequestId
+      type: 'TURN_CREDENTIALS'
+    })
   | (Error & {
       id?: RequestId
       type: 'ERROR'
@@ -358,7 +382,7 @@ export interface SingleChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * The place of the message to which this one replies.
    */
@@ -479,7 +503,7 @@ export interface GroupChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * The place of the message to which this one replies.
    */
@@ -1133,7 +1157,7 @@ export interface Search {
   /**
    * Only messages of this kind.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * What to look for: words and signs, all of which must be there; between double
    * quotes, in this order.
@@ -1193,6 +1217,76 @@ export interface Typing {
    */
   to?: string
 }
+/**
+ * `CALL_OFFER`, as sent: somebody calls.
+ */
+export interface CallOffer {
+  /**
+   * The caller's name for the call, never used before by anybody.
+   */
+  callId: string
+  /**
+   * What is to be sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * The caller's session description, at most 30 KiB.
+   */
+  sdp: string
+  /**
+   * Who is called.
+   */
+  to: string
+}
+/**
+ * `CALL_ANSWER`: the callee takes the call on this device.
+ */
+export interface CallAnswer {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * The callee's session description, at most 30 KiB.
+   */
+  sdp: string
+}
+/**
+ * `CALL_ICE`: a way to reach one side.
+ */
+export interface CallIce {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * The candidate, as the devices agree to write it (a browser's `RTCIceCandidate` as
+   * JSON text), at most 2 KiB.
+   */
+  candidate: string
+}
+/**
+ * `CALL_HANGUP`.
+ */
+export interface CallHangup {
+  /**
+   * The call.
+   */
+  callId: string
+}
+/**
+ * `CALL_REJECT`.
+ */
+export interface CallReject {
+  /**
+   * The call.
+   */
+  callId: string
+}
+/**
+ * `TURN`: with what does this device reach others from behind NATs and firewalls?
+ */
+export interface Turn {}
 /**
  * `AUTH_OK`.
  */
@@ -1397,6 +1491,7 @@ export interface AuthFail {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -1405,6 +1500,12 @@ export interface AuthFail {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -1467,12 +1568,12 @@ export interface Pong {
  * `SINGLE_CHAT`, as delivered to the receiver and to the sender's other devices.
  */
 export interface SingleChatPush {
-  call?: CallRecord
   attachment?: Attachment
   /**
    * The text, or the caption of what is not a text; empty, if the message was recalled.
    */
   body: string
+  call?: CallRecord
   /**
    * The sender's own name for the message.
    */
@@ -1568,6 +1669,27 @@ export interface Attachment {
   width?: number
 }
 /**
+ * What stays of a call.
+ */
+export interface CallRecord {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * For how long they talked, in milliseconds, if it was answered.
+   */
+  durationMs?: number
+  /**
+   * What was sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How it ended.
+   */
+  outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'
+}
+/**
  * What only clients understand.
  */
 export interface Custom2 {
@@ -1642,7 +1764,6 @@ export interface ReplyTo {
  * `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
  */
 export interface GroupChatPush {
-  call?: CallRecord
   attachment?: Attachment1
   /**
    * The text, or the caption of what is not a text; empty, if the message was recalled.
@@ -2679,7 +2800,7 @@ export interface Hit {
   /**
    * What kind of message it is.
    */
-  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
+  msgType: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
   /**
    * The system's name for the message.
    */
@@ -2790,9 +2911,83 @@ export interface TypingPush {
   stopped?: boolean
 }
 /**
+ * `CALL_OFFER`, as delivered: it rings.
+ */
+export interface CallRing {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Who calls.
+   */
+  from: string
+  /**
+   * What is to be sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How much longer it rings, in milliseconds.
+   */
+  ringsForMs: number
+  /**
+   * The caller's session description.
+   */
+  sdp: string
+}
+/**
+ * `CALL_STATE`: what has become of a call for this device.
+ */
+export interface CallState {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Why it is over.
+   */
+  reason?:
+    | 'hungUp'
+    | 'cancelled'
+    | 'rejected'
+    | 'noAnswer'
+    | 'disconnected'
+    | 'answeredElsewhere'
+    | 'serverStopped'
+  /**
+   * What it is.
+   */
+  state: 'ringing' | 'answered' | 'ended'
+}
+/**
+ * `TURN_CREDENTIALS`. As it is, it is one of the `iceServers` of a browser's
+ * `RTCPeerConnection`.
+ */
+export interface TurnCredentials {
+  /**
+   * The credential.
+   */
+  credential?: string
+  /**
+   * For how long it is good, in milliseconds.
+   */
+  ttlMs: number
+  /**
+   * The STUN and TURN servers; none if this system has none.
+   */
+  urls: string[]
+  /**
+   * The name by which the TURN servers know the credential; absent if there are none.
+   */
+  username?: string
+}
+/**
  * `ERROR`.
  */
 export interface Error {
+  /**
+   * The call it is about.
+   */
   callId?: string
   /**
    * The message it is about.
@@ -2858,6 +3053,7 @@ export interface Error {
     | 'device_not_found'
     | 'application_not_found'
     | 'file_not_found'
+    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -2866,6 +3062,12 @@ export interface Error {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -2901,12 +3103,3 @@ export interface CloseReason {
    */
   retryAfterMs?: number
 }
-
-export interface CallRecord { callId: string; media: 'audio' | 'video'; outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'; durationMs?: number }
-export interface CallOffer { callId: string; to: string; media: 'audio' | 'video'; sdp: string }
-export interface CallRing { callId: string; from: string; media: 'audio' | 'video'; sdp: string; ringsForMs: number }
-export interface CallAnswer { callId: string; sdp: string }
-export interface CallIce { callId: string; candidate: string }
-export interface CallName { callId: string }
-export interface CallState { callId: string; state: 'ringing' | 'answered' | 'ended'; reason?: 'hungUp' | 'cancelled' | 'rejected' | 'noAnswer' | 'disconnected' | 'answeredElsewhere' | 'serverStopped' }
-export interface TurnCredentials { urls: string[]; username?: string; credential?: string; ttlMs: number }

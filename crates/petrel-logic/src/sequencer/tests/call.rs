@@ -24,7 +24,7 @@ fn recorded(from: UserId, to: UserId, name: &str, outcome: CallOutcome) -> Comma
 
 impl Fixture {
     /// What a user has received and read of a conversation, and how many messages not.
-    async fn seen(&self, conversation: ConversationId, user: UserId) -> (u64, u64, u64) {
+    async fn standing(&self, conversation: ConversationId, user: UserId) -> (u64, u64, u64) {
         let state = self.store.conversation(conversation).await.unwrap().unwrap();
         let member = state.members.iter().find(|member| member.user == user).unwrap();
         let read = self.store.events_after(conversation, member.cursors.read, 100).await.unwrap();
@@ -67,10 +67,10 @@ async fn who_calls_need_not_have_read_what_was_said_before() {
     let mut fixture = Fixture::new(EXTERNAL).await;
     let id = fixture.send(text(BOB, ALICE, "m1", "are you there?")).await.conversation_id;
     fixture.send(recorded(ALICE, BOB, "c1", CallOutcome::Answered)).await;
-    assert_eq!(fixture.seen(id, ALICE).await, (0, 0, 2));
-    assert_eq!(fixture.seen(id, BOB).await, (1, 1, 1));
+    assert_eq!(fixture.standing(id, ALICE).await, (0, 0, 2));
+    assert_eq!(fixture.standing(id, BOB).await, (1, 1, 1));
     fixture.send(text(ALICE, BOB, "m2", "as I said")).await;
-    assert_eq!(fixture.seen(id, ALICE).await, (3, 3, 0));
+    assert_eq!(fixture.standing(id, ALICE).await, (3, 3, 0));
 }
 
 #[tokio::test]

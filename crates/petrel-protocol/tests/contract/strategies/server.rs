@@ -538,15 +538,11 @@ fn error() -> impl Strategy<Value = Error> {
     (
         reason(),
         text(),
-        option::of(client_msg_id()),
+        (option::of(client_msg_id()), option::of(client_msg_id())),
         option::of(any::<u64>()),
         option::of(Just(Outcome::Unknown)),
     )
-        .prop_map(|(reason, message, client_msg_id, retry_after_ms, outcome)| Error {
-            reason,
-            message,
-            client_msg_id,
-            retry_after_ms,
-            outcome,
+        .prop_map(|(reason, message, (client_msg_id, call_id), retry_after_ms, outcome)| {
+            Error { reason, message, client_msg_id, call_id, retry_after_ms, outcome }
         })
 }

@@ -1,6 +1,6 @@
 //! Each check is shown a bad history.
 
-use petrel_protocol::frame::{Durability, History, SavedTag};
+use petrel_protocol::frame::{Durability, History, Reaction, ReplyTo, SavedTag};
 use petrel_types::{ClientMessageId, RowId, TimestampMs};
 
 use super::*;
@@ -27,8 +27,7 @@ fn change(seq: u64, change: Change) -> Event {
 }
 
 fn message(seq: u64, from: UserId, text: &str) -> Event {
-    let said = Said::Message { body: text.to_owned(), rev: Seq::ZERO, recalled: text.is_empty() };
-    event(seq, from, said)
+    event(seq, from, Said::Message(Message::text(text)))
 }
 
 /// Founded with Bob, who speaks, is recalled, goes and comes again; Carol sees nothing
@@ -39,12 +38,13 @@ fn truth() -> Vec<Event> {
         members: vec![BOB],
         history: History::Joined,
     };
-    let mut recalled = message(2, BOB, "");
-    recalled.change(Seq::new(3), &Change::Recalled { target_seq: Seq::new(2) });
+    let recall = change(3, Change::Recalled { target_seq: Seq::new(2) });
+    let mut recalled = message(2, BOB, "the secret");
+    recalled.change(&recall);
     vec![
         change(1, created),
         recalled,
-        change(3, Change::Recalled { target_seq: Seq::new(2) }),
+        recall,
         change(4, Change::MembersRemoved { members: vec![BOB] }),
         message(5, OWNER, "without Bob"),
         change(6, Change::MembersAdded { members: vec![BOB] }),
@@ -79,8 +79,10 @@ fn acked(event: &Event) -> (UserId, SavedAck) {
 
 fn good() -> GroupHistory {
     let asked = |event: &Event| match &event.said {
-        Said::Message { body, recalled: false, .. } => Asked::Message(body.clone()),
-        Said::Message { .. } => Asked::Message("the secret".to_owned()),
+        Said::Message(message) if message.recalled => {
+            Asked::Message(Message { file: Some("7".to_owned()), ..Message::text("the secret") })
+        }
+        Said::Message(message) => Asked::Message(message.clone()),
         Said::Change(change) => Asked::Change(change.clone()),
     };
     let key = |event: &Event| (event.from, event.name.clone().unwrap());
@@ -96,6 +98,7 @@ fn good() -> GroupHistory {
         copies: vec![(BOB, seen_by(BOB))],
         expected: roles.clone(),
         members: roles,
+        pins: Vec::new(),
     }
 }
 
@@ -115,6 +118,7 @@ fn view(history: &mut GroupHistory, user: UserId) -> &mut Vec<Event> {
 fn a_good_history_is_good() {
     assert_eq!(good().check(), Vec::<String>::new());
     assert_eq!(good().erased_texts().into_iter().collect::<Vec<_>>(), ["the secret"]);
+    assert_eq!(good().files(), (BTreeSet::new(), BTreeSet::from(["7".to_owned()])));
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn a_text_that_lingers_is_found() {
         for (seq, change) in [(9, edit), (10, again)] {
             let event = event(seq, BOB, Said::Change(change.clone()));
             it.asked.insert((BOB, event.name.clone().unwrap()), Asked::Change(change.clone()));
-            view(it, OWNER)[6].change(event.seq, &change);
+            view(it, OWNER)[6].change(&event);
             view(it, OWNER).push(event);
         }
     };
@@ -184,4 +188,48 @@ fn pushes_out_of_order_to_strangers_or_of_nothing_are_found() {
     assert_complains(|it| it.pushes.push(vec![(CAROL, truth().remove(3))]), "who may not see it");
     let strange = || Event { row: RowId::new(1), ..truth().remove(6) };
     assert_complains(|it| it.pushes.push(vec![(BOB, strange())]), "pushed and not stored");
+}
+
+#[test]
+fn a_reaction_or_a_pin_that_is_lost_or_made_up_is_found() {
+    let reacted = |it: &mut GroupHistory, changes_the_message: bool| {
+        let target_seq = Seq::new(7);
+        let change = Change::Reacted { target_seq, emoji: "+1".to_owned(), removed: false };
+        let event = event(9, OWNER, Said::Change(change.clone()));
+        it.asked.insert((OWNER, event.name.clone().unwrap()), Asked::Change(change));
+        for user in [OWNER, BOB] {
+            if changes_the_message {
+                view(it, user).iter_mut().find(|it| it.seq == target_seq).unwrap().change(&event);
+            }
+            view(it, user).push(event.clone());
+        }
+        view(it, CAROL).push(event);
+        it.copies.clear();
+    };
+    let mut history = good();
+    reacted(&mut history, true);
+    assert_eq!(history.check(), Vec::<String>::new());
+    assert_complains(|it| reacted(it, false), "is not Some");
+    let made_up = |it: &mut GroupHistory| {
+        let Said::Message(message) = &mut view(it, OWNER)[6].said else { unreachable!() };
+        message.reactions.push(Reaction { emoji: "+1".to_owned(), users: vec![BOB] });
+    };
+    assert_complains(made_up, "is not Some");
+    assert_complains(|it| it.pins.push(Seq::new(7)), "pins by the server are");
+}
+
+#[test]
+fn another_reply_or_file_than_was_asked_is_found() {
+    let other = |change: fn(&mut Message)| {
+        move |it: &mut GroupHistory| {
+            let Said::Message(message) = &mut view(it, OWNER)[6].said else { unreachable!() };
+            change(message);
+        }
+    };
+    assert_complains(other(|it| it.file = Some("7".to_owned())), "is not Some");
+    assert_complains(
+        other(|it| it.reply_to = Some(ReplyTo { msg_seq: Seq::new(5), from: OWNER })),
+        "is not Some",
+    );
+    assert_complains(other(|it| it.forwarded_from = Some(CAROL)), "is not Some");
 }

@@ -1,15 +1,15 @@
 //! What is left of the groups when all is over: asked of the server, of the devices and
 //! of the files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use petrel_protocol::frame::{Change, ConversationKind};
 use petrel_testkit::PATIENCE;
 use petrel_testkit::checker::group::{Asked, GroupHistory};
-use petrel_testkit::checker::{Event, Said};
+use petrel_testkit::checker::{Event, Message, Said};
 use petrel_testkit::client::Client;
 use petrel_testkit::server::Server;
 use petrel_types::{ConversationId, Seq, UserId};
@@ -18,6 +18,7 @@ use super::chatter::Chatted;
 use super::chatter_ids;
 use super::observer::Observed;
 use super::steward::Ruled;
+use crate::files::Uploader;
 
 /// The histories of all groups, each pulled as everybody who may know it.
 pub(super) async fn group_histories(
@@ -30,8 +31,8 @@ pub(super) async fn group_histories(
     for ruled in ruled {
         let group = ruled.group()?;
         let said = chatted.iter().flat_map(|it| &it.sent).filter(|(_, it)| it.group == group);
-        let said =
-            said.map(|(user, it)| ((*user, it.name.clone()), Asked::Message(it.text.clone())));
+        let said = said
+            .map(|(user, it)| ((*user, it.name.clone()), Asked::Message(Message::text(&it.text))));
         let refused = chatted.iter().flat_map(|it| &it.refused);
         let refused = refused.filter(|(_, it)| it.group == group);
         let acks = chatted.iter().flat_map(|it| &it.acks);
@@ -43,7 +44,7 @@ pub(super) async fn group_histories(
         let copy_of =
             |(user, copies): &(UserId, Observed)| Some((*user, copies.get(&group)?.clone()));
         let mut owner = server.connect(ruled.owner, "auditor").await?;
-        let members = owner.members(group).await?;
+        let (members, pins) = owner.members(group).await?;
         histories.push(GroupHistory {
             group,
             owner: ruled.owner,
@@ -55,6 +56,7 @@ pub(super) async fn group_histories(
             copies: copies.iter().filter_map(copy_of).collect(),
             expected: ruled.members,
             members,
+            pins,
         });
     }
     Ok(histories)
@@ -147,19 +149,47 @@ async fn notices_told(client: &mut Client) -> Result<Notices> {
     Ok(told)
 }
 
+/// A file is there as long as a message refers to it, and gone when none does. Returns how
+/// many are there and how many are gone.
+pub(super) async fn check_files(
+    server: &Server,
+    histories: &[GroupHistory],
+    files: &[(String, String)],
+) -> Result<(usize, usize)> {
+    let (mut kept, mut gone) = (0, 0);
+    for history in histories {
+        let owner = Uploader::new(server, history.owner)?;
+        let (living, over) = history.files();
+        for file in &living {
+            let (_, text) = files.iter().find(|(id, _)| id == file).context("a strange file")?;
+            let content = owner.content(file).await.with_context(|| format!("file {file}"))?;
+            ensure!(content == text.as_bytes(), "{file} is not {text:?}: {content:?}");
+        }
+        for file in &over {
+            let reason = owner.refused("GET", &format!("/api/files/{file}"), b"").await?;
+            ensure!(reason == "file_not_found", "{file}, which no message has: {reason}");
+        }
+        (kept, gone) = (kept + living.len(), gone + over.len());
+    }
+    Ok((kept, gone))
+}
+
 /// No erased text is anywhere in the files of a server that has ended in peace. Returns
 /// how many were looked for.
 pub(super) fn check_erasure(data: &Path, histories: &[GroupHistory]) -> Result<usize> {
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     read_texts(data, &mut found)?;
     let mut erased = 0;
     for history in histories {
         for text in history.erased_texts() {
             erased += 1;
-            ensure!(!found.contains(text), "{text} was erased, and is in the data directory");
+            if let Some(path) = found.get(text) {
+                let (path, about) = (path.display(), history.about(text));
+                bail!("{text} was erased, and is in {path}; what is known of it: {about:#?}");
+            }
         }
         let is_kept = |event: &Event| match &event.said {
-            Said::Message { body, .. } => body.is_empty() || found.contains(body),
+            Said::Message(message) => message.body.is_empty() || found.contains_key(&message.body),
             Said::Change(_) => true,
         };
         let lost = history.views[&history.owner].iter().find(|event| !is_kept(event));
@@ -168,8 +198,8 @@ pub(super) fn check_erasure(data: &Path, histories: &[GroupHistory]) -> Result<u
     Ok(erased)
 }
 
-/// Every text between tildes in all files of a directory.
-fn read_texts(directory: &Path, found: &mut BTreeSet<String>) -> Result<()> {
+/// Every text between tildes in all files of a directory, and the file that it is in.
+fn read_texts(directory: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {
@@ -181,7 +211,7 @@ fn read_texts(directory: &Path, found: &mut BTreeSet<String>) -> Result<()> {
             if part.len() < 32
                 && let Ok(text) = std::str::from_utf8(part)
             {
-                found.insert(format!("~{text}~"));
+                found.insert(format!("~{text}~"), path.clone());
             }
         }
     }

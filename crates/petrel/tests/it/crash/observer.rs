@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
-use petrel_protocol::frame::{Change, ServerFrame};
-use petrel_testkit::checker::{Event, Said};
+use petrel_protocol::frame::{ServerAck, ServerFrame};
+use petrel_testkit::checker::{Event, Said, target_of};
 use petrel_testkit::client::Client;
 use petrel_types::{ConversationId, Seq, UserId};
 
@@ -88,8 +88,11 @@ impl Observer {
     }
 
     async fn take(&mut self, frame: ServerFrame, client: &mut Client) -> Result<()> {
-        if let ServerFrame::Gap(gap) = frame {
-            return self.pull(gap.conversation_id, client).await;
+        match frame {
+            ServerFrame::Gap(gap) => return self.pull(gap.conversation_id, client).await,
+            // How far the user has read, on another device.
+            ServerFrame::Ack(ServerAck::Receipt(_)) => return Ok(()),
+            _ => {}
         }
         let Some(event) = Event::of(frame.clone()) else {
             bail!("{} got {}", self.user, frame.encode(None));
@@ -120,10 +123,9 @@ impl Copy {
     fn append(&mut self, event: Event) {
         self.position = event.seq;
         if let Said::Change(change) = &event.said
-            && let Change::Recalled { target_seq } | Change::Edited { target_seq, .. } = change
-            && let Some(target) = self.events.get_mut(target_seq)
+            && let Some(target) = target_of(change).and_then(|seq| self.events.get_mut(&seq))
         {
-            target.change(event.seq, change);
+            target.change(&event);
         }
         self.events.insert(event.seq, event);
     }

@@ -4,38 +4,46 @@
 //! acknowledged, so that the acks say who must be in the group. Every change is one that
 //! is allowed: a refusal is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use petrel_protocol::frame::{
-    Change, ClientFrame, History, Role, SavedAck, ServerAck, ServerFrame,
-};
+use petrel_protocol::frame::{Change, ClientFrame, Role, SavedAck, ServerAck, ServerFrame};
 use petrel_testkit::checker::group::{Asked, apply};
-use petrel_testkit::checker::{Event, Said};
-use petrel_testkit::client::{
-    Client, add, edit, found, leave, recall, remove, say, set_role, set_title,
-};
+use petrel_testkit::checker::{Event, Message, Said, target_of};
+use petrel_testkit::client::Client;
 use petrel_types::{ConversationId, Seq, UserId};
 
+use super::orders::Order;
 use super::random::Random;
-use super::{Phase, Run, World, chatter_ids};
+use super::{Phase, Run, World};
 
-/// How many messages of the past are still recalled or edited.
+/// How many messages of the past are still changed.
 const MESSAGES_REMEMBERED: usize = 50;
 
 pub(super) struct Steward {
-    world: Arc<World>,
-    user: UserId,
-    random: Random,
-    group: Option<ConversationId>,
-    /// Who is in the group, by what was acknowledged.
-    members: BTreeMap<UserId, Role>,
-    /// Messages that can be changed, and whose they are.
-    messages: Vec<(Seq, UserId)>,
+    pub(super) world: Arc<World>,
+    pub(super) user: UserId,
+    pub(super) random: Random,
+    pub(super) group: Option<ConversationId>,
+    /// Who is in the group, by what was acknowledged,
+    pub(super) members: BTreeMap<UserId, Role>,
+    /// and from which event on.
+    pub(super) joined: BTreeMap<UserId, Seq>,
+    /// Messages that can be changed.
+    pub(super) messages: Vec<Known>,
+    pub(super) pins: Vec<Seq>,
     under_way: Option<Order>,
-    next_name: u64,
-    ruled: Ruled,
+    pub(super) next_name: u64,
+    pub(super) ruled: Ruled,
+}
+
+/// A message as it is by what was acknowledged.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) seq: Seq,
+    pub(super) from: UserId,
+    pub(super) message: Message,
 }
 
 /// What a steward did and saw.
@@ -46,19 +54,10 @@ pub(super) struct Ruled {
     pub(super) members: BTreeMap<UserId, Role>,
     pub(super) asked: Vec<(UserId, String, Asked)>,
     pub(super) acks: Vec<(UserId, SavedAck)>,
+    /// Files that were uploaded, and what is in them.
+    pub(super) files: Vec<(String, String)>,
     /// Of each connection.
     pub(super) pushes: Vec<Vec<(UserId, Event)>>,
-}
-
-/// A change that is to be made.
-#[derive(Clone)]
-struct Order {
-    /// Who makes it: the owner, or a member who leaves.
-    actor: UserId,
-    name: String,
-    asked: Asked,
-    frame: ClientFrame,
-    is_retry: bool,
 }
 
 impl Steward {
@@ -69,7 +68,9 @@ impl Steward {
             random: Random::new(seed ^ user.get()),
             group: None,
             members: BTreeMap::new(),
+            joined: BTreeMap::new(),
             messages: Vec::new(),
+            pins: Vec::new(),
             under_way: None,
             next_name: 0,
             ruled: Ruled { owner: user, ..Ruled::default() },
@@ -107,7 +108,7 @@ impl Steward {
         loop {
             let goes_on = matches!(self.world.phase(), Phase::Doomed | Phase::Last);
             if self.under_way.is_none() && goes_on {
-                let order = self.next_order();
+                let order = self.next_order(run).await?;
                 self.ruled.asked.push((order.actor, order.name.clone(), order.asked.clone()));
                 self.under_way = Some(order);
             }
@@ -165,19 +166,19 @@ impl Steward {
         if Some(event.conversation) != self.group {
             return;
         }
-        if let Said::Message { .. } = &event.said
+        if let Said::Message(message) = &event.said
             && user == self.user
         {
-            self.remember(event.seq, event.from);
+            self.remember(event.seq, event.from, message);
         }
         self.ruled.pushes[pushes].push((user, event));
     }
 
-    fn remember(&mut self, seq: Seq, from: UserId) {
+    fn remember(&mut self, seq: Seq, from: UserId, message: &Message) {
         if self.messages.len() == MESSAGES_REMEMBERED {
             self.messages.remove(0);
         }
-        self.messages.push((seq, from));
+        self.messages.push(Known { seq, from, message: message.clone() });
     }
 
     fn take_ack(&mut self, order: &Order, ack: SavedAck) -> Result<()> {
@@ -185,8 +186,8 @@ impl Steward {
         let group = *self.group.get_or_insert(ack.conversation_id);
         ensure!(group == ack.conversation_id, "acked in another group: {ack:?}");
         match &order.asked {
-            Asked::Message(_) => self.remember(ack.msg_seq, self.user),
-            Asked::Change(change) => apply(change, order.actor, &mut self.members),
+            Asked::Message(message) => self.remember(ack.msg_seq, self.user, message),
+            Asked::Change(change) => self.take_change(order.actor, ack.msg_seq, change),
         }
         if matches!(order.asked, Asked::Change(Change::GroupCreated { .. })) {
             self.world.groups.send_modify(|groups| groups.push(group));
@@ -197,88 +198,26 @@ impl Steward {
         Ok(())
     }
 
-    fn next_order(&mut self) -> Order {
-        self.next_name += 1;
-        let name = format!("g{}-{}", self.user, self.next_name);
-        let order = |actor, change, frame| Order {
-            actor,
-            name: name.clone(),
-            asked: Asked::Change(change),
-            frame,
-            is_retry: false,
-        };
-        let Some(group) = self.group else {
-            let members: Vec<_> = chatter_ids().take(2).collect();
-            let title = format!("group of {}", self.user);
-            let frame = found(&name, &title, members.clone(), History::Joined);
-            let history = History::Joined;
-            return order(self.user, Change::GroupCreated { title, members, history }, frame);
-        };
-        let outside: Vec<_> =
-            chatter_ids().filter(|user| !self.members.contains_key(user)).collect();
-        let inside: Vec<_> =
-            self.members.keys().copied().filter(|user| *user != self.user).collect();
-        match self.random.within(0..12) {
-            0..3 if !outside.is_empty() => {
-                let members = self.some(&outside);
-                let frame = add(group, &name, members.clone());
-                order(self.user, Change::MembersAdded { members }, frame)
-            }
-            3..5 if !inside.is_empty() => {
-                let members = self.some(&inside);
-                let frame = remove(group, &name, members.clone());
-                order(self.user, Change::MembersRemoved { members }, frame)
-            }
-            5 if !inside.is_empty() => {
-                let actor = *self.random.one_of(&inside);
-                order(actor, Change::MemberLeft, leave(group, &name))
-            }
-            6 if !inside.is_empty() => {
-                let user = *self.random.one_of(&inside);
-                let is_admin = self.members[&user] == Role::Admin;
-                let role = if is_admin { Role::Member } else { Role::Admin };
-                let frame = set_role(group, &name, user, role);
-                order(self.user, Change::RoleChanged { user, role }, frame)
-            }
-            7 => {
-                let title = format!("title {name}");
-                let frame = set_title(group, &name, &title);
-                order(self.user, Change::TitleChanged { title }, frame)
-            }
-            8 if !self.messages.is_empty() => {
-                let place = self.random.within(0..self.messages.len() as u64);
-                let place = usize::try_from(place).expect("below a length");
-                let (target_seq, _) = self.messages.remove(place);
-                let frame = recall(group, &name, target_seq);
-                order(self.user, Change::Recalled { target_seq }, frame)
-            }
-            9 if self.messages.iter().any(|(_, from)| *from == self.user) => {
-                let own = self.messages.iter().filter(|(_, from)| *from == self.user);
-                let own: Vec<_> = own.map(|(seq, _)| *seq).collect();
-                let target_seq = *self.random.one_of(&own);
-                let body = format!("~{name}~");
-                let frame = edit(group, &name, target_seq, &body);
-                order(self.user, Change::Edited { target_seq, body: Some(body) }, frame)
-            }
-            _ => {
-                let text = format!("~{name}~");
-                let frame = say(group, &name, &text, false);
-                Order {
-                    actor: self.user,
-                    name,
-                    asked: Asked::Message(text),
-                    frame,
-                    is_retry: false,
-                }
-            }
+    fn take_change(&mut self, actor: UserId, seq: Seq, change: &Change) {
+        apply(change, actor, &mut self.members);
+        let members = &self.members;
+        self.joined.retain(|user, _| members.contains_key(user));
+        for user in members.keys() {
+            self.joined.entry(*user).or_insert(seq);
         }
-    }
-
-    /// One or two of them, by user id.
-    fn some(&mut self, users: &[UserId]) -> Vec<UserId> {
-        let many = self.random.within(1..3);
-        let some: BTreeSet<_> = (0..many).map(|_| *self.random.one_of(users)).collect();
-        some.into_iter().collect()
+        if let Some(target) = target_of(change)
+            && let Some(known) = self.messages.iter_mut().find(|known| known.seq == target)
+        {
+            known.message.change(seq, actor, change);
+        }
+        self.messages.retain(|known| !known.message.recalled);
+        match change {
+            Change::Pinned { target_seq, removed: false } => self.pins.push(*target_seq),
+            Change::Pinned { target_seq, .. } | Change::Recalled { target_seq } => {
+                self.pins.retain(|seq| seq != target_seq);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -22,5 +22,13 @@ export default {
   weak: 'weak',
   fair: 'fair',
   strong: 'strong',
+  haveCode: 'You have a code for another password?',
+  redeemTitle: 'Choose another password',
+  redeem: 'Choose and log in',
+  redeemNote: 'If you forgot your password, an administrator gives you a code. It is good once and for a day.',
+  resetCode: 'Code',
+  resetCodeHint: 'Case, spaces and hyphens don’t matter.',
+  wrongCode: 'Give the code.',
+  newPassword: 'New password',
   loggedOut: 'You are logged out',
 }

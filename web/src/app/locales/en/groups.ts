@@ -30,6 +30,8 @@ export default {
   renewTitle: 'Make another code?',
   renewText: 'The old one leads nowhere from then on.',
   muted: 'Only the owner and admins may speak',
+  membersPin: 'Every member may pin messages',
+  membersPinHint: 'Otherwise only the owner and admins.',
   requests: 'Who asks to join',
   letIn: 'Let in',
   refuse: 'Decline',

@@ -22,5 +22,13 @@ export default {
   weak: '弱',
   fair: '中',
   strong: '强',
+  haveCode: '有密码重置代码?',
+  redeemTitle: '设置新密码',
+  redeem: '设置并登录',
+  redeemNote: '忘记密码时,可向管理员索取代码。代码只能使用一次,一天内有效。',
+  resetCode: '代码',
+  resetCodeHint: '不区分大小写,空格和连字符可省略。',
+  wrongCode: '请输入代码。',
+  newPassword: '新密码',
   loggedOut: '已退出登录',
 }

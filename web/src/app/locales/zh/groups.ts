@@ -30,6 +30,8 @@ export default {
   renewTitle: '更换群码?',
   renewText: '旧的群码将立即失效。',
   muted: '全员禁言(群主和管理员除外)',
+  membersPin: '所有成员均可置顶消息',
+  membersPinHint: '关闭后仅群主和管理员可以置顶。',
   requests: '入群申请',
   letIn: '同意',
   refuse: '拒绝',
