@@ -301,7 +301,7 @@ it.each<[string, BrowserContextOptions]>([
   expect(overhang).toBeLessThanOrEqual(0)
   await call(bob).getByRole('button', { name: /^(Hang up|挂断)$/ }).click()
   await isOver(bob)
-  await bob.messages.or(bob.page.locator('.chat')).locator('.record').waitFor()
+  await bob.page.locator('article .record').waitFor()
   found.push(...(await faults(bob)))
   expect(found).toEqual([])
 })
