@@ -18,7 +18,12 @@ PASSWORD = "a storm petrel in a gale"
 # The conversations of the document: a group, and Ada's chats with Bo and Cy.
 GROUP, CHAT, OTHER_CHAT = "81920005", "73728123", "73729999"
 
-SETTINGS = {"limits__head_members": 4, "presence__offline_after": "1s"}
+SETTINGS = {
+    "limits__head_members": 4,
+    "presence__offline_after": "1s",
+    "calls__stun_urls": "stun:stun.example.com",
+    "calls__turn_urls": "turn:turn.example.com?transport=udp",
+}
 
 BEFORE, STORIES = {}, []
 
@@ -42,6 +47,7 @@ class World:
     def __init__(self, binary, data):
         self.binary, self.data = binary, data
         self.server = None
+        self.settings = {**SETTINGS, "calls__turn_secret_file": f"{data}/turn-secret"}
         self.seen = Seen()
         self.examples = []
         self.names, self.tokens, self.refresh_tokens = dict(NAMES), {}, {}
@@ -57,14 +63,16 @@ class World:
     async def begin(self, examples):
         """Registers everybody, the first one as the document does, who is made an admin."""
         self.examples = examples
-        self.server = Server(self.binary, self.data, **SETTINGS)
+        with open(self.settings["calls__turn_secret_file"], "w", encoding="utf-8") as file:
+            file.write("shared with no TURN server")
+        self.server = Server(self.binary, self.data, **self.settings)
         self.play("POST", "/api/auth/register", "### `POST /api/auth/register`", "username")
         for user in list(NAMES)[1:]:
             assert self.register(NAMES[user]) == user
         self.stop()
         grant = [self.binary, "admin", "grant-admin", "--data-dir", self.data, "ada"]
         subprocess.run(grant, check=True, stdout=subprocess.DEVNULL)
-        self.server = Server(self.binary, self.data, **SETTINGS)
+        self.server = Server(self.binary, self.data, **self.settings)
         for user in NAMES:
             await self.log_in(user)
         self.group = await self.new_group()
