@@ -173,7 +173,7 @@ export class Calls {
   #begin(call: CallView, ringMs: number): void {
     this.#cancelRing()
     this.#cancelRing = this.#options.clock.after(ringMs, () => {
-      if (this.#call?.callId !== call.callId || this.#call.phase === 'answered') return
+      if (this.#call?.callId !== call.callId) return
       if (call.direction === 'outgoing') this.#say({ type: 'CALL_HANGUP', callId: call.callId })
       this.#finish({ reason: 'noAnswer' })
     })
