@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-PROOFS=${PROOFS:-simulation store power honesty stand_ins}
+PROOFS=${PROOFS:-simulation store power presence search honesty stand_ins}
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
@@ -26,6 +26,9 @@ run() { # PROOF FILTER
         ;;
     store)
         $CARGO test --quiet --locked --package petrel-store --features mutants --lib sqlite::
+        ;;
+    presence | search)
+        $CARGO test --quiet --locked --package petrel-logic --features mutants --lib "$1::"
         ;;
     power)
         PETREL_POWER_CUTS=${PETREL_POWER_CUTS:-30} \
@@ -76,13 +79,23 @@ watermark-before-slice store power
 head-lowered-at-open store power
 fan-out-before-commit simulation
 membership-outside-sequencer simulation
-reaction-survives-recall simulation
+reaction-survives-recall simulation power
 hidden-is-shown simulation
 sent-on-unread simulation
 block-not-looked-at simulation
 contact-told-out-of-order simulation
 mention-survives-recall simulation
 muted-may-speak simulation
+pin-survives-recall simulation power
+file-survives-recall power
+object-forgotten store power
+hiding-is-not-told simulation power
+hidden-presence-is-seen presence
+blocked-presence-is-seen presence
+search-shows-unreadable search
+search-keeps-old-texts search
+audit-not-kept store
+disabled-keeps-log-ins store
 bench-misses-loss honesty:one_dropped
 bench-misses-acked-loss honesty:acked_and_dropped
 bench-misses-duplicates honesty:twice

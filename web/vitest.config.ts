@@ -17,6 +17,7 @@ export default defineConfig({
           expect: { poll: { timeout: 20_000, interval: 50 } },
         },
       },
+      { test: { name: 'pictures', include: ['tests/pictures/*.test.ts'], environment: 'node', hookTimeout: 60_000 } },
       {
         test: {
           name: 'integration',

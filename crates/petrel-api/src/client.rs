@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use petrel_web::{Client, File};
 
-use crate::answer::not_found;
+use crate::answer::{not_found, wrong_method};
 
 /// Scripts, styles and connections are the server's own; nothing is inline, nothing framed.
 /// Pictures and sound may also be what the page has made itself.
@@ -42,12 +42,13 @@ pub(crate) fn behind(router: Router, client: Client) -> Router {
     match client {
         Client::Embedded(files) => {
             let files: &'static Files = Box::leak(Box::new(Files::new(files)));
-            router.fallback_service(get(serve).fallback(not_found).with_state(files))
+            router.fallback_service(get(serve).fallback(other_method).with_state(files))
         }
         Client::Absent(reason) => {
             tracing::info!("there is no web client in this binary: {reason}");
             let page = include_str!("../assets/landing.html").replace("{{reason}}", reason);
-            router.route("/", get(|| async { stand_in(page) })).fallback(not_found)
+            let page = get(|| async { stand_in(page) }).fallback(wrong_method);
+            router.route("/", page).fallback(not_found)
         }
     }
 }
@@ -55,6 +56,15 @@ pub(crate) fn behind(router: Router, client: Client) -> Router {
 async fn serve(State(files): State<&'static Files>, request: Request) -> Response {
     match files.find(request.uri().path(), request.headers()) {
         Some(file) => answer(file, request.headers()),
+        None => not_found().await.into_response(),
+    }
+}
+
+/// What is there can only be read.
+async fn other_method(State(files): State<&'static Files>, request: Request) -> Response {
+    match files.find(request.uri().path(), &HeaderMap::new()) {
+        // Which methods it takes is said by who calls this.
+        Some(_) => wrong_method().await.into_response(),
         None => not_found().await.into_response(),
     }
 }

@@ -4,7 +4,8 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
 use crate::answer::{Refused, cause_of};
 
@@ -33,6 +34,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             Ok(Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(invalid("query", &rejection.body_text())),
         }
+    }
+}
+
+/// How many a client wants of a list. More than a page holds gets a page; none is no wish that
+/// anybody has, and refused.
+pub(crate) fn page_size<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u32>, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(Error::custom("ask for 1 at least")),
+        wanted => Ok(Some(wanted)),
     }
 }
 

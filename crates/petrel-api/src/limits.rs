@@ -46,6 +46,12 @@ impl RequestLimits {
         Self { addresses, users, admins, proxies }
     }
 
+    /// Has other limits of users and addresses in force from now on.
+    pub fn set(&self, limits: &OperatingLimits) {
+        self.users.set_rates(Rates::of_user(limits));
+        self.addresses.set_rates(Rates::of_address(limits));
+    }
+
     /// Puts the limit of addresses before a router.
     pub fn layer(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), within_limits))

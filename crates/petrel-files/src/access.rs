@@ -1,10 +1,12 @@
-//! Who may have a file: who uploaded it, and whoever may read a message that refers to it.
+//! Who may have a file: who uploaded it, whoever may read a message that refers to it, and, of
+//! the avatar of a group, its members. Who may have the avatar of a user is decided where names
+//! are given (`petrel_logic::contacts`).
 
 use petrel_logic::Refusal;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::{FileLinks, FileList, FileRoom, UploadedFile};
 use petrel_store::{File, FileState};
-use petrel_types::{FileId, UserId};
+use petrel_types::{FileId, Seq, UserId};
 
 use crate::download::Variant;
 use crate::finish::described;
@@ -23,26 +25,22 @@ impl Files {
         Ok(described(&self.readable(user, id).await?))
     }
 
-    /// Links to a file, and to its thumbnail if it has one, for whoever has them.
+    /// Links to a file, and to its thumbnail if it has one, for whoever has them. Who may have
+    /// it only as the avatar of a group gets the thumbnail for both.
     pub async fn links(&self, user: UserId, id: FileId) -> Result<FileLinks, Refusal> {
-        let file = self.readable(user, id).await?;
-        let now = self.clock.now();
-        let lasts_ms = u64::try_from(self.settings.link_lasts.as_millis()).unwrap_or(u64::MAX);
+        let (file, share) = self.complete(user, id).await?;
+        if share == Share::Avatar {
+            let avatar = self.avatar(id).await?.ok_or_else(not_found)?;
+            let (url, expires_ts) = (avatar.url, avatar.expires_ts);
+            return Ok(FileLinks { thumbnail_url: Some(url.clone()), url, expires_ts });
+        }
+        let lasts = self.settings.link_lasts;
         let has_thumbnail =
             matches!(&file.state, FileState::Complete(facts) if facts.thumbnail.is_some());
-        let link = |variant: Variant| {
-            let link = self.links.sign(id, variant, now, lasts_ms);
-            let path = match variant {
-                Variant::Original => format!("/files/{id}"),
-                Variant::Thumbnail => format!("/files/{id}/thumbnail"),
-            };
-            (link.expires, format!("{path}?expires={}&signature={}", link.expires, link.signature))
-        };
-        let (expires_ts, mut url) = link(Variant::Original);
-        let mut thumbnail_url = has_thumbnail.then(|| link(Variant::Thumbnail).1);
+        let (mut url, expires_ts) = self.link(id, Variant::Original, lasts);
+        let mut thumbnail_url = has_thumbnail.then(|| self.link(id, Variant::Thumbnail, lasts).0);
         if matches!(&self.settings.place, Place::S3(s3) if s3.presigned_links) {
-            let sign =
-                |variant| self.storage.presign(&file.object, variant, self.settings.link_lasts);
+            let sign = |variant| self.storage.presign(&file.object, variant, lasts);
             url = sign(Variant::Original).await.map_err(|error| self.storage_failed(&error))?;
             if has_thumbnail {
                 let signed = sign(Variant::Thumbnail).await;
@@ -73,15 +71,21 @@ impl Files {
         Ok(FileList { files: files.iter().map(described).collect(), more, room })
     }
 
-    /// A complete file that a user may have.
+    /// A complete file that a user may have all of.
     async fn readable(&self, user: UserId, id: FileId) -> Result<File, Refusal> {
+        match self.complete(user, id).await? {
+            (file, Share::Whole) => Ok(file),
+            (_, Share::Avatar) => Err(not_found()),
+        }
+    }
+
+    /// A complete file, and what of it a user may have.
+    async fn complete(&self, user: UserId, id: FileId) -> Result<(File, Share), Refusal> {
         let found = self.store.file(id).await.map_err(|error| of_store(&error))?;
         let file = found.ok_or_else(not_found)?;
-        if !self.may_have(user, &file).await? {
-            return Err(not_found());
-        }
+        let share = self.share(user, &file).await?.ok_or_else(not_found)?;
         match file.state {
-            FileState::Complete(_) => Ok(file),
+            FileState::Complete(_) => Ok((file, share)),
             FileState::Upload { .. } => Err(Refusal::new(
                 ErrorReason::UploadUnfinished,
                 "this file is not complete yet; go on with its upload",
@@ -89,16 +93,31 @@ impl Files {
         }
     }
 
-    async fn may_have(&self, user: UserId, file: &File) -> Result<bool, Refusal> {
+    async fn share(&self, user: UserId, file: &File) -> Result<Option<Share>, Refusal> {
         if file.owner == user {
-            return Ok(true);
+            return Ok(Some(Share::Whole));
         }
+        let mut share = None;
         let places = self.store.references_for(file.id, user, REFERENCES_MAX).await;
         for (conversation, seq) in places.map_err(|error| of_store(&error))? {
-            if self.catchup.may_read(user, conversation, seq).await? {
-                return Ok(true);
+            // No message refers to it there, but the conversation as a whole.
+            if seq == Seq::ZERO {
+                if self.catchup.is_in(user, conversation).await? {
+                    share = Some(Share::Avatar);
+                }
+            } else if self.catchup.may_read(user, conversation, seq).await? {
+                return Ok(Some(Share::Whole));
             }
         }
-        Ok(false)
+        Ok(share)
     }
+}
+
+/// What somebody may have of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// All of it, and what is known of it.
+    Whole,
+    /// The thumbnail: it is the avatar of a group that the user is in.
+    Avatar,
 }

@@ -1,14 +1,13 @@
 //! From an upload that is all there to a complete file: looked at, kept, and only then known.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use petrel_logic::Refusal;
 use petrel_protocol::http::{FileKind, UploadedFile};
 use petrel_store::{File, FileFacts, FileState};
-use tokio::task::spawn_blocking;
 
 use crate::Files;
+use crate::decoder::Task;
 use crate::examine::{Examined, examine};
 use crate::thumbnail::{self, Picture};
 use crate::turns::Turn;
@@ -79,20 +78,24 @@ impl Files {
         examined.map_err(|error| self.spool_failed(&error))
     }
 
-    /// Decodes a picture, if it is one, when it is its turn.
+    /// Has a picture decoded, if it is one, when it is its turn. Whatever comes of it, the file
+    /// is a file.
     async fn look_at(&self, upload: &File, examined: &Examined) -> Picture {
-        let Some(format) = thumbnail::format(&examined.content_type) else {
+        if thumbnail::format(&examined.content_type).is_none() {
+            return Picture::default();
+        }
+        let Ok(_permit) = self.decoding.acquire().await else {
             return Picture::default();
         };
-        let (path, pixels_max) = (self.spool.path(&upload.object), self.settings.image_pixels_max);
-        let Ok(permit) = Arc::clone(&self.decoding).acquire_owned().await else {
-            return Picture::default();
+        let task = Task {
+            path: self.spool.path(&upload.object),
+            content_type: examined.content_type.clone(),
+            pixels_max: self.settings.image_pixels_max,
         };
-        let work = spawn_blocking(move || {
-            let _permit = permit;
-            thumbnail::picture(&path, format, pixels_max)
+        let picture = self.settings.decoder.look(task).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, file = %upload.id, "a picture can't be decoded");
+            Picture::default()
         });
-        let picture = work.await.unwrap_or_default();
         match picture.thumbnail {
             Some(_) => self.metrics.thumbnails.inc(),
             None => self.metrics.thumbnails_failed.inc(),

@@ -15,8 +15,10 @@
 //! It knows no HTTP: bodies are streams of bytes, answers are values.
 
 mod access;
+mod avatar;
 mod collector;
 pub mod content_type;
+mod decoder;
 mod download;
 mod examine;
 mod finish;
@@ -27,6 +29,7 @@ mod receive;
 mod settings;
 mod spool;
 mod storage;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod thumbnail;
@@ -36,16 +39,19 @@ mod upload;
 use std::sync::Arc;
 
 use petrel_logic::sync::Catchup;
+use petrel_logic::words::WordFilter;
 use petrel_store::{Quota, Store};
 use petrel_types::Clock;
 use tokio::sync::{Notify, Semaphore};
 
+pub use decoder::{Decoder, decode_picture};
 pub use download::{Content, Range, Variant};
 pub use link::LinkKey;
 pub use metrics::Metrics;
 pub use receive::{Body, Cut};
 pub use settings::{FileSettings, Place, S3Settings};
 pub use storage::{StorageError, disposition};
+pub use strays::remove_strays;
 pub use upload::{Checksum, NewFile, Upload};
 
 use spool::Spool;
@@ -56,6 +62,7 @@ use turns::Turns;
 pub struct Files {
     store: Arc<dyn Store>,
     catchup: Catchup,
+    words: Arc<WordFilter>,
     clock: Arc<dyn Clock>,
     settings: FileSettings,
     links: LinkKey,
@@ -67,7 +74,7 @@ pub struct Files {
     /// So many bodies are received at once.
     receiving: Arc<Semaphore>,
     /// So many pictures are decoded at once.
-    decoding: Arc<Semaphore>,
+    decoding: Semaphore,
     /// Something may have become garbage.
     released: Arc<Notify>,
 }
@@ -79,6 +86,8 @@ pub struct Dependencies {
     pub store: Arc<dyn Store>,
     /// Says who may read what.
     pub catchup: Catchup,
+    /// Looks at the names of files.
+    pub words: Arc<WordFilter>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Signs links.
@@ -96,14 +105,15 @@ impl Files {
         dependencies: Dependencies,
         settings: FileSettings,
     ) -> Result<Arc<Self>, StorageError> {
-        let Dependencies { store, catchup, clock, links, metrics, released } = dependencies;
+        let Dependencies { store, catchup, words, clock, links, metrics, released } = dependencies;
         let spool = Spool::open(&settings.directory)?;
         let storage = Storage::open(&settings)?;
         let files = Self {
             receiving: Arc::new(Semaphore::new(settings.uploads_at_once as usize)),
-            decoding: Arc::new(Semaphore::new(settings.thumbnails_at_once as usize)),
+            decoding: Semaphore::new(settings.thumbnails_at_once as usize),
             store,
             catchup,
+            words,
             clock,
             settings,
             links,

@@ -1,6 +1,8 @@
 //! The names of files: what somebody wrote, made fit to be shown and to be saved under. Never
 //! a path, here or anywhere.
 
+use petrel_logic::visible::is_invisible;
+
 /// The longest name, in bytes of UTF-8: what file systems allow.
 pub const NAME_BYTES_MAX: usize = 255;
 
@@ -20,9 +22,8 @@ pub fn clean(name: &str) -> String {
 /// Control characters, and those that make a name look like another one.
 fn is_unfit(character: char) -> bool {
     character.is_control()
-        || matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || is_invisible(character)
+        || matches!(character, '\u{2028}'..='\u{2029}')
 }
 
 fn cut(name: &str) -> String {

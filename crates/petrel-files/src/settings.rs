@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Decoder;
+
 /// How much may be uploaded, how long things last, and where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSettings {
@@ -24,6 +26,8 @@ pub struct FileSettings {
     pub uploads_per_user: u32,
     /// Bodies that are received at once; beyond, `server_busy`.
     pub uploads_at_once: u32,
+    /// Who decodes pictures.
+    pub decoder: Decoder,
     /// Pictures that are decoded at once; beyond, they wait.
     pub thumbnails_at_once: u32,
     /// The largest picture that is decoded, in pixels. A larger one has no thumbnail.
@@ -77,6 +81,7 @@ impl FileSettings {
             quota_bytes_per_user: 10 * 1024 * MEBIBYTE,
             uploads_per_user: 20,
             uploads_at_once: 200,
+            decoder: Decoder::Here,
             thumbnails_at_once: 2,
             image_pixels_max: 50_000_000,
             upload_lasts: DAY,

@@ -36,6 +36,7 @@ impl World {
         let dependencies = Dependencies {
             catchup: Catchup::new(Arc::clone(&store)),
             store,
+            words: WordFilter::none(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             links: LinkKey::new([7; 32]),
             metrics: Metrics::default(),

@@ -74,6 +74,8 @@ impl Files {
         if file.size.is_some_and(|size| size > bytes_max) {
             return Err(too_large(bytes_max));
         }
+        let mut name = name::clean(&file.name);
+        self.words.check_file_name(owner, &mut name)?;
         let mut content_type = file.content_type;
         if content_type.len() > CONTENT_TYPE_BYTES_MAX || !content_type.is_ascii() {
             content_type.clear();
@@ -83,7 +85,7 @@ impl Files {
         let upload = NewUpload {
             owner,
             object: random_name()?,
-            name: name::clean(&file.name),
+            name,
             content_type,
             size: file.size,
             created,
@@ -164,7 +166,7 @@ impl Files {
         match self.store.file(id).await.map_err(|error| of_store(&error))? {
             Some(file) if file.owner == owner => Err(Refusal::new(
                 ErrorReason::NotAllowed,
-                "a message refers to this file; recall the message instead",
+                "a message or an avatar refers to this file; recall the message, or show another picture",
             )),
             _ => Err(not_found()),
         }

@@ -234,7 +234,7 @@ impl ConnectionGuard {
         }
         let before = shared.connections.fetch_add(1, Ordering::Relaxed);
         let guard = Self(gateway.clone());
-        if before >= shared.config.connections_max {
+        if before >= shared.connections_max.load(Ordering::Relaxed) {
             shared.dependencies.metrics.met(Limit::Connections);
             return busy("this server has all the connections it can take");
         }

@@ -7,6 +7,7 @@
 //! means is decided elsewhere: this crate turns frames into commands, and effects
 //! into frames.
 
+mod broadcast;
 mod fanout;
 mod handshake;
 mod metrics;
@@ -36,6 +37,7 @@ use petrel_logic::budget::Budgets;
 use petrel_logic::call::{Exchange, TurnServers};
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::{Ended, Identity};
+use petrel_logic::notices::Notices;
 use petrel_logic::presence::Presence;
 use petrel_logic::search::Search;
 use petrel_logic::sequencer::CommittedBatch;
@@ -91,6 +93,8 @@ pub struct Dependencies {
     pub users: Arc<Budgets<UserId>>,
     /// Looks for words in what is sent.
     pub words: Arc<WordFilter>,
+    /// Has what those are told who connect.
+    pub notices: Arc<Notices>,
     /// Where it counts what it does.
     pub metrics: Metrics,
 }
@@ -182,6 +186,7 @@ struct Shared {
     pace: Pace,
     next_session: AtomicU64,
     connections: AtomicU64,
+    connections_max: AtomicU64,
     draining: CancellationToken,
     sessions: TaskTracker,
 }
@@ -191,8 +196,10 @@ impl Gateway {
     pub fn new(dependencies: Dependencies, config: GatewayConfig) -> Self {
         let next_session = AtomicU64::new(config.first_session.get());
         let pace = Pace::new(Arc::clone(&dependencies.users), &config.limits);
+        let connections_max = AtomicU64::new(config.connections_max);
         let shared = Arc::new(Shared {
             pace,
+            connections_max,
             dependencies,
             config,
             registry: Registry::default(),
@@ -297,6 +304,13 @@ impl Gateway {
         self.shared.dependencies.calls.finish().await;
     }
 
+    /// Has other bounds in force from now on: how many connections there may be, what a session
+    /// may ask for, and for how long it may ask for more. Connections that are open stay.
+    pub fn set_limits(&self, connections_max: u64, limits: &OperatingLimits) {
+        self.shared.connections_max.store(connections_max, Ordering::Relaxed);
+        self.shared.pace.set(limits);
+    }
+
     /// What waits to be written to sessions, in bytes, over all of them.
     pub fn outbox_bytes(&self) -> u64 {
         self.shared.registry.outbox_bytes()
@@ -313,6 +327,10 @@ impl Sessions for Gateway {
         let mut sessions = 0;
         self.shared.registry.for_each_session(user, |_| sessions += 1);
         sessions
+    }
+
+    fn sessions(&self) -> u64 {
+        u64::try_from(self.shared.dependencies.metrics.sessions.get()).unwrap_or(0)
     }
 }
 

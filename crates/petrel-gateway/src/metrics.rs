@@ -29,6 +29,8 @@ pub struct Metrics {
     pub(crate) typing_pushes: Counter,
     pub(crate) typing_dropped: Counter,
     pub(crate) signals_dropped: Counter,
+    pub(crate) notices: Counter,
+    pub(crate) notices_dropped: Counter,
     closes: Family<Close, Counter>,
     refusals: Family<Reason, Counter>,
     limits_met: Family<LimitLabel, Counter>,
@@ -116,6 +118,8 @@ impl Metrics {
             typing_pushes,
             typing_dropped,
             signals_dropped,
+            notices,
+            notices_dropped,
             closes,
             refusals,
             limits_met,
@@ -161,6 +165,16 @@ impl Metrics {
             "signals_dropped",
             "Signals of calls not passed on to a session that reads slowly",
             signals_dropped,
+        );
+        registry.register(
+            "notices",
+            "Notices of admins, and withdrawals of them, that were put on their way to a session",
+            notices,
+        );
+        registry.register(
+            "notices_dropped",
+            "Notices that a session was not told, because it did not read and others came after",
+            notices_dropped,
         );
         registry.register(
             "closes",
@@ -216,6 +230,8 @@ impl Default for Metrics {
             typing_pushes: Counter::default(),
             typing_dropped: Counter::default(),
             signals_dropped: Counter::default(),
+            notices: Counter::default(),
+            notices_dropped: Counter::default(),
             limits_met: Family::default(),
             closes: Family::default(),
             refusals: Family::default(),

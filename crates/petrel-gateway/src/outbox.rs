@@ -6,7 +6,7 @@
 //! because the timeline is the truth.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use petrel_protocol::frame::{ServerFrame, UserPresence};
@@ -32,6 +32,8 @@ pub(crate) enum Weight {
     /// A device that misses it is wrong about a call.
     Heavy,
 }
+/// How many notices may wait for a session that does not read: more than there are in force.
+const NOTICES_WAITING_MAX: usize = 32;
 
 /// Something to write.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Outbox {
     login: AtomicU64,
     marks: WaterMarks,
     state: Mutex<State>,
+    /// Whether notices wait, so that whoever writes need not look.
+    has_notices: AtomicBool,
     wake: Notify,
     ending: OnceLock<Ending>,
 }
@@ -77,6 +81,8 @@ struct State {
     heads: Option<Box<Heads>>,
     /// What is to be told of users that the session watches: at most one thing for each.
     presences: BTreeMap<UserId, UserPresence>,
+    /// What admins say to everybody. Not counted in bytes: the frames are shared by all.
+    notices: Vec<Text>,
 }
 
 impl Outbox {
@@ -87,6 +93,7 @@ impl Outbox {
             login: AtomicU64::new(bearer.login.map_or(0, LoginId::get)),
             bearer,
             state: Mutex::default(),
+            has_notices: AtomicBool::new(false),
             wake: Notify::new(),
             ending: OnceLock::new(),
         }
@@ -193,6 +200,29 @@ impl Outbox {
     /// Takes what is to be told of users, by id.
     pub(crate) fn take_presences(&self) -> Vec<UserPresence> {
         std::mem::take(&mut self.state().presences).into_values().collect()
+    }
+
+    /// Notes a notice, which is written when everything else is. Of too many the oldest goes;
+    /// returns whether one did. Does not wake the session.
+    pub(crate) fn note_notice(&self, frame: &Text) -> bool {
+        let mut state = self.state();
+        let is_full = state.notices.len() >= NOTICES_WAITING_MAX;
+        if is_full {
+            state.notices.remove(0);
+        }
+        state.notices.push(Text::clone(frame));
+        self.has_notices.store(true, Ordering::Release);
+        is_full
+    }
+
+    /// Takes the notices that wait, in their order.
+    pub(crate) fn take_notices(&self) -> Vec<Text> {
+        if !self.has_notices.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut state = self.state();
+        self.has_notices.store(false, Ordering::Release);
+        std::mem::take(&mut state.notices)
     }
 
     /// Notes that a very large group has moved on. `None` if the session wants the event

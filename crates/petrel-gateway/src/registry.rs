@@ -86,6 +86,11 @@ impl Registry {
         self.by_session.lock(session.get()).get(&session).cloned()
     }
 
+    /// All sessions, in parts, each as it is when it is asked for.
+    pub(crate) fn sessions_by_shard(&self) -> impl Iterator<Item = Vec<Arc<Outbox>>> {
+        self.by_session.shards().map(|shard| shard.values().cloned().collect())
+    }
+
     /// Calls `f` for every session of a user.
     pub(crate) fn for_each_session(&self, user: UserId, mut f: impl FnMut(&Arc<Outbox>)) {
         if let Some(sessions) = self.by_user.lock(user.get()).get(&user) {
@@ -106,6 +111,11 @@ struct Sharded<K, V>(Box<[Mutex<HashMap<K, V>>]>);
 impl<K: Eq + Hash, V> Sharded<K, V> {
     fn new() -> Self {
         Self((0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect())
+    }
+
+    /// Locks one after the other, each for as long as it is looked at.
+    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, HashMap<K, V>>> {
+        self.0.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self, id: u64) -> MutexGuard<'_, HashMap<K, V>> {

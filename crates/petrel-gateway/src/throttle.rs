@@ -7,9 +7,12 @@
 //! again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use petrel_logic::budget::{Bucket, Budget, Budgets, Costs, Meter, Moment, Rate, Rates};
+use petrel_logic::budget::{
+    Bucket, Budget, Budgets, Costs, Meter, Moment, Rate, Rates, RatesInForce,
+};
 use petrel_protocol::frame::{Ack, ClientFrame, GroupAdd, GroupCreate, GroupRemove};
 use petrel_types::{OperatingLimits, UserId};
 use tokio::time::Instant;
@@ -28,9 +31,9 @@ const PAUSE_MAX_MS: u32 = 5_000;
 #[derive(Debug)]
 pub(crate) struct Pace {
     users: Arc<Budgets<UserId>>,
-    session: Rates,
+    session: RatesInForce,
     malformed: Rate,
-    flood_patience_ms: u32,
+    flood_patience_ms: AtomicU32,
 }
 
 /// What one session has asked for.
@@ -65,10 +68,22 @@ impl Pace {
         );
         Self {
             users,
-            session: Rates::of_session(limits),
+            session: RatesInForce::new(Rates::of_session(limits)),
             malformed,
-            flood_patience_ms: limits.flood_patience_ms,
+            flood_patience_ms: AtomicU32::new(limits.flood_patience_ms),
         }
+    }
+
+    /// Has other rates of sessions in force from now on. Those of users are set where they are
+    /// kept.
+    pub(crate) fn set(&self, limits: &OperatingLimits) {
+        self.session.set(Rates::of_session(limits));
+        self.flood_patience_ms.store(limits.flood_patience_ms, Ordering::Relaxed);
+    }
+
+    /// What one session may do now.
+    pub(crate) fn of_session(&self) -> Rates {
+        self.session.get()
     }
 
     /// For a new session.
@@ -103,7 +118,7 @@ impl Throttle {
     /// A frame came.
     pub(crate) fn spend(&mut self, pace: &Pace, costs: Costs, now: Instant) -> Verdict {
         let moment = pace.users.moment(now.into_std());
-        let over = self.meter.spend(&pace.session, costs, moment);
+        let over = self.meter.spend(&pace.session.get(), costs, moment);
         let over = pace.users.spend(&self.user, costs, moment) || over;
         if over {
             return self.over(pace, now, moment);
@@ -134,7 +149,8 @@ impl Throttle {
             }
             Some(since) => {
                 let lasted_ms = moment.0.wrapping_sub(since.0);
-                if pace.flood_patience_ms > 0 && lasted_ms >= pace.flood_patience_ms {
+                let patience_ms = pace.flood_patience_ms.load(Ordering::Relaxed);
+                if patience_ms > 0 && lasted_ms >= patience_ms {
                     return Verdict::Abuse;
                 }
                 Verdict::Over { tell_retry_after_ms: None }
@@ -143,7 +159,7 @@ impl Throttle {
     }
 
     fn until_ms(&self, pace: &Pace, percent: u32, moment: Moment) -> u32 {
-        let own = self.meter.until_ms(&pace.session, percent, moment);
+        let own = self.meter.until_ms(&pace.session.get(), percent, moment);
         own.max(pace.users.until_ms(&self.user, percent, moment))
     }
 }

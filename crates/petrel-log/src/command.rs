@@ -8,7 +8,8 @@ use petrel_protocol::frame::{
     MessageType, Role,
 };
 use petrel_types::{
-    ClientMessageId, ConversationId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs, UserId,
+    ClientMessageId, ConversationId, FileId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs,
+    UserId,
 };
 
 /// What a session asks for.
@@ -220,6 +221,17 @@ pub enum Content {
         /// Another friend code, made up by who asks.
         friend_code: Option<String>,
     },
+    /// What a user is called and looks like to others.
+    Profile(ProfileChange),
+}
+
+/// What is to change about a user's profile. What is missing stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileChange {
+    /// What others call the user; `Some(None)` for nothing but the user name.
+    pub display_name: Option<Option<String>>,
+    /// The file that is the user's picture; `Some(None)` for none.
+    pub avatar: Option<Option<FileId>>,
 }
 
 /// What an admin of the system can do to a group.
@@ -262,7 +274,7 @@ pub struct NewMessage {
 pub struct GroupChange {
     /// What it is for.
     pub description: Option<String>,
-    /// Where its picture is.
+    /// Its picture: the id of a file, or an address.
     pub avatar: Option<String>,
     /// What everybody should know.
     pub announcement: Option<String>,

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use petrel_types::{LogPosition, Partition};
 
 pub use command::{
-    Command, Content, Destination, GroupChange, GroupRuling, NewMessage, Origin, ReceiptKind,
-    Request, SendRequest,
+    Command, Content, Destination, GroupChange, GroupRuling, NewMessage, Origin, ProfileChange,
+    ReceiptKind, Request, SendRequest,
 };
 pub use in_process::InProcessLog;
 

@@ -12,13 +12,14 @@ use lru::LruCache;
 use petrel_log::{Content, Destination, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{ContactState, ContactsRequest, UserSettings};
-use petrel_protocol::http::{FoundUser, SettingsChange};
+use petrel_protocol::http::{ProfileChange, SettingsChange};
 use petrel_store::{ConversationKind, Store, StoreError};
 use petrel_types::limits::CONTACTS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 
 use crate::Refusal;
 use crate::lists::{ListedContact, list_of};
+pub use crate::names::Person;
 use crate::own::Own;
 use crate::refusal::not_a_member;
 
@@ -92,17 +93,17 @@ impl Contacts {
     }
 
     /// The user of exactly this name, ignoring ASCII case, who lets that be.
-    pub async fn find_by_name(&self, asker: UserId, name: &str) -> Result<FoundUser, Refusal> {
+    pub async fn find_by_name(&self, asker: UserId, name: &str) -> Result<Person, Refusal> {
         self.count_search(asker)?;
         let user = self.store.user_by_name(name).await.map_err(of_store)?.ok_or_else(nobody)?;
         if user.id != asker && self.own(user.id).await?.hidden {
             return Err(nobody());
         }
-        Ok(FoundUser { user_id: user.id, username: Some(user.username) })
+        self.person_of(user.id, Some(user.username)).await
     }
 
     /// The user whose friend code this is. Case, spaces and hyphens don't matter.
-    pub async fn find_by_code(&self, asker: UserId, code: &str) -> Result<FoundUser, Refusal> {
+    pub async fn find_by_code(&self, asker: UserId, code: &str) -> Result<Person, Refusal> {
         self.count_search(asker)?;
         let holder = match plain_code(code) {
             Some(code) => self.holder_of(&code).await?,
@@ -111,8 +112,7 @@ impl Contacts {
         let Some((_, ConversationKind::Personal { user })) = holder else {
             return Err(nobody());
         };
-        let known = self.store.user(user).await.map_err(of_store)?;
-        Ok(FoundUser { user_id: user, username: known.map(|user| user.username) })
+        self.person(user).await
     }
 
     /// The group to which a code leads. To who asks, a code that leads nowhere and a group
@@ -153,6 +153,17 @@ impl Contacts {
         Ok(settings(client_msg_id, content))
     }
 
+    /// The command that changes how a user is shown to others. What is missing stays as it is.
+    pub fn change_profile(change: ProfileChange) -> Result<SendRequest, Refusal> {
+        let ProfileChange { client_msg_id, display_name, avatar } = change;
+        if display_name.is_none() && avatar.is_none() {
+            let message = "say what is to change: `displayName` or `avatar`";
+            return Err(Refusal::new(ErrorReason::InvalidField, message));
+        }
+        let content = Content::Profile(petrel_log::ProfileChange { display_name, avatar });
+        Ok(settings(client_msg_id, content))
+    }
+
     /// Counts an application, and refuses it if there were too many of late.
     pub fn count_application(&self, user: UserId) -> Result<(), Refusal> {
         self.count(&self.applications, user, &APPLICATIONS)
@@ -188,7 +199,7 @@ impl Contacts {
         Ok(())
     }
 
-    async fn own(&self, user: UserId) -> Result<Own, Refusal> {
+    pub(crate) async fn own(&self, user: UserId) -> Result<Own, Refusal> {
         let Some(personal) = self.store.personal_timeline(user).await.map_err(of_store)? else {
             return Ok(Own::default());
         };

@@ -73,6 +73,7 @@ pub(crate) struct MessageBody {
 pub(crate) struct Said<'a> {
     pub(crate) body: &'a str,
     pub(crate) file_id: Option<&'a str>,
+    pub(crate) reply_to: Option<Seq>,
     pub(crate) location: Option<&'a Location>,
     pub(crate) custom: Option<&'a Custom>,
 }
@@ -127,6 +128,7 @@ impl MessageBody {
         Said {
             body: &self.body,
             file_id: self.attachment.as_deref().map(|attachment| attachment.file_id.as_str()),
+            reply_to: self.reply_to.map(|reply_to| reply_to.msg_seq),
             location: self.location.as_deref(),
             custom: self.custom.as_deref(),
         }

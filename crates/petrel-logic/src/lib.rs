@@ -20,6 +20,7 @@ mod membership;
 mod message_form;
 mod names;
 mod notice;
+pub mod notices;
 mod own;
 mod pair;
 pub mod presence;
@@ -33,6 +34,7 @@ pub mod sequencer;
 pub mod sync;
 pub mod typing;
 mod view;
+pub mod visible;
 pub mod words;
 
 pub use refusal::Refusal;

@@ -10,6 +10,7 @@ use petrel_types::limits::{
 };
 
 use crate::Refusal;
+use crate::visible::is_blank;
 
 /// The content of a command, if the message has the right form.
 pub(crate) fn content_of(message: NewMessage) -> Result<Content, Refusal> {
@@ -33,7 +34,7 @@ pub(crate) fn content_of(message: NewMessage) -> Result<Content, Refusal> {
 
 /// Refuses a text that is blank or too long.
 pub fn check_body(body: &str) -> Result<(), Refusal> {
-    if body.trim().is_empty() {
+    if is_blank(body) {
         return Err(Refusal::new(ErrorReason::MissingBody, "`body` is missing or blank"));
     }
     check_length(body)
@@ -166,6 +167,14 @@ mod tests {
 
     fn reason(message: NewMessage) -> Option<ErrorReason> {
         content_of(message).err().map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn a_body_of_which_nothing_can_be_seen_is_missing() {
+        for blank in ["", " \n", "\0", "\u{200b}", "\u{feff} \u{2060}\0"] {
+            assert_eq!(reason(text(blank)), Some(ErrorReason::MissingBody), "{blank:?}");
+        }
+        assert_eq!(reason(text("\u{200b}.")), None);
     }
 
     #[test]

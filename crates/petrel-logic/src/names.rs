@@ -1,20 +1,52 @@
-//! Whose names somebody may know: those of people with whom there is something in common.
+//! Whose names and pictures somebody may know: those of people with whom there is something in
+//! common.
 //!
 //! Ids are numbers in a row, so that an id alone must not lead to a name, or anybody could
 //! list the users.
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Role;
-use petrel_protocol::http::{FoundUser, NAMES_MAX, Names};
+use petrel_protocol::http::NAMES_MAX;
 use petrel_store::{Member, StoreError};
-use petrel_types::{ConversationId, UserId};
+use petrel_types::{ConversationId, FileId, UserId};
 
 use crate::Refusal;
 use crate::contacts::Contacts;
 use crate::lists::{JOIN_REQUESTS, KNOWN};
+use crate::own::Own;
 use crate::profile::Attributes;
 
+/// How somebody is shown to those who know the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Who it is.
+    pub user: UserId,
+    /// The name the user logs in with; none for users of an external issuer.
+    pub username: Option<String>,
+    /// What the user is called by others.
+    pub display_name: Option<String>,
+    /// The file that is the user's picture, of which those may have a thumbnail who may know
+    /// the name.
+    pub avatar: Option<FileId>,
+}
+
 impl Contacts {
+    /// How a user is shown, to whoever it may be.
+    pub async fn person(&self, user: UserId) -> Result<Person, Refusal> {
+        let stored = self.store.user(user).await.map_err(of_store)?;
+        self.person_of(user, stored.map(|stored| stored.username)).await
+    }
+
+    /// The same of somebody whose user name is known.
+    pub(crate) async fn person_of(
+        &self,
+        user: UserId,
+        username: Option<String>,
+    ) -> Result<Person, Refusal> {
+        let Own { display_name, avatar, .. } = self.own(user).await?;
+        Ok(Person { user, username, display_name, avatar })
+    }
+
     /// The names of those of `users` whom the asker knows: contacts of any kind, whoever
     /// there is a single chat with, and, in `conversation`, its members, former ones
     /// included, and to those who decide about them whoever asks to join. The others are
@@ -24,29 +56,34 @@ impl Contacts {
         asker: UserId,
         users: &[UserId],
         conversation: Option<ConversationId>,
-    ) -> Result<Names, Refusal> {
+    ) -> Result<Vec<Person>, Refusal> {
         if users.is_empty() || users.len() > NAMES_MAX {
             return Err(Refusal::new(
                 ErrorReason::InvalidField,
                 format!("`ids` are 1 to {NAMES_MAX} users, with commas between them"),
             ));
         }
-        self.names_of_known(asker, users, conversation).await.map_err(of_store)
+        let known = self.known(asker, users, conversation).await.map_err(of_store)?;
+        let mut people = Vec::with_capacity(known.len());
+        for user in known {
+            people.push(self.person(user).await?);
+        }
+        Ok(people)
     }
 
-    async fn names_of_known(
+    async fn known(
         &self,
         asker: UserId,
         users: &[UserId],
         conversation: Option<ConversationId>,
-    ) -> Result<Names, StoreError> {
+    ) -> Result<Vec<UserId>, StoreError> {
         let store = &self.store;
         let membership = match conversation {
             Some(id) => store.member(id, asker).await?.map(|member| (id, member)),
             None => None,
         };
         let personal = store.personal_timeline(asker).await?;
-        let mut names = Vec::new();
+        let mut known = Vec::new();
         for &user in users {
             let is_contact = match personal {
                 Some(personal) => store.entry(personal, KNOWN, user.get()).await?.is_some(),
@@ -56,13 +93,11 @@ impl Contacts {
                 || is_contact
                 || self.is_in(membership.as_ref(), user).await?
                 || store.single_chat(asker, user).await?.is_some();
-            if !is_known {
-                continue;
+            if is_known {
+                known.push(user);
             }
-            let stored = store.user(user).await?;
-            names.push(FoundUser { user_id: user, username: stored.map(|user| user.username) });
         }
-        Ok(Names { users: names })
+        Ok(known)
     }
 
     /// Whether somebody is, or was, in the conversation of a member, or wants to be in it.

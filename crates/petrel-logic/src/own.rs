@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use petrel_protocol::frame::UserSettings;
 use petrel_store::StoreError;
+use petrel_types::FileId;
 use serde::{Deserialize, Serialize};
 
 use crate::profile::{decode, encode};
@@ -19,6 +20,12 @@ pub(crate) struct Own {
     pub(crate) presence_hidden: bool,
     /// The code by which those find the user who got it.
     pub(crate) friend_code: Option<String>,
+    /// What others call the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) display_name: Option<String>,
+    /// The user's picture, which the timeline refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar: Option<FileId>,
 }
 
 impl Own {
@@ -28,6 +35,8 @@ impl Own {
             findable: !self.hidden,
             friend_code: self.friend_code.clone(),
             presence_hidden: self.presence_hidden,
+            display_name: self.display_name.clone(),
+            avatar: self.avatar,
         }
     }
 

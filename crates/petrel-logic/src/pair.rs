@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
 use crate::profile::{decode, encode};
+use crate::visible::is_blank;
 
 /// A pair as it is stored. The sides are by user id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -298,7 +299,7 @@ pub(crate) fn checked(
     text: Option<&str>,
     units_max: usize,
 ) -> Result<Option<String>, Refusal> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+    let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
     if text.encode_utf16().count() > units_max || text.contains(char::is_control) {

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
+use petrel_files::Decoder;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders};
 use petrel_logic::identity::{IdentitySettings, Registration};
 use petrel_logic::presence;
@@ -95,6 +96,8 @@ pub struct NodeConfig {
     pub turn: TurnConfig,
     /// Where files are, and how much may be uploaded.
     pub files: FilesSection,
+    /// Who decodes the pictures among them.
+    pub picture_decoder: Decoder,
     /// How much may be asked for.
     pub limits: OperatingLimits,
     /// Whether, and with which certificate, both listeners speak TLS.
@@ -183,6 +186,7 @@ mod tests {
             presence: presence::Settings::default(),
             turn: TurnConfig::default(),
             files: FilesSection::default(),
+            picture_decoder: Decoder::Here,
             limits: OperatingLimits::default(),
             tls: TlsConfig::Off,
             admin: Listen::Off,

@@ -25,11 +25,11 @@ use std::time::Duration;
 
 use petrel_api::{Api, Proxies, RequestIds, RequestLimits};
 use petrel_directory::{Directory, InProcessDirectory};
-use petrel_files::{Files, LinkKey, StorageError};
+use petrel_files::{FileSettings, Files, LinkKey, StorageError};
 use petrel_gateway::{Dependencies, Gateway, GatewayConfig};
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::activity::Activity;
-use petrel_logic::administration::{Administration, History, Running};
+use petrel_logic::administration::{Adjustable, Administration, History, Limits, Running};
 use petrel_logic::admission::Admission;
 use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::call::{Exchange, TurnServers};
@@ -38,6 +38,7 @@ use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::notices::Notices;
 use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
@@ -65,6 +66,7 @@ pub use issuer::{IdsConfig, IssuerConfig, IssuerConfigError};
 use listen::serve;
 use operator_socket::OperatorSocket;
 pub use petrel_api::Network;
+pub use petrel_files::{Decoder, decode_picture};
 pub use petrel_gateway::{Heartbeat, SessionPolicy};
 pub use petrel_logic::identity::{
     ExternalIssuer, IdentitySettings, Registration as RegistrationMode, ThrottleSettings,
@@ -212,6 +214,7 @@ impl Node {
 
         let links = LinkKey::new(issuers.local.derive("file-links"));
         let registration = config.effective_registration();
+        let registrations_per_address = config.identity.throttle.free_registrations;
         let settings = IdentitySettings { registration, ..config.identity };
         let identity =
             Identity::open(Arc::clone(&store), Arc::clone(&clock), issuers, settings).await?;
@@ -221,6 +224,7 @@ impl Node {
         let first_session = (random()? >> 2).max(2);
         let (words, flagged) = WordFilter::new(metrics.words.clone());
         identity.look_for_words(Arc::clone(&words));
+        let (notices, said) = Notices::new();
         let catchup = Catchup::new(Arc::clone(&store));
         let contacts = Arc::new(Contacts::new(Arc::clone(&store)));
         let search = Search::new(Arc::clone(&store), index.clone(), metrics.search.clone());
@@ -229,12 +233,16 @@ impl Node {
             petrel_files::Dependencies {
                 store: Arc::clone(&store),
                 catchup: catchup.clone(),
+                words: Arc::clone(&words),
                 clock: Arc::clone(&clock),
                 links,
                 metrics: metrics.files.clone(),
                 released: Arc::clone(&released),
             },
-            config.files.settings(&config.data_directory).map_err(StartError::Config)?,
+            FileSettings {
+                decoder: config.picture_decoder,
+                ..config.files.settings(&config.data_directory).map_err(StartError::Config)?
+            },
         )
         .await?;
         tasks.spawn("file collector", Arc::clone(&files).collect());
@@ -278,6 +286,7 @@ impl Node {
                 admission: Arc::clone(&admission),
                 users: Arc::clone(&users),
                 words: Arc::clone(&words),
+                notices: Arc::clone(&notices),
                 metrics: metrics.gateway.clone(),
             },
             GatewayConfig {
@@ -332,19 +341,44 @@ impl Node {
                 .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
         });
 
+        let proxies = Arc::new(Proxies::new(config.proxies));
+        let limits = RequestLimits::new(&config.limits, users, Arc::clone(&proxies), start);
         let history = Arc::new(History::default());
         let sampling =
             recorder::record(Arc::clone(&metrics), Arc::clone(&history), Arc::clone(&clock));
         tasks.spawn("recorder", sampling);
+        let adjustable_limits = {
+            let (identity, gateway, limits) =
+                (Arc::clone(&identity), gateway.clone(), limits.clone());
+            let configured = Adjustable {
+                registration: registration.mode(),
+                registrations_per_address,
+                connections_max: config.connections_max,
+                operating: config.limits.clone(),
+            };
+            let may_take = identity.may_take_registrations();
+            Limits::new(configured, may_take, metrics.limits.clone(), move |changed| {
+                let registration = Registration::of(changed.registration);
+                identity.set_registration(registration, changed.registrations_per_address);
+                gateway.set_limits(changed.connections_max, &changed.operating);
+                limits.set(&changed.operating);
+            })
+        };
         let running = Running {
             identity: Arc::clone(&identity),
             requester: Arc::clone(&requester),
             sessions: Arc::new(gateway.clone()),
             words,
+            notices,
+            limits: adjustable_limits,
             history: Arc::clone(&history),
         };
         let administration =
             Arc::new(Administration::new(Arc::clone(&store), Arc::clone(&clock), Some(running)));
+        administration.recall_notices().await?;
+        administration.recall_limits().await?;
+        let told = gateway.clone();
+        tasks.spawn("notices", async move { told.tell_notices(said).await });
         tasks.spawn(
             "flagged words",
             record_flagged(flagged, Arc::clone(&store), Arc::clone(&clock)),
@@ -357,10 +391,9 @@ impl Node {
 
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());
+        let open_registration = Arc::clone(&identity);
         let housekeeper = Arc::clone(&identity);
         tokio::spawn(async move { housekeeper.remove_expired().await });
-        let proxies = Arc::new(Proxies::new(config.proxies));
-        let limits = RequestLimits::new(&config.limits, users, Arc::clone(&proxies), start);
         let api = petrel_api::routes(Api {
             identity,
             catchup,
@@ -412,7 +445,7 @@ impl Node {
             tasks.spawn("tls certificate", tls.keep_up(Arc::clone(&reload), stopping.clone()));
         }
         raise_descriptors(config.connections_max);
-        if registration == Registration::Closed {
+        if open_registration.registration() == Registration::Closed {
             tracing::info!(
                 "registration is closed; `--registration open` opens it, and `petrel admin \
                  create-user` creates a user"

@@ -78,10 +78,9 @@ pub(crate) async fn record(metrics: Arc<Metrics>, history: Arc<History>, clock: 
 
 fn sample(before: &Numbers, now: &Numbers, seconds: f64) -> Sample {
     let of = |numbers: &Numbers, series: &str| numbers.sums.get(series).copied().unwrap_or(0.0);
-    let levels = LEVELS.iter().map(|(name, series)| (*name, of(now, series)));
-    let rates = RATES
-        .iter()
-        .map(|(name, series)| (*name, (of(now, series) - of(before, series)).max(0.0) / seconds));
+    let levels = LEVELS.iter().map(|(name, series)| (*name, Some(of(now, series))));
+    let rate = |series: &str| (of(now, series) - of(before, series)).max(0.0) / seconds;
+    let rates = RATES.iter().map(|(name, series)| (*name, Some(rate(series))));
     let quantiles = QUANTILES
         .iter()
         .map(|(name, histogram, quantile)| (*name, quantile_ms(before, now, histogram, *quantile)));
@@ -89,9 +88,9 @@ fn sample(before: &Numbers, now: &Numbers, seconds: f64) -> Sample {
 }
 
 /// The upper bound of the bucket in which a quantile lies of what came between two moments;
-/// 0 if nothing came. Of what is beyond all bounds the last bound is told.
-fn quantile_ms(before: &Numbers, now: &Numbers, histogram: &str, quantile: f64) -> f64 {
-    let Some(buckets) = now.buckets.get(histogram) else { return 0.0 };
+/// `None` if nothing came. Of what is beyond all bounds the last bound is told.
+fn quantile_ms(before: &Numbers, now: &Numbers, histogram: &str, quantile: f64) -> Option<f64> {
+    let buckets = now.buckets.get(histogram)?;
     let earlier = before.buckets.get(histogram);
     let counts: Vec<_> = buckets
         .iter()
@@ -103,11 +102,11 @@ fn quantile_ms(before: &Numbers, now: &Numbers, histogram: &str, quantile: f64) 
         .collect();
     let all = counts.last().map_or(0.0, |(_, count)| *count);
     if all <= 0.0 {
-        return 0.0;
+        return None;
     }
     let mut finite = counts.iter().filter(|(bound, _)| bound.is_finite());
     let reached = finite.clone().find(|(_, count)| *count >= all * quantile);
-    reached.or(finite.next_back()).map_or(0.0, |(bound, _)| bound * 1000.0)
+    reached.or(finite.next_back()).map(|(bound, _)| bound * 1000.0)
 }
 
 impl Numbers {
@@ -152,10 +151,10 @@ mod tests {
     fn rates_and_quantiles_are_of_the_time_between_two_samples() {
         let (before, now) = (Numbers::of(&text(100, 0)), Numbers::of(&text(200, 50)));
         let sample = sample(&before, &now, 5.0);
-        assert_eq!(sample["connections"], 7.0);
-        assert_eq!(sample["httpRequestsPerSecond"], 40.0);
-        assert_eq!((sample["ackMsP50"], sample["ackMsP99"]), (1.0, 10.0));
-        assert_eq!(sample["readMsP99"], 0.0);
+        assert_eq!(sample["connections"], Some(7.0));
+        assert_eq!(sample["httpRequestsPerSecond"], Some(40.0));
+        assert_eq!((sample["ackMsP50"], sample["ackMsP99"]), (Some(1.0), Some(10.0)));
+        assert_eq!(sample["readMsP99"], None);
         assert_eq!(sample.len(), LEVELS.len() + RATES.len() + QUANTILES.len());
     }
 }

@@ -178,9 +178,53 @@ pub struct Profile {
     /// The name the user logs in with; none for users of an external issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// What the user is called by others, if the user has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The user's picture, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Avatar>,
     /// Whether the user is an admin of the system; absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub admin: bool,
+}
+
+/// Somebody's picture, small enough to be shown beside the name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Avatar {
+    /// Which file it is. Another one is another picture.
+    pub file_id: FileId,
+    /// Where a thumbnail of it is: a path on this server, or a URL elsewhere. Who has it may
+    /// have the thumbnail, and nothing else of the file.
+    pub url: String,
+    /// Until when that is good.
+    pub expires_ts: TimestampMs,
+}
+
+/// `PATCH /api/users/me`. What is missing stays as it is, and what is `null` goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileChange {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// What others call you: at most 64 UTF-16 code units, not blank, without control
+    /// characters.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub display_name: Option<Option<String>>,
+    /// A picture that you have uploaded, which the server could make a thumbnail of: at most
+    /// 8 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub avatar: Option<Option<FileId>>,
+}
+
+/// Reads what is there, be it `null`, and so tells it from what is missing.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// `POST /api/messages`. Give either `to` or `groupId`.
@@ -360,7 +404,7 @@ pub struct GroupSettingsChange {
     /// What the group is for; empty to have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where its picture is; empty to have none.
+    /// Its picture: the id of one that you have uploaded, or an address; empty to have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
     /// What everybody should know; empty to have none.
@@ -470,6 +514,12 @@ pub struct FoundUser {
     /// The name the user logs in with; none for users of an external issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// What the user is called by others, if the user has said so. It need not be unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The user's picture, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Avatar>,
 }
 
 /// How many names `GET /api/users` tells at once.
@@ -589,6 +639,12 @@ impl std::fmt::Debug for LoggedIn {
 impl std::fmt::Debug for RefreshRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RefreshRequest(…)")
+    }
+}
+
+impl std::fmt::Debug for Avatar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Avatar").field("file_id", &self.file_id).finish_non_exhaustive()
     }
 }
 

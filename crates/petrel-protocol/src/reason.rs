@@ -91,6 +91,7 @@ reasons! {
     MessageNotFound "message_not_found" 404 40403 "There is no such message, or you may not read it.";
     DeviceNotFound "device_not_found" 404 40404 "You have no log-in of this id.";
     ApplicationNotFound "application_not_found" 404 40405 "No such application waits; perhaps its time is over.";
+    NoticeNotFound "notice_not_found" 404 40450 "No such notice is in force; perhaps its time is over.";
     FileNotFound "file_not_found" 404 40406 "There is no such file, or you may not have it.";
     CallNotFound "call_not_found" 404 40407 "There is no such call, or it is over.";
     SearchOff "search_off" 404 40409 "This server does not search; its operator has switched it off.";

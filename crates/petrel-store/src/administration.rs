@@ -249,6 +249,10 @@ pub struct Figures {
     pub bytes: u64,
     /// Bytes of these that are free to be used again.
     pub free_bytes: u64,
+    /// Files that are complete.
+    pub files: u64,
+    /// Bytes of what is in them, without thumbnails.
+    pub file_bytes: u64,
 }
 
 impl UserFilter {

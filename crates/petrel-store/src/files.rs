@@ -3,7 +3,8 @@
 //! here.
 //!
 //! A file is first an *upload*, of which so many bytes are received, and then *complete*. It
-//! lasts until it expires, or until the last message that refers to it lets go of it
+//! lasts until it expires, or until the last message or conversation that refers to it lets go
+//! of it
 //! ([`Batch::file_references`](crate::Batch::file_references), or a trim). Then its object is
 //! *garbage*: nothing reads it any more, and its name is kept until somebody has deleted it.
 //! So there is never an object that nothing tells of.
@@ -63,7 +64,7 @@ pub trait FileStore: Send + Sync {
     /// What a user has.
     async fn file_usage(&self, owner: UserId) -> Result<FileUsage, StoreError>;
 
-    /// Up to `limit` places where messages refer to a file, latest first, in conversations that
+    /// Up to `limit` places that refer to a file, latest first, in conversations that
     /// `user` is or was a member of.
     async fn references_for(
         &self,
@@ -190,7 +191,7 @@ pub struct FileUsage {
     pub uploads: u64,
 }
 
-/// A message that refers to a file, or no longer does.
+/// A message or conversation that refers to a file, or no longer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileReference {
     /// The file. If there is no such file, or not any more, nothing refers to it: its owner may
@@ -198,7 +199,8 @@ pub struct FileReference {
     pub file: FileId,
     /// The conversation.
     pub conversation: ConversationId,
-    /// The message, which must not be beyond the head.
+    /// The message, which must not be beyond the head. [`Seq::ZERO`] if the conversation as a
+    /// whole refers to it, which no trim ends.
     pub seq: Seq,
     /// Whether it does. A file that no message refers to after the commit goes if this was one
     /// of those that no longer do, also if it did so within this commit only.

@@ -23,6 +23,16 @@ pub const ALL: &[&str] = &[
     "contact-told-out-of-order",
     "mention-survives-recall",
     "muted-may-speak",
+    "pin-survives-recall",
+    "file-survives-recall",
+    "object-forgotten",
+    "hiding-is-not-told",
+    "hidden-presence-is-seen",
+    "blocked-presence-is-seen",
+    "search-shows-unreadable",
+    "search-keeps-old-texts",
+    "audit-not-kept",
+    "disabled-keeps-log-ins",
 ];
 
 /// How long a commit takes that was acknowledged before it: about as long as on a disk

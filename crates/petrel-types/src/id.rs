@@ -105,6 +105,11 @@ id! {
 }
 
 id! {
+    /// A notice, which an admin of the system says to everybody. Rising.
+    NoticeId
+}
+
+id! {
     /// A random number minted with a store and again by every restore that may
     /// have lost a suffix. Sequence numbers compare only within one epoch.
     Epoch

@@ -15,7 +15,7 @@ mod slot;
 pub use clock::{Clock, ManualClock, SystemClock, TimestampMs};
 pub use id::{
     ClientMessageId, ClientMessageIdError, ConversationId, Epoch, FileId, LogPosition, LoginId,
-    MessageNumber, NodeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
+    MessageNumber, NodeId, NoticeId, OwnerEpoch, RowId, Seq, SessionId, UserId,
 };
 pub use operating_limits::OperatingLimits;
 pub use slot::{Partition, Slot};

@@ -89,6 +89,12 @@ pub const GROUP_TEXT_UTF16_UNITS_MAX: usize = 1024;
 /// The longest address of a group's picture, in UTF-16 code units.
 pub const GROUP_AVATAR_UTF16_UNITS_MAX: usize = 512;
 
+/// The longest name that a user shows to others, in UTF-16 code units.
+pub const DISPLAY_NAME_UTF16_UNITS_MAX: usize = 64;
+
+/// The largest picture that a user or a group has as an avatar, in bytes.
+pub const AVATAR_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// The longest nickname in a group, in UTF-16 code units.
 pub const NICKNAME_UTF16_UNITS_MAX: usize = 32;
 

@@ -2,6 +2,8 @@
 
 mod audit;
 mod groups;
+mod limits;
+mod notices;
 mod statistics;
 mod users;
 mod words;
@@ -58,6 +60,10 @@ enum Command {
     Statistics(statistics::Statistics),
     #[command(subcommand)]
     Words(words::Words),
+    #[command(subcommand)]
+    Notices(notices::Notices),
+    #[command(subcommand)]
+    Limits(limits::Limits),
 }
 
 /// Create a user, also where registration is closed.
@@ -149,6 +155,8 @@ impl Command {
             Self::Audit(audit) => audit.carry_out(desk).await,
             Self::Statistics(wanted) => wanted.carry_out(desk).await,
             Self::Words(words) => words.carry_out(desk).await,
+            Self::Notices(notices) => notices.carry_out(desk).await,
+            Self::Limits(limits) => limits.carry_out(desk).await,
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::settings::DataDirectory;
 
 /// What belongs to a data directory besides the database: the keys that sign tokens, and what
 /// users uploaded.
-const FOLDERS: [&str; 2] = ["secrets", "files"];
+const FOLDERS: [&str; 2] = ["secrets", FILES];
+const FILES: &str = "files";
 
 /// Copy a data directory, also while a server is at work in it.
 ///
@@ -51,6 +52,9 @@ pub(crate) struct Backup {
 /// data directory get its name. It begins a new epoch: devices that have seen messages
 /// which the backup does not hold notice it and synchronise anew. Never start a server on
 /// a backup itself, as devices would not notice then.
+///
+/// Of what users uploaded while the backup was made, it may hold the bytes and not know of
+/// them; these are left out.
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
     /// The backup
@@ -78,6 +82,16 @@ impl Restore {
         let data = self.data.path()?;
         let epoch =
             sqlite::restore(&self.from, &data, &FOLDERS, show).map_err(Failure::starting)?;
+        // What was uploaded while the copy was made, after its store was.
+        let known = sqlite::objects(&data).map_err(Failure::starting)?;
+        let strays =
+            petrel_files::remove_strays(&data.join(FILES), |object| known.contains(object))
+                .map_err(Failure::running)?;
+        if strays > 0 {
+            let story = "files that the backup holds without knowing of them";
+            // A terminal that is gone is no reason to stop.
+            let _ = writeln!(io::stderr(), "Left out {strays} {story}.");
+        }
         let story = format!("Restored {} in epoch {epoch}", data.display());
         tell(&story, begin).map_err(Failure::running)
     }

@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod exit;
 mod logging;
+mod picture;
 mod serve;
 mod service;
 mod settings;
@@ -38,6 +39,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    DecodePicture(picture::DecodePicture),
     Doctor(doctor::Doctor),
     Restore(backup::Restore),
     Serve(serve::Serve),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Config(config) => config.run(),
         Command::Completions(completions) => completions.run(CommandLine::command()),
+        Command::DecodePicture(picture) => picture.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Restore(restore) => restore.run(),
         Command::Serve(serve) => serve.run(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use petrel_node::config::Loaded;
-use petrel_node::{LogControl, Node};
+use petrel_node::{Decoder, LogControl, Node, NodeConfig};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -47,7 +47,9 @@ async fn serve(loaded: Loaded, log: LogControl) -> Result<(), Failure> {
     ignore_file_size_signal().map_err(Failure::starting)?;
     // Listen for signals before starting: a Ctrl-C during the start counts.
     let shutdown = shutdown_signal().map_err(Failure::starting)?;
-    let node = Node::start(config.node(), log).await.map_err(Failure::starting)?;
+    let program = std::env::current_exe().map_err(Failure::starting)?;
+    let settings = NodeConfig { picture_decoder: Decoder::Program(program), ..config.node() };
+    let node = Node::start(settings, log).await.map_err(Failure::starting)?;
     reload_on_hangup(node.reload()).map_err(Failure::starting)?;
     announce(&node, &config.server.data_dir).map_err(Failure::running)?;
     service::ready();

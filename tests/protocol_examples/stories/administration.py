@@ -1,5 +1,7 @@
 """What admins of the system do; Ada is one."""
 
+import time
+
 from world import story
 
 SECTION = "### Administration"
@@ -17,3 +19,19 @@ async def words(world):
     world.play("PUT", "/api/admin/words", SECTION, "words")
     words = [it["word"] for it in world.ask("GET", "/api/admin/words")["data"]["words"]]
     world.ask("POST", "/api/admin/words/remove", {"words": words})
+
+
+@story
+async def notices(world):
+    ahead = int(time.time() * 1000) + 60_000
+    sent = world.play("POST", "/api/admin/notices", SECTION, "text", untilTs=ahead)
+    await world.kinds_are_seen("NOTICE")
+    world.ask("POST", f"/api/admin/notices/{sent['notice']['noticeId']}/withdraw")
+    await world.kinds_are_seen("NOTICE_WITHDRAWN")
+
+
+@story
+async def limits(world):
+    changed = world.play("PATCH", "/api/admin/limits", SECTION, "limits")
+    names = [it["name"] for it in changed["limits"] if "changed" in it]
+    world.ask("PATCH", "/api/admin/limits", {"registration": None, "limits": dict.fromkeys(names)})

@@ -1,5 +1,6 @@
 """Contacts, who is there, who is typing, and what users say of themselves."""
 
+from stories.sending import upload
 from world import ADA, BO, CY, before, story
 
 
@@ -47,4 +48,12 @@ async def settings(world):
     await world.kinds_are_seen("EVENT settingsChanged")
     world.look("/api/users/me/settings", section, user=user)
     world.look("/api/users/search?username=ada", section, user=user)
-    world.look(f"/api/users?ids={BO},{CY}", section)
+
+
+@story
+async def names(world):
+    user = await world.newcomer()
+    picture = upload(world, user)["data"]["fileId"]
+    change = ("PATCH", "/api/users/me", "#### Names and avatars", "displayName", user)
+    world.play(*change, avatar=picture)
+    world.look(f"/api/users?ids={user}", "### Users and settings", user=user)

@@ -128,7 +128,8 @@ export class Engine implements Commands {
   /** Everything that is shown, for who has seen nothing yet. */
   snapshot(): Patch {
     const limits = this.#limits === undefined ? {} : { limits: this.#limits }
-    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...this.#session?.moment.snapshot(), ...this.#calls.snapshot() }
+    const moment = { ...this.#session?.moment.snapshot(), ...this.#session?.notices.snapshot(), ...this.#calls.snapshot() }
+    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...moment }
   }
 
   /** Resolves when everything so far is on disk. */

@@ -10,6 +10,7 @@ import { isOfOneself } from './contacts'
 import { isOfGroups } from './group'
 import type { Link } from './link'
 import { Moment } from './moment'
+import { Notices } from './notices'
 import type { Clock, Log } from './ports'
 import { Receipts } from './receipts'
 import { Sender } from './sender'
@@ -41,6 +42,7 @@ export class Session {
   readonly #receipts: Receipts
   readonly sender: Sender
   readonly moment: Moment
+  readonly notices: Notices
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -57,6 +59,7 @@ export class Session {
       look: (ids) => this.#catchup.look(ids),
       ownWord: (id, seq) => this.#receipts.ownWord(device.timeline(id), seq),
     })
+    this.notices = new Notices(options.show)
     this.moment = new Moment({ device, link, clock, show: options.show })
     device.onStep = ({ touched, miscounted }) => {
       this.#catchup.look(touched)
@@ -123,6 +126,7 @@ export class Session {
     else if (frame.type === 'HEAD') this.#hearHead(frame.conversationId, frame.headSeq)
     else if (frame.type === 'TYPING' || frame.type === 'PRESENCE' || frame.type === 'PRESENCE_STATE') this.moment.receive(frame)
     else if (isOfCall(frame)) this.#options.calls.receive(frame)
+    else if (frame.type === 'NOTICE' || frame.type === 'NOTICE_WITHDRAWN') this.notices.receive(frame)
     else if (frame.type === 'ERROR') this.#error(frame)
     else if (frame.type === 'AUTH_EXPIRING') this.#options.onExpiring()
   }

@@ -7,7 +7,7 @@ import type { OutboxEntry } from './outbox'
 import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
-import type { Contact, ConversationSettings, Limits, UserSettings } from './wire/protocol'
+import type { Contact, ConversationSettings, Limits, Notice, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -87,6 +87,8 @@ export interface View {
   typing: Map<string, string[]>
   /** The call of the moment, or the last one, if this tab has seen it. */
   call?: CallView
+  /** What admins of the system say to everybody, as far as this session was told. */
+  notices: Notice[]
 }
 
 export interface TimelinePatch {
@@ -117,6 +119,8 @@ export interface Patch {
   /** All who type in a conversation. */
   typing?: { conversationId: string; users: string[] }[]
   call?: CallView
+  /** All that are in force. */
+  notices?: Notice[]
 }
 
 export function emptyView(): View {
@@ -128,6 +132,7 @@ export function emptyView(): View {
     outbox: new Map(),
     presence: new Map(),
     typing: new Map(),
+    notices: [],
   }
 }
 
@@ -151,6 +156,7 @@ export function applyPatch(view: View, patch: Patch): void {
   for (const conversationId of patch.closed ?? []) view.timelines.delete(conversationId)
   for (const entry of patch.outbox ?? []) view.outbox.set(entry.clientMsgId, entry)
   for (const clientMsgId of patch.done ?? []) view.outbox.delete(clientMsgId)
+  if (patch.notices) view.notices = patch.notices
   if (patch.forgetPresence) view.presence.clear()
   for (const presence of patch.presence ?? []) view.presence.set(presence.user, presence)
   for (const { conversationId, users } of patch.typing ?? []) {

@@ -282,3 +282,49 @@ it('the audit log tells who did what to whom, and is looked through', async () =
   await page.getByRole('button', { name: 'Show all' }).click()
   await expect.poll(() => records.count()).toBe(50)
 })
+
+it('everybody is told what an admin says, until it is closed or withdrawn', async () => {
+  const kim = await (await stage.visitor('kim')).register()
+  const operator = await operatorAt('/admin/notices')
+  const { page } = operator
+  const told = ({ page }: Visitor) => page.getByRole('list', { name: 'What admins say' }).getByRole('listitem')
+  const says = async (text: string, lasts: string) => {
+    await page.getByLabel('What everybody is to know').fill(text)
+    await page.getByText(lasts, { exact: true }).click()
+    await page.getByRole('main').getByRole('button', { name: 'Tell everybody' }).click()
+    await operator.confirms('Tell everybody')
+    await kim.page.getByText(text).waitFor()
+  }
+  await says('The harbour closes at ten.', 'Once')
+  await told(kim).filter({ hasText: 'harbour' }).getByRole('button', { name: 'Dismiss' }).click()
+  await expect.poll(() => told(kim).count()).toBe(0)
+  await says('A storm is coming.', 'Until withdrawn')
+  await says('Bring your lanterns.', 'A day')
+  // Whoever comes later is told, too, but for what was closed.
+  await told(kim).filter({ hasText: 'lanterns' }).getByRole('button', { name: 'Dismiss' }).click()
+  await kim.page.reload()
+  await told(kim).filter({ hasText: 'A storm is coming.' }).waitFor()
+  expect(await told(kim).count()).toBe(1)
+  await page.getByRole('main').getByRole('listitem').filter({ hasText: 'A storm is coming.' }).getByRole('button', { name: 'Withdraw' }).click()
+  await expect.poll(() => told(kim).count()).toBe(0)
+  await expect.poll(() => page.getByRole('main').getByRole('listitem').filter({ hasText: 'A storm is coming.' }).count()).toBe(0)
+})
+
+it('limits change while the server runs, and are as configured again', async () => {
+  const operator = await operatorAt('/admin/limits')
+  const { page } = operator
+  const save = page.getByRole('button', { name: 'Save' })
+  expect(await save.isDisabled()).toBe(true)
+  await page.getByLabel('Connections', { exact: true }).fill('0')
+  await page.getByText('Give a whole number from 1 to 1,000,000.').waitFor()
+  expect(await save.isDisabled()).toBe(true)
+  await page.getByLabel('Connections', { exact: true }).fill('5000')
+  await page.getByText('Nobody', { exact: true }).click()
+  await save.click()
+  await page.getByText('These limits hold now').waitFor()
+  await page.getByText(/Configured: 100,000/).waitFor()
+  await expect(api.register('lou')).rejects.toThrow('registration_closed')
+  await page.getByRole('button', { name: 'All as configured' }).click()
+  await expect.poll(() => page.getByLabel('Connections', { exact: true }).inputValue()).toBe('100000')
+  await api.register('lou')
+})

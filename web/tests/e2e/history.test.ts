@@ -96,3 +96,20 @@ it('a jump to what was said long ago fetches what is around it, and the rest whe
   await page.getByRole('button', { name: /newest messages/ }).click({ timeout: 2_000 }).catch(() => {})
   await visitor.sees('And about this:')
 })
+
+it('a chat opens at its end, also where rows are much lower than they seemed', async () => {
+  const api = new ServerApi(stage.server.http)
+  const [cem, dora] = [await api.register('cem'), await api.register('dora')]
+  const bodies = Array.from({ length: 40 }, (_, index) => `${index}: ${'il '.repeat(index === 39 ? 1 : 250)}`)
+  const conversation = await dora.saysAll(cem.userId, bodies)
+  await cem.post(`/api/conversations/${conversation}/receipts`, { ackType: 'read', msgSeq: bodies.length })
+  const visitor = await stage.visitor('cem')
+  await visitor.logIn()
+  await visitor.opensChat('dora')
+  const last = visitor.messages.getByRole('article').last()
+  await expect.poll(async () => {
+    const [line, list] = await Promise.all([last.boundingBox(), visitor.messages.boundingBox()])
+    return (await last.innerText()).startsWith('39:') && line!.y + line!.height <= list!.y + list!.height
+  }).toBe(true)
+  expect(await visitor.page.getByRole('button', { name: /newest messages/ }).count()).toBe(0)
+})

@@ -28,7 +28,7 @@ beforeAll(async () => {
   pages = [
     '/chats', `/chats/${conversationId}`, `/chats/${conversationId}/info`,
     '/contacts', '/contacts/requests', '/contacts/add', '/contacts/blocked', '/contacts/new-group', '/contacts/join', `/contacts/${bob.userId}`, `/contacts/${cem.userId}`,
-    '/settings', '/settings/profile', '/settings/appearance', '/settings/notifications', '/settings/privacy', '/settings/devices', '/settings/about', '/nowhere',
+    '/settings', '/settings/profile', '/settings/appearance', '/settings/notifications', '/settings/privacy', '/settings/password', '/settings/devices', '/settings/about', '/nowhere',
   ]
 })
 afterEach(() => stage.clear())
@@ -46,7 +46,7 @@ it.each(LOOKS)('nothing keeps anybody from using the pages %s', async (_, option
   const visitor = await stage.visitor(NAME, { reducedMotion: 'reduce', ...options })
   const { page } = visitor
   const found: string[] = []
-  for (const path of ['/login', '/register']) {
+  for (const path of ['/login', '/register', '/reset']) {
     await page.goto(path)
     await page.locator('button[type=submit]').waitFor()
     found.push(...(await faults(visitor)))
@@ -75,6 +75,10 @@ it.each(LOOKS)('nor what stands over a chat, %s', async (_, options) => {
   found.push(...(await faults(visitor)))
   await page.keyboard.press('Escape')
   await page.locator('article.own .bubble').click({ button: 'right' })
+  const menu = page.getByRole('menu')
+  await page.getByRole('menuitem', { name: /Who has read it|谁已读/ }).waitFor()
+  const { x, width } = (await menu.boundingBox())!
+  expect([x >= 0, x + width <= page.viewportSize()!.width], `the menu is from ${x} on, ${width} wide`).toEqual([true, true])
   await page.getByRole('menuitem', { name: /Who has read it|谁已读/ }).click()
   await page.locator('.dialog li').first().waitFor()
   found.push(...(await faults(visitor)))

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::Method;
 use petrel_logic::Refusal;
-use petrel_logic::contacts::Contacts;
+use petrel_logic::contacts::{Contacts, Person};
 use petrel_logic::requests::IntoSend;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
@@ -11,7 +11,7 @@ use petrel_protocol::frame::{
     UserSettings,
 };
 use petrel_protocol::http::{
-    FoundUser, NamedChange, Names, NewApplication, RemarkChange, SettingsChange,
+    FoundUser, NamedChange, Names, NewApplication, ProfileChange, RemarkChange, SettingsChange,
 };
 use petrel_types::{ClientMessageId, ConversationId, UserId};
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, JsonBody, answer};
 use crate::bearer::Bearer;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 /// What a change between users may be refused for.
@@ -45,6 +45,8 @@ struct ListQuery {
     /// Wanted are users with ids above this one.
     users_after: Option<UserId>,
     /// The most contacts wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
@@ -133,9 +135,33 @@ pub(super) fn routes() -> Vec<Route> {
             .query::<SearchQuery>()
             .data::<FoundUser>()
             .reasons(&[ErrorReason::UserNotFound, ErrorReason::TooManyRequests]),
-        Route::new(Method::GET, "/api/users", TAG, "The names of people whom you know", names)
-            .query::<NamesQuery>()
-            .data::<Names>(),
+        Route::new(
+            Method::GET,
+            "/api/users",
+            TAG,
+            "The names and pictures of people whom you know",
+            names,
+        )
+        .query::<NamesQuery>()
+        .data::<Names>(),
+        Route::new(
+            Method::PATCH,
+            "/api/users/me",
+            TAG,
+            "Change how you are shown to others",
+            change_profile,
+        )
+        .body::<ProfileChange>()
+        .data::<SavedAck>()
+        .reasons(&[
+            ErrorReason::NothingToChange,
+            ErrorReason::WordRefused,
+            ErrorReason::FileNotFound,
+            ErrorReason::UploadUnfinished,
+            ErrorReason::WrongFileKind,
+            ErrorReason::FileTooLarge,
+            ErrorReason::Timeout,
+        ]),
         Route::new(Method::GET, "/api/users/me/settings", TAG, "Your settings", settings)
             .data::<UserSettings>(),
         Route::new(
@@ -179,11 +205,12 @@ async fn search(
     Bearer(user): Bearer,
     QueryOf(query): QueryOf<SearchQuery>,
 ) -> Answer<FoundUser> {
-    answer(match (query.username, query.code) {
+    let found = match (query.username, query.code) {
         (Some(name), None) => api.admission.read(api.contacts.find_by_name(user, &name)).await,
         (None, Some(code)) => api.admission.read(api.contacts.find_by_code(user, &code)).await,
         _ => Err(Refusal::new(ErrorReason::InvalidField, "give either `username` or `code`")),
-    })
+    };
+    answer(shown(&api, found?).await)
 }
 
 async fn names(
@@ -196,7 +223,30 @@ async fn names(
         Refusal::new(ErrorReason::InvalidField, format!("`ids`: an id is a number: {error}"))
     })?;
     let ids: Vec<_> = ids.into_iter().map(UserId::new).collect();
-    answer(api.admission.read(api.contacts.names(user, &ids, conversation_id)).await)
+    let people = api.admission.read(api.contacts.names(user, &ids, conversation_id)).await?;
+    let mut users = Vec::with_capacity(people.len());
+    for person in people {
+        users.push(shown(&api, person).await?);
+    }
+    answer(Ok(Names { users }))
+}
+
+/// Somebody, with a link to the picture.
+pub(super) async fn shown(api: &Api, person: Person) -> Result<FoundUser, Refusal> {
+    let Person { user: user_id, username, display_name, avatar } = person;
+    let avatar = match avatar {
+        Some(file) => api.files.avatar(file).await?,
+        None => None,
+    };
+    Ok(FoundUser { user_id, username, display_name, avatar })
+}
+
+async fn change_profile(
+    State(api): State<Api>,
+    Bearer(user): Bearer,
+    JsonBody(change): JsonBody<ProfileChange>,
+) -> Answer<SavedAck> {
+    answer(api.requester.send(user, Contacts::change_profile(change)?).await)
 }
 
 async fn settings(State(api): State<Api>, Bearer(user): Bearer) -> Answer<UserSettings> {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, JsonBody, answer};
 use crate::bearer::Bearer;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 /// Where in the list to go on.
@@ -26,6 +26,8 @@ struct ListQuery {
     /// The `token` of the answer before. Without it, all conversations are told.
     token: Option<String>,
     /// The most conversations wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
@@ -36,6 +38,8 @@ struct MembersQuery {
     /// Wanted are members with user ids above this one.
     members_after: Option<UserId>,
     /// The most members wanted: 1 to 500, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
@@ -48,6 +52,8 @@ struct EventsQuery {
     /// Wanted are events before this one, nearest first; they still come in order.
     before_seq: Option<Seq>,
     /// The most events wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

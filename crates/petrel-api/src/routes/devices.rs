@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, answer};
 use crate::bearer::Who;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 pub(super) fn routes() -> [Route; 3] {
@@ -41,6 +41,8 @@ struct Page {
     /// Wanted are log-ins older than this one, newest first.
     before: Option<LoginId>,
     /// The most log-ins wanted in the answer, up to 100.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

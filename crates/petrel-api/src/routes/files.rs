@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, answer};
 use crate::bearer::Bearer;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 pub(super) const TAG: &str = "Files";
@@ -25,6 +25,7 @@ const UPLOAD_REASONS: &[ErrorReason] = &[
     ErrorReason::QuotaExceeded,
     ErrorReason::TooManyUploads,
     ErrorReason::FileTooLarge,
+    ErrorReason::WordRefused,
 ];
 
 /// What it is called.
@@ -42,6 +43,8 @@ struct Page {
     /// Wanted are files with ids below this one.
     before: Option<FileId>,
     /// The most files wanted: 1 to 100, 100 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

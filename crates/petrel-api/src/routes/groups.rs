@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, JsonBody, answer};
 use crate::bearer::Bearer;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 /// What a change to a group may be refused for.
@@ -42,6 +42,8 @@ struct RequestsQuery {
     /// Wanted are users with ids above this one.
     users_after: Option<UserId>,
     /// The most requests wanted: 1 to 500, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

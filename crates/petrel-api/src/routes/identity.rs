@@ -7,7 +7,8 @@ use petrel_logic::administration::Operator;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::admin::{PasswordChange, RedeemReset};
 use petrel_protocol::http::{
-    Credentials, Done, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked, Success,
+    Credentials, Done, FoundUser, Invite, LoggedIn, NewInvite, Profile, RefreshRequest, Revoked,
+    Success,
 };
 
 use axum::response::Json;
@@ -17,6 +18,7 @@ use crate::answer::{Answer, JsonBody, Refused, answer};
 use crate::bearer::{Bearer, MaybeWho, Who};
 use crate::cookie;
 use crate::route::Route;
+use crate::routes::contacts::shown;
 use crate::source::From;
 
 pub(super) fn routes() -> [Route; 8] {
@@ -197,7 +199,10 @@ async fn change_password(
 }
 
 async fn me(State(api): State<Api>, Bearer(user): Bearer) -> Answer<Profile> {
-    answer(api.identity.profile(user).await)
+    let profile = api.identity.profile(user).await?;
+    let person = api.admission.read(api.contacts.person(user)).await?;
+    let FoundUser { display_name, avatar, .. } = shown(&api, person).await?;
+    answer(Ok(Profile { display_name, avatar, ..profile }))
 }
 
 async fn invite(

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, JsonBody, answer};
 use crate::bearer::Bearer;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 /// What a change to a message may be refused for.
@@ -123,6 +123,8 @@ struct ReadersQuery {
     /// Wanted are members with user ids above this one.
     users_after: Option<UserId>,
     /// The most members looked at: 1 to 500, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

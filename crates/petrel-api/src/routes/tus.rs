@@ -76,6 +76,7 @@ pub(super) fn routes() -> Vec<Route> {
         ErrorReason::UploadBusy,
         ErrorReason::ChecksumMismatch,
         ErrorReason::NotAllowed,
+        ErrorReason::WordRefused,
     ];
     const fn went_on(meaning: &'static str) -> Outcome {
         let headers = &["Upload-Offset", "Upload-Expires"];

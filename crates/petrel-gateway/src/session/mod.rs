@@ -9,6 +9,7 @@ mod authenticate;
 mod call;
 mod focus;
 mod live;
+mod notices;
 mod pace;
 mod renewal;
 mod socket;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use petrel_logic::Refusal;
 use petrel_logic::admission::{Turn, bounded};
+use petrel_logic::budget;
 use petrel_logic::identity::Authenticated;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
@@ -25,13 +27,13 @@ use petrel_protocol::frame::{
     RequestId, ServerFrame,
 };
 use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
+use petrel_types::UserId;
 use petrel_types::limits::{
     ACK_INTERVAL_MS, ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS,
     FOCUS_CONVERSATIONS_MAX, FRAME_BYTES_MAX, GROUP_CHANGE_MEMBERS_MAX, GROUP_MEMBERS_MAX,
     GROUP_TITLE_UTF16_UNITS_MAX, PULL_EVENTS_MAX, RECALL_WINDOW_MS, RETRY_WINDOW_MS,
     SENDS_IN_FLIGHT_MAX, STATE_MEMBERS_MAX, SYNC_CONVERSATIONS_MAX,
 };
-use petrel_types::{OperatingLimits, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
@@ -187,6 +189,8 @@ where
         self.reply(self.auth_ok(), auth_id).await?;
         if self.legacy {
             Box::pin(self.push_undelivered()).await?;
+        } else {
+            Box::pin(self.show_notices()).await?;
         }
         self.write_outbox().await?;
         drop(turn);
@@ -400,6 +404,7 @@ where
         }
         self.write_heads().await?;
         self.write_presences().await?;
+        self.write_notices().await?;
         self.socket.flush().await
     }
 
@@ -542,7 +547,7 @@ where
                 retry_window_ms: RETRY_WINDOW_MS,
                 ping_interval_ms: milliseconds(shared.config.heartbeat.ping_interval),
                 idle_timeout_ms: milliseconds(shared.config.heartbeat.idle_timeout),
-                rates: rates(&shared.config.limits),
+                rates: shown(&shared.pace.of_session()),
             },
         })
     }
@@ -592,14 +597,15 @@ where
     }
 }
 
-fn rates(limits: &OperatingLimits) -> Rates {
+fn shown(rates: &budget::Rates) -> Rates {
+    let (frames, sends, reads) = (rates.frames(), rates.sends(), rates.reads());
     Rates {
-        frames_per_second: limits.session_frames_per_second,
-        frames_burst: limits.session_frames_burst,
-        sends_per_second: limits.session_sends_per_second,
-        sends_burst: limits.session_sends_burst,
-        reads_per_second: limits.session_reads_per_second,
-        reads_burst: limits.session_reads_burst,
+        frames_per_second: frames.per_second(),
+        frames_burst: frames.burst(),
+        sends_per_second: sends.per_second(),
+        sends_burst: sends.burst(),
+        reads_per_second: reads.per_second(),
+        reads_burst: reads.burst(),
     }
 }
 

@@ -16,8 +16,9 @@ const FINE_PER_COARSE: usize = 12;
 const FINE_MAX: usize = 720;
 const COARSE_MAX: usize = 1440;
 
-/// The numbers of one moment, by name.
-pub type Sample = BTreeMap<&'static str, f64>;
+/// The numbers of one moment, by name; `None` where there was nothing to measure, as there is
+/// no latency of what nobody did.
+pub type Sample = BTreeMap<&'static str, Option<f64>>;
 
 /// The rings.
 #[derive(Debug, Default)]
@@ -45,7 +46,8 @@ impl History {
         }
     }
 
-    /// The series that are wanted, all if none is named, oldest number first.
+    /// The series that are wanted, all if none is named, oldest number first. Where there was
+    /// nothing to measure is 0.
     pub fn recent(&self, step: RecentStep, wanted: &[String]) -> RecentFigures {
         let rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fine_ms = u64::try_from(SAMPLE_EVERY.as_millis()).unwrap_or(u64::MAX);
@@ -56,7 +58,7 @@ impl History {
         let mut series: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for (name, _) in ring.back().into_iter().flatten() {
             if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-                let numbers = ring.iter().map(|sample| sample.get(name).copied().unwrap_or(0.0));
+                let numbers = ring.iter().map(|sample| shown(sample.get(name)));
                 series.insert((*name).to_owned(), numbers.collect());
             }
         }
@@ -67,7 +69,7 @@ impl History {
     pub fn now(&self) -> BTreeMap<String, f64> {
         let rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let last = rings.fine.back().into_iter().flatten();
-        last.map(|(name, number)| ((*name).to_owned(), *number)).collect()
+        last.map(|(name, number)| ((*name).to_owned(), shown(Some(number)))).collect()
     }
 }
 
@@ -78,12 +80,22 @@ fn add(ring: &mut VecDeque<Sample>, sample: Sample, max: usize) {
     ring.push_back(sample);
 }
 
+fn shown(number: Option<&Option<f64>>) -> f64 {
+    number.copied().flatten().unwrap_or(0.0)
+}
+
+/// Of each number the mean of those samples in which there was something to measure.
 fn mean(samples: &[Sample]) -> Sample {
-    let mut mean = Sample::new();
+    let mut sums: BTreeMap<&'static str, (f64, f64)> = BTreeMap::new();
     for (name, number) in samples.iter().flatten() {
-        *mean.entry(name).or_default() += number / samples.len() as f64;
+        let (sum, count) = sums.entry(name).or_default();
+        if let Some(number) = number {
+            (*sum, *count) = (*sum + number, *count + 1.0);
+        }
     }
-    mean
+    sums.into_iter()
+        .map(|(name, (sum, count))| (name, (count > 0.0).then(|| sum / count)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -94,7 +106,7 @@ mod tests {
     fn rings_hold_so_much_and_the_coarse_one_the_mean() {
         let history = History::default();
         for second in 0..20_000_u64 {
-            let sample = Sample::from([("a", second as f64), ("b", 1.0)]);
+            let sample = Sample::from([("a", Some(second as f64)), ("b", Some(1.0))]);
             history.push(sample, TimestampMs::new(second * 5_000));
         }
         let fine = history.recent(RecentStep::Fine, &[]);
@@ -107,5 +119,19 @@ mod tests {
         // 20,000 is 1,666 times twelve and a rest; the last mean is of the twelve before it.
         assert_eq!(coarse.series["a"].last(), Some(&(19_980.0 + 5.5)));
         assert_eq!(history.now()["b"], 1.0);
+    }
+    #[test]
+    fn silence_is_no_part_of_a_mean() {
+        let history = History::default();
+        for second in 0..24_u64 {
+            // Two of the first twelve, and none after that.
+            let latency = (second < 12 && second % 6 == 0).then_some(4.0 + second as f64);
+            history.push(Sample::from([("latency", latency)]), TimestampMs::new(second * 5_000));
+        }
+        let coarse = history.recent(RecentStep::Coarse, &[]);
+        assert_eq!(coarse.series["latency"], [7.0, 0.0]);
+        let fine = history.recent(RecentStep::Fine, &[]);
+        assert_eq!(fine.series["latency"][..7], [4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 10.0]);
+        assert_eq!(history.now()["latency"], 0.0);
     }
 }

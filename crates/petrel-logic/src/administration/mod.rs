@@ -8,6 +8,8 @@
 mod audit;
 mod groups;
 mod history;
+mod limits;
+mod notices;
 mod statistics;
 mod users;
 mod words;
@@ -22,10 +24,13 @@ use petrel_types::{Clock, ConversationId, TimestampMs, UserId};
 
 pub use self::audit::AuditQuery;
 pub use self::history::{History, SAMPLE_EVERY, Sample};
+pub use self::limits::{Adjustable, Limits, Metrics as LimitsMetrics};
+use self::notices::NoticeTurn;
 pub use self::users::UsersQuery;
 use self::words::WordLists;
 use crate::Refusal;
 use crate::identity::Identity;
+use crate::notices::Notices;
 use crate::requester::Requester;
 use crate::words::WordFilter;
 
@@ -59,6 +64,10 @@ pub struct Running {
     pub sessions: Arc<dyn Sessions>,
     /// The words in force.
     pub words: Arc<WordFilter>,
+    /// What is said to everybody.
+    pub notices: Arc<Notices>,
+    /// What may be changed while it runs.
+    pub limits: Limits,
     /// What the numbers were of late.
     pub history: Arc<History>,
 }
@@ -67,6 +76,9 @@ pub struct Running {
 pub trait Sessions: Send + Sync {
     /// How many a user has.
     fn sessions_of(&self, user: UserId) -> u64;
+
+    /// How many there are.
+    fn sessions(&self) -> u64;
 }
 
 /// What admins may do.
@@ -75,12 +87,14 @@ pub struct Administration {
     clock: Arc<dyn Clock>,
     running: Option<Running>,
     words: WordLists,
+    notice_turn: NoticeTurn,
 }
 
 impl Administration {
     /// Of a running server, or of a data directory that none is at work in.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, running: Option<Running>) -> Self {
-        Self { store, clock, running, words: WordLists::default() }
+        let (words, notice_turn) = Default::default();
+        Self { store, clock, running, words, notice_turn }
     }
 
     /// What is needed of a running server, or the word that there is none.

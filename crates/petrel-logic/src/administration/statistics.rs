@@ -27,6 +27,8 @@ impl Administration {
             rows: figures.rows,
             store_bytes: figures.bytes,
             store_free_bytes: figures.free_bytes,
+            files: figures.files,
+            file_bytes: figures.file_bytes,
             days,
             active_users,
             now: present.unwrap_or_default(),

@@ -5,10 +5,12 @@
 //! refused here: a bucket may be *over*, and who is over is read from no further until it
 //! has leaked. Time is an argument, and monotone, so a clock that jumps changes nothing.
 
+mod in_force;
 mod shared;
 
 use petrel_types::OperatingLimits;
 
+pub use in_force::RatesInForce;
 pub use shared::{Budget, Budgets};
 
 /// A time in milliseconds since some start, which wraps around after 49 days. Something that
@@ -42,13 +44,21 @@ pub struct Costs {
 
 /// The rate of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates([Rate; KINDS]);
+pub struct Rates {
+    each: [Rate; KINDS],
+    /// How often they were changed while they were in force.
+    generation: u32,
+}
 
 const KINDS: usize = 4;
 
 /// A bucket for each.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Meter([Bucket; KINDS]);
+pub struct Meter {
+    each: [Bucket; KINDS],
+    /// The generation of rates that it has followed.
+    generation: u32,
+}
 
 /// One leaky bucket, in 8 bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +81,16 @@ impl Rate {
         Self { per_second: per_second.min(BURST_MAX), burst: burst.clamp(1, BURST_MAX) }
     }
 
+    /// How many a second on average. 0 is no limit.
+    pub fn per_second(self) -> u32 {
+        self.per_second
+    }
+
+    /// How many at once.
+    pub fn burst(self) -> u32 {
+        self.burst
+    }
+
     fn times(self, factor: u32) -> Self {
         Self::new(self.per_second.saturating_mul(factor), self.burst.saturating_mul(factor))
     }
@@ -83,7 +103,7 @@ impl Rate {
 impl Rates {
     /// What one session may do.
     pub fn of_session(limits: &OperatingLimits) -> Self {
-        Self([
+        Self::of_each([
             Rate::new(limits.session_frames_per_second, limits.session_frames_burst),
             Rate::new(limits.session_sends_per_second, limits.session_sends_burst),
             Rate::new(limits.session_reads_per_second, limits.session_reads_burst),
@@ -93,24 +113,45 @@ impl Rates {
 
     /// What all sessions of a user may do together.
     pub fn of_user(limits: &OperatingLimits) -> Self {
-        let mut rates = Self::of_session(limits).0;
-        rates = rates.map(|rate| rate.times(limits.user_sessions_worth.max(1)));
-        rates[3] = Rate::new(limits.http_user_requests_per_second, limits.http_user_requests_burst);
-        Self(rates)
+        let of_session = Self::of_session(limits).each;
+        let mut each = of_session.map(|rate| rate.times(limits.user_sessions_worth.max(1)));
+        each[3] = Rate::new(limits.http_user_requests_per_second, limits.http_user_requests_burst);
+        Self::of_each(each)
     }
 
     /// What an admin may ask for as such.
     pub fn of_admin(limits: &OperatingLimits) -> Self {
         let (rate, burst) =
             (limits.http_admin_requests_per_second, limits.http_admin_requests_burst);
-        Self([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
+        Self::of_each([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
     }
 
     /// What may come from one address.
     pub fn of_address(limits: &OperatingLimits) -> Self {
         let (rate, burst) =
             (limits.http_address_requests_per_second, limits.http_address_requests_burst);
-        Self([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
+        Self::of_each([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
+    }
+}
+
+impl Rates {
+    fn of_each(each: [Rate; KINDS]) -> Self {
+        Self { each, generation: 0 }
+    }
+
+    /// That of frames.
+    pub fn frames(&self) -> Rate {
+        self.each[0]
+    }
+
+    /// That of messages and changes.
+    pub fn sends(&self) -> Rate {
+        self.each[1]
+    }
+
+    /// That of reads.
+    pub fn reads(&self) -> Rate {
+        self.each[2]
     }
 }
 
@@ -123,8 +164,9 @@ impl Costs {
 impl Meter {
     /// Something was asked for. True if any of it was more than there is room for.
     pub fn spend(&mut self, rates: &Rates, costs: Costs, now: Moment) -> bool {
+        self.follow(rates);
         let mut over = false;
-        for ((bucket, rate), cost) in self.0.iter_mut().zip(&rates.0).zip(costs.each()) {
+        for ((bucket, rate), cost) in self.each.iter_mut().zip(&rates.each).zip(costs.each()) {
             if cost != 0 {
                 over |= bucket.spend(*rate, cost, now);
             }
@@ -134,12 +176,26 @@ impl Meter {
 
     /// How long until each bucket is at most this full, in percent, in milliseconds.
     pub fn until_ms(&self, rates: &Rates, percent: u32, now: Moment) -> u32 {
-        let each = self.0.iter().zip(&rates.0);
+        let mut meter = *self;
+        meter.follow(rates);
+        let each = meter.each.iter().zip(&rates.each);
         each.map(|(bucket, rate)| bucket.until_ms(*rate, percent, now)).max().unwrap_or(0)
     }
 
     fn is_empty(&self, rates: &Rates, now: Moment) -> bool {
         self.until_ms(rates, 0, now) == 0
+    }
+
+    /// When rates are lowered, what was asked for under the old ones makes nobody wait longer
+    /// than a full bucket of the new ones does.
+    fn follow(&mut self, rates: &Rates) {
+        if self.generation == rates.generation {
+            return;
+        }
+        self.generation = rates.generation;
+        for (bucket, rate) in self.each.iter_mut().zip(&rates.each) {
+            bucket.level = bucket.level.min(rate.burst * 1000);
+        }
     }
 }
 

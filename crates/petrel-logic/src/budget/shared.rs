@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{Costs, Meter, Moment, Rates};
+use super::{Costs, Meter, Moment, Rates, RatesInForce};
 
 /// How many locks the budgets are spread over.
 const SHARDS: usize = 64;
@@ -17,7 +17,7 @@ const SWEEP_FROM: usize = 64;
 /// and it is as good as new: who goes and comes back finds what was left.
 #[derive(Debug)]
 pub struct Budgets<K> {
-    rates: Rates,
+    rates: RatesInForce,
     start: Instant,
     hasher: RandomState,
     shards: Box<[Mutex<Shard<K>>]>,
@@ -39,7 +39,12 @@ impl<K: Eq + Hash> Budgets<K> {
     pub fn new(rates: Rates, start: Instant) -> Self {
         let shard = || Mutex::new(Shard { budgets: HashMap::new(), sweep_at: SWEEP_FROM });
         let shards = (0..SHARDS).map(|_| shard()).collect();
-        Self { rates, start, hasher: RandomState::new(), shards }
+        Self { rates: RatesInForce::new(rates), start, hasher: RandomState::new(), shards }
+    }
+
+    /// Has other rates in force, for all, from now on.
+    pub fn set_rates(&self, rates: Rates) {
+        self.rates.set(rates);
     }
 
     /// The moment of a time.
@@ -54,23 +59,24 @@ impl<K: Eq + Hash> Budgets<K> {
         let shard = usize::try_from(self.hasher.hash_one(&key) % SHARDS as u64).unwrap_or(0);
         let mut shard = lock(&self.shards[shard]);
         if shard.budgets.len() >= shard.sweep_at && !shard.budgets.contains_key(&key) {
-            shard.sweep(&self.rates, now);
+            shard.sweep(&self.rates.get(), now);
         }
         Arc::clone(shard.budgets.entry(key).or_default())
     }
 
     /// Something was asked for. True if any of it was more than there is room for.
     pub fn spend(&self, budget: &Budget, costs: Costs, now: Moment) -> bool {
-        lock(&budget.0).spend(&self.rates, costs, now)
+        lock(&budget.0).spend(&self.rates.get(), costs, now)
     }
 
     /// Asks for something that is refused when there is no room, and counts for nothing then.
     /// The error is when there will be, in milliseconds.
     pub fn try_spend(&self, budget: &Budget, costs: Costs, now: Moment) -> Result<(), u32> {
+        let rates = self.rates.get();
         let mut meter = lock(&budget.0);
         let mut after = *meter;
-        if after.spend(&self.rates, costs, now) {
-            return Err(after.until_ms(&self.rates, 100, now));
+        if after.spend(&rates, costs, now) {
+            return Err(after.until_ms(&rates, 100, now));
         }
         *meter = after;
         Ok(())
@@ -78,7 +84,7 @@ impl<K: Eq + Hash> Budgets<K> {
 
     /// How long until a budget is at most this much used, in percent, in milliseconds.
     pub fn until_ms(&self, budget: &Budget, percent: u32, now: Moment) -> u32 {
-        lock(&budget.0).until_ms(&self.rates, percent, now)
+        lock(&budget.0).until_ms(&self.rates.get(), percent, now)
     }
 
     /// How many budgets are kept.

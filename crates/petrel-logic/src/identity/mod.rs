@@ -82,6 +82,7 @@ pub struct Identity {
     clock: Arc<dyn Clock>,
     issuers: Issuers,
     settings: IdentitySettings,
+    registration: RwLock<Registration>,
     hashing: Hashing,
     revocations: Mutex<Revocations>,
     throttle: Mutex<Throttle>,
@@ -111,11 +112,29 @@ impl Identity {
             listener: OnceLock::new(),
             words: OnceLock::new(),
             activity: OnceLock::new(),
+            registration: RwLock::new(settings.registration),
             settings,
         };
         identity.recall_ended_logins().await?;
         identity.recall_disabled_users().await?;
         Ok(identity)
+    }
+
+    /// Who may register now.
+    pub fn registration(&self) -> Registration {
+        *self.registration.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anybody may be let register at all: not while an issuer may name users by ids
+    /// that those would get.
+    pub fn may_take_registrations(&self) -> bool {
+        !self.issuers.external.unstored_users().1
+    }
+
+    /// Has others register from now on, and so many in a row from one address.
+    pub fn set_registration(&self, registration: Registration, free_registrations: u32) {
+        *self.registration.write().unwrap_or_else(PoisonError::into_inner) = registration;
+        self.throttle().set_free_registrations(free_registrations);
     }
 
     /// Tells from now on who is there. Only the first call counts.
@@ -135,7 +154,7 @@ impl Identity {
         credentials: Credentials,
         source: Source,
     ) -> Result<LoggedIn, Refusal> {
-        let invite = match self.settings.registration {
+        let invite = match self.registration() {
             Registration::Open => None,
             Registration::Invite => Some(invites::digest(&invite_of(&credentials)?)),
             Registration::Closed => {
@@ -264,11 +283,12 @@ impl Identity {
         Ok(stored.is_some_and(|stored| stored.is_admin) && !self.is_disabled(user))
     }
 
-    /// What a user may know about themself.
+    /// What a user may know about themself, but for what others are shown of the user.
     pub async fn profile(&self, user: UserId) -> Result<Profile, Refusal> {
         let stored = self.store.user(user).await.map_err(of_store)?;
         let admin = stored.as_ref().is_some_and(|stored| stored.is_admin);
-        Ok(Profile { user_id: user, username: stored.map(|stored| stored.username), admin })
+        let username = stored.map(|stored| stored.username);
+        Ok(Profile { user_id: user, username, display_name: None, avatar: None, admin })
     }
 
     fn verify(&self, secret: &Secret, token: &str, issuer: &str) -> Result<Claims, Refusal> {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use petrel_protocol::http::admin::RegistrationMode;
 use petrel_protocol::token::{KeyAlgorithm, UserClaim};
 use petrel_types::UserId;
 
@@ -15,6 +16,26 @@ pub enum Registration {
     Invite,
     /// Nobody.
     Closed,
+}
+
+impl Registration {
+    /// As it is told to admins.
+    pub fn mode(self) -> RegistrationMode {
+        match self {
+            Self::Open => RegistrationMode::Open,
+            Self::Invite => RegistrationMode::Invite,
+            Self::Closed => RegistrationMode::Closed,
+        }
+    }
+
+    /// As an admin names it.
+    pub fn of(mode: RegistrationMode) -> Self {
+        match mode {
+            RegistrationMode::Open => Self::Open,
+            RegistrationMode::Invite => Self::Invite,
+            RegistrationMode::Closed => Self::Closed,
+        }
+    }
 }
 
 /// Everything but the keys.

@@ -58,6 +58,11 @@ impl Throttle {
         }
     }
 
+    /// So many register from one address in a row at no cost, from now on.
+    pub(super) fn set_free_registrations(&mut self, free: u32) {
+        self.settings.free_registrations = free;
+    }
+
     /// Begins a try, which counts as a failure until [`succeeded`](Self::succeeded): so
     /// tries at the same time count, too. An error is how long to wait.
     pub(super) fn begin(

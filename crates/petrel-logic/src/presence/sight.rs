@@ -22,7 +22,13 @@ pub(super) async fn who_is_seen(
     for (other, relation) in others.iter().copied().zip(relations) {
         let pair = Pair::decode(&relation.pair).map_err(of_store)?;
         let own = Own::decode(&relation.personal).map_err(of_store)?;
-        let is_open = !own.presence_hidden && pair.check_reach(user, other).is_ok();
+        let (is_hidden, is_blocked) = (own.presence_hidden, pair.check_reach(user, other).is_err());
+        #[cfg(feature = "mutants")]
+        let (is_hidden, is_blocked) = (
+            is_hidden && !petrel_store::mutants::is("hidden-presence-is-seen"),
+            is_blocked && !petrel_store::mutants::is("blocked-presence-is-seen"),
+        );
+        let is_open = !is_hidden && !is_blocked;
         seen.push(other == user || (is_open && pair.are_friends()));
         if is_open && !pair.are_friends() && other != user {
             peers.push((seen.len() - 1, other));

@@ -149,6 +149,10 @@ impl Indexer {
                 }
                 Ok(EventBody::Change(change)) => {
                     let Some(target) = target_of(&change) else { continue };
+                    #[cfg(feature = "mutants")]
+                    if petrel_store::mutants::is("search-keeps-old-texts") {
+                        continue;
+                    }
                     let found = self.message(event.conversation, target).await?;
                     if let Some((found, message)) = found {
                         changes.insert(found.row, document(&found, &message));

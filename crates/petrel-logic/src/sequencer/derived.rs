@@ -38,6 +38,12 @@ impl Draft<'_> {
     /// that is no event of `home`. The command's place in the log, which no other has, names
     /// it.
     pub(super) fn derive_own(&mut self, home: ConversationId, actor: UserId, change: Change) {
+        #[cfg(feature = "mutants")]
+        if matches!(change, Change::MessagesHidden { .. })
+            && petrel_store::mutants::is("hiding-is-not-told")
+        {
+            return;
+        }
         let number = BY_POSITION | self.position.get();
         let id = DerivationId { home, number };
         let notice = Notice { user: actor, actor, change };

@@ -33,7 +33,7 @@ pub(super) struct Lookups {
     pub(super) targets: HashMap<(ConversationId, Seq), StoredEvent>,
     /// What users want to send on who may read it, as it is said anew.
     pub(super) forwards: HashMap<(UserId, Forward), MessageBody>,
-    /// Files that are to go with messages, whosesoever they are.
+    /// Files that are to go with messages or to be shown as avatars, whosesoever they are.
     pub(super) files: HashMap<FileId, File>,
     /// Former memberships of users who are to join again, or who still read what they may.
     pub(super) former: HashMap<(ConversationId, UserId), Membership>,
@@ -139,9 +139,7 @@ impl Sequencer {
                     self.load_forward(command.actor, forward, lookups).await?;
                 }
                 let asked = message.attachment.as_deref();
-                if let Some(file) = asked.and_then(|asked| file_id(&asked.file_id)) {
-                    lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
-                }
+                self.load_file(asked.and_then(|asked| file_id(&asked.file_id)), lookups).await?;
             }
             Content::CreateGroup { members, .. } => {
                 for user in members {
@@ -149,10 +147,15 @@ impl Sequencer {
                     self.load_foreign_pair(command.actor, *user, lookups).await?;
                 }
             }
-            Content::Settings { friend_code: Some(code), .. }
-            | Content::ChangeGroup(GroupChange { new_code: code, .. }) => {
-                let holder = self.store.code_holder(code).await?;
-                lookups.taken_codes.extend(holder.map(|_| code.clone()));
+            Content::ChangeGroup(GroupChange { new_code, avatar, .. }) => {
+                self.load_code(new_code, lookups).await?;
+                self.load_file(avatar.as_deref().and_then(file_id), lookups).await?;
+            }
+            Content::Settings { friend_code: Some(code), .. } => {
+                self.load_code(code, lookups).await?;
+            }
+            Content::Profile(change) => {
+                self.load_file(change.avatar.flatten(), lookups).await?;
             }
             _ => {}
         }
@@ -298,6 +301,23 @@ impl Sequencer {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn load_code(&self, code: &str, lookups: &mut Lookups) -> Result<(), StoreError> {
+        let holder = self.store.code_holder(code).await?;
+        lookups.taken_codes.extend(holder.map(|_| code.to_owned()));
+        Ok(())
+    }
+
+    async fn load_file(
+        &self,
+        file: Option<FileId>,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        if let Some(file) = file {
+            lookups.files.extend(self.store.file(file).await?.map(|found| (file, found)));
+        }
+        Ok(())
     }
 
     async fn load_entry(

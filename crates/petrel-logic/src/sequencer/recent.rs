@@ -102,9 +102,12 @@ impl Default for RecentMessages {
 /// Tells whether a retry says the same. Lives only in memory, so the function may change
 /// between versions.
 pub(super) fn hash_of(said: Said<'_>) -> u64 {
-    let Said { body, file_id, location, custom } = said;
+    let Said { body, file_id, reply_to, location, custom } = said;
     let mut hasher = DefaultHasher::new();
     hasher.write(body.as_bytes());
+    if let Some(seq) = reply_to {
+        hasher.write_u64(seq.get());
+    }
     if let Some(file_id) = file_id {
         hasher.write(file_id.as_bytes());
     }

@@ -105,6 +105,12 @@ impl Catchup {
         Ok(membership.access().allows(seq) && seq >= summary.trimmed_before)
     }
 
+    /// Whether a user is in a conversation now.
+    pub async fn is_in(&self, user: UserId, conversation: ConversationId) -> Result<bool, Refusal> {
+        let member = self.store.member(conversation, user).await.map_err(of_store)?;
+        Ok(member.is_some_and(|member| member.is_present()))
+    }
+
     /// What a conversation is, and a page of its members. Only for those who are in it:
     /// somebody who has left may read events up to the end of the membership, but what
     /// the conversation is now is nobody else's business.

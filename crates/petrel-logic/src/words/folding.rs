@@ -1,6 +1,8 @@
 //! One form for what people read as the same letters: without case, in usual width, and
 //! without what can't be seen.
 
+use crate::visible::is_invisible;
+
 /// A text in that form, with the place in the original of each of its bytes.
 #[derive(Debug, Default)]
 pub(super) struct Folded {
@@ -34,14 +36,6 @@ impl Folded {
         let at = |byte: usize| self.places.get(byte).copied().unwrap_or(self.end) as usize;
         (at(start), at(end))
     }
-}
-
-/// What takes no room: joiners, marks of direction, soft hyphens, variation selectors.
-fn is_invisible(letter: char) -> bool {
-    matches!(letter,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// The letters of full width that East Asian keyboards make, as those of ASCII

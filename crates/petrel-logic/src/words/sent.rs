@@ -9,7 +9,7 @@ use crate::Refusal;
 
 impl WordFilter {
     /// Looks at what a user sends: messages, edits, titles, descriptions, announcements,
-    /// nicknames, and what is said with a wish to join or to be friends. A remark is for the
+    /// nicknames, display names, and what is said with a wish to join or to be friends. A remark is for the
     /// one who writes it, so nobody looks at it.
     pub fn check(&self, actor: UserId, send: &mut SendRequest) -> Result<(), Refusal> {
         // There are most often none; then nothing is looked at.
@@ -38,6 +38,9 @@ impl WordFilter {
                 }
                 _ => Ok(()),
             },
+            Content::Profile(change) => {
+                change.display_name.iter().flatten().try_for_each(|name| self.check_name(name))
+            }
             Content::Recall { .. }
             | Content::React { .. }
             | Content::Pin { .. }
@@ -53,6 +56,11 @@ impl WordFilter {
             | Content::Settings { .. }
             | Content::Call(_) => Ok(()),
         }
+    }
+
+    /// Looks at what a user calls a file.
+    pub fn check_file_name(&self, actor: UserId, name: &mut String) -> Result<(), Refusal> {
+        self.check_text(actor, "the name of the file", name)
     }
 
     fn check_message(&self, actor: UserId, message: &mut NewMessage) -> Result<(), Refusal> {

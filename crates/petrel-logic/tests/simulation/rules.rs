@@ -222,6 +222,7 @@ pub(crate) fn outcome(
         Content::CreateGroup { .. } | Content::Join { .. } => unreachable!("handled above"),
         Content::Contact { .. }
         | Content::Settings { .. }
+        | Content::Profile(_)
         | Content::Hide { .. }
         | Content::SetConversation { .. } => bail!("not of this timeline"),
         Content::Rule(_) => bail!("no admin takes part in a simulation"),

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) store: petrel_store::Metrics,
     pub(crate) search: petrel_logic::search::Metrics,
     pub(crate) words: petrel_logic::words::Metrics,
+    pub(crate) limits: petrel_logic::administration::LimitsMetrics,
 }
 
 /// What a node knows of its present state.
@@ -90,6 +91,9 @@ impl Metrics {
             ),
             words: petrel_logic::words::Metrics::register(
                 registry.sub_registry_with_prefix("petrel_words"),
+            ),
+            limits: petrel_logic::administration::LimitsMetrics::register(
+                registry.sub_registry_with_prefix("petrel_limits"),
             ),
             sampler,
             registry,

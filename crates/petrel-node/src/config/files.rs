@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use petrel_files::{FileSettings, Place, S3Settings};
+use petrel_files::{Decoder, FileSettings, Place, S3Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +128,7 @@ impl FilesSection {
             quota_bytes_per_user: self.quota_bytes_per_user,
             uploads_per_user: self.uploads_per_user,
             uploads_at_once: self.uploads_at_once,
+            decoder: Decoder::Here,
             thumbnails_at_once: self.thumbnails_at_once,
             image_pixels_max: self.image_pixels_max,
             upload_lasts: self.upload_lasts.0,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use petrel_api::Network;
+use petrel_files::Decoder;
 use petrel_gateway::{Heartbeat, SessionPolicy, SlowReaders, WaterMarks};
 use petrel_logic::identity::{IdentitySettings, Registration, ThrottleSettings};
 use petrel_logic::presence;
@@ -599,6 +600,7 @@ impl Config {
                 credentials_last: self.calls.turn_credentials_last.0,
             },
             files: self.files.clone(),
+            picture_decoder: Decoder::Here,
             limits: self.limits.clone(),
             keep: self.retention.keep.map(|keep| keep.0),
             search: self.search.enabled,

@@ -1,6 +1,6 @@
 //! What two users are to each other, as each of them sees it.
 
-use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
+use petrel_types::{ClientMessageId, ConversationId, FileId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::client::Word;
@@ -150,6 +150,12 @@ pub struct UserSettings {
     /// Whether you look offline to everybody else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub presence_hidden: bool,
+    /// What you are called by others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The file that is your picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<FileId>,
 }
 
 impl ContactAction {
@@ -173,7 +179,13 @@ impl ContactList {
 
 impl Default for UserSettings {
     fn default() -> Self {
-        Self { findable: true, friend_code: None, presence_hidden: false }
+        Self {
+            findable: true,
+            friend_code: None,
+            presence_hidden: false,
+            display_name: None,
+            avatar: None,
+        }
     }
 }
 

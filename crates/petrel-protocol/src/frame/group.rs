@@ -198,7 +198,7 @@ pub struct GroupSettings {
     /// What the group is for; empty to have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where its picture is; empty to have none.
+    /// Its picture: the id of one that you have uploaded, or an address; empty to have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
     /// What everybody should know; empty to have none.
@@ -245,7 +245,7 @@ pub struct GroupInfo {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where its picture is.
+    /// Its picture: the id of a file that members may have a thumbnail of, or an address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
     /// What everybody should know.

@@ -14,6 +14,7 @@ mod event;
 mod group;
 mod live;
 mod message;
+mod notice;
 mod request_id;
 mod schema;
 mod search;
@@ -50,6 +51,7 @@ pub use message::{
     ConversationSettings, ConversationSettingsChange, MessageHide, MessagePin, MessageReact,
     Reader, ReaderState, Readers,
 };
+pub use notice::{Notice, NoticeWithdrawn};
 pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use search::{Excerpt, Found, Hit, Mark, Search};

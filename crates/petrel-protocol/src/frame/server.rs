@@ -11,7 +11,7 @@ use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::message::{ConversationSettings, ReaderState};
-use super::{Found, GroupInfo, GroupRequestState, History, Role, frames};
+use super::{Found, GroupInfo, GroupRequestState, History, Notice, NoticeWithdrawn, Role, frames};
 use crate::ErrorReason;
 
 frames! {
@@ -73,6 +73,10 @@ frames! {
         "CALL_STATE" => CallState(CallState),
         /// The answer to `TURN`.
         "TURN_CREDENTIALS" => TurnCredentials(TurnCredentials),
+        /// An admin of the system says something to everybody.
+        "NOTICE" => Notice(Notice),
+        /// A notice holds no longer.
+        "NOTICE_WITHDRAWN" => NoticeWithdrawn(NoticeWithdrawn),
         /// A request was refused.
         "ERROR" => Error(Error),
     }

@@ -1,5 +1,8 @@
 //! Bodies of `/api/admin/…`, and of what users do about their own passwords.
 
+mod limits;
+mod notices;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +10,10 @@ use std::fmt;
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::limits::{
+    AdminLimit, AdminLimits, AdminRegistration, Changed, LimitName, LimitsChange, RegistrationMode,
+};
+pub use self::notices::{AdminNotice, AdminNotices, NewNotice, NoticeSent};
 use super::Device;
 use crate::frame::Role;
 
@@ -389,6 +396,10 @@ pub struct SystemFigures {
     pub store_bytes: u64,
     /// Bytes of these that are free to be used again.
     pub store_free_bytes: u64,
+    /// Files that were uploaded and are kept.
+    pub files: u64,
+    /// Bytes of what is in them, without thumbnails.
+    pub file_bytes: u64,
     /// The last days on which something happened, oldest first.
     pub days: Vec<DayFigures>,
     /// Users who did anything on any of these days, within some 2 %.

@@ -14,7 +14,7 @@ use petrel_protocol::frame::{
 };
 use petrel_protocol::http::{
     Credentials, Devices, Failure, FileLinks, Invite, LoggedIn, Names, NewInvite, Profile,
-    RefreshRequest, Revoked, SettingsChange, Success, UploadedFile, admin,
+    ProfileChange, RefreshRequest, Revoked, SettingsChange, Success, UploadedFile, admin,
 };
 use petrel_protocol::token::Claims;
 use petrel_types::{OperatingLimits, limits};
@@ -128,6 +128,7 @@ fn every_example_is_what_it_seems() {
             "file",
             "links",
             "profile",
+            "profile change",
             "settings",
             "settings change",
             "failure",
@@ -189,10 +190,13 @@ fn kind_of(example: &str) -> Option<String> {
         () if is::<Success<admin::AdminUsers>>(&value) => "users",
         () if is::<Success<Names>>(&value) => "names",
         () if is::<admin::NewFilterWords>(&value) => "words",
+        () if is::<admin::NewNotice>(&value) => "notice",
+        () if value != serde_json::json!({}) && is::<admin::LimitsChange>(&value) => "limits",
         () if is::<admin::PasswordChange>(&value) => "password change",
         () if is::<admin::RedeemReset>(&value) => "reset",
         () if is::<NewInvite>(&value) => "new invite",
         () if is::<Success<Invite>>(&value) => "invite",
+        () if is::<ProfileChange>(&value) => "profile change",
         () if is::<RefreshRequest>(&value) => "refresh request",
         () if value["total_connections"].is_u64() => "stats",
         () => return None,

@@ -303,6 +303,8 @@ impl AdministrationStore for MemoryStore {
             rows: state.last_row,
             bytes: 0,
             free_bytes: 0,
+            files: state.files.complete().count() as u64,
+            file_bytes: state.files.complete().sum(),
         })
     }
 }

@@ -20,6 +20,14 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// The sizes of the files that are complete.
+    pub(super) fn complete(&self) -> impl Iterator<Item = u64> {
+        self.files.values().filter_map(|file| match &file.state {
+            FileState::Complete(facts) => Some(facts.size),
+            FileState::Upload { .. } => None,
+        })
+    }
+
     fn is_complete(&self, file: FileId) -> bool {
         let file = self.files.get(&file);
         file.is_some_and(|file| matches!(file.state, FileState::Complete(_)))
@@ -47,8 +55,9 @@ impl Files {
     }
 
     pub(super) fn trim(&mut self, conversation: ConversationId, before: Seq) {
-        let is_gone =
-            |place: &&(FileId, ConversationId, Seq)| place.1 == conversation && place.2 < before;
+        let is_gone = |place: &&(FileId, ConversationId, Seq)| {
+            place.1 == conversation && place.2 > Seq::ZERO && place.2 < before
+        };
         let gone: Vec<_> = self.references.iter().filter(is_gone).copied().collect();
         for place in gone {
             self.references.remove(&place);

@@ -61,6 +61,10 @@ fn change_user(
             UserChanged::Done(logins::end(transaction, user, WhichLogins::All, *end)?)
         }
     };
+    #[cfg(feature = "mutants")]
+    if crate::mutants::is("audit-not-kept") {
+        return Ok(changed);
+    }
     if matches!(changed, UserChanged::Done(_)) {
         audit::keep(connection, record)?;
     }
@@ -84,6 +88,10 @@ fn disable(
         .execute(params![user.get(), now.get(), reason])?;
     if disabled == 0 {
         return Ok(UserChanged::Already);
+    }
+    #[cfg(feature = "mutants")]
+    if crate::mutants::is("disabled-keeps-log-ins") {
+        return Ok(UserChanged::Done(Vec::new()));
     }
     logins::end_and_keep(connection, user, end).map(UserChanged::Done)
 }
@@ -231,6 +239,8 @@ fn figures(connection: &Connection, rows: u64) -> Result<Figures> {
         rows,
         bytes: page_bytes * count("SELECT page_count FROM pragma_page_count")?,
         free_bytes: page_bytes * count("SELECT freelist_count FROM pragma_freelist_count")?,
+        files: count("SELECT count(*) FROM files WHERE digest IS NOT NULL")?,
+        file_bytes: count("SELECT coalesce(sum(size), 0) FROM files WHERE digest IS NOT NULL")?,
     })
 }
 

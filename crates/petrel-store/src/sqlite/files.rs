@@ -265,7 +265,8 @@ pub(super) fn write(transaction: &mut Transaction<'_>, references: &[FileReferen
     Ok(())
 }
 
-/// Lets go of what only messages of a conversation before `before` refer to.
+/// Lets go of what only messages of a conversation before `before` refer to. To what it refers
+/// as a whole, at seq 0, it goes on referring.
 pub(super) fn trim(
     transaction: &mut Transaction<'_>,
     conversation: ConversationId,
@@ -274,7 +275,8 @@ pub(super) fn trim(
     let files: Vec<u64> = transaction
         .connection
         .prepare_cached(
-            "DELETE FROM file_references WHERE conversation = ?1 AND seq < ?2 RETURNING file",
+            "DELETE FROM file_references WHERE conversation = ?1 AND seq > 0 AND seq < ?2
+             RETURNING file",
         )?
         .query_map([conversation.get(), before.get()], |row| row.get(0))?
         .collect::<Result<_>>()?;
@@ -303,6 +305,10 @@ fn discard(transaction: &mut Transaction<'_>, file: FileId) -> Result<()> {
         .query_row([key(file.get())], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((object, name, digest)) = found else { return Ok(()) };
+    #[cfg(feature = "mutants")]
+    if crate::mutants::is("object-forgotten") {
+        return Ok(());
+    }
     connection
         .prepare_cached("INSERT OR IGNORE INTO file_garbage (object) VALUES (?1)")?
         .execute([object])?;

@@ -77,7 +77,7 @@ use petrel_types::{
 };
 use tokio::sync::mpsc;
 
-pub use self::backup::{Progress, backup, restore};
+pub use self::backup::{Progress, backup, objects, restore};
 use self::checkpoint::Checkpoints;
 use self::directory::DataDirectory;
 use self::flusher::Flusher;

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use petrel_types::{ConversationId, LoginId, TimestampMs, UserId};
 
-use super::Place;
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, group, id};
+use super::{Place, files};
 use crate::{
     AuditFilter, AuditRecord, EndedLogin, KeptRecord, LoginDevice, LoginEnd, NewLogin,
     RefreshTokens, Store, StoreErrorKind, UserChange, UserChanged, UserFilter, WhichLogins,
@@ -295,7 +295,12 @@ pub async fn figures_count_what_there_is(store: &dyn Store) {
     let mut owner = Owner::claim(store, 1).await;
     owner.commit(group(1, &[ANN], 3)).await;
     owner.commit(chat(2, ANN, BOB, 1)).await;
+    // Two files, of which one is there only in part.
+    let file = files::begin(store, ann, "one", None).await;
+    assert!(store.complete_upload(file, files::facts(1234), at(1_000), files::ROOM).await.unwrap());
+    files::begin(store, ann, "two", Some(77)).await;
     let figures = store.figures().await.unwrap();
+    assert_eq!((figures.files, figures.file_bytes), (1, 1234));
     assert_eq!((figures.users, figures.disabled_users), (2, 1));
     assert_eq!((figures.groups, figures.logins), (1, 1));
     assert!(figures.rows >= 4);

@@ -10,7 +10,7 @@ use crate::{
     Quota, Store, StoreErrorKind,
 };
 
-const ROOM: Quota = Quota { bytes: 1 << 40, uploads: 100 };
+pub(super) const ROOM: Quota = Quota { bytes: 1 << 40, uploads: 100 };
 const NOBODY: FileId = FileId::new(999);
 
 fn upload(owner: UserId, object: &str, size: Option<u64>) -> NewUpload {
@@ -25,7 +25,7 @@ fn upload(owner: UserId, object: &str, size: Option<u64>) -> NewUpload {
     }
 }
 
-fn facts(size: u64) -> FileFacts {
+pub(super) fn facts(size: u64) -> FileFacts {
     FileFacts {
         size,
         content_type: "image/png".to_owned(),
@@ -35,7 +35,12 @@ fn facts(size: u64) -> FileFacts {
     }
 }
 
-async fn begin(store: &dyn Store, owner: UserId, object: &str, size: Option<u64>) -> FileId {
+pub(super) async fn begin(
+    store: &dyn Store,
+    owner: UserId,
+    object: &str,
+    size: Option<u64>,
+) -> FileId {
     match store.begin_upload(upload(owner, object, size), ROOM).await.unwrap() {
         BegunUpload::Begun(file) => file,
         other => panic!("no room: {other:?}"),
@@ -248,7 +253,9 @@ pub async fn a_trim_lets_go_of_files(store: &dyn Store) {
     let early = file(store, ANN, "early").await;
     let late = file(store, ANN, "late").await;
     let elsewhere = file(store, ANN, "elsewhere").await;
+    let shown = file(store, ANN, "shown").await;
     let references = [
+        (shown, 1, 0, true),
         (early, 1, 1, true),
         (early, 1, 2, true),
         (late, 1, 2, true),
@@ -261,7 +268,11 @@ pub async fn a_trim_lets_go_of_files(store: &dyn Store) {
     assert!(store.file(late).await.unwrap().is_some());
     assert!(store.file(elsewhere).await.unwrap().is_some());
     assert_eq!(store.references_for(late, BOB, 10).await.unwrap(), [(id(1), Seq::new(3))]);
+    // What the conversation as a whole refers to has nothing to do with its messages.
+    assert_eq!(store.references_for(shown, BOB, 10).await.unwrap(), [(id(1), Seq::ZERO)]);
     assert_eq!(store.garbage(10).await.unwrap(), ["early"]);
+    owner.commit(refer(&[(shown, 1, 0, false)])).await;
+    assert_eq!(store.garbage(10).await.unwrap(), ["early", "shown"]);
 }
 
 /// The id of the last one continues the page.

@@ -26,13 +26,15 @@ impl Statistics {
 fn told(figures: SystemFigures) -> String {
     let mebibytes = |bytes: u64| bytes as f64 / 1_048_576.0;
     let mut out = format!(
-        "users      {} ({} locked out)\ngroups     {}\nlog-ins    {}\nstore      {:.1} MiB ({:.1} MiB free)\n",
+        "users      {} ({} locked out)\ngroups     {}\nlog-ins    {}\nstore      {:.1} MiB ({:.1} MiB free)\nfiles      {} ({:.1} MiB)\n",
         figures.users,
         figures.disabled_users,
         figures.groups,
         figures.logins,
         mebibytes(figures.store_bytes),
         mebibytes(figures.store_free_bytes),
+        figures.files,
+        mebibytes(figures.file_bytes),
     );
     for day in &figures.days {
         let date = time_of(day.ts);

@@ -17,7 +17,7 @@ use petrel_testkit::server::{Exit, Server, Signal, run};
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{PETREL, launcher, petrel_admin};
+use crate::support::{PETREL, ask_as, launcher, petrel_admin};
 
 const PASSWORD: &str = "correct horse";
 
@@ -54,13 +54,6 @@ impl World {
     async fn connect(&self, who: &LoggedIn) -> Result<Client> {
         Connect::to(self.server.gateway_address()).authenticate(&who.access_token).await
     }
-}
-
-async fn ask_as(http: &Http, token: &str, method: &str, path: &str, body: Value) -> Result<Answer> {
-    let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    http.request(method, path, &headers, &body).await
 }
 
 fn expect_refused(answer: &Answer, reason: ErrorReason) -> Result<()> {

@@ -198,6 +198,8 @@ async fn a_request_that_cannot_be_read_is_told_what_is_wrong_in_plain_words() ->
         ("POST", "/api/auth/login", &json, r#"{"username": 1}"#, 400, "the body: invalid type"),
         ("POST", "/api/auth/login", &json[1..], "{}", 415, "`content-type: application/json`"),
         ("POST", "/api/auth/login", &json, &large, 413, "at most 65536 bytes"),
+        ("GET", "/api/devices?limit=0", &json, "", 400, "the query: limit: ask for 1 at least"),
+        ("GET", "/api/contacts?limit=0", &json, "", 400, "the query: limit: ask for 1 at least"),
         ("GET", "/api/devices?limit=x", &json, "", 400, "the query: limit: invalid digit"),
         ("GET", "/api/conversations/x", &json, "", 400, "the path: "),
         ("GET", "/api/nothing", &json, "", 404, "nothing at this path"),
@@ -273,5 +275,35 @@ async fn the_document_is_whole_and_can_be_tried_without_another_host() -> Result
         let file = http.exchange("GET", &format!("/swagger/{part}"), &[], &[]).await?;
         assert_eq!(file.status, 200, "{part}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_text_of_which_nothing_can_be_seen_is_none() -> Result<()> {
+    let server = bench_server().await?;
+    let alice = Caller::new(&server, ALICE)?;
+    for (number, blank) in
+        ["\0", "\u{200b}", " \u{2060}\0\u{feff}\n", "\u{3164}"].iter().enumerate()
+    {
+        let name = format!("blank {number}");
+        let said = json!({"clientMsgId": name, "to": BOB, "body": blank});
+        assert_eq!(alice.refused("POST", "/api/messages", said).await?, "missing_body");
+        let group = json!({"clientMsgId": name, "title": blank, "members": []});
+        assert_eq!(alice.refused("POST", "/api/groups", group).await?, "bad_title");
+        let apply = json!({"clientMsgId": name, "message": blank});
+        let path = format!("/api/contacts/{}/apply", UserId::new(1_000_100 + number as u64));
+        alice.ask("POST", &path, apply).await?;
+    }
+    // They come into Alice's own timeline one after the other.
+    let waiting = loop {
+        let page = alice.ask("GET", "/api/contacts?list=outgoing", Value::Null).await?;
+        let waiting = page["contacts"].as_array().context("contacts")?.clone();
+        if waiting.len() == 4 {
+            break waiting;
+        }
+    };
+    assert!(waiting.iter().all(|it| it["application"].get("message").is_none()), "{waiting:?}");
+    let visible = json!({"clientMsgId": "v", "to": BOB, "body": "\u{200b}❤\u{fe0f}"});
+    assert_eq!(alice.ask("POST", "/api/messages", visible).await?["ackType"], "saved");
     Ok(())
 }

@@ -98,3 +98,36 @@ async fn a_backup_holds_what_users_uploaded() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_restore_leaves_out_what_the_backup_does_not_know_of() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let original = launcher()?.bench_issuer();
+    let server = original.start().await?;
+    let alice = Uploader::new(&server, ALICE)?;
+    let picture = files::png(400, 300);
+    let file = files::id(&alice.upload("a.png", &picture).await?)?;
+    server.kill().await?;
+    let [data, copy, restored] =
+        [original.data().to_owned(), home.path().join("copy"), home.path().join("restored")];
+    let shown = |path: &PathBuf| path.display().to_string();
+    let arguments = ["backup", "--data-dir", &shown(&data), "--to", &shown(&copy)];
+    let exit = server::run(PETREL, &arguments).await?;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    // As if it had been uploaded when the store was copied already.
+    let strays = copy.join("files/objects/ab");
+    std::fs::create_dir_all(&strays)?;
+    for name in ["abcd", "abcd.thumbnail"] {
+        std::fs::write(strays.join(name), "nobody's")?;
+    }
+    let arguments = ["restore", "--from", &shown(&copy), "--data-dir", &shown(&restored)];
+    let exit = server::run(PETREL, &arguments).await?;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    assert!(exit.stderr.contains("Left out 2 files"), "{exit:?}");
+    assert_eq!(std::fs::read_dir(restored.join("files/objects/ab"))?.count(), 0);
+
+    let again = launcher()?.data_directory(restored).bench_issuer().start().await?;
+    let alice = Uploader::new(&again, ALICE)?;
+    assert_eq!(alice.content(&file).await?, picture);
+    Ok(())
+}

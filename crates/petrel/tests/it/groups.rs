@@ -25,8 +25,12 @@ impl Speaker {
         user: petrel_types::UserId,
         device: &str,
     ) -> Result<Self> {
-        let client = server.connect(user, device).await?;
-        Ok(Self { client, pushed: Vec::new(), names: 0 })
+        Ok(Self::of(server.connect(user, device).await?))
+    }
+
+    /// By a connection that is there.
+    pub(crate) fn of(client: Client) -> Self {
+        Self { client, pushed: Vec::new(), names: 0 }
     }
 
     /// A number for a name of one's own.

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use petrel_testkit::PATIENCE;
-use petrel_testkit::http::Http;
+use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Exit, Launcher, Server, run};
 use petrel_types::UserId;
+use serde_json::Value;
 
 /// Load-test users, who need no registration.
 pub(crate) const ALICE: UserId = UserId::new(1_000_001);
@@ -54,4 +55,18 @@ pub(crate) async fn petrel_admin(data: &Path, arguments: &str, input: &str) -> R
         data.display()
     );
     run("sh", &["-c", line.as_str()]).await
+}
+
+/// A request with a token and, unless it is null, a body.
+pub(crate) async fn ask_as(
+    http: &Http,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Result<Answer> {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    http.request(method, path, &headers, &body).await
 }

@@ -75,6 +75,15 @@ async fn the_client_hides_no_path_of_the_server() -> Result<()> {
     // A link that is not signed.
     assert_eq!(http.request("GET", "/files/1", &[BROWSER], "").await?.status, 400);
     assert_eq!(http.post("/chats", "{}").await?.status, 404);
+    for method in ["POST", "PUT", "DELETE"] {
+        let answer = http.request(method, "/", &[BROWSER], "").await?;
+        assert_eq!(header(&answer, "allow")?, "GET,HEAD", "{method}");
+        assert_eq!(
+            (answer.status, answer.failure()?.reason.as_str()),
+            (405, "method_not_allowed"),
+            "{method}"
+        );
+    }
     assert_eq!(http.get("/healthz").await?.body, r#"{"status":"ok"}"#);
     assert_eq!(http.request("GET", "/api/users/me", &[BROWSER], "").await?.status, 401);
     Ok(())

@@ -53,6 +53,10 @@ async fn words_are_in_force_at_once_and_without_a_restart() -> Result<()> {
     let group = json!({"clientMsgId": "g", "title": "Spam", "members": [cay.user_id]});
     let answer = send("/api/groups", "POST", group).await?;
     assert_eq!(answer.failure()?.reason, ErrorReason::WordRefused);
+    for name in ["my%20spam.txt", "%EF%BC%B3pam"] {
+        let answer = send(&format!("/api/files?name={name}"), "POST", json!({})).await?;
+        assert_eq!(answer.failure()?.reason, ErrorReason::WordRefused, "{name}");
+    }
     let named = http.register("spam", PASSWORD).await?;
     assert_eq!(named.failure()?.reason, ErrorReason::WordRefused);
 

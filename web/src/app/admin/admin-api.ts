@@ -88,6 +88,49 @@ export interface Invite {
   expiresTs: number
 }
 
+export interface AdminNotice {
+  noticeId: string
+  text: string
+  ts: number
+  untilTs?: number
+  by?: string
+}
+
+/** With neither time nor withdrawal it is said once, to those who are connected. */
+export interface NewNotice {
+  text: string
+  untilTs?: number
+  untilWithdrawn?: boolean
+}
+
+export const REGISTRATION_MODES = ['open', 'invite', 'closed'] as const
+export type RegistrationMode = (typeof REGISTRATION_MODES)[number]
+/** For how long something holds that was changed while the server ran; absent where it is as configured. */
+export type Changed = 'kept' | 'untilRestart'
+
+export interface AdminLimit {
+  name: string
+  value: number
+  configured: number
+  least: number
+  most: number
+  /** In English. */
+  meaning: string
+  changed?: Changed
+}
+
+export interface AdminLimits {
+  registration: { value: RegistrationMode; configured: RegistrationMode; changed?: Changed }
+  limits: AdminLimit[]
+}
+
+/** What is not named stays; null is as configured again. */
+export interface LimitsChange {
+  registration?: RegistrationMode | null
+  limits?: Record<string, number | null>
+  untilRestart?: boolean
+}
+
 export interface SystemFigures {
   ts: number
   users: number
@@ -180,6 +223,15 @@ export function useAdminApi() {
       const { records, next } = await ask<{ records: AuditRecord[]; next?: number }>('audit', paged({ ...wanted, before }, signal))
       return { items: records, next: next?.toString() }
     },
+
+    async notices(before?: string, signal?: AbortSignal): Promise<Page<AdminNotice>> {
+      const { notices, next } = await ask<{ notices: AdminNotice[]; next?: string }>('notices', paged({ before }, signal))
+      return { items: notices, next }
+    },
+    say: (notice: NewNotice) => post<{ notice: AdminNotice; sessions: number }>('notices', notice),
+    withdraw: (noticeId: string) => post(`notices/${noticeId}/withdraw`),
+    limits: () => ask<AdminLimits>('limits'),
+    changeLimits: (change: LimitsChange) => ask<AdminLimits>('limits', { method: 'PATCH', body: change }),
 
     async words(after?: string, signal?: AbortSignal): Promise<Page<FilterWord> & { wordsOfFile: number }> {
       const { words, next, wordsOfFile } = await ask<{ words: FilterWord[]; next?: string; wordsOfFile: number }>('words', paged({ after }, signal))

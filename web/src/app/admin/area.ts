@@ -27,6 +27,8 @@ export const area: Area = {
     page('admin/invites', 'adminInvites', () => import('./InvitesPage.vue')),
     page('admin/groups', 'adminGroups', () => import('./GroupsPage.vue')),
     page('admin/groups/:groupId(\\d+)', 'adminGroup', () => import('./GroupPage.vue')),
+    page('admin/notices', 'adminNotices', () => import('./NoticesPage.vue')),
+    page('admin/limits', 'adminLimits', () => import('./LimitsPage.vue')),
     page('admin/audit', 'adminAudit', () => import('./AuditPage.vue')),
     page('admin/words', 'adminWords', () => import('./WordsPage.vue')),
   ],

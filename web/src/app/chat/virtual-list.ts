@@ -120,9 +120,10 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
 
   /** Takes in where the viewport is: from here on, that must not move. */
   function hold(): void {
-    const top = scroller.value!.scrollTop
+    const { scrollTop: top, scrollHeight, clientHeight } = scroller.value!
     seenPx = top
-    isAtEnd.value = total() - (top + viewportPx) < END_PX
+    // Rows that turn out lower than thought have moved the end up here before they are measured.
+    isAtEnd.value = Math.min(total() - (top + viewportPx), scrollHeight - (top + clientHeight)) < END_PX
     if (isPinned || count === 0) return
     const index = indexAt(top)
     anchor = { key: keyOf(placed[index]!), atPx: tops[index]! - top }

@@ -24,6 +24,7 @@ export interface TokenSource {
 export interface Ask {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   query?: Record<string, string | number | boolean | undefined>
+  /** Goes as JSON, unless it is bytes. */
   body?: unknown
   signal?: AbortSignal
 }
@@ -72,12 +73,14 @@ export class HttpApi {
   #fetch(path: string, { method = 'GET', query = {}, body, signal }: Ask, token: string): Promise<Response> {
     const parameters = new URLSearchParams()
     for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value))
+    const isBytes = body instanceof Blob
+    const contentType = isBytes ? body.type : 'application/json'
     const timeout = AbortSignal.timeout(ANSWER_MS)
     return fetch(`${this.base}${path}${parameters.size > 0 ? `?${parameters}` : ''}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': contentType }) },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) }),
     })
   }
 }

@@ -4,7 +4,7 @@ import { computed } from 'vue'
 import type { Contact, UserSettings } from '../../engine/wire/protocol'
 import { systemRandom } from '../platform/world'
 import { useMessenger } from './messenger'
-import { usePeople } from './people'
+import { usePeople, type Person } from './people'
 import { useSession } from './session'
 
 export type ContactAction = 'apply' | 'accept' | 'reject' | 'withdraw' | 'remove' | 'remark' | 'block' | 'unblock'
@@ -41,8 +41,8 @@ export const useContacts = defineStore('contacts', () => {
   }
 
   /** @throws ApiError */
-  async function find(by: { username: string } | { code: string }): Promise<{ userId: string; username?: string }> {
-    const found = await session.http.ask<{ userId: string; username?: string }>('/api/users/search', { query: by })
+  async function find(by: { username: string } | { code: string }): Promise<Person> {
+    const found = await session.http.ask<Person>('/api/users/search', { query: by })
     people.learn(found)
     return found
   }

@@ -10,6 +10,8 @@ interface Ack {
 }
 
 export interface GroupSettings {
+  /** A file that the user has uploaded; empty to have none. */
+  avatar?: string
   announcement?: string
   description?: string
   joining?: 'closed' | 'approval' | 'open'

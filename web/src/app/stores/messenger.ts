@@ -20,6 +20,8 @@ export const useMessenger = defineStore('messenger', () => {
   const problem = shallowRef<unknown>()
   const limits = shallowRef<View['limits']>()
   const personal = shallowRef<PersonalView>()
+  /** What admins of the system say to everybody. */
+  const notices = shallowRef<View['notices']>([])
   const conversations = shallowReactive(new Map<string, ConversationView>())
   const timelines = shallowReactive(new Map<string, TimelineView>())
   const outbox = shallowReactive(new Map<string, OutboxEntry>())
@@ -95,6 +97,7 @@ export const useMessenger = defineStore('messenger', () => {
     typing.clear()
     personal.value = undefined
     call.value = undefined
+    notices.value = []
     isLoaded.value = false
   }
 
@@ -105,6 +108,7 @@ export const useMessenger = defineStore('messenger', () => {
     if (patch.durable !== undefined) isDurable.value = patch.durable
     if (patch.limits) limits.value = patch.limits
     if (patch.personal) personal.value = patch.personal
+    if (patch.notices) notices.value = patch.notices
     for (const conversation of patch.conversations ?? []) conversations.set(conversation.conversationId, conversation)
     for (const { conversationId } of patch.timelines ?? []) timelines.set(conversationId, view.timelines.get(conversationId)!)
     for (const id of patch.closed ?? []) timelines.delete(id)
@@ -141,6 +145,7 @@ export const useMessenger = defineStore('messenger', () => {
     limits,
     problem,
     personal,
+    notices,
     conversations,
     timelines,
     outbox,

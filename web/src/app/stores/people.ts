@@ -6,12 +6,20 @@ import { keep, kept } from '../platform/keep'
 import { useMessenger } from './messenger'
 import { useSession } from './session'
 
+export interface Avatar {
+  fileId: string
+  /** Where a small picture is, for whoever has the address. */
+  url: string
+  /** Until when it is there. */
+  expiresTs: number
+}
+
 export interface Person {
   userId: string
   username?: string
+  /** What the user wants to be called. It need not be unique: say the user name beneath where it matters. */
   displayName?: string
-  /** The file that is the picture. */
-  avatar?: string
+  avatar?: Avatar
 }
 
 const KEPT_MAX = 2_000
@@ -20,13 +28,17 @@ const ASKED_MAX = 100
 const COLLECT_MS = 20
 /** How long nobody asks again for whom the server did not tell, in milliseconds. */
 const AGAIN_MS = 60_000
+/** How long what the server has told is good enough, in milliseconds: it says nothing when somebody changes it. */
+const FRESH_MS = 300_000
 
 export const usePeople = defineStore('people', () => {
   const session = useSession()
   const messenger = useMessenger()
   const people = shallowReactive(new Map<string, Person>())
-  /** Asked for in this life of the page, and when. Names of old are shown, and asked for once. */
+  /** Until when nobody asks again. Names of old are shown, and asked for. */
   const asked = new Map<string, number>()
+  /** The conversation by which somebody was known last. */
+  const known = new Map<string, string>()
   /** Whom to ask for, and one conversation through which the user knows them. */
   let wanted = new Map<string, string | undefined>()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -36,10 +48,20 @@ export const usePeople = defineStore('people', () => {
     (userId) => {
       people.clear()
       asked.clear()
+      known.clear()
       if (userId === '') return
       for (const person of kept<Person[]>(`petrel.people.${userId}`) ?? []) people.set(person.userId, person)
     },
     { immediate: true },
+  )
+
+  // Another device, or a page of this one, has changed how the user is shown.
+  watch(
+    () => [messenger.personal?.settings?.displayName, messenger.personal?.settings?.avatar],
+    ([displayName, avatar]) => {
+      const own = people.get(session.userId)
+      if (own?.displayName !== displayName || own?.avatar?.fileId !== avatar) askAgain(session.userId, true)
+    },
   )
 
   /** What is known of a user; more is asked for. */
@@ -50,7 +72,7 @@ export const usePeople = defineStore('people', () => {
 
   /** What to call a user: one's own remark, the name in this group, the own choice, the user name. */
   function name(userId: string, conversationId?: string): string {
-    if (userId === session.userId) return session.account?.username ?? i18n.global.t('ui.you')
+    if (userId === session.userId) return ownName() ?? session.account?.username ?? i18n.global.t('ui.you')
     const remark = messenger.personal?.contacts?.[userId]?.remark
     if (remark) return remark
     const group = conversationId === undefined ? undefined : messenger.conversations.get(conversationId)?.group
@@ -60,17 +82,42 @@ export const usePeople = defineStore('people', () => {
     return displayName ?? username ?? i18n.global.t('ui.unknownUser', { id: userId })
   }
 
+  function ownName(): string | undefined {
+    const settings = messenger.personal?.settings
+    return settings ? settings.displayName : people.get(session.userId)?.displayName
+  }
+
+  /** Where a small picture of a user is, if there is one. */
+  function picture(userId: string, conversationId?: string): string | undefined {
+    const { avatar } = person(userId, conversationId)
+    return avatar && avatar.expiresTs > Date.now() ? avatar.url : undefined
+  }
+
+  /** Who is shown beneath the name: the user name, if that is another one. */
+  function username(userId: string, conversationId?: string): string | undefined {
+    const { username } = userId === session.userId ? { username: session.account?.username } : person(userId, conversationId)
+    return username === name(userId, conversationId) ? undefined : username
+  }
+
   /** Takes what another answer has told. */
   function learn(person: Person): void {
-    people.set(person.userId, { ...people.get(person.userId), ...person })
+    people.set(person.userId, person)
     save()
+  }
+
+  /** What was told is not so any more: the picture is not where it was, for instance. */
+  function askAgain(userId: string, atOnce = false): void {
+    const until = asked.get(userId)
+    if (!atOnce && until !== undefined && until - Date.now() > FRESH_MS - AGAIN_MS) return
+    asked.delete(userId)
+    want(userId, known.get(userId))
   }
 
   function want(userId: string, conversationId: string | undefined): void {
     if (!/^\d+$/.test(userId) || userId === '0') return
-    if (Date.now() - (asked.get(userId) ?? -Infinity) < AGAIN_MS) return
-    asked.set(userId, Date.now())
-    wanted.set(userId, conversationId)
+    if (Date.now() < (asked.get(userId) ?? -Infinity)) return
+    asked.set(userId, Date.now() + AGAIN_MS)
+    wanted.set(userId, conversationId ?? known.get(userId))
     timer ??= setTimeout(() => void fetchWanted(), COLLECT_MS)
   }
 
@@ -93,7 +140,8 @@ export const usePeople = defineStore('people', () => {
       const { users } = await session.http.ask<{ users: Person[] }>('/api/users', { query })
       for (const user of users) {
         people.set(user.userId, user)
-        asked.set(user.userId, Infinity)
+        asked.set(user.userId, Date.now() + FRESH_MS)
+        if (conversationId !== '') known.set(user.userId, conversationId)
       }
     } catch {
       // Whoever is shown again later is asked for again.
@@ -104,5 +152,5 @@ export const usePeople = defineStore('people', () => {
     if (session.userId !== '') keep(`petrel.people.${session.userId}`, [...people.values()].slice(-KEPT_MAX))
   }
 
-  return { people, person, name, learn }
+  return { people, person, name, username, picture, learn, askAgain }
 })

@@ -44,7 +44,7 @@ const contact = objectOf({
   application: optional(application),
 })
 
-const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag })
+const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag, displayName: optional(text), avatar: optional(identifier) })
 
 const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
 

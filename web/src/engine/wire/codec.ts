@@ -22,6 +22,7 @@ import {
   type Reader,
 } from './decode'
 import { live } from './live'
+import { notice } from './notice'
 import { search, type Found } from './search'
 import type {
   AuthExpiring,
@@ -45,6 +46,8 @@ import type {
   GroupRequestState,
   Head,
   Kick,
+  Notice,
+  NoticeWithdrawn,
   Pong,
   PresenceChange,
   PresenceState,
@@ -119,6 +122,8 @@ export type ServerFrame =
   | Typed<'CALL_ICE', CallIce>
   | Typed<'CALL_STATE', CallState>
   | Typed<'TURN_CREDENTIALS', TurnCredentials>
+  | Typed<'NOTICE', Notice>
+  | Typed<'NOTICE_WITHDRAWN', NoticeWithdrawn>
   | AnyError
 
 export type ServerFrameType = ServerFrame['type']
@@ -354,6 +359,7 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     more: boolean,
   }),
   ...live,
+  ...notice,
   ...search,
   ERROR: objectOf({
     reason: text,

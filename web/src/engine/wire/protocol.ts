@@ -284,6 +284,18 @@ export type ServerFrame =
       id?: RequestId
       type: 'TYPING'
     })
+  | (Notice & {
+      id?: RequestId
+      type: 'NOTICE'
+    })
+  | (NoticeWithdrawn & {
+      id?: RequestId
+      type: 'NOTICE_WITHDRAWN'
+    })
+  | (Error & {
+      id?: RequestId
+      type: 'ERROR'
+    })
   | (CallRing & {
       id?: RequestId
       type: 'CALL_OFFER'
@@ -303,10 +315,6 @@ export type ServerFrame =
   | (TurnCredentials & {
       id?: RequestId
       type: 'TURN_CREDENTIALS'
-    })
-  | (Error & {
-      id?: RequestId
-      type: 'ERROR'
     })
 /**
  * `ACK`, from the server, told apart by `ackType`.
@@ -865,7 +873,7 @@ export interface GroupSettings {
    */
   announcement?: string
   /**
-   * Where its picture is; empty to have none.
+   * Its picture: the id of one that you have uploaded, or an address; empty to have none.
    */
   avatar?: string
   /**
@@ -1234,7 +1242,7 @@ export interface CallOffer {
    */
   sdp: string
   /**
-   * Who is called.
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   to: string
 }
@@ -1490,8 +1498,8 @@ export interface AuthFail {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'notice_not_found'
     | 'file_not_found'
-    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -1500,12 +1508,6 @@ export interface AuthFail {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
-    | 'call_id_taken'
-    | 'in_call'
-    | 'busy'
-    | 'glare'
-    | 'call_elsewhere'
-    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -1523,6 +1525,13 @@ export interface AuthFail {
     | 'after_refused'
     | 'timeout'
     | 'storage_full'
+    | 'call_not_found'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
 }
 /**
  * `REAUTH_OK`.
@@ -1573,7 +1582,6 @@ export interface SingleChatPush {
    * The text, or the caption of what is not a text; empty, if the message was recalled.
    */
   body: string
-  call?: CallRecord
   /**
    * The sender's own name for the message.
    */
@@ -1630,6 +1638,7 @@ export interface SingleChatPush {
    * When the server numbered it.
    */
   ts: number
+  call?: CallRecord
 }
 /**
  * The file that goes with it.
@@ -1667,27 +1676,6 @@ export interface Attachment {
    * How wide a picture or film is, in pixels.
    */
   width?: number
-}
-/**
- * What stays of a call.
- */
-export interface CallRecord {
-  /**
-   * The call.
-   */
-  callId: string
-  /**
-   * For how long they talked, in milliseconds, if it was answered.
-   */
-  durationMs?: number
-  /**
-   * What was sent.
-   */
-  media: 'audio' | 'video'
-  /**
-   * How it ended.
-   */
-  outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'
 }
 /**
  * What only clients understand.
@@ -1759,6 +1747,27 @@ export interface ReplyTo {
    * Its place.
    */
   msgSeq: number
+}
+/**
+ * What stays of a call.
+ */
+export interface CallRecord {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * For how long they talked, in milliseconds, if it was answered.
+   */
+  durationMs?: number
+  /**
+   * What was sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How it ended.
+   */
+  outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'
 }
 /**
  * `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
@@ -2162,7 +2171,7 @@ export interface GroupInfo {
    */
   announcement?: string
   /**
-   * Where its picture is.
+   * Its picture: the id of a file that members may have a thumbnail of, or an address.
    */
   avatar?: string
   /**
@@ -2254,6 +2263,14 @@ export interface Application {
  * How it is now.
  */
 export interface UserSettings {
+  /**
+   * The file that is your picture.
+   */
+  avatar?: string
+  /**
+   * What you are called by others.
+   */
+  displayName?: string
   /**
    * Whether others find you by your user name.
    */
@@ -2553,7 +2570,7 @@ export interface GroupInfo1 {
    */
   announcement?: string
   /**
-   * Where its picture is.
+   * Its picture: the id of a file that members may have a thumbnail of, or an address.
    */
   avatar?: string
   /**
@@ -2911,84 +2928,39 @@ export interface TypingPush {
   stopped?: boolean
 }
 /**
- * `CALL_OFFER`, as delivered: it rings.
+ * `NOTICE`: something that everybody is to know, from an admin of the system.
  */
-export interface CallRing {
+export interface Notice {
   /**
-   * The call.
+   * Its name. The same notice may come more than once, and is shown once.
    */
-  callId: string
+  noticeId: string
   /**
-   * Who calls.
+   * What it says: plain text.
    */
-  from: string
+  text: string
   /**
-   * What is to be sent.
+   * When it was said.
    */
-  media: 'audio' | 'video'
+  ts: number
   /**
-   * How much longer it rings, in milliseconds.
+   * From when on it holds no longer, if that is known.
    */
-  ringsForMs: number
-  /**
-   * The caller's session description.
-   */
-  sdp: string
+  untilTs?: number
 }
 /**
- * `CALL_STATE`: what has become of a call for this device.
+ * `NOTICE_WITHDRAWN`: a notice holds no longer.
  */
-export interface CallState {
+export interface NoticeWithdrawn {
   /**
-   * The call.
+   * Which.
    */
-  callId: string
-  /**
-   * Why it is over.
-   */
-  reason?:
-    | 'hungUp'
-    | 'cancelled'
-    | 'rejected'
-    | 'noAnswer'
-    | 'disconnected'
-    | 'answeredElsewhere'
-    | 'serverStopped'
-  /**
-   * What it is.
-   */
-  state: 'ringing' | 'answered' | 'ended'
-}
-/**
- * `TURN_CREDENTIALS`. As it is, it is one of the `iceServers` of a browser's
- * `RTCPeerConnection`.
- */
-export interface TurnCredentials {
-  /**
-   * The credential.
-   */
-  credential?: string
-  /**
-   * For how long it is good, in milliseconds.
-   */
-  ttlMs: number
-  /**
-   * The STUN and TURN servers; none if this system has none.
-   */
-  urls: string[]
-  /**
-   * The name by which the TURN servers know the credential; absent if there are none.
-   */
-  username?: string
+  noticeId: string
 }
 /**
  * `ERROR`.
  */
 export interface Error {
-  /**
-   * The call it is about.
-   */
-  callId?: string
   /**
    * The message it is about.
    */
@@ -3052,8 +3024,8 @@ export interface Error {
     | 'message_not_found'
     | 'device_not_found'
     | 'application_not_found'
+    | 'notice_not_found'
     | 'file_not_found'
-    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -3062,12 +3034,6 @@ export interface Error {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
-    | 'call_id_taken'
-    | 'in_call'
-    | 'busy'
-    | 'glare'
-    | 'call_elsewhere'
-    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -3085,10 +3051,92 @@ export interface Error {
     | 'after_refused'
     | 'timeout'
     | 'storage_full'
+    | 'call_not_found'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
   /**
    * When to try again, in milliseconds from now.
    */
   retryAfterMs?: number
+  /**
+   * The call it is about.
+   */
+  callId?: string
+}
+/**
+ * `CALL_OFFER`, as delivered: it rings.
+ */
+export interface CallRing {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  from: string
+  /**
+   * What is to be sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How much longer it rings, in milliseconds.
+   */
+  ringsForMs: number
+  /**
+   * The caller's session description.
+   */
+  sdp: string
+}
+/**
+ * `CALL_STATE`: what has become of a call for this device.
+ */
+export interface CallState {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Why it is over.
+   */
+  reason?:
+    | 'hungUp'
+    | 'cancelled'
+    | 'rejected'
+    | 'noAnswer'
+    | 'disconnected'
+    | 'answeredElsewhere'
+    | 'serverStopped'
+  /**
+   * What it is.
+   */
+  state: 'ringing' | 'answered' | 'ended'
+}
+/**
+ * `TURN_CREDENTIALS`. As it is, it is one of the `iceServers` of a browser's
+ * `RTCPeerConnection`.
+ */
+export interface TurnCredentials {
+  /**
+   * The credential.
+   */
+  credential?: string
+  /**
+   * For how long it is good, in milliseconds.
+   */
+  ttlMs: number
+  /**
+   * The STUN and TURN servers; none if this system has none.
+   */
+  urls: string[]
+  /**
+   * The name by which the TURN servers know the credential; absent if there are none.
+   */
+  username?: string
 }
 /**
  * The JSON text in a close frame. At most 123 bytes, as RFC 6455 demands.

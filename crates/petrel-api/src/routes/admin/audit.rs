@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::TAG;
 use crate::answer::{Answer, answer};
-use crate::extract::QueryOf;
+use crate::extract::{QueryOf, page_size};
 use crate::operator::By;
 use crate::route::Route;
 
@@ -35,6 +35,8 @@ struct RecordsFilter {
     /// Wanted are records with numbers below this one.
     before: Option<u64>,
     /// The most records wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

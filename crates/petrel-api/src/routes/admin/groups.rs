@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::TAG;
 use crate::answer::{Answer, JsonBody, answer};
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::operator::By;
 use crate::route::Route;
 
@@ -27,6 +27,8 @@ struct GroupsFilter {
     /// Wanted are groups with ids above this one.
     after: Option<ConversationId>,
     /// The most groups wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
@@ -37,6 +39,8 @@ struct MembersAfter {
     /// Wanted are members with ids above this one.
     users_after: Option<UserId>,
     /// The most members wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

@@ -2,6 +2,8 @@
 
 mod audit;
 mod groups;
+mod limits;
+mod notices;
 mod statistics;
 mod users;
 mod words;
@@ -26,7 +28,8 @@ where
     Arc<Administration>: FromRef<S>,
 {
     let all = users::routes().into_iter().chain(audit::routes()).chain(words::routes());
-    let all = all.chain(statistics::routes()).chain(groups::routes());
+    let all = all.chain(statistics::routes()).chain(groups::routes()).chain(notices::routes());
+    let all = all.chain(limits::routes());
     all.map(|route| match route.reasons.is_empty() {
         true => route.reasons(REASONS),
         false => route,

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::TAG;
 use crate::answer::{Answer, JsonBody, answer};
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::operator::By;
 use crate::route::Route;
 
@@ -36,6 +36,8 @@ struct UsersFilter {
     /// Wanted are users with ids above this one.
     after: Option<UserId>,
     /// The most users wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
@@ -46,6 +48,8 @@ struct GroupsOf {
     /// `next` of the page before.
     before: Option<u64>,
     /// The most groups wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

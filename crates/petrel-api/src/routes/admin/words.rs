@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::TAG;
 use crate::answer::{Answer, JsonBody, answer};
-use crate::extract::QueryOf;
+use crate::extract::{QueryOf, page_size};
 use crate::operator::By;
 use crate::route::Route;
 
@@ -25,6 +25,8 @@ struct WordsAfter {
     /// Wanted are words after this one.
     after: Option<String>,
     /// The most words wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

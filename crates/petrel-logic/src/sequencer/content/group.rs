@@ -24,6 +24,7 @@ use crate::notice::Notice;
 use crate::profile::{Attributes, Profile};
 use crate::sequencer::draft::{Draft, NewEntry};
 use crate::sequencer::model::Model;
+use crate::visible::is_blank;
 
 impl Draft<'_> {
     /// Founds a group. The founder's personal timeline remembers it under the founder's
@@ -207,7 +208,7 @@ impl Draft<'_> {
         group: ConversationId,
     ) -> Result<(), Refusal> {
         self.check_role(command, group, Role::Owner)?;
-        self.end_code(group)?;
+        self.end_info(group)?;
         let everybody = self.group(group)?.members().iter().map(|member| member.user).collect();
         let seq = self.change(command, send, group, Change::GroupDissolved);
         self.let_go(command.actor, group, everybody, seq);
@@ -322,7 +323,7 @@ pub(super) fn check_room(model: &Model, joining: usize) -> Result<(), Refusal> {
 
 fn check_title(title: &str) -> Result<(), Refusal> {
     let units = title.encode_utf16().count();
-    let is_printable = !title.trim().is_empty() && !title.contains(char::is_control);
+    let is_printable = !is_blank(title) && !title.contains(char::is_control);
     if !is_printable || units > GROUP_TITLE_UTF16_UNITS_MAX {
         let message = format!(
             "`title` must not be blank, nor longer than {GROUP_TITLE_UTF16_UNITS_MAX} UTF-16 units, \

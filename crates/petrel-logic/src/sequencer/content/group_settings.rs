@@ -9,12 +9,13 @@ use petrel_types::limits::{
     GROUP_AVATAR_UTF16_UNITS_MAX, GROUP_MEMBERS_MAX, GROUP_TEXT_UTF16_UNITS_MAX, MUTE_MS_MAX,
     NICKNAME_UTF16_UNITS_MAX,
 };
-use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
+use petrel_types::{ConversationId, FileId, Seq, TimestampMs, UserId};
 
-use super::{no_such_group, not_allowed, nothing_to_change};
+use super::{file_id, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::profile::Profile;
 use crate::sequencer::draft::Draft;
+use crate::visible::is_blank;
 
 /// Stands for everybody where a message names users.
 const EVERYBODY: UserId = UserId::new(0);
@@ -35,8 +36,7 @@ impl Draft<'_> {
         let text = GROUP_TEXT_UTF16_UNITS_MAX;
         set_text("description", &mut info.description, change.description.as_deref(), text)?;
         set_text("announcement", &mut info.announcement, change.announcement.as_deref(), text)?;
-        let address = GROUP_AVATAR_UTF16_UNITS_MAX;
-        set_text("avatar", &mut info.avatar, change.avatar.as_deref(), address)?;
+        self.set_avatar(command, &mut info, change.avatar.as_deref())?;
         if let Some(limit) = change.member_limit {
             if limit < members || limit > GROUP_MEMBERS_MAX as u64 {
                 return Err(Refusal::new(
@@ -62,20 +62,40 @@ impl Draft<'_> {
         }
 
         self.move_code(group, profile.info.code.as_ref(), info.code.as_ref());
+        self.show(group, avatar_of(&profile.info), avatar_of(&info));
         self.set_profile(group, Profile { info: info.clone(), ..profile });
         self.change(command, send, group, Change::GroupChanged { group: info });
         Ok(())
     }
 
-    /// Lets the code of a group that ends lead nowhere.
-    pub(super) fn end_code(&mut self, group: ConversationId) -> Result<(), Refusal> {
+    /// Lets the code of a group that ends lead nowhere, and its picture go.
+    pub(super) fn end_info(&mut self, group: ConversationId) -> Result<(), Refusal> {
         let profile = self.group(group)?.profile.clone();
-        if profile.info.code.is_some() {
+        let avatar = avatar_of(&profile.info);
+        if profile.info.code.is_some() || avatar.is_some() {
             self.move_code(group, profile.info.code.as_ref(), None);
-            let info = GroupInfo { joining: Joining::Closed, code: None, ..profile.info };
+            self.show(group, avatar, None);
+            let mut info = GroupInfo { joining: Joining::Closed, code: None, ..profile.info };
+            info.avatar.take_if(|_| avatar.is_some());
             self.set_profile(group, Profile { info, ..profile });
         }
         Ok(())
+    }
+
+    /// Sets the picture of a group: an address, at which nobody looks, or the id of a file,
+    /// which must be one that the actor may show.
+    fn set_avatar(
+        &self,
+        command: &Command,
+        info: &mut GroupInfo,
+        to: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let before = avatar_of(info);
+        set_text("avatar", &mut info.avatar, to, GROUP_AVATAR_UTF16_UNITS_MAX)?;
+        match avatar_of(info) {
+            Some(file) if Some(file) != before => self.check_avatar(command.actor, file),
+            _ => Ok(()),
+        }
     }
 
     fn move_code(&mut self, group: ConversationId, from: Option<&String>, to: Option<&String>) {
@@ -213,7 +233,12 @@ impl Draft<'_> {
     }
 }
 
-/// Sets a text that an empty one takes away.
+/// The file that is the picture of a group, if it is one.
+fn avatar_of(info: &GroupInfo) -> Option<FileId> {
+    file_id(info.avatar.as_deref()?)
+}
+
+/// Sets a text that an empty one takes away, and so does one of which nothing can be seen.
 fn set_text(
     name: &str,
     text: &mut Option<String>,
@@ -231,6 +256,6 @@ fn set_text(
             ),
         ));
     }
-    *text = (!to.is_empty()).then(|| to.to_owned());
+    *text = (!is_blank(to)).then(|| to.to_owned());
     Ok(())
 }

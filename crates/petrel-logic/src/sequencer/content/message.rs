@@ -116,7 +116,10 @@ impl Draft<'_> {
         }
         self.forget_pin(conversation, target);
         self.void_edit(conversation, target, message.edit);
-        self.refer(conversation, target, file_of(&message), false);
+        let file = file_of(&message);
+        #[cfg(feature = "mutants")]
+        let file = file.filter(|_| !petrel_store::mutants::is("file-survives-recall"));
+        self.refer(conversation, target, file, false);
         let recalled = MessageBody::recalled(message.msg_type, rev);
         #[cfg(feature = "mutants")]
         let recalled = match petrel_store::mutants::is("reaction-survives-recall") {

@@ -14,6 +14,7 @@ mod own_view;
 mod pin;
 mod reaction;
 mod ruling;
+mod user_profile;
 
 use std::sync::Arc;
 
@@ -42,7 +43,12 @@ impl Draft<'_> {
             Destination::User(to) => return self.say_to_user(command, send, to),
             Destination::NewGroup => return self.create_group(command, send),
             Destination::Pair(other) => return self.change_contact(command, send, other),
-            Destination::Own => return self.change_settings(command, send),
+            Destination::Own => {
+                return match &send.content {
+                    Content::Profile(change) => self.change_profile(command, send, change),
+                    _ => self.change_settings(command, send),
+                };
+            }
         };
         match &send.content {
             Content::Text(body) => {
@@ -91,7 +97,8 @@ impl Draft<'_> {
             Content::CreateGroup { .. }
             | Content::Contact { .. }
             | Content::Settings { .. }
-            | Content::Call(_) => Err(misdirected()),
+            | Content::Call(_)
+            | Content::Profile(_) => Err(misdirected()),
         }
     }
 

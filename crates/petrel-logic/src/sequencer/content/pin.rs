@@ -68,6 +68,10 @@ impl Draft<'_> {
 
     /// What is taken back is no longer pinned.
     pub(super) fn forget_pin(&mut self, conversation: ConversationId, target: Seq) {
+        #[cfg(feature = "mutants")]
+        if petrel_store::mutants::is("pin-survives-recall") {
+            return;
+        }
         let Some(model) = self.model(conversation) else { return };
         if model.profile.pins.contains(&target) {
             let mut profile: Profile = model.profile.clone();

@@ -14,6 +14,7 @@ use crate::Refusal;
 use crate::event::{EventBody, MessageBody};
 use crate::sequencer::draft::Draft;
 use crate::view::peer_of;
+use crate::visible::is_blank;
 
 impl Draft<'_> {
     pub(super) fn react(
@@ -61,7 +62,7 @@ impl Draft<'_> {
 
 fn add_to(reactions: &mut Vec<Reaction>, user: UserId, emoji: &str) -> Result<(), Refusal> {
     let is_odd = |symbol: char| symbol.is_control() || symbol.is_whitespace();
-    if emoji.is_empty() || emoji.len() > EMOJI_BYTES_MAX || emoji.contains(is_odd) {
+    if is_blank(emoji) || emoji.len() > EMOJI_BYTES_MAX || emoji.contains(is_odd) {
         return Err(Refusal::new(
             ErrorReason::InvalidField,
             format!("`emoji` has 1 to {EMOJI_BYTES_MAX} bytes and no white space"),

@@ -34,7 +34,7 @@ impl Draft<'_> {
                 if everybody.is_empty() {
                     return Err(nothing_to_change("the group was dissolved before"));
                 }
-                self.end_code(group)?;
+                self.end_info(group)?;
                 let seq = self.change(command, send, group, Change::GroupDissolved);
                 self.let_go(command.actor, group, everybody, seq);
             }

@@ -96,6 +96,21 @@ async fn a_retry_is_compared_in_everything_that_is_said() {
 }
 
 #[tokio::test]
+async fn a_retry_that_replies_to_something_else_differs() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    fixture.decide(vec![text(BOB, ALICE, "b1", "tea?"), text(BOB, ALICE, "b2", "cake?")]).await;
+    fixture.send(to_bob("m1", reply(1))).await;
+    for _ in 0..2 {
+        let same = fixture.send(to_bob("m1", reply(1))).await;
+        assert_eq!((same.duplicate, same.body_differs), (true, false));
+        let other = fixture.send(to_bob("m1", reply(2))).await;
+        assert_eq!((other.duplicate, other.body_differs), (true, true));
+        // From the store, too.
+        fixture.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn no_file_goes_with_a_message_that_the_server_does_not_keep() {
     let mut fixture = Fixture::new(EXTERNAL).await;
     let attachment =

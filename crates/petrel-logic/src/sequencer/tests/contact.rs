@@ -311,7 +311,7 @@ async fn settings_and_friend_codes_are_ones_own() {
     let known = contacts.settings(ALICE).await.unwrap();
     assert_eq!((known.findable, known.friend_code.as_deref()), (false, Some("ABCDEFGHJKLM")));
     let found = contacts.find_by_code(BOB, "abcd-efgh-jklm").await.unwrap();
-    assert_eq!(found.user_id, ALICE);
+    assert_eq!(found.user, ALICE);
 
     let taken = settings(BOB, "s1", None, Some("ABCDEFGHJKLM"));
     assert_eq!(fixture.refuses(taken).await, ErrorReason::ServerBusy);
@@ -322,9 +322,9 @@ async fn settings_and_friend_codes_are_ones_own() {
     let effects = fixture.decide(both).await;
     assert_eq!((acks(&effects).len(), refusals(&effects)), (1, vec![ErrorReason::ServerBusy]));
     assert!(contacts.find_by_code(BOB, "ABCDEFGHJKLM").await.is_err());
-    assert_eq!(contacts.find_by_code(BOB, "22222ABCDEFG").await.unwrap().user_id, ALICE);
+    assert_eq!(contacts.find_by_code(BOB, "22222ABCDEFG").await.unwrap().user, ALICE);
     // The old code is free again.
     fixture.send(settings(BOB, "s3", None, Some("ABCDEFGHJKLM"))).await;
-    assert_eq!(contacts.find_by_code(ALICE, "ABCDEFGHJKLM").await.unwrap().user_id, BOB);
+    assert_eq!(contacts.find_by_code(ALICE, "ABCDEFGHJKLM").await.unwrap().user, BOB);
     assert_eq!(contacts.settings(MALLORY).await.unwrap(), Default::default());
 }

@@ -1,7 +1,7 @@
 //! What is said of the moment, in both directions.
 
 use petrel_protocol::frame::*;
-use petrel_types::ClientMessageId;
+use petrel_types::{ClientMessageId, NoticeId};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -35,6 +35,15 @@ pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
     prop_oneof![
         presences().prop_map(|items| ServerFrame::PresenceState(PresenceState { items })),
         presences().prop_map(|items| ServerFrame::Presence(PresenceChange { items })),
+        (counter(), text(), timestamp(), option::of(timestamp())).prop_map(
+            |(id, text, ts, until_ts)| {
+                let notice_id = NoticeId::new(id);
+                ServerFrame::Notice(Notice { notice_id, text, ts, until_ts })
+            }
+        ),
+        counter().prop_map(|id| {
+            ServerFrame::NoticeWithdrawn(NoticeWithdrawn { notice_id: NoticeId::new(id) })
+        }),
         (conversation(), user(), any::<bool>(), counter()).prop_map(
             |(conversation_id, from, stopped, expires_in_ms)| {
                 ServerFrame::Typing(TypingPush { conversation_id, from, stopped, expires_in_ms })

@@ -1,7 +1,9 @@
 //! Frames from the server.
 
 use petrel_protocol::frame::*;
-use petrel_types::{ConversationId, Epoch, MessageNumber, RowId, Seq, SessionId, TimestampMs};
+use petrel_types::{
+    ConversationId, Epoch, FileId, MessageNumber, RowId, Seq, SessionId, TimestampMs,
+};
 use proptest::array::{uniform4, uniform5};
 use proptest::collection::vec;
 use proptest::option;
@@ -302,11 +304,23 @@ fn change() -> impl Strategy<Value = Change> {
         conversation().prop_map(|conversation_id| Change::ConversationRemoved { conversation_id }),
         (contact(), contact_action())
             .prop_map(|(contact, action)| Change::ContactChanged { contact, action }),
-        (any::<bool>(), option::of(text())).prop_map(|(findable, friend_code)| {
-            Change::SettingsChanged {
-                settings: UserSettings { findable, presence_hidden: !findable, friend_code },
-            }
-        }),
+        (
+            any::<bool>(),
+            option::of(text()),
+            option::of(text()),
+            option::of(id().prop_map(FileId::new))
+        )
+            .prop_map(|(findable, friend_code, display_name, avatar)| {
+                Change::SettingsChanged {
+                    settings: UserSettings {
+                        findable,
+                        presence_hidden: !findable,
+                        friend_code,
+                        display_name,
+                        avatar,
+                    },
+                }
+            }),
         Just(Change::Unknown),
     ]
 }

@@ -17,6 +17,7 @@ mod copying;
 mod handles;
 mod place;
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -140,6 +141,19 @@ pub fn restore(
     }
     place.finish()?;
     Ok(epoch)
+}
+
+/// The names of all objects that the store in a directory knows of, also of those that wait to
+/// be deleted. No server may be at work there.
+pub fn objects(directory: &Path) -> Result<HashSet<String>, StoreError> {
+    let connection = open(&DataDirectory::lock(directory)?)?;
+    let read = || -> rusqlite::Result<HashSet<String>> {
+        connection
+            .prepare("SELECT object FROM files UNION ALL SELECT object FROM file_garbage")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    };
+    read().map_err(fault::of_read)
 }
 
 /// A reader that keeps the database file as it is, for as long as it lives.

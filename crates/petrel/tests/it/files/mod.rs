@@ -4,7 +4,7 @@ mod attached;
 mod download;
 mod s3;
 mod tus;
-mod upload;
+pub(crate) mod upload;
 
 use anyhow::{Context, Result, ensure};
 use petrel_testkit::http::{Download, Http};

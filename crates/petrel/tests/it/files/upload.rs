@@ -20,7 +20,7 @@ async fn server_with(settings: &[&str]) -> Result<Server> {
 }
 
 /// The files below a directory.
-pub(super) fn files_below(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
+pub(crate) fn files_below(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
@@ -174,7 +174,7 @@ async fn an_upload_in_one_piece_that_is_cut_leaves_nothing() -> Result<()> {
 }
 
 /// Waits for something that nobody tells of.
-pub(super) async fn until(mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) async fn until(mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let waiting = async {
         while !is_so()? {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -43,6 +43,7 @@ export default {
   timeout: 'No answer yet. It is asked again.',
   storage_full: 'The server’s disk is full. Nothing is stored for now.',
   frame_too_large: 'That is too large.',
+  notice_not_found: 'The notice is not in force any more.',
   file_not_found: 'The file is not there any more.',
   file_too_large: 'The file is larger than this server takes.',
   wrong_file_kind: 'The file is not what it was sent as.',

@@ -12,6 +12,7 @@ export default {
   loading: 'Loading…',
   showPassword: 'Show password',
   notifications: 'Notices',
+  systemNotices: 'What admins say',
   dismiss: 'Dismiss',
   you: 'You',
   unknownUser: 'User {id}',

@@ -43,6 +43,7 @@ export default {
   timeout: '尚未收到答复,正在再次确认。',
   storage_full: '服务器磁盘已满,暂时无法存储。',
   frame_too_large: '内容过大。',
+  notice_not_found: '该公告已失效。',
   file_not_found: '文件已不存在。',
   file_too_large: '文件超出服务器允许的大小。',
   wrong_file_kind: '文件内容与类型不符。',

@@ -12,6 +12,7 @@ export default {
   loading: '加载中…',
   showPassword: '显示密码',
   notifications: '通知',
+  systemNotices: '系统公告',
   dismiss: '知道了',
   you: '我',
   unknownUser: '用户 {id}',

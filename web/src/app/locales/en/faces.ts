@@ -1,0 +1,15 @@
+export default {
+  picture: 'Your picture',
+  groupPicture: 'Picture of the group',
+  change: 'Change picture',
+  remove: 'Remove picture',
+  choose: 'Choose a picture',
+  chooseOther: 'Another picture',
+  move: 'Drag the picture, or use the arrow keys',
+  zoom: 'Size',
+  notAPicture: 'This browser can not show that as a picture.',
+  displayName: 'Display name',
+  displayNameHint: 'What others see. You still log in with your user name.',
+  username: 'User name',
+  saved: 'Others see it from now on',
+}

@@ -1,0 +1,15 @@
+export default {
+  picture: '你的头像',
+  groupPicture: '群头像',
+  change: '更换头像',
+  remove: '移除头像',
+  choose: '选择图片',
+  chooseOther: '换一张',
+  move: '拖动图片,或使用方向键',
+  zoom: '大小',
+  notAPicture: '此浏览器无法将其显示为图片。',
+  displayName: '显示名称',
+  displayNameHint: '别人看到的名字。登录仍使用用户名。',
+  username: '用户名',
+  saved: '别人现在就能看到了',
+}
