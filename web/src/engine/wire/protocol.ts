@@ -284,18 +284,6 @@ export type ServerFrame =
       id?: RequestId
       type: 'TYPING'
     })
-  | (Notice & {
-      id?: RequestId
-      type: 'NOTICE'
-    })
-  | (NoticeWithdrawn & {
-      id?: RequestId
-      type: 'NOTICE_WITHDRAWN'
-    })
-  | (Error & {
-      id?: RequestId
-      type: 'ERROR'
-    })
   | (CallRing & {
       id?: RequestId
       type: 'CALL_OFFER'
@@ -315,6 +303,18 @@ export type ServerFrame =
   | (TurnCredentials & {
       id?: RequestId
       type: 'TURN_CREDENTIALS'
+    })
+  | (Notice & {
+      id?: RequestId
+      type: 'NOTICE'
+    })
+  | (NoticeWithdrawn & {
+      id?: RequestId
+      type: 'NOTICE_WITHDRAWN'
+    })
+  | (Error & {
+      id?: RequestId
+      type: 'ERROR'
     })
 /**
  * `ACK`, from the server, told apart by `ackType`.
@@ -1242,7 +1242,7 @@ export interface CallOffer {
    */
   sdp: string
   /**
-   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   * Who is called.
    */
   to: string
 }
@@ -1500,6 +1500,7 @@ export interface AuthFail {
     | 'application_not_found'
     | 'notice_not_found'
     | 'file_not_found'
+    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -1508,6 +1509,12 @@ export interface AuthFail {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -1525,13 +1532,6 @@ export interface AuthFail {
     | 'after_refused'
     | 'timeout'
     | 'storage_full'
-    | 'call_not_found'
-    | 'call_id_taken'
-    | 'in_call'
-    | 'busy'
-    | 'glare'
-    | 'call_elsewhere'
-    | 'call_state'
 }
 /**
  * `REAUTH_OK`.
@@ -1582,6 +1582,7 @@ export interface SingleChatPush {
    * The text, or the caption of what is not a text; empty, if the message was recalled.
    */
   body: string
+  call?: CallRecord
   /**
    * The sender's own name for the message.
    */
@@ -1638,7 +1639,6 @@ export interface SingleChatPush {
    * When the server numbered it.
    */
   ts: number
-  call?: CallRecord
 }
 /**
  * The file that goes with it.
@@ -1676,6 +1676,27 @@ export interface Attachment {
    * How wide a picture or film is, in pixels.
    */
   width?: number
+}
+/**
+ * What stays of a call.
+ */
+export interface CallRecord {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * For how long they talked, in milliseconds, if it was answered.
+   */
+  durationMs?: number
+  /**
+   * What was sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How it ended.
+   */
+  outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'
 }
 /**
  * What only clients understand.
@@ -1747,27 +1768,6 @@ export interface ReplyTo {
    * Its place.
    */
   msgSeq: number
-}
-/**
- * What stays of a call.
- */
-export interface CallRecord {
-  /**
-   * The call.
-   */
-  callId: string
-  /**
-   * For how long they talked, in milliseconds, if it was answered.
-   */
-  durationMs?: number
-  /**
-   * What was sent.
-   */
-  media: 'audio' | 'video'
-  /**
-   * How it ended.
-   */
-  outcome: 'answered' | 'missed' | 'cancelled' | 'rejected' | 'busy'
 }
 /**
  * `GROUP_CHAT`, as delivered to the members and to the sender's other devices.
@@ -2928,6 +2928,77 @@ export interface TypingPush {
   stopped?: boolean
 }
 /**
+ * `CALL_OFFER`, as delivered: it rings.
+ */
+export interface CallRing {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Who calls.
+   */
+  from: string
+  /**
+   * What is to be sent.
+   */
+  media: 'audio' | 'video'
+  /**
+   * How much longer it rings, in milliseconds.
+   */
+  ringsForMs: number
+  /**
+   * The caller's session description.
+   */
+  sdp: string
+}
+/**
+ * `CALL_STATE`: what has become of a call for this device.
+ */
+export interface CallState {
+  /**
+   * The call.
+   */
+  callId: string
+  /**
+   * Why it is over.
+   */
+  reason?:
+    | 'hungUp'
+    | 'cancelled'
+    | 'rejected'
+    | 'noAnswer'
+    | 'disconnected'
+    | 'answeredElsewhere'
+    | 'serverStopped'
+  /**
+   * What it is.
+   */
+  state: 'ringing' | 'answered' | 'ended'
+}
+/**
+ * `TURN_CREDENTIALS`. As it is, it is one of the `iceServers` of a browser's
+ * `RTCPeerConnection`.
+ */
+export interface TurnCredentials {
+  /**
+   * The credential.
+   */
+  credential?: string
+  /**
+   * For how long it is good, in milliseconds.
+   */
+  ttlMs: number
+  /**
+   * The STUN and TURN servers; none if this system has none.
+   */
+  urls: string[]
+  /**
+   * The name by which the TURN servers know the credential; absent if there are none.
+   */
+  username?: string
+}
+/**
  * `NOTICE`: something that everybody is to know, from an admin of the system.
  */
 export interface Notice {
@@ -2961,6 +3032,10 @@ export interface NoticeWithdrawn {
  * `ERROR`.
  */
 export interface Error {
+  /**
+   * The call it is about.
+   */
+  callId?: string
   /**
    * The message it is about.
    */
@@ -3026,6 +3101,7 @@ export interface Error {
     | 'application_not_found'
     | 'notice_not_found'
     | 'file_not_found'
+    | 'call_not_found'
     | 'search_off'
     | 'method_not_allowed'
     | 'username_taken'
@@ -3034,6 +3110,12 @@ export interface Error {
     | 'group_full'
     | 'kicked'
     | 'limit_reached'
+    | 'call_id_taken'
+    | 'in_call'
+    | 'busy'
+    | 'glare'
+    | 'call_elsewhere'
+    | 'call_state'
     | 'too_many_uploads'
     | 'upload_offset_mismatch'
     | 'upload_unfinished'
@@ -3051,92 +3133,10 @@ export interface Error {
     | 'after_refused'
     | 'timeout'
     | 'storage_full'
-    | 'call_not_found'
-    | 'call_id_taken'
-    | 'in_call'
-    | 'busy'
-    | 'glare'
-    | 'call_elsewhere'
-    | 'call_state'
   /**
    * When to try again, in milliseconds from now.
    */
   retryAfterMs?: number
-  /**
-   * The call it is about.
-   */
-  callId?: string
-}
-/**
- * `CALL_OFFER`, as delivered: it rings.
- */
-export interface CallRing {
-  /**
-   * The call.
-   */
-  callId: string
-  /**
-   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
-   */
-  from: string
-  /**
-   * What is to be sent.
-   */
-  media: 'audio' | 'video'
-  /**
-   * How much longer it rings, in milliseconds.
-   */
-  ringsForMs: number
-  /**
-   * The caller's session description.
-   */
-  sdp: string
-}
-/**
- * `CALL_STATE`: what has become of a call for this device.
- */
-export interface CallState {
-  /**
-   * The call.
-   */
-  callId: string
-  /**
-   * Why it is over.
-   */
-  reason?:
-    | 'hungUp'
-    | 'cancelled'
-    | 'rejected'
-    | 'noAnswer'
-    | 'disconnected'
-    | 'answeredElsewhere'
-    | 'serverStopped'
-  /**
-   * What it is.
-   */
-  state: 'ringing' | 'answered' | 'ended'
-}
-/**
- * `TURN_CREDENTIALS`. As it is, it is one of the `iceServers` of a browser's
- * `RTCPeerConnection`.
- */
-export interface TurnCredentials {
-  /**
-   * The credential.
-   */
-  credential?: string
-  /**
-   * For how long it is good, in milliseconds.
-   */
-  ttlMs: number
-  /**
-   * The STUN and TURN servers; none if this system has none.
-   */
-  urls: string[]
-  /**
-   * The name by which the TURN servers know the credential; absent if there are none.
-   */
-  username?: string
 }
 /**
  * The JSON text in a close frame. At most 123 bytes, as RFC 6455 demands.
