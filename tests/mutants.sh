@@ -79,14 +79,14 @@ watermark-before-slice store power
 head-lowered-at-open store power
 fan-out-before-commit simulation
 membership-outside-sequencer simulation
-reaction-survives-recall simulation power
+reaction-survives-recall simulation
 hidden-is-shown simulation
 sent-on-unread simulation
 block-not-looked-at simulation
 contact-told-out-of-order simulation
 mention-survives-recall simulation
 muted-may-speak simulation
-pin-survives-recall simulation power
+pin-survives-recall simulation
 file-survives-recall power
 object-forgotten store power
 hiding-is-not-told simulation power

@@ -193,6 +193,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::Conversation(_)
         | ClientFrame::Contacts(_)
         | ClientFrame::GroupRequests(_)
+        | ClientFrame::GroupInvitations(_)
         | ClientFrame::Readers(_) => reads(1),
         ClientFrame::Search(_) => reads(READS_OF_A_SEARCH),
         // The code has to be looked up.
@@ -236,6 +237,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::GroupSettings(_)
         | ClientFrame::GroupMember(_)
         | ClientFrame::GroupAnswer(_)
+        | ClientFrame::GroupInvitation(_)
         | ClientFrame::ConversationSettings(_)
         | ClientFrame::Contact(_) => sends(1),
     }

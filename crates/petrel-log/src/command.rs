@@ -4,8 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use petrel_protocol::frame::{
-    AttachmentRef, CallRecord, ContactAction, Custom, Forward, History, Joining, Location,
-    MessageType, Role,
+    AttachmentRef, CallRecord, ContactAction, Custom, Forward, GroupAdds, History, Joining,
+    Location, MessageType, Role,
 };
 use petrel_types::{
     ClientMessageId, ConversationId, FileId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs,
@@ -203,6 +203,11 @@ pub enum Content {
         /// Whether the user is let in.
         accept: bool,
     },
+    /// An answer of one who was invited.
+    AnswerInvitation {
+        /// Whether the user comes in.
+        accept: bool,
+    },
     /// What an admin of the system has done to a group, whoever is in it. Asked by the system.
     Rule(GroupRuling),
     /// A change of what two users are to each other.
@@ -218,6 +223,8 @@ pub enum Content {
         findable: Option<bool>,
         /// Whether the user looks offline to everybody else.
         presence_hidden: Option<bool>,
+        /// Who takes the user into groups at once.
+        group_adds: Option<GroupAdds>,
         /// Another friend code, made up by who asks.
         friend_code: Option<String>,
     },

@@ -11,14 +11,16 @@ use std::time::Instant;
 use lru::LruCache;
 use petrel_log::{Content, Destination, SendRequest};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{ContactState, ContactsRequest, UserSettings};
+use petrel_protocol::frame::{
+    ContactState, ContactsRequest, GroupInvitationState, GroupInvitations, UserSettings,
+};
 use petrel_protocol::http::{ProfileChange, SettingsChange};
 use petrel_store::{ConversationKind, Store, StoreError};
 use petrel_types::limits::CONTACTS_MAX;
 use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
 
 use crate::Refusal;
-use crate::lists::{ListedContact, list_of};
+use crate::lists::{INVITATIONS, ListedContact, decode_invitation, list_of};
 pub use crate::names::Person;
 use crate::own::Own;
 use crate::refusal::not_a_member;
@@ -92,6 +94,36 @@ impl Contacts {
         })
     }
 
+    /// A page of the invitations that wait for the user's answer. Those whose time is over may
+    /// be among them.
+    pub async fn invitations(
+        &self,
+        user: UserId,
+        request: &GroupInvitations,
+    ) -> Result<GroupInvitationState, Refusal> {
+        let Some(personal) = self.store.personal_timeline(user).await.map_err(of_store)? else {
+            let (conversation_id, as_of_seq) = (None, Seq::ZERO);
+            let invitations = Vec::new();
+            return Ok(GroupInvitationState {
+                conversation_id,
+                as_of_seq,
+                invitations,
+                more: false,
+            });
+        };
+        let limit = request.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, CONTACTS_MAX);
+        let after = request.groups_after.map(ConversationId::get);
+        let page = self.store.entries_after(personal, INVITATIONS, after, limit).await;
+        let page = page.map_err(of_store)?;
+        let invitations = page.entries.iter().map(|entry| decode_invitation(&entry.value));
+        Ok(GroupInvitationState {
+            conversation_id: Some(personal),
+            as_of_seq: page.head.seq,
+            invitations: invitations.collect::<Result<_, _>>().map_err(of_store)?,
+            more: page.more,
+        })
+    }
+
     /// The user of exactly this name, ignoring ASCII case, who lets that be.
     pub async fn find_by_name(&self, asker: UserId, name: &str) -> Result<Person, Refusal> {
         self.count_search(asker)?;
@@ -138,18 +170,24 @@ impl Contacts {
     /// The command that gives a user another friend code.
     pub fn renew_code(client_message_id: ClientMessageId) -> Result<SendRequest, Refusal> {
         let friend_code = Some(mint_code()?);
-        let content = Content::Settings { findable: None, presence_hidden: None, friend_code };
+        let content = Content::Settings {
+            findable: None,
+            presence_hidden: None,
+            group_adds: None,
+            friend_code,
+        };
         Ok(settings(client_message_id, content))
     }
 
     /// The command that changes what a user has decided. What is missing stays as it is.
     pub fn change_settings(change: SettingsChange) -> Result<SendRequest, Refusal> {
-        let SettingsChange { client_msg_id, findable, presence_hidden } = change;
-        if findable.is_none() && presence_hidden.is_none() {
-            let message = "say what is to change: `findable` or `presenceHidden`";
+        let SettingsChange { client_msg_id, findable, presence_hidden, group_adds } = change;
+        if findable.is_none() && presence_hidden.is_none() && group_adds.is_none() {
+            let message = "say what is to change: `findable`, `presenceHidden` or `groupAdds`";
             return Err(Refusal::new(ErrorReason::InvalidField, message));
         }
-        let content = Content::Settings { findable, presence_hidden, friend_code: None };
+        let content =
+            Content::Settings { findable, presence_hidden, group_adds, friend_code: None };
         Ok(settings(client_msg_id, content))
     }
 

@@ -138,7 +138,10 @@ impl MessageBody {
 impl EventBody {
     /// Whether who caused it is not told where it is, not being one of those who see it.
     pub(crate) fn is_private(&self) -> bool {
-        matches!(self, Self::Contact(_) | Self::Change(Change::JoinRequested))
+        matches!(
+            self,
+            Self::Contact(_) | Self::Change(Change::JoinRequested | Change::InvitationRefused)
+        )
     }
 
     /// The payload to store.

@@ -2,9 +2,9 @@
 //! numbers, which never change, and what stands in them.
 
 use bytes::Bytes;
-use petrel_protocol::frame::{Contact, ContactList, Direction};
+use petrel_protocol::frame::{Contact, ContactList, Direction, Invitation};
 use petrel_store::{StoreError, StoreErrorKind};
-use petrel_types::TimestampMs;
+use petrel_types::{TimestampMs, UserId};
 use serde::{Deserialize, Serialize};
 
 /// Of a personal timeline, by user: everybody about whom there was ever anything to tell,
@@ -27,6 +27,40 @@ pub(crate) const JOIN_REQUESTS: u8 = 5;
 /// Of a personal timeline, by conversation: up to where it is told what the conversation is
 /// to the user.
 pub(crate) const SETTINGS_TOLD: u8 = 6;
+
+/// Of a group, by user: who was invited and has not answered.
+pub(crate) const INVITED: u8 = 7;
+
+/// Of a personal timeline, by group: the invitations that wait for the user's answer.
+pub(crate) const INVITATIONS: u8 = 8;
+
+/// Somebody who was invited, as it stands in the group's list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedInvited {
+    /// Who invites.
+    pub(crate) by: UserId,
+    /// From when on it counts as none.
+    pub(crate) expires: TimestampMs,
+}
+
+impl ListedInvited {
+    pub(crate) fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).expect("invitations hold only strings and numbers").into()
+    }
+
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(stored).map_err(unreadable)
+    }
+}
+
+pub(crate) fn encode_invitation(invitation: &Invitation) -> Bytes {
+    serde_json::to_vec(invitation).expect("invitations hold only strings and numbers").into()
+}
+
+pub(crate) fn decode_invitation(stored: &[u8]) -> Result<Invitation, StoreError> {
+    serde_json::from_slice(stored).map_err(unreadable)
+}
 
 /// Somebody who waits to be let in, as it stands in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What a user has decided about himself or herself: the profile of a personal timeline.
 
 use bytes::Bytes;
-use petrel_protocol::frame::UserSettings;
+use petrel_protocol::frame::{GroupAdds, UserSettings};
 use petrel_store::StoreError;
 use petrel_types::FileId;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub(crate) struct Own {
     /// To look offline to everybody else.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) presence_hidden: bool,
+    /// Who takes the user into groups at once.
+    #[serde(skip_serializing_if = "GroupAdds::is_default")]
+    pub(crate) group_adds: GroupAdds,
     /// The code by which those find the user who got it.
     pub(crate) friend_code: Option<String>,
     /// What others call the user.
@@ -35,6 +38,7 @@ impl Own {
             findable: !self.hidden,
             friend_code: self.friend_code.clone(),
             presence_hidden: self.presence_hidden,
+            group_adds: self.group_adds,
             display_name: self.display_name.clone(),
             avatar: self.avatar,
         }

@@ -6,8 +6,8 @@
 use petrel_log::{Content, Destination, GroupChange, NewMessage, SendRequest};
 use petrel_protocol::frame::{
     ContactAction, ContactChange, ConversationSettingsChange, GroupAdd, GroupAnswer, GroupChat,
-    GroupCreate, GroupDissolve, GroupLeave, GroupMember, GroupRemove, GroupRole, GroupSettings,
-    GroupTitle, MessageHide, SingleChat,
+    GroupCreate, GroupDissolve, GroupInvitation, GroupLeave, GroupMember, GroupRemove, GroupRole,
+    GroupSettings, GroupTitle, MessageHide, SingleChat,
 };
 use petrel_types::{ClientMessageId, ConversationId};
 
@@ -121,6 +121,7 @@ group_changes! {
         Content::ChangeMember { user, nickname, mute_ms }
     },
     GroupAnswer => |GroupAnswer { user, accept, .. }| Content::AnswerJoin { user, accept },
+    GroupInvitation => |GroupInvitation { accept, .. }| Content::AnswerInvitation { accept },
 }
 
 impl IntoSend for MessageHide {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ErrorReason;
 pub use crate::file_kind::FileKind;
 use crate::frame::{
-    AttachmentRef, ClientAckType, Custom, Forward, History, Joining, Location, MessageType, Role,
+    AttachmentRef, ClientAckType, Custom, Forward, GroupAdds, History, Joining, Location,
+    MessageType, Role,
 };
 
 /// The body of every successful answer.
@@ -544,6 +545,9 @@ pub struct SettingsChange {
     /// Whether you look offline to everybody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence_hidden: Option<bool>,
+    /// Who takes you into groups at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_adds: Option<GroupAdds>,
 }
 
 /// The answer to what has nothing to say but that it is done.

@@ -113,6 +113,12 @@ pub const APPLICATION_UTF16_UNITS_MAX: usize = 256;
 /// The longest remark on a friend, in UTF-16 code units.
 pub const REMARK_UTF16_UNITS_MAX: usize = 64;
 
+/// How long an invitation into a group waits for an answer, in milliseconds.
+pub const INVITATION_LIFETIME_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// The most invitations into groups that wait for one user's answer.
+pub const INVITATIONS_MAX: usize = 100;
+
 /// How long an application waits for an answer, in milliseconds.
 pub const APPLICATION_LIFETIME_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 

@@ -52,3 +52,41 @@ async def a_session_that_does_not_look_and_one_that_takes_its_place(world):
     await world.kinds_are_seen("HEAD")
     await world.connect(member, deviceId="d-1")
     await asyncio.wait_for(watcher.closed.wait(), PATIENCE_SECONDS)
+
+
+async def who_is_asked(world):
+    """A user who is online and wants to be asked before being taken into a group."""
+    user = await world.newcomer()
+    change = {"clientMsgId": world.name(), "groupAdds": "ask"}
+    world.ask("PATCH", "/api/users/me/settings", change, user)
+    return user
+
+
+@before("GROUP_INVITATION")
+async def invited(world, frame):
+    user = await who_is_asked(world)
+    frame["groupId"] = await world.new_group(user)
+    return user
+
+
+@before("GROUP_INVITATIONS")
+async def invitations(world, frame):
+    user = await who_is_asked(world)
+    await world.new_group(user)
+
+    # It is told in the user's timeline a moment later.
+    async def is_told():
+        listed = await world.devices[user].must({"type": "GROUP_INVITATIONS"})
+        return listed["invitations"]
+
+    await world.until("an invitation", is_told)
+    return user
+
+
+@story
+async def somebody_is_asked_and_refuses(world):
+    user, group = await who_is_asked(world), await world.new_group()
+    await world.do(ADA, "GROUP_ADD", groupId=group, members=[user])
+    await world.do(user, "GROUP_INVITATION", groupId=group, accept=False)
+    kinds = ("membersInvited", "invitationRefused", "groupInvited", "groupInvitationEnded")
+    await world.kinds_are_seen(*(f"EVENT {kind}" for kind in kinds))

@@ -55,6 +55,8 @@ export function isOfOneself({ kind }: Change): boolean {
     kind === 'conversationAdded' ||
     kind === 'conversationRemoved' ||
     kind === 'conversationRefused' ||
+    kind === 'groupInvited' ||
+    kind === 'groupInvitationEnded' ||
     kind === 'contactChanged' ||
     kind === 'settingsChanged' ||
     kind === 'messagesHidden' ||

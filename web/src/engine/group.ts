@@ -133,6 +133,8 @@ export function isOfGroups(change: Change): boolean {
     change.kind === 'memberChanged' ||
     change.kind === 'joinRequested' ||
     change.kind === 'joinRefused' ||
+    change.kind === 'membersInvited' ||
+    change.kind === 'invitationRefused' ||
     change.kind === 'groupDissolved'
   )
 }

@@ -1,5 +1,6 @@
 /** A long history: scrolling through it draws little, and shows all of it, once and in order. */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { plain } from './picture'
 import { ServerApi } from './server-api'
 import { Stage } from './stage'
 import type { Visitor } from './visitor'
@@ -112,4 +113,24 @@ it('a chat opens at its end, also where rows are much lower than they seemed', a
     return (await last.innerText()).startsWith('39:') && line!.y + line!.height <= list!.y + list!.height
   }).toBe(true)
   expect(await visitor.page.getByRole('button', { name: /newest messages/ }).count()).toBe(0)
+})
+
+it('a group opens at its end, below its pictures and what is pinned', async () => {
+  const api = new ServerApi(stage.server.http)
+  const [eve, finn] = [await api.register('eve'), await api.register('finn')]
+  const { conversationId: groupId } = await eve.post('/api/groups', { title: 'Pier', members: [finn.userId] })
+  const picture = async (width: number, height: number) => finn.post('/api/messages', { groupId, msgType: 'IMAGE', attachment: { fileId: await finn.upload('pier.png', 'image/png', plain(width, height, 20, 90, 120)) } })
+  const { serverMsgId } = await finn.post('/api/messages', { groupId, body: 'Who has the key to the boathouse?' })
+  for (let line = 0; line < 4; line += 1) await finn.post('/api/messages', { groupId, body: `line ${line}` })
+  await picture(960, 600)
+  await picture(480, 720)
+  await eve.post('/api/messages', { groupId, body: 'A longer one, that goes over more than a single line of the chat on most screens, as it has much to say.' })
+  await finn.post('/api/messages', { groupId, body: '🐦🌊' })
+  await eve.post(`/api/messages/${serverMsgId}/pin`)
+  const visitor = await stage.visitor('eve')
+  await visitor.logIn()
+  await visitor.page.goto(`/chats/${groupId}`)
+  await visitor.page.getByRole('region', { name: /pinned message/ }).waitFor()
+  const beyond = () => visitor.messages.evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)
+  await expect.poll(beyond).toBeLessThan(2)
 })

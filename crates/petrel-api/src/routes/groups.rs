@@ -31,6 +31,7 @@ const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::UserNotFound,
     ErrorReason::NothingToChange,
     ErrorReason::GroupFull,
+    ErrorReason::LimitReached,
     ErrorReason::BadTitle,
     ErrorReason::Timeout,
 ];

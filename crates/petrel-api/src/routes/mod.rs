@@ -10,6 +10,7 @@ mod devices;
 mod files;
 mod groups;
 mod identity;
+mod invitations;
 mod messages;
 mod presence;
 mod search;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         .chain(messages::routes())
         .chain(search::routes())
         .chain(groups::routes())
+        .chain(invitations::routes())
         .chain(contacts::routes())
         .chain(admin::routes())
         .chain(presence::routes())

@@ -300,6 +300,13 @@ where
             ClientFrame::GroupSettings(frame) => self.send(frame, id).await,
             ClientFrame::GroupMember(frame) => self.send(frame, id).await,
             ClientFrame::GroupAnswer(frame) => self.send(frame, id).await,
+            ClientFrame::GroupInvitation(frame) => self.send(frame, id).await,
+            ClientFrame::GroupInvitations(request) => {
+                let contacts = &self.gateway.shared.dependencies.contacts;
+                let read = contacts.invitations(self.user(), &request);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::GroupInvitationState), id).await
+            }
             ClientFrame::GroupJoin(frame) => self.join(frame, id).await,
             ClientFrame::GroupRequests(request) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;

@@ -72,6 +72,7 @@ impl Draft<'_> {
                 {
                     return;
                 }
+                self.note_invitation(timeline, user, &notice);
                 self.tell(
                     timeline,
                     NewEntry {

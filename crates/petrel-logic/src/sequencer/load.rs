@@ -5,22 +5,29 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use petrel_log::{Command, Content, Destination, GroupChange, LoggedCommand, Request, SendRequest};
-use petrel_protocol::frame::{Change, Forward};
+use petrel_log::{
+    Command, Content, Destination, GroupChange, GroupRuling, LoggedCommand, Request, SendRequest,
+};
+use petrel_protocol::frame::{Change, Forward, GroupAdds};
 use petrel_store::{ConversationKind, DerivationId, File, StoreError, StoredEvent};
-use petrel_types::limits::HIDE_MESSAGES_MAX;
-use petrel_types::{ConversationId, FileId, Seq, UserId};
+use petrel_types::limits::{HIDE_MESSAGES_MAX, INVITATIONS_MAX};
+use petrel_types::{ConversationId, FileId, Seq, TimestampMs, UserId};
 
-use super::content::{file_id, pair_of};
+use super::content::{expiry_of, file_id, pair_of};
 use super::model::Model;
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
 use crate::event::{EventBody, MessageBody};
-use crate::lists::{JOIN_REQUESTS, KNOWN, SETTINGS_TOLD};
+use crate::lists::{INVITATIONS, INVITED, JOIN_REQUESTS, KNOWN, SETTINGS_TOLD};
 use crate::membership::Membership;
 use crate::notice::Notice;
+use crate::own::Own;
 use crate::pair::Pair;
 use crate::view::peer_of;
+
+/// To how many of those who are invited into a group it is told that it has ended. To the
+/// others it shows when they answer, or when their time is over.
+const INVITED_TOLD_MAX: u32 = 1_000;
 
 /// What had to be looked up for one batch only.
 #[derive(Default)]
@@ -42,6 +49,12 @@ pub(super) struct Lookups {
     pub(super) pairs: HashMap<(UserId, UserId), Pair>,
     /// Entries of lists, where there are any.
     pub(super) entries: HashMap<(ConversationId, u8, u64), Bytes>,
+    /// Who takes users into groups at once, if not everybody.
+    pub(super) group_adds: HashMap<UserId, GroupAdds>,
+    /// The invitations that users have not answered: the group, and when it counts as none.
+    pub(super) invitations_of: HashMap<UserId, Vec<(u64, TimestampMs)>>,
+    /// Those who are invited into groups that are to end.
+    pub(super) invited: HashMap<ConversationId, Vec<UserId>>,
     /// Codes that lead somewhere already.
     pub(super) taken_codes: HashSet<String>,
     /// Derivations that are still to be carried out.
@@ -76,7 +89,7 @@ impl Sequencer {
                         lookups.unsettled.insert(id);
                         let kind = ConversationKind::Personal { user: *user };
                         if let Some(timeline) = self.load_kind(kind).await? {
-                            self.load_told(timeline, notice, &mut lookups).await?;
+                            self.load_told(*user, timeline, notice, &mut lookups).await?;
                         }
                     }
                 }
@@ -145,6 +158,7 @@ impl Sequencer {
                 for user in members {
                     self.load_user(*user, lookups).await?;
                     self.load_foreign_pair(command.actor, *user, lookups).await?;
+                    self.load_group_adds(*user, lookups).await?;
                 }
             }
             Content::ChangeGroup(GroupChange { new_code, avatar, .. }) => {
@@ -196,16 +210,28 @@ impl Sequencer {
                     self.load_user(*user, lookups).await?;
                     self.load_former(conversation, *user, lookups).await?;
                     self.load_foreign_pair(actor, *user, lookups).await?;
+                    self.load_group_adds(*user, lookups).await?;
                     self.load_entry(conversation, JOIN_REQUESTS, user.get(), lookups).await?;
+                    self.load_entry(conversation, INVITED, user.get(), lookups).await?;
                 }
                 Ok(())
             }
             Content::Join { .. } => {
                 self.load_former(conversation, actor, lookups).await?;
+                self.load_entry(conversation, INVITED, actor.get(), lookups).await?;
                 self.load_entry(conversation, JOIN_REQUESTS, actor.get(), lookups).await
+            }
+            Content::AnswerInvitation { .. } => {
+                self.load_former(conversation, actor, lookups).await?;
+                self.load_entry(conversation, JOIN_REQUESTS, actor.get(), lookups).await?;
+                self.load_entry(conversation, INVITED, actor.get(), lookups).await
+            }
+            Content::Dissolve | Content::Rule(GroupRuling::Dissolve) => {
+                self.load_invited(conversation, lookups).await
             }
             Content::AnswerJoin { user, .. } => {
                 self.load_former(conversation, *user, lookups).await?;
+                self.load_entry(conversation, INVITED, user.get(), lookups).await?;
                 self.load_entry(conversation, JOIN_REQUESTS, user.get(), lookups).await
             }
             _ => Ok(()),
@@ -288,6 +314,7 @@ impl Sequencer {
     /// it again.
     async fn load_told(
         &self,
+        user: UserId,
         timeline: ConversationId,
         notice: &[u8],
         lookups: &mut Lookups,
@@ -299,8 +326,63 @@ impl Sequencer {
             Ok(Change::ConversationSettingsChanged { conversation_id, .. }) => {
                 self.load_entry(timeline, SETTINGS_TOLD, conversation_id.get(), lookups).await
             }
+            Ok(
+                Change::ConversationAdded { conversation_id }
+                | Change::GroupInvitationEnded { conversation_id },
+            ) => self.load_entry(timeline, INVITATIONS, conversation_id.get(), lookups).await,
+            Ok(Change::GroupInvited { .. }) => {
+                self.load_invitations_of(user, timeline, lookups).await
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Looks up who takes a user into groups at once, and what waits for the user's answer if
+    /// not everybody does. The user's settings may be another sequencer's.
+    async fn load_group_adds(&self, user: UserId, lookups: &mut Lookups) -> Result<(), StoreError> {
+        if lookups.group_adds.contains_key(&user) {
+            return Ok(());
+        }
+        if let Some(personal) = self.store.personal_timeline(user).await?
+            && let Some(summary) = self.store.summary(personal).await?
+        {
+            let own = Own::decode(&summary.profile)?;
+            if !own.group_adds.is_default() {
+                lookups.group_adds.insert(user, own.group_adds);
+                self.load_invitations_of(user, personal, lookups).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_invitations_of(
+        &self,
+        user: UserId,
+        timeline: ConversationId,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        // Some more than there may be, because those of one moment don't see each other.
+        let most = 2 * u32::try_from(INVITATIONS_MAX).unwrap_or(u32::MAX);
+        let page = self.store.entries_after(timeline, INVITATIONS, None, most).await?;
+        let expiries = page.entries.iter().filter_map(|entry| expiry_of(&entry.value)).collect();
+        lookups.invitations_of.insert(user, expiries);
+        Ok(())
+    }
+
+    /// Looks up who is invited into a group, as far as they are to be told that it ends.
+    async fn load_invited(
+        &self,
+        group: ConversationId,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let page = self.store.entries_after(group, INVITED, None, INVITED_TOLD_MAX).await?;
+        let mut users = Vec::with_capacity(page.entries.len());
+        for entry in page.entries {
+            users.push(UserId::new(entry.key));
+            lookups.entries.insert((group, INVITED, entry.key), entry.value);
+        }
+        lookups.invited.insert(group, users);
+        Ok(())
     }
 
     async fn load_code(&self, code: &str, lookups: &mut Lookups) -> Result<(), StoreError> {

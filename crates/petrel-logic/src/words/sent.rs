@@ -53,6 +53,7 @@ impl WordFilter {
             | Content::Dissolve
             | Content::Rule(_)
             | Content::AnswerJoin { .. }
+            | Content::AnswerInvitation { .. }
             | Content::Settings { .. }
             | Content::Call(_) => Ok(()),
         }

@@ -152,6 +152,7 @@ impl World {
             self.compare(index, |_| true).await?;
         }
         self.ledger.check_notices()?;
+        self.compare_invitations().await?;
         for (id, timeline) in &self.ledger.timelines {
             self.check_timeline(*id, timeline).await?;
         }

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 use petrel_log::{Content, Destination};
 use petrel_logic::contacts::Contacts;
 use petrel_protocol::frame::{
-    Change, Contact, ContactAction, ContactList, ContactsRequest, Direction,
+    Change, Contact, ContactAction, ContactList, ContactsRequest, Direction, GroupAdds,
+    GroupInvitations,
 };
-use petrel_types::{ConversationId, UserId};
+use petrel_types::{Clock, ConversationId, UserId};
 
 use crate::copy::Copy;
 use crate::device::Device;
@@ -67,7 +68,8 @@ impl World {
         let friend_code = Some(format!("CODE{}", self.random.u64(..)));
         let friend_code = friend_code.filter(|_| self.random.bool());
         let presence_hidden = Some(self.random.bool()).filter(|_| self.random.bool());
-        let content = Content::Settings { findable, presence_hidden, friend_code };
+        let group_adds = self.random.choice(GroupAdds::ALL).filter(|_| self.random.bool());
+        let content = Content::Settings { findable, presence_hidden, group_adds, friend_code };
         self.ask(index, Destination::Own, content);
     }
 
@@ -81,6 +83,24 @@ impl World {
         let mut known = self.devices[index].book().contacts;
         known.retain(|_, contact| LISTS.iter().any(|list| is_in(contact, *list)));
         ensure!(known == fetched, "contacts of {user} differ: {known:?} and {fetched:?}");
+        Ok(())
+    }
+
+    /// At rest everybody is shown the invitations that can be answered.
+    pub(crate) async fn compare_invitations(&self) -> Result<()> {
+        let contacts = Contacts::new(self.server.memory.clone());
+        let now = self.server.clock.now();
+        for device in &self.devices {
+            let user = device.user;
+            let request = GroupInvitations { groups_after: None, limit: Some(200) };
+            let state = contacts.invitations(user, &request).await?;
+            let waits = state.invitations.iter().filter(|it| it.expires_ts > now);
+            let told: BTreeMap<_, _> = waits.map(|it| (it.group_id, it.expires_ts)).collect();
+            let timelines = self.ledger.timelines.iter();
+            let invited = timelines.filter_map(|(id, it)| Some((*id, *it.invited.get(&user)?)));
+            let invited: BTreeMap<_, _> = invited.filter(|(_, until)| *until > now).collect();
+            ensure!(told == invited, "invitations of {user} differ: {told:?} and {invited:?}");
+        }
         Ok(())
     }
 

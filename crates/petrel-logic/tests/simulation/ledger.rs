@@ -62,6 +62,11 @@ pub(crate) const KINDS: &[&str] = &[
     "joinRequested",
     "joinRefused",
     "conversationRefused",
+    "membersInvited",
+    "invitationAccepted",
+    "invitationRefused",
+    "groupInvited",
+    "groupInvitationEnded",
     "trimmed",
     "rejoined",
 ];
@@ -80,6 +85,10 @@ pub(crate) struct Ledger {
     /// As they were before the batch.
     pairs_before: Pairs,
     settings: BTreeMap<UserId, UserSettings>,
+    /// As they were before the batch.
+    settings_before: BTreeMap<UserId, UserSettings>,
+    /// Those of the last command who were to be asked, where others came in at once.
+    invites_owed: Option<(ConversationId, Change)>,
     /// What the commands of the batch send on.
     sent_on: HashMap<(UserId, String), Message>,
     /// What each user is still to be told of what is the user's own business, in order.
@@ -97,11 +106,11 @@ struct Place {
     batch: u64,
 }
 
-/// Of joinings, of leavings, and of not being let in.
+/// Of joinings, of leavings, of not being let in, of being invited, and of the end of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Notices {
-    owed: [u64; 3],
-    told: [u64; 3],
+    owed: [u64; 5],
+    told: [u64; 5],
 }
 
 /// A timeline from its beginning, also where it is trimmed.
@@ -119,6 +128,8 @@ pub(crate) struct Timeline {
     pub(crate) attributes: BTreeMap<UserId, (Option<String>, Option<TimestampMs>)>,
     /// Who waits to be let in, with what to say, and since when.
     pub(crate) waiting: BTreeMap<UserId, (Option<String>, TimestampMs)>,
+    /// Who is invited, and until when.
+    pub(crate) invited: BTreeMap<UserId, TimestampMs>,
     /// The messages that are pinned, in order.
     pub(crate) pins: Vec<u64>,
     /// What each user has deleted: everything up to a place, and messages after it.
@@ -159,6 +170,7 @@ impl Ledger {
     pub(crate) fn store(&mut self, first_row: RowId, batch: &Batch) -> Result<()> {
         self.batches += 1;
         self.pairs_before = self.pairs.clone();
+        self.settings_before = self.settings.clone();
         for new in &batch.conversations {
             let known = self.timelines.insert(new.id, Timeline::begin(new.kind));
             ensure!(known.is_none(), "a conversation begins twice: {}", new.id);
@@ -298,16 +310,36 @@ impl Ledger {
                 bail!("a command is stored twice: at {first:?} and at {place:?}");
             }
             What::Change(Change::Unknown)
+        } else if name.is_none() {
+            // It follows the event of those who came in at once.
+            let (group, owed) = self.invites_owed.take().context("an event without a name")?;
+            let stored: Change = serde_json::from_value(stored)?;
+            ensure!((group, &stored) == (id, &owed), "{stored:?} in the place of {owed:?}");
+            What::Change(stored)
         } else {
-            let name = name.clone().context("an event without a name: in no personal timeline")?;
+            let name = name.clone().context("looked at just now")?;
             let key = (event.sender, name);
             let content = self.asked.get(&key).context("stored what nobody asked for")?;
             let sent_on = self.sent_on.remove(&key);
             rules::check_reach(timeline, event.sender, content, &self.pairs, &self.pairs_before)?;
-            let what = rules::outcome(timeline, event.sender, content, event.timestamp, sent_on)
-                .with_context(|| {
-                    format!("stored what the rules forbid: {content:?} by {}", event.sender)
-                })?;
+            let asked_first = rules::asked_first(
+                event.sender,
+                content,
+                &self.settings_before,
+                &self.pairs_before,
+            );
+            ensure!(self.invites_owed.is_none(), "not invited: {:?}", self.invites_owed);
+            let forbidden =
+                || format!("stored what the rules forbid: {content:?} by {}", event.sender);
+            let (what, then) = rules::outcomes(
+                timeline,
+                event.sender,
+                content,
+                event.timestamp,
+                (sent_on, &asked_first),
+            )
+            .with_context(forbidden)?;
+            self.invites_owed = then.map(|then| (id, then));
             if let Content::Join { message, .. } = content {
                 let said = (message.clone(), event.timestamp);
                 match what {
@@ -316,6 +348,9 @@ impl Ledger {
                     }
                     _ => counted = Some("joinedByCode"),
                 }
+            }
+            if let Content::AnswerInvitation { accept: true } = content {
+                counted = Some("invitationAccepted");
             }
             let place = Place { conversation: id, seq, row, batch: self.batches };
             if let Some(first) = self.stored.insert(key, place) {
@@ -350,6 +385,9 @@ impl Ledger {
     fn take(&mut self, id: ConversationId, held: Held, number: u64) -> Result<()> {
         let timeline = self.timelines.get_mut(&id).context("looked at just now")?;
         let before: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
+        let waits = |(_, until): &(&UserId, &TimestampMs)| **until > held.ts;
+        let invited: Vec<_> =
+            timeline.invited.iter().filter(waits).map(|(user, _)| *user).collect();
         let rejoined = timeline.take(&held);
         let after: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
         let (told, from) = (held.what.clone(), held.from);
@@ -400,6 +438,8 @@ impl Ledger {
                     Change::ConversationAdded { conversation_id } => (0, *conversation_id),
                     Change::ConversationRemoved { conversation_id } => (1, *conversation_id),
                     Change::ConversationRefused { conversation_id } => (2, *conversation_id),
+                    Change::GroupInvited { conversation_id, .. } => (3, *conversation_id),
+                    Change::GroupInvitationEnded { conversation_id } => (4, *conversation_id),
                     other => bail!("a strange notice: {other:?}"),
                 };
                 let notices = self.notices.entry((user, group)).or_default();
@@ -414,8 +454,24 @@ impl Ledger {
                 for user in after.difference(&before) {
                     self.notices.entry((*user, id)).or_default().owed[0] += 1;
                 }
-                if let Change::JoinRefused { user } = change {
-                    self.notices.entry((*user, id)).or_default().owed[2] += 1;
+                match change {
+                    Change::JoinRefused { user } => {
+                        self.notices.entry((*user, id)).or_default().owed[2] += 1;
+                    }
+                    Change::MembersInvited { members, .. } => {
+                        for user in members {
+                            self.notices.entry((*user, id)).or_default().owed[3] += 1;
+                        }
+                    }
+                    Change::InvitationRefused => {
+                        self.notices.entry((from, id)).or_default().owed[4] += 1;
+                    }
+                    Change::GroupDissolved => {
+                        for user in invited {
+                            self.notices.entry((user, id)).or_default().owed[4] += 1;
+                        }
+                    }
+                    _ => {}
                 }
                 for user in before.difference(&after) {
                     self.notices.entry((*user, id)).or_default().owed[1] += 1;
@@ -457,7 +513,8 @@ impl Ledger {
         let timeline = &self.timelines[&place.conversation];
         let is_pair = matches!(timeline.kind, ConversationKind::Pair { .. });
         let entry = timeline.entry(place.seq).context("stored nowhere")?;
-        let asks = entry.held.what == What::Change(Change::JoinRequested);
+        let private = [Change::JoinRequested, Change::InvitationRefused].map(What::Change);
+        let asks = private.contains(&entry.held.what);
         ensure!((is_pair || asks) && entry.held.ts == ack.ts, "an ack of something else: {ack:?}");
         Ok(())
     }
@@ -516,6 +573,7 @@ impl Timeline {
             info: GroupInfo::default(),
             attributes: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            invited: BTreeMap::new(),
             pins: Vec::new(),
             hidden: BTreeMap::new(),
             settings: BTreeMap::new(),
@@ -621,6 +679,7 @@ impl Timeline {
             Change::GroupDissolved => {
                 let everybody: Vec<_> = self.roles.keys().copied().collect();
                 everybody.into_iter().for_each(|user| self.part(user, seq));
+                self.invited.clear();
             }
             Change::RoleChanged { user, role } => {
                 if *role == Role::Owner {
@@ -636,7 +695,15 @@ impl Timeline {
             Change::JoinRefused { user } => {
                 self.waiting.remove(user);
             }
+            Change::MembersInvited { members, expires_ts } => {
+                self.invited.extend(members.iter().map(|user| (*user, *expires_ts)));
+            }
+            Change::InvitationRefused => {
+                self.invited.remove(&held.from);
+            }
             Change::JoinRequested
+            | Change::GroupInvited { .. }
+            | Change::GroupInvitationEnded { .. }
             | Change::ConversationRefused { .. }
             | Change::ConversationAdded { .. }
             | Change::ConversationRemoved { .. }
@@ -669,6 +736,7 @@ impl Timeline {
         self.roles.insert(user, role);
         self.attributes.remove(&user);
         self.waiting.remove(&user);
+        self.invited.remove(&user);
         let stints = self.stints.entry(user).or_default();
         let rejoined = !stints.is_empty();
         if self.history == History::All {
@@ -713,6 +781,10 @@ fn kind_of(change: &Change) -> &'static str {
         Change::JoinRequested => "joinRequested",
         Change::JoinRefused { .. } => "joinRefused",
         Change::ConversationRefused { .. } => "conversationRefused",
+        Change::MembersInvited { .. } => "membersInvited",
+        Change::InvitationRefused => "invitationRefused",
+        Change::GroupInvited { .. } => "groupInvited",
+        Change::GroupInvitationEnded { .. } => "groupInvitationEnded",
         Change::ContactChanged { .. } => "contactChanged",
         Change::SettingsChanged { .. } => "settingsChanged",
         Change::MessagesHidden { .. } => "messagesHidden",

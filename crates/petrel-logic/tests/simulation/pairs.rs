@@ -55,6 +55,11 @@ impl Pairs {
         pair.is_none_or(|pair| pair.blocks.is_empty())
     }
 
+    pub(crate) fn are_friends(&self, one: UserId, other: UserId) -> bool {
+        let pair = self.pairs.get(&(one.min(other), one.max(other)));
+        pair.is_some_and(|pair| pair.friends_since.is_some())
+    }
+
     /// A user is told, once and in order, what another is.
     pub(crate) fn tell(
         &mut self,

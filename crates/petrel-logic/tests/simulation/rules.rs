@@ -1,13 +1,13 @@
 //! What becomes of a command, as docs/protocol.md has it: for the ledger, which must not
 //! ask the code that it checks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use petrel_log::{Content, GroupChange};
-use petrel_protocol::frame::{Change, GroupInfo, Joining, Role, UserSettings};
+use petrel_protocol::frame::{Change, GroupAdds, GroupInfo, Joining, Role, UserSettings};
 use petrel_store::ConversationKind;
-use petrel_types::limits::{EDIT_WINDOW_MS, RECALL_WINDOW_MS};
+use petrel_types::limits::{EDIT_WINDOW_MS, INVITATION_LIFETIME_MS, RECALL_WINDOW_MS};
 use petrel_types::{Seq, TimestampMs, UserId};
 
 use crate::held::{Held, Message, What};
@@ -50,21 +50,98 @@ pub(crate) fn change_settings(
     content: &Content,
     change: &Change,
 ) -> Result<()> {
-    let Content::Settings { findable, presence_hidden, friend_code } = content else {
+    let Content::Settings { findable, presence_hidden, group_adds, friend_code } = content else {
         bail!("no settings: {content:?}");
     };
     let before = settings.clone();
     settings.findable = findable.unwrap_or(settings.findable);
     settings.presence_hidden = presence_hidden.unwrap_or(settings.presence_hidden);
+    settings.group_adds = group_adds.unwrap_or(settings.group_adds);
     settings.friend_code = friend_code.clone().or(settings.friend_code.take());
     ensure!(*settings != before, "nothing changes");
     ensure!(*change == Change::SettingsChanged { settings: settings.clone() }, "{change:?}");
     Ok(())
 }
 
-/// The event that a command must have become, at the end of a timeline; an error if it
-/// should have been refused.
-pub(crate) fn outcome(
+/// Those whom the actor does not take in at once: what they had decided before the batch, and
+/// who was their friend then, counts.
+pub(crate) fn asked_first(
+    actor: UserId,
+    content: &Content,
+    settings: &BTreeMap<UserId, UserSettings>,
+    pairs: &Pairs,
+) -> BTreeSet<UserId> {
+    let (Content::AddMembers(users) | Content::CreateGroup { members: users, .. }) = content else {
+        return BTreeSet::new();
+    };
+    let is_asked = |user: &UserId| {
+        let adds = settings.get(user).map(|settings| settings.group_adds).unwrap_or_default();
+        *user != actor
+            && match adds {
+                GroupAdds::Everybody => false,
+                GroupAdds::Friends => !pairs.are_friends(actor, *user),
+                GroupAdds::Ask => true,
+            }
+    };
+    users.iter().copied().filter(is_asked).collect()
+}
+
+/// The event that a command must have become, at the end of a timeline, and the one that must
+/// follow it, if any; an error if it should have been refused.
+pub(crate) fn outcomes(
+    timeline: &Timeline,
+    actor: UserId,
+    content: &Content,
+    now: TimestampMs,
+    (sent_on, asked_first): (Option<Message>, &BTreeSet<UserId>),
+) -> Result<(What, Option<Change>)> {
+    let is_invited = |user: &UserId| timeline.invited.get(user).is_some_and(|until| *until > now);
+    let inviting: Vec<_> = asked_first
+        .iter()
+        .copied()
+        .filter(|user| !timeline.roles.contains_key(user) && !is_invited(user))
+        .collect();
+    let expires_ts = TimestampMs::new(now.get() + INVITATION_LIFETIME_MS);
+    let invited = Change::MembersInvited { members: inviting.clone(), expires_ts };
+    let then = Some(invited.clone()).filter(|_| !inviting.is_empty());
+    let without = |users: &[UserId]| -> Vec<_> {
+        users.iter().copied().filter(|user| !asked_first.contains(user)).collect()
+    };
+    match content {
+        Content::CreateGroup { title, members, history } => {
+            let (title, members) = (title.clone(), without(members));
+            let content = Content::CreateGroup { title, members, history: *history };
+            Ok((outcome(timeline, actor, &content, now, sent_on)?, then))
+        }
+        Content::AddMembers(users) => {
+            let at_once = without(users);
+            if at_once.iter().any(|user| !timeline.roles.contains_key(user)) {
+                let content = Content::AddMembers(at_once);
+                return Ok((outcome(timeline, actor, &content, now, sent_on)?, then));
+            }
+            let role = timeline.roles.get(&actor).context("not a member")?;
+            ensure!(*role >= Role::Admin, "a {role:?} may not invite");
+            ensure!(!inviting.is_empty(), "invited nobody");
+            Ok((What::Change(invited), None))
+        }
+        Content::AnswerInvitation { accept } => {
+            ensure!(!timeline.roles.contains_key(&actor), "a member answers an invitation");
+            ensure!(is_invited(&actor), "answered without being invited");
+            let change = match accept {
+                true => {
+                    has_room(timeline, 1)?;
+                    Change::MembersAdded { members: vec![actor] }
+                }
+                false => Change::InvitationRefused,
+            };
+            Ok((What::Change(change), None))
+        }
+        _ => Ok((outcome(timeline, actor, content, now, sent_on)?, None)),
+    }
+}
+
+/// The same of a command that invites nobody.
+fn outcome(
     timeline: &Timeline,
     actor: UserId,
     content: &Content,
@@ -219,7 +296,9 @@ pub(crate) fn outcome(
             needs(Role::Owner)?;
             Change::GroupDissolved
         }
-        Content::CreateGroup { .. } | Content::Join { .. } => unreachable!("handled above"),
+        Content::CreateGroup { .. } | Content::Join { .. } | Content::AnswerInvitation { .. } => {
+            unreachable!("handled above")
+        }
         Content::Contact { .. }
         | Content::Settings { .. }
         | Content::Profile(_)

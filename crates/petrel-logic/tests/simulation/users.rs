@@ -13,6 +13,7 @@ use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
 
 use crate::copy::{Copy, Group};
 use crate::device::Unsent;
+use crate::ledger::Timeline;
 use crate::world::{USERS, World};
 
 /// How many groups a user wants to be in before others are founded.
@@ -219,8 +220,8 @@ impl World {
         let stewards = timelines.iter().filter(|(_, it)| it.roles.get(&user) > Some(&Role::Member));
         let asked = stewards.flat_map(|(id, it)| it.waiting.keys().map(|user| (*id, *user)));
         let asked = self.random.choice(asked.collect::<Vec<_>>());
-        let content = match self.random.u8(..20) {
-            0..5 => {
+        let content = match self.random.u8(..24) {
+            0..4 => {
                 let joining =
                     [Joining::Open, Joining::Approval, Joining::Approval, Joining::Closed];
                 let joining = self.random.choice(joining);
@@ -238,14 +239,26 @@ impl World {
                     ..GroupChange::default()
                 })
             }
-            5..10 => Content::ChangeMember {
+            4..8 => Content::ChangeMember {
                 user: self.somebody(),
                 nickname: Some(format!("name {}", self.random.u8(..3)))
                     .filter(|_| self.random.bool()),
                 mute_ms: Some(self.random.u64(..100_000) * self.random.u64(..2))
                     .filter(|_| self.random.u8(..3) == 0),
             },
-            10..15 => {
+            20..24 => {
+                // Now and then one who is not invited.
+                let user = self.devices[index].user;
+                let invites = |(_, timeline): &(&ConversationId, &Timeline)| {
+                    timeline.invited.contains_key(&user)
+                };
+                let timelines = &self.ledger.timelines;
+                let into: Vec<_> = timelines.iter().filter(invites).map(|(id, _)| *id).collect();
+                let into = self.random.choice(into).unwrap_or(group);
+                let content = Content::AnswerInvitation { accept: self.random.u8(..3) > 0 };
+                return self.ask(index, Destination::Conversation(into), content);
+            }
+            8..13 => {
                 // Into another group, most of the time with the right code.
                 let (group, code) = open.unwrap_or((group, String::new()));
                 let code = if self.random.u8(..10) == 0 { "WRONG".to_owned() } else { code };

@@ -16,7 +16,7 @@ use super::group::{
 };
 use super::live::{PresenceQuery, PresenceSubscribe, Typing};
 use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
-use super::{Search, frames};
+use super::{GroupInvitation, GroupInvitations, Search, frames};
 
 frames! {
     /// A frame from a client to the server.
@@ -68,6 +68,11 @@ frames! {
         "GROUP_ANSWER" => GroupAnswer(GroupAnswer),
         /// Who waits to be let in? Answered by `GROUP_REQUEST_STATE`.
         "GROUP_REQUESTS" => GroupRequests(GroupRequests),
+        /// Accepts an invitation into a group, or refuses it. Answered by `ACK saved`, by `ACK
+        /// done` if refused, or by `ERROR`.
+        "GROUP_INVITATION" => GroupInvitation(GroupInvitation),
+        /// Into which groups am I invited? Answered by `GROUP_INVITATION_STATE`.
+        "GROUP_INVITATIONS" => GroupInvitations(GroupInvitations),
         /// Ends a group for everybody. Answered by `ACK saved` or `ERROR`.
         "GROUP_DISSOLVE" => GroupDissolve(GroupDissolve),
         /// Changes what you and another user are to each other. Answered by `ACK done` or

@@ -3,6 +3,7 @@
 use petrel_types::{ClientMessageId, ConversationId, FileId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::GroupAdds;
 use super::client::Word;
 
 /// `CONTACT`: a change of what you and another user are to each other.
@@ -150,6 +151,9 @@ pub struct UserSettings {
     /// Whether you look offline to everybody else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub presence_hidden: bool,
+    /// Who takes you into groups at once; missing if everybody.
+    #[serde(default, skip_serializing_if = "GroupAdds::is_default")]
+    pub group_adds: GroupAdds,
     /// What you are called by others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
@@ -183,6 +187,7 @@ impl Default for UserSettings {
             findable: true,
             friend_code: None,
             presence_hidden: false,
+            group_adds: GroupAdds::default(),
             display_name: None,
             avatar: None,
         }

@@ -247,6 +247,15 @@ pub enum Change {
         /// Who.
         user: UserId,
     },
+    /// Users were invited, because they want to be asked before they are taken in.
+    MembersInvited {
+        /// Who.
+        members: Vec<UserId>,
+        /// From when on the invitation counts as none.
+        expires_ts: TimestampMs,
+    },
+    /// `from`, who was invited, does not come in.
+    InvitationRefused,
     /// The group is over for everybody. It is the last event.
     GroupDissolved,
     /// In a personal timeline: the user is a member of this conversation now.
@@ -261,6 +270,21 @@ pub enum Change {
     },
     /// In a personal timeline: the user has asked to join this group, and is not let in.
     ConversationRefused {
+        /// Which.
+        conversation_id: ConversationId,
+    },
+    /// In a personal timeline: `from` invites the user into this group.
+    GroupInvited {
+        /// Which.
+        conversation_id: ConversationId,
+        /// What it is called.
+        title: String,
+        /// From when on the invitation counts as none.
+        expires_ts: TimestampMs,
+    },
+    /// In a personal timeline: the user is no longer invited into this group, and did not come
+    /// in.
+    GroupInvitationEnded {
         /// Which.
         conversation_id: ConversationId,
     },

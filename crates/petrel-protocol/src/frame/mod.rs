@@ -12,6 +12,7 @@ mod content;
 mod decode;
 mod event;
 mod group;
+mod invitation;
 mod live;
 mod message;
 mod notice;
@@ -42,6 +43,9 @@ pub use group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupInfo, GroupJoin, GroupLeave,
     GroupMember, GroupRemove, GroupRequestState, GroupRequests, GroupRole, GroupSettings,
     GroupTitle, History, JoinRequest, Joining, Role,
+};
+pub use invitation::{
+    GroupAdds, GroupInvitation, GroupInvitationState, GroupInvitations, Invitation,
 };
 pub use live::{
     PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,

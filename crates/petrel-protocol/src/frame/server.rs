@@ -11,7 +11,10 @@ use super::contact::ContactState;
 use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::message::{ConversationSettings, ReaderState};
-use super::{Found, GroupInfo, GroupRequestState, History, Notice, NoticeWithdrawn, Role, frames};
+use super::{
+    Found, GroupInfo, GroupInvitationState, GroupRequestState, History, Notice, NoticeWithdrawn,
+    Role, frames,
+};
 use crate::ErrorReason;
 
 frames! {
@@ -49,6 +52,8 @@ frames! {
         "CONTACT_STATE" => ContactState(ContactState),
         /// The answer to `GROUP_REQUESTS`.
         "GROUP_REQUEST_STATE" => GroupRequestState(GroupRequestState),
+        /// The answer to `GROUP_INVITATIONS`.
+        "GROUP_INVITATION_STATE" => GroupInvitationState(GroupInvitationState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.

@@ -96,8 +96,9 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
     match kind {
         // These name no conversation.
         "AUTH" | "PING" | "SINGLE_CHAT" | "SYNC" | "GROUP_CREATE" | "REAUTH" | "CONTACT"
-        | "CONTACTS" | "GROUP_JOIN" | "PRESENCE_SUBSCRIBE" | "PRESENCE_QUERY" | "CALL_OFFER"
-        | "CALL_ANSWER" | "CALL_ICE" | "CALL_HANGUP" | "CALL_REJECT" | "TURN" => Vec::new(),
+        | "CONTACTS" | "GROUP_JOIN" | "GROUP_INVITATIONS" | "PRESENCE_SUBSCRIBE"
+        | "PRESENCE_QUERY" | "CALL_OFFER" | "CALL_ANSWER" | "CALL_ICE" | "CALL_HANGUP"
+        | "CALL_REJECT" | "TURN" => Vec::new(),
         "GROUP_CHAT" => vec![with(&group, json!({"body": "b"}))],
         "MESSAGE_REVOKE" => {
             vec![with(&by_place, json!({})), with(&json!({"serverMsgId": row}), json!({}))]
@@ -136,6 +137,9 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
         ],
         "GROUP_ANSWER" => vec![with(&group, json!({"user": CAROL, "accept": true}))],
         "GROUP_REQUESTS" => vec![with(&group, json!({}))],
+        "GROUP_INVITATION" => {
+            vec![with(&group, json!({"accept": true})), with(&group, json!({"accept": false}))]
+        }
         "ACK" => vec![
             with(&by_place, json!({"ackType": "read"})),
             with(&json!({"serverMsgId": row}), json!({"ackType": "delivered"})),
@@ -238,6 +242,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("post", "/api/groups/{groupId}/requests/{userId}") => {
             json!({"clientMsgId": "x", "accept": true})
         }
+        ("post", "/api/invitations/{groupId}") => json!({"clientMsgId": "x", "accept": true}),
         ("put", "/api/groups/{groupId}/title") => json!({"clientMsgId": "x", "title": "mine"}),
         ("post", "/api/groups/{groupId}/leave" | "/api/groups/{groupId}/dissolve") => named,
         ("patch", "/api/messages/{serverMsgId}") => json!({"clientMsgId": "x", "body": "b"}),

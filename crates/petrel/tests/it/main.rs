@@ -23,6 +23,7 @@ mod foreign;
 mod group_settings;
 mod groups;
 mod identity;
+mod invitations;
 mod issuers;
 mod large_groups;
 mod lifecycle;

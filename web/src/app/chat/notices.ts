@@ -12,7 +12,7 @@ export function isNotice(change: Change): boolean {
 
 const noticeKinds = new Set<Change['kind']>([
   'groupCreated', 'membersAdded', 'membersRemoved', 'memberLeft', 'roleChanged', 'titleChanged', 'groupChanged',
-  'memberChanged', 'joinRequested', 'joinRefused', 'groupDissolved', 'unknown',
+  'memberChanged', 'joinRequested', 'joinRefused', 'membersInvited', 'invitationRefused', 'groupDissolved', 'unknown',
 ])
 
 const LISTED_MAX = 5
@@ -50,6 +50,10 @@ export function noticeText(change: Change, from: string, conversationId: string,
       return t('notices.joinRequested', { who })
     case 'joinRefused':
       return t('notices.joinRefused', { who, name: nameOf(change.user) })
+    case 'membersInvited':
+      return t('notices.membersInvited', { who, names: list(change.members) })
+    case 'invitationRefused':
+      return t('notices.invitationRefused', { who })
     case 'pinned':
       return t('notices.pinned', { who })
     case 'groupDissolved':

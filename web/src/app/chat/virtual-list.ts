@@ -26,6 +26,8 @@ const BEYOND_PX = 700
 const NEAR_PX = 1_600
 /** Who is so near to the end is at the end, in pixels. */
 const END_PX = 48
+/** How often a place is tried again that was not there yet. */
+const RETRIES_MAX = 3
 
 interface Anchor {
   key: string
@@ -55,6 +57,9 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
   let seenPx = 0
   /** Where it was put. */
   let setPx = -1
+  /** Whether it is still to be put where it should be, and how often that was tried. */
+  let isRetrying = false
+  let retries = 0
 
   const total = () => tops[count]!
 
@@ -114,7 +119,16 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
       if (!element) return
       if (Math.abs(element.scrollTop - top) >= 0.5) element.scrollTop = top
       setPx = element.scrollTop
-      note()
+      // What was laid out is not all drawn yet, so the browser does not go there: once more when it is.
+      isRetrying = top - setPx > 1 && retries < RETRIES_MAX
+      retries = isRetrying ? retries + 1 : 0
+      if (isRetrying) {
+        seenPx = setPx
+        requestAnimationFrame(() => {
+          isRetrying = false
+          if (scroller.value) settle()
+        })
+      } else note()
     })
   }
 
@@ -137,6 +151,7 @@ export function useVirtualList<R>({ scroller, rows, keyOf, estimate, onNearStart
   }
 
   useEventListener(scroller, 'scroll', () => {
+    if (isRetrying) return
     // Where nobody but the user has put it: from here on the user says what is in sight.
     if (Math.abs(scroller.value!.scrollTop - setPx) > 2) isPinned = false
     draw(scroller.value!.scrollTop)

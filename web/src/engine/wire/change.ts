@@ -44,7 +44,7 @@ const contact = objectOf({
   application: optional(application),
 })
 
-const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag, displayName: optional(text), avatar: optional(identifier) })
+const settings = objectOf({ findable: boolean, friendCode: optional(text), presenceHidden: flag, groupAdds: optional(oneOf('everybody', 'friends', 'ask')), displayName: optional(text), avatar: optional(identifier) })
 
 const conversationSettings = objectOf({ muted: flag, pinned: flag, archived: flag })
 
@@ -64,10 +64,14 @@ const FIELDS = {
   memberChanged: objectOf({ user: identifier, nickname: optional(text), mutedUntilTs: optional(count) }),
   joinRequested: objectOf({}),
   joinRefused: objectOf({ user: identifier }),
+  membersInvited: objectOf({ members: listOf(identifier), expiresTs: count }),
+  invitationRefused: objectOf({}),
   groupDissolved: objectOf({}),
   conversationAdded: objectOf({ conversationId: identifier }),
   conversationRemoved: objectOf({ conversationId: identifier }),
   conversationRefused: objectOf({ conversationId: identifier }),
+  groupInvited: objectOf({ conversationId: identifier, title: text, expiresTs: count }),
+  groupInvitationEnded: objectOf({ conversationId: identifier }),
   contactChanged: objectOf({ contact, action }),
   settingsChanged: objectOf({ settings }),
   messagesHidden: objectOf({

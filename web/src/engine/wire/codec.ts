@@ -43,6 +43,7 @@ import type {
   Focused,
   Gap,
   GroupChatPush,
+  GroupInvitationState,
   GroupRequestState,
   Head,
   Kick,
@@ -114,6 +115,7 @@ export type ServerFrame =
   | Typed<'READER_STATE', ReaderState>
   | Typed<'FOUND', Found>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
+  | Typed<'GROUP_INVITATION_STATE', GroupInvitationState>
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
   | Typed<'TYPING', TypingPush>
@@ -356,6 +358,14 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     groupId: identifier,
     asOfSeq: count,
     requests: listOf(objectOf({ user: identifier, message: optional(text), ts: count })),
+    more: boolean,
+  }),
+  GROUP_INVITATION_STATE: objectOf({
+    conversationId: optional(identifier),
+    asOfSeq: count,
+    invitations: listOf(
+      objectOf({ groupId: identifier, title: text, by: identifier, ts: count, expiresTs: count }),
+    ),
     more: boolean,
   }),
   ...live,

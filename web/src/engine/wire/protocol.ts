@@ -102,6 +102,14 @@ export type ClientFrame =
       id?: RequestId
       type: 'GROUP_REQUESTS'
     })
+  | (GroupInvitation & {
+      id?: RequestId
+      type: 'GROUP_INVITATION'
+    })
+  | (GroupInvitations & {
+      id?: RequestId
+      type: 'GROUP_INVITATIONS'
+    })
   | (GroupDissolve & {
       id?: RequestId
       type: 'GROUP_DISSOLVE'
@@ -255,6 +263,10 @@ export type ServerFrame =
   | (GroupRequestState & {
       id?: RequestId
       type: 'GROUP_REQUEST_STATE'
+    })
+  | (GroupInvitationState & {
+      id?: RequestId
+      type: 'GROUP_INVITATION_STATE'
     })
   | (Gap & {
       id?: RequestId
@@ -989,6 +1001,36 @@ export interface GroupRequests {
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   usersAfter?: string
+}
+/**
+ * `GROUP_INVITATION`: accepts an invitation into a group, or refuses it.
+ */
+export interface GroupInvitation {
+  /**
+   * Whether you come in.
+   */
+  accept: boolean
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+}
+/**
+ * `GROUP_INVITATIONS`: into which groups are you invited?
+ */
+export interface GroupInvitations {
+  /**
+   * Wanted are groups with ids above this one.
+   */
+  groupsAfter?: string
+  /**
+   * The most invitations wanted in the answer.
+   */
+  limit?: number
 }
 /**
  * `GROUP_DISSOLVE`.
@@ -2070,6 +2112,20 @@ export interface EventPush {
         user: string
       }
     | {
+        /**
+         * From when on the invitation counts as none.
+         */
+        expiresTs: number
+        kind: 'membersInvited'
+        /**
+         * Who.
+         */
+        members: UserId[]
+      }
+    | {
+        kind: 'invitationRefused'
+      }
+    | {
         kind: 'groupDissolved'
       }
     | {
@@ -2092,6 +2148,28 @@ export interface EventPush {
          */
         conversationId: string
         kind: 'conversationRefused'
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        /**
+         * From when on the invitation counts as none.
+         */
+        expiresTs: number
+        kind: 'groupInvited'
+        /**
+         * What it is called.
+         */
+        title: string
+      }
+    | {
+        /**
+         * Which.
+         */
+        conversationId: string
+        kind: 'groupInvitationEnded'
       }
     | {
         /**
@@ -2279,6 +2357,10 @@ export interface UserSettings {
    * The code by which those find you to whom you give it.
    */
   friendCode?: string
+  /**
+   * Who takes you into groups at once; missing if everybody.
+   */
+  groupAdds?: 'everybody' | 'friends' | 'ask'
   /**
    * Whether you look offline to everybody else.
    */
@@ -2746,6 +2828,53 @@ export interface JoinRequest {
    * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
    */
   user: string
+}
+/**
+ * `GROUP_INVITATION_STATE`: a page of your invitations at `asOfSeq` of your personal
+ * timeline. Events after it apply on top.
+ */
+export interface GroupInvitationState {
+  /**
+   * Everything up to this event of it is in the answer.
+   */
+  asOfSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  conversationId?: string
+  /**
+   * The invitations, by the group's id.
+   */
+  invitations: Invitation[]
+  /**
+   * There are more: ask with `groupsAfter` set to the last one.
+   */
+  more: boolean
+}
+/**
+ * An invitation into a group.
+ */
+export interface Invitation {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  by: string
+  /**
+   * From when on it counts as none.
+   */
+  expiresTs: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  groupId: string
+  /**
+   * What it was called then.
+   */
+  title: string
+  /**
+   * When.
+   */
+  ts: number
 }
 /**
  * `GAP`: events up to `headSeq` were not pushed to this device. Pull them.

@@ -183,7 +183,9 @@ impl Draft<'_> {
         command: &Command,
         send: &SendRequest,
     ) -> Result<(), Refusal> {
-        let Content::Settings { findable, presence_hidden, friend_code } = &send.content else {
+        let Content::Settings { findable, presence_hidden, group_adds, friend_code } =
+            &send.content
+        else {
             return Err(misdirected());
         };
         let kind = ConversationKind::Personal { user: command.actor };
@@ -196,6 +198,9 @@ impl Draft<'_> {
         }
         if let Some(presence_hidden) = presence_hidden {
             after.presence_hidden = *presence_hidden;
+        }
+        if let Some(group_adds) = group_adds {
+            after.group_adds = *group_adds;
         }
         if let Some(code) = friend_code {
             self.check_new_code(code)?;

@@ -43,6 +43,8 @@ impl Draft<'_> {
         self.check_users(members)?;
         self.check_invitable(actor, members)?;
         let others: BTreeSet<_> = members.iter().copied().filter(|user| *user != actor).collect();
+        let (others, asked) = self.ask_whom(actor, others);
+        self.check_room_for_invitations(&asked)?;
 
         let profile = Profile { title: title.clone(), history: *history, ..Profile::default() };
         let group = self.begin(Slot::of_pair(actor, actor), ConversationKind::Group, profile);
@@ -58,6 +60,7 @@ impl Draft<'_> {
         };
         let seq = self.change(command, send, group, created);
         self.mark_seen(group, std::iter::once(actor).chain(others.iter().copied()), seq);
+        self.invite(command, None, group, asked);
 
         let timeline = self.find_or_begin(ConversationKind::Personal { user: actor });
         self.tell(
@@ -88,13 +91,20 @@ impl Draft<'_> {
         let model = self.group(group)?;
         let joining: BTreeSet<_> =
             users.iter().copied().filter(|user| model.member(*user).is_none()).collect();
-        if joining.is_empty() {
-            return Err(nothing_to_change("they are all members already"));
-        }
         let joiners: Vec<_> = joining.iter().copied().collect();
-        check_room(model, joining.len())?;
-
         self.check_invitable(command.actor, &joiners)?;
+        let (joining, mut asked) = self.ask_whom(command.actor, joining);
+        asked.retain(|user| !self.is_invited(group, *user));
+        if joining.is_empty() && asked.is_empty() {
+            return Err(nothing_to_change("they are all members already, or invited"));
+        }
+        self.check_room_for_invitations(&asked)?;
+        check_room(self.group(group)?, joining.len())?;
+        if joining.is_empty() {
+            self.invite(command, Some(send), group, asked);
+            return Ok(());
+        }
+
         let first = self.group(group)?.head.seq.next();
         for user in &joining {
             self.take_in(group, *user, first, Role::Member);
@@ -104,6 +114,7 @@ impl Draft<'_> {
         self.mark_seen(group, joining.iter().copied(), seq);
         let actor = command.actor;
         self.derive(group, seq, joining.into_iter().map(|user| added(user, actor, group)));
+        self.invite(command, None, group, asked);
         Ok(())
     }
 
@@ -211,7 +222,7 @@ impl Draft<'_> {
         self.end_info(group)?;
         let everybody = self.group(group)?.members().iter().map(|member| member.user).collect();
         let seq = self.change(command, send, group, Change::GroupDissolved);
-        self.let_go(command.actor, group, everybody, seq);
+        self.end_group(command.actor, group, everybody, seq);
         Ok(())
     }
 
@@ -254,6 +265,7 @@ impl Draft<'_> {
         });
         member.attributes = member.attributes.of_returning(role);
         self.forget_request(group, user);
+        self.forget_invitation(group, user);
         let joined = Interval { first, last: None };
         // With all of history open there is nothing left for earlier intervals to add.
         member.intervals.retain(|interval| interval.first < joined.first);
@@ -282,6 +294,30 @@ impl Draft<'_> {
         users: BTreeSet<UserId>,
         last: Seq,
     ) {
+        self.let_go_and_derive(actor, group, users, last, Vec::new());
+    }
+
+    /// The same for everybody, with the event that ends the group. Nobody is invited into it
+    /// any more.
+    pub(super) fn end_group(
+        &mut self,
+        actor: UserId,
+        group: ConversationId,
+        everybody: BTreeSet<UserId>,
+        last: Seq,
+    ) {
+        let ended = self.end_invitations(actor, group);
+        self.let_go_and_derive(actor, group, everybody, last, ended);
+    }
+
+    fn let_go_and_derive(
+        &mut self,
+        actor: UserId,
+        group: ConversationId,
+        users: BTreeSet<UserId>,
+        last: Seq,
+        others: Vec<Notice>,
+    ) {
         for user in &users {
             self.part(group, *user, last);
         }
@@ -290,7 +326,7 @@ impl Draft<'_> {
             actor,
             change: Change::ConversationRemoved { conversation_id: group },
         };
-        self.derive(group, last, users.into_iter().map(removed));
+        self.derive(group, last, users.into_iter().map(removed).chain(others));
     }
 
     pub(super) fn give_role(&mut self, group: ConversationId, user: UserId, role: Role) {

@@ -94,7 +94,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn let_in(
+    pub(super) fn let_in(
         &mut self,
         command: &Command,
         send: &SendRequest,

@@ -8,6 +8,7 @@ mod compose;
 mod contact;
 mod group;
 mod group_settings;
+mod inviting;
 mod joining;
 mod message;
 mod own_view;
@@ -25,6 +26,7 @@ use petrel_types::{ConversationId, UserId};
 
 pub(super) use self::attachment::file_id;
 pub(super) use self::contact::pair_of;
+pub(super) use self::inviting::expiry_of;
 use super::draft::{Draft, NewEntry};
 use super::recent::hash_of;
 use crate::Refusal;
@@ -68,6 +70,9 @@ impl Draft<'_> {
             }
             Content::AnswerJoin { user, accept } => {
                 self.answer_join(command, send, conversation, *user, *accept)
+            }
+            Content::AnswerInvitation { accept } => {
+                self.answer_invitation(command, send, conversation, *accept)
             }
             Content::Recall { target } => self.recall(command, send, conversation, *target),
             Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),

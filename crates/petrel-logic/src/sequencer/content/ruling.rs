@@ -36,7 +36,7 @@ impl Draft<'_> {
                 }
                 self.end_info(group)?;
                 let seq = self.change(command, send, group, Change::GroupDissolved);
-                self.let_go(command.actor, group, everybody, seq);
+                self.end_group(command.actor, group, everybody, seq);
             }
             GroupRuling::Remove(user) => {
                 if self.member_role(group, user)? == Role::Owner {

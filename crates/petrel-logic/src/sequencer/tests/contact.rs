@@ -301,7 +301,8 @@ async fn settings_and_friend_codes_are_ones_own() {
     let mut fixture = Fixture::new(EXTERNAL).await;
     let settings = |actor, name: &str, findable, code: Option<&str>| {
         let friend_code = code.map(str::to_owned);
-        let content = Content::Settings { findable, presence_hidden: None, friend_code };
+        let content =
+            Content::Settings { findable, presence_hidden: None, group_adds: None, friend_code };
         again(send(actor, Destination::Own, name, content))
     };
     let contacts = Contacts::new(Arc::clone(&fixture.store));

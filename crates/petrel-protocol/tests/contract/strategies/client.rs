@@ -286,6 +286,12 @@ fn change_of_group() -> impl Strategy<Value = ClientFrame> {
         (named(), user(), any::<bool>()).prop_map(|((client_msg_id, group_id), user, accept)| {
             ClientFrame::GroupAnswer(GroupAnswer { client_msg_id, group_id, user, accept })
         }),
+        (named(), any::<bool>()).prop_map(|((client_msg_id, group_id), accept)| {
+            ClientFrame::GroupInvitation(GroupInvitation { client_msg_id, group_id, accept })
+        }),
+        (option::of(conversation()), option::of(any::<u32>())).prop_map(|(groups_after, limit)| {
+            ClientFrame::GroupInvitations(GroupInvitations { groups_after, limit })
+        }),
         (conversation(), option::of(user()), option::of(any::<u32>())).prop_map(
             |(group_id, users_after, limit)| {
                 ClientFrame::GroupRequests(GroupRequests { group_id, users_after, limit })

@@ -6,8 +6,8 @@ mod server;
 
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    ClientFrame, ContactAction, ContactList, Custom, Degrees, History, Joining, Location,
-    MessageType, RequestId, Role, ServerFrame,
+    ClientFrame, ContactAction, ContactList, Custom, Degrees, GroupAdds, History, Joining,
+    Location, MessageType, RequestId, Role, ServerFrame,
 };
 use petrel_types::limits::{CLIENT_MESSAGE_ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use petrel_types::{ClientMessageId, ConversationId, RowId, Seq, TimestampMs, UserId};
@@ -46,6 +46,10 @@ pub(crate) fn timestamp() -> impl Strategy<Value = TimestampMs> {
 
 pub(crate) fn joining() -> impl Strategy<Value = Joining> {
     select(&[Joining::Closed, Joining::Approval, Joining::Open][..])
+}
+
+pub(crate) fn group_adds() -> impl Strategy<Value = GroupAdds> {
+    select(&GroupAdds::ALL[..])
 }
 
 pub(crate) fn contact_action() -> impl Strategy<Value = ContactAction> {

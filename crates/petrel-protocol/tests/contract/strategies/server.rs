@@ -12,9 +12,9 @@ use proptest::sample::select;
 use serde_json::value::RawValue;
 
 use super::{
-    client_msg_id, contact_action, contact_list, conversation, counter, custom, history, id,
-    joining, live, location, message_type, reason, role, row, seq, text, texts, timestamp, user,
-    users,
+    client_msg_id, contact_action, contact_list, conversation, counter, custom, group_adds,
+    history, id, joining, live, location, message_type, reason, role, row, seq, text, texts,
+    timestamp, user, users,
 };
 
 /// Whatever a server may say, and what it never says of itself but a client may read:
@@ -44,12 +44,28 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 GroupRequestState { group_id, as_of_seq, requests, more }
             )
         ),
+        (option::of(conversation()), seq(), vec(invitation(), 0..4), any::<bool>()).prop_map(
+            |(conversation_id, as_of_seq, invitations, more)| {
+                ServerFrame::GroupInvitationState(GroupInvitationState {
+                    conversation_id,
+                    as_of_seq,
+                    invitations,
+                    more,
+                })
+            }
+        ),
         found().prop_map(ServerFrame::Found),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
         live::server_frame(),
         error().prop_map(ServerFrame::Error),
     ]
+}
+
+fn invitation() -> impl Strategy<Value = Invitation> {
+    (conversation(), text(), user(), timestamp(), timestamp()).prop_map(
+        |(group_id, title, by, ts, expires_ts)| Invitation { group_id, title, by, ts, expires_ts },
+    )
 }
 
 pub(crate) fn event_push() -> impl Strategy<Value = EventPush> {
@@ -298,6 +314,13 @@ fn change() -> impl Strategy<Value = Change> {
         ),
         Just(Change::JoinRequested),
         user().prop_map(|user| Change::JoinRefused { user }),
+        (users(), timestamp())
+            .prop_map(|(members, expires_ts)| Change::MembersInvited { members, expires_ts }),
+        Just(Change::InvitationRefused),
+        (conversation(), text(), timestamp()).prop_map(|(conversation_id, title, expires_ts)| {
+            Change::GroupInvited { conversation_id, title, expires_ts }
+        }),
+        conversation().prop_map(|conversation_id| Change::GroupInvitationEnded { conversation_id }),
         conversation().prop_map(|conversation_id| Change::ConversationRefused { conversation_id }),
         Just(Change::GroupDissolved),
         conversation().prop_map(|conversation_id| Change::ConversationAdded { conversation_id }),
@@ -308,13 +331,15 @@ fn change() -> impl Strategy<Value = Change> {
             any::<bool>(),
             option::of(text()),
             option::of(text()),
-            option::of(id().prop_map(FileId::new))
+            option::of(id().prop_map(FileId::new)),
+            group_adds(),
         )
-            .prop_map(|(findable, friend_code, display_name, avatar)| {
+            .prop_map(|(findable, friend_code, display_name, avatar, group_adds)| {
                 Change::SettingsChanged {
                     settings: UserSettings {
                         findable,
                         presence_hidden: !findable,
+                        group_adds,
                         friend_code,
                         display_name,
                         avatar,

@@ -1,7 +1,7 @@
 //! Databases of earlier versions. `tests/fixtures/README.md` tells what is in them.
 
 use super::*;
-use crate::{Cursors, Interval};
+use crate::{AdministrationStore as _, AuditFilter, AuditRecord, Cursors, Interval};
 
 fn fixture() -> TempDir {
     fixture_of("schema-2")
@@ -143,6 +143,67 @@ async fn a_database_of_version_5_goes_on_as_it_was() {
     assert_eq!(store.conversations_after(ConversationId::new(0), 10).await.unwrap().len(), 4);
     assert_eq!(store.files_of(ann, None, 10).await.unwrap(), []);
     assert_eq!(store.garbage(10).await.unwrap(), [""; 0]);
+    // What version 6 has brought begins empty, and works.
+    assert_eq!(store.disabled_users(UserId::new(0), 10).await.unwrap(), []);
+    assert_eq!(store.system_entries_after(1, None, 10).await.unwrap(), []);
+    let record = |action: &str| AuditRecord {
+        at: TimestampMs::new(7),
+        actor: None,
+        source: "local".to_owned(),
+        action: action.to_owned(),
+        target: Some(("user".to_owned(), ann.get())),
+        detail: String::new(),
+    };
+    let entries = vec![("key".to_owned(), Some(Bytes::from_static(b"value")))];
+    store.put_system_entries(1, entries.clone(), Some(record("changed"))).await.unwrap();
+    let groups = store.groups_after(ConversationId::new(0), 10).await.unwrap();
+    assert_eq!(groups.len(), 1, "groups from before are found");
+    store.close().await.unwrap();
+    assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
+    let store = open(place.path());
+    let kept = store.records_before(AuditFilter::default(), None, 10).await.unwrap();
+    assert_eq!(kept.items.into_iter().map(|it| it.record).collect::<Vec<_>>(), [record("changed")]);
+    let listed = store.system_entries_after(1, None, 10).await.unwrap();
+    assert_eq!(listed, [("key".to_owned(), Bytes::from_static(b"value"))]);
+}
+
+/// A database of version 6: that of version 5 with the tables that version 6 added, and
+/// something in each of them.
+fn of_version_6() -> TempDir {
+    let place = fixture_of("schema-5");
+    let database = Connection::open(place.path().join("petrel.db")).unwrap();
+    database.execute_batch(tables::ADDED_IN_6).unwrap();
+    let filled = "
+        INSERT INTO disabled_users VALUES (10000000002, 5, 'spam');
+        INSERT INTO password_resets VALUES (10000000001, x'00', 1, 2);
+        INSERT INTO audit VALUES (41, 5, NULL, 'local:0', 'userDisabled', 'user', 10000000002, 'd');
+        INSERT INTO system_entries VALUES (1, 'spam', 'refuse');
+        PRAGMA user_version = 6;";
+    // A value is a blob.
+    let filled = filled.replace("'refuse'", "CAST('refuse' AS BLOB)");
+    database.execute_batch(&filled).unwrap();
+    place
+}
+
+#[tokio::test]
+async fn a_database_of_version_6_goes_on_as_it_was() {
+    let place = of_version_6();
+    let store = open(place.path());
+    let ben = UserId::new(10_000_000_002);
+    assert_eq!(store.disabled_users(UserId::new(0), 10).await.unwrap(), [ben]);
+    assert_eq!(store.known_user(ben).await.unwrap().unwrap().id, ben);
+    let words = store.system_entries_after(1, None, 10).await.unwrap();
+    assert_eq!(words, [("spam".to_owned(), Bytes::from_static(b"refuse"))]);
+    let kept = store.records_before(AuditFilter::default(), None, 10).await.unwrap().items;
+    assert_eq!(kept.len(), 1);
+    assert_eq!((kept[0].number, kept[0].record.detail.as_str()), (41, "d"));
+    // Numbers of records go on where they were, and files begin.
+    let again = store.keep_record(kept[0].record.clone()).await.unwrap();
+    assert!(again > 41, "{again}");
+    assert_eq!(store.files_of(ben, None, 10).await.unwrap(), []);
+    let chat = store.single_chat(UserId::new(10_000_000_001), ben).await.unwrap().unwrap();
+    let page = store.events_after(chat, Seq::ZERO, 10).await.unwrap();
+    assert_eq!((page.head.seq.get(), page.events.len()), (1, 1));
     store.close().await.unwrap();
     assert_eq!(verify(place.path()).unwrap().problems, [""; 0]);
 }
@@ -156,6 +217,9 @@ fn a_migrated_database_has_the_tables_of_a_new_one() {
         drop(open(migrated.path()));
         assert_eq!(schema_of(migrated.path()), schema_of(new.path()), "{schema}");
     }
+    let migrated = of_version_6();
+    drop(open(migrated.path()));
+    assert_eq!(schema_of(migrated.path()), schema_of(new.path()), "version 6");
 }
 
 #[test]

@@ -17,6 +17,8 @@ export default {
   memberChanged: '{name} was changed',
   joinRequested: '{who} asks to join',
   joinRefused: '{who} did not let {name} in',
+  membersInvited: '{who} invited {names}',
+  invitationRefused: '{who} did not accept the invitation',
   groupDissolved: '{who} dissolved the group',
   pinned: '{who} pinned a message',
 }

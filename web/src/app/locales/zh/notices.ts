@@ -17,6 +17,8 @@ export default {
   memberChanged: '{name} 的信息已更改',
   joinRequested: '{who} 申请加入群聊',
   joinRefused: '{who} 拒绝了 {name} 的入群申请',
+  membersInvited: '{who} 邀请了 {names}，等待对方同意',
+  invitationRefused: '{who} 没有接受入群邀请',
   groupDissolved: '{who} 解散了群聊',
   pinned: '{who} 置顶了一条消息',
 }

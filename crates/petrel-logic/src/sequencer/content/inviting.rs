@@ -1,0 +1,213 @@
+//! Asking those before they are taken into a group who want to be asked.
+//!
+//! What a user has decided stands in the user's personal timeline, which may be another
+//! sequencer's; this goes by what was committed when the batch began. That somebody is
+//! invited stands in a list of the group, where it is decided what an answer does, and by
+//! derivation in one of the invited user, who is shown it.
+
+use std::collections::BTreeSet;
+
+use petrel_log::{Command, SendRequest};
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{Change, GroupAdds, Invitation};
+use petrel_types::limits::{INVITATION_LIFETIME_MS, INVITATIONS_MAX};
+use petrel_types::{ConversationId, TimestampMs, UserId};
+
+use super::group::check_room;
+use super::{no_such_group, nothing_to_change};
+use crate::Refusal;
+use crate::event::EventBody;
+use crate::lists::{INVITATIONS, INVITED, ListedInvited, decode_invitation, encode_invitation};
+use crate::notice::Notice;
+use crate::pair::Pair;
+use crate::sequencer::draft::{Draft, NewEntry};
+
+impl Draft<'_> {
+    /// Those of some users whom `actor` takes in at once, and those who are to be asked.
+    pub(super) fn ask_whom(
+        &self,
+        actor: UserId,
+        users: BTreeSet<UserId>,
+    ) -> (BTreeSet<UserId>, BTreeSet<UserId>) {
+        users.into_iter().partition(|user| {
+            match self.lookups.group_adds.get(user).copied().unwrap_or_default() {
+                GroupAdds::Everybody => true,
+                GroupAdds::Friends => {
+                    self.lookups.pairs.get(&(actor, *user)).is_some_and(Pair::are_friends)
+                }
+                GroupAdds::Ask => false,
+            }
+        })
+    }
+
+    /// Refuses to invite somebody for whose answer too many invitations wait.
+    pub(super) fn check_room_for_invitations(
+        &self,
+        users: &BTreeSet<UserId>,
+    ) -> Result<(), Refusal> {
+        let now = self.now;
+        let waiting = |user: &UserId| {
+            let expiries = self.lookups.invitations_of.get(user);
+            expiries.map_or(0, |all| all.iter().filter(|(_, expires)| *expires > now).count())
+        };
+        match users.iter().find(|user| waiting(user) >= INVITATIONS_MAX) {
+            Some(user) => Err(Refusal::new(
+                ErrorReason::LimitReached,
+                format!("{user} has too many invitations to answer; try again another day"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn is_invited(&self, group: ConversationId, user: UserId) -> bool {
+        let listed = self.entry_of_list(group, INVITED, user.get());
+        let invited = listed.and_then(|listed| ListedInvited::decode(&listed).ok());
+        invited.is_some_and(|invited| invited.expires > self.now)
+    }
+
+    /// Invites users into a group, if there are any. With `answered` the event answers the
+    /// command; without, it follows another one that does.
+    pub(super) fn invite(
+        &mut self,
+        command: &Command,
+        answered: Option<&SendRequest>,
+        group: ConversationId,
+        users: BTreeSet<UserId>,
+    ) {
+        if users.is_empty() {
+            return;
+        }
+        let (actor, expires_ts) = (command.actor, self.expiry());
+        let invited = ListedInvited { by: actor, expires: expires_ts };
+        for user in &users {
+            self.set_entry(group, INVITED, user.get(), Some(invited.encode()));
+        }
+        let members = users.iter().copied().collect();
+        let change = Change::MembersInvited { members, expires_ts };
+        let seq = match answered {
+            Some(send) => self.change(command, send, group, change),
+            None => {
+                let entry = NewEntry {
+                    sender: actor,
+                    client_message_id: None,
+                    body: EventBody::Change(change),
+                    recipients: self.everybody(group),
+                    except: None,
+                    founded: None,
+                };
+                self.tell(group, entry)
+            }
+        };
+        let title = self.model(group).map(|model| model.profile.title.clone()).unwrap_or_default();
+        let invite = |user| Notice {
+            user,
+            actor,
+            change: Change::GroupInvited {
+                conversation_id: group,
+                title: title.clone(),
+                expires_ts,
+            },
+        };
+        self.derive(group, seq, users.into_iter().map(invite));
+    }
+
+    /// One who was invited comes in, or does not. To everybody else there is no such group.
+    pub(super) fn answer_invitation(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        group: ConversationId,
+        accept: bool,
+    ) -> Result<(), Refusal> {
+        let actor = command.actor;
+        let model = self.group(group)?;
+        if model.member(actor).is_some() {
+            return Err(nothing_to_change("you are a member already"));
+        }
+        let is_over = model.member_count() == 0;
+        if is_over || !self.is_invited(group, actor) {
+            return Err(no_such_group());
+        }
+        if accept {
+            check_room(self.group(group)?, 1)?;
+            return self.let_in(command, send, group, actor);
+        }
+        self.forget_invitation(group, actor);
+        let seq = self.change(command, send, group, Change::InvitationRefused);
+        self.derive(group, seq, [ended(actor, actor, group)]);
+        Ok(())
+    }
+
+    /// Whoever has come in, or does not want to, is not invited any more.
+    pub(super) fn forget_invitation(&mut self, group: ConversationId, user: UserId) {
+        if self.entry_of_list(group, INVITED, user.get()).is_some() {
+            self.set_entry(group, INVITED, user.get(), None);
+        }
+    }
+
+    /// Nobody is invited any more; what follows from that for those who were.
+    pub(super) fn end_invitations(&mut self, actor: UserId, group: ConversationId) -> Vec<Notice> {
+        let users = self.lookups.invited.get(&group).cloned().unwrap_or_default();
+        let invited = |user: &UserId| self.is_invited(group, *user);
+        let invited: Vec<_> = users.into_iter().filter(invited).collect();
+        for user in &invited {
+            self.set_entry(group, INVITED, user.get(), None);
+        }
+        invited.into_iter().map(|user| ended(user, actor, group)).collect()
+    }
+
+    /// Writes down in a personal timeline what has become of an invitation.
+    pub(in crate::sequencer) fn note_invitation(
+        &mut self,
+        timeline: ConversationId,
+        user: UserId,
+        notice: &Notice,
+    ) {
+        match &notice.change {
+            Change::GroupInvited { conversation_id, title, expires_ts } => {
+                self.forget_expired(timeline, user);
+                let invitation = Invitation {
+                    group_id: *conversation_id,
+                    title: title.clone(),
+                    by: notice.actor,
+                    ts: self.now,
+                    expires_ts: *expires_ts,
+                };
+                let listed = Some(encode_invitation(&invitation));
+                self.set_entry(timeline, INVITATIONS, conversation_id.get(), listed);
+            }
+            Change::ConversationAdded { conversation_id }
+            | Change::GroupInvitationEnded { conversation_id } => {
+                let key = conversation_id.get();
+                if self.entry_of_list(timeline, INVITATIONS, key).is_some() {
+                    self.set_entry(timeline, INVITATIONS, key, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What nobody can accept any more need not be kept.
+    fn forget_expired(&mut self, timeline: ConversationId, user: UserId) {
+        let listed = self.lookups.invitations_of.get(&user).cloned().unwrap_or_default();
+        for (group, expires) in listed {
+            if expires <= self.now && !self.entries.contains_key(&(timeline, INVITATIONS, group)) {
+                self.set_entry(timeline, INVITATIONS, group, None);
+            }
+        }
+    }
+
+    fn expiry(&self) -> TimestampMs {
+        TimestampMs::new(self.now.get().saturating_add(INVITATION_LIFETIME_MS))
+    }
+}
+
+fn ended(user: UserId, actor: UserId, group: ConversationId) -> Notice {
+    Notice { user, actor, change: Change::GroupInvitationEnded { conversation_id: group } }
+}
+
+/// The group and the end of an invitation as it is stored.
+pub(in crate::sequencer) fn expiry_of(stored: &[u8]) -> Option<(u64, TimestampMs)> {
+    let invitation = decode_invitation(stored).ok()?;
+    Some((invitation.group_id.get(), invitation.expires_ts))
+}
