@@ -111,12 +111,14 @@ impl Draft<'_> {
     pub(super) fn content_hash(content: &Content) -> Option<u64> {
         match content {
             Content::Text(body) => {
-                Some(hash_of(Said { body, file_id: None, location: None, custom: None }))
+                let (file_id, reply_to, location, custom) = (None, None, None, None);
+                Some(hash_of(Said { body, file_id, reply_to, location, custom }))
             }
             // What is sent on is known only to the one who has looked it up.
             Content::Message(message) if message.forward.is_none() => Some(hash_of(Said {
                 body: &message.body,
                 file_id: message.attachment.as_deref().map(|it| it.file_id.as_str()),
+                reply_to: message.reply_to,
                 location: message.location.as_deref(),
                 custom: message.custom.as_deref(),
             })),
