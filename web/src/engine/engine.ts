@@ -5,6 +5,8 @@
  * session does is in `session.ts`, what the device holds in `device.ts`.
  */
 import { Backoff } from './backoff'
+import { Calls } from './call/calls'
+import type { CallRequest } from './call/view'
 import { Credentials } from './credentials'
 import { Device } from './device'
 import type { Ending } from './ending'
@@ -69,6 +71,8 @@ export interface Commands {
   markRead(conversationId: string, seq: number): void
   /** The user types, or has stopped. May be said with every key. */
   typing(conversationId: string, stopped: boolean): void
+  /** A part of a call, as the tab that has it wants it. Of this moment: nothing of it is kept or asked for again. */
+  call(request: CallRequest): void
   /** Connects now: the user asks for it, or the network is back. */
   connect(): void
 }
@@ -79,6 +83,7 @@ export class Engine implements Commands {
   readonly #device: Device
   readonly #credentials: Credentials
   readonly #backoff: Backoff
+  readonly #calls: Calls
   #status: Status = { kind: 'stopped' }
   #link: Link | undefined
   #session: Session | undefined
@@ -94,6 +99,7 @@ export class Engine implements Commands {
     this.#times = { ...TIMES, ...options.times }
     const { userId, storage, log, random, clock } = options
     this.#device = new Device({ userId, storage, log, show: (patch) => options.show(patch) })
+    this.#calls = new Calls({ clock, log, show: (patch) => options.show(patch) })
     this.#credentials = new Credentials(options.renew, clock, log, options.grant)
     const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#times
     this.#backoff = new Backoff({ baseMs, capMs }, random)
@@ -122,7 +128,8 @@ export class Engine implements Commands {
   /** Everything that is shown, for who has seen nothing yet. */
   snapshot(): Patch {
     const limits = this.#limits === undefined ? {} : { limits: this.#limits }
-    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...this.#session?.moment.snapshot(), ...this.#session?.notices.snapshot() }
+    const moment = { ...this.#session?.moment.snapshot(), ...this.#session?.notices.snapshot(), ...this.#calls.snapshot() }
+    return { ...this.#device.snapshot(), status: this.#status, ...limits, ...moment }
   }
 
   /** Resolves when everything so far is on disk. */
@@ -189,6 +196,15 @@ export class Engine implements Commands {
     this.#session?.moment.type(conversationId, stopped)
   }
 
+  call(request: CallRequest): void {
+    this.#calls.request(request)
+  }
+
+  /** A tab is gone, and with it the call that it had. */
+  tabGone(tab: string): void {
+    this.#calls.tabGone(tab)
+  }
+
   connect(): void {
     if (!this.#isRunning || this.#status.kind === 'signedOut') return
     if (this.#link) {
@@ -253,6 +269,7 @@ export class Engine implements Commands {
       log,
       hello,
       show: this.#options.show,
+      calls: this.#calls,
       onEpoch: (epoch) => {
         this.#hangUp()
         this.#device.restart(epoch)

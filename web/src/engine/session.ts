@@ -2,6 +2,7 @@
  * What happens on one authenticated connection: frames find their way to catching up,
  * sending and receipts. It has no life after its connection.
  */
+import type { CallFrame, Calls } from './call/calls'
 import { Catchup } from './catchup'
 import type { Device } from './device'
 import { eventOf } from './event'
@@ -28,6 +29,7 @@ export interface SessionOptions {
   log: Log
   hello: AuthOk
   show: (patch: Patch) => void
+  calls: Calls
   onEpoch: (epoch: string) => void
   onCaughtUp: () => void
   /** The token ends soon. */
@@ -71,6 +73,7 @@ export class Session {
   }
 
   start(): void {
+    this.#options.calls.attach(this.#options.link)
     this.#catchup.start()
     this.sender.flush()
     this.focus([...this.#options.device.open])
@@ -81,6 +84,7 @@ export class Session {
     const { device } = this.#options
     device.onStep = () => {}
     device.onDurable = () => {}
+    this.#options.calls.detach()
     this.#catchup.stop()
     this.#receipts.stop()
     this.sender.stop()
@@ -121,6 +125,7 @@ export class Session {
     else if (frame.type === 'GAP') this.#hear(frame.conversationId, frame.headSeq)
     else if (frame.type === 'HEAD') this.#hearHead(frame.conversationId, frame.headSeq)
     else if (frame.type === 'TYPING' || frame.type === 'PRESENCE' || frame.type === 'PRESENCE_STATE') this.moment.receive(frame)
+    else if (isOfCall(frame)) this.#options.calls.receive(frame)
     else if (frame.type === 'NOTICE' || frame.type === 'NOTICE_WITHDRAWN') this.notices.receive(frame)
     else if (frame.type === 'ERROR') this.#error(frame)
     else if (frame.type === 'AUTH_EXPIRING') this.#options.onExpiring()
@@ -175,12 +180,18 @@ export class Session {
   #error(error: AnyError): void {
     if (error.clientMsgId !== undefined) {
       this.sender.refused(error)
+    } else if (error.callId !== undefined) {
+      this.#options.calls.refused(error)
     } else if (error.reason === 'too_many_requests') {
       this.sender.pause(error.retryAfterMs ?? PAUSE_MS)
     } else {
       this.#options.log(`the server refused something: ${error.reason}`)
     }
   }
+}
+
+function isOfCall(frame: ServerFrame): frame is CallFrame {
+  return frame.type === 'CALL_OFFER' || frame.type === 'CALL_ANSWER' || frame.type === 'CALL_ICE' || frame.type === 'CALL_STATE'
 }
 
 /** What a push says about the kind of its conversation. */

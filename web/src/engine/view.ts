@@ -1,4 +1,5 @@
 /** What the user is shown, and how it changes. Plain data, so that it can go to other tabs. */
+import type { CallView } from './call/view'
 import type { TimelineEvent } from './event'
 import type { GroupState } from './group'
 import type { Halt } from './ending'
@@ -84,6 +85,8 @@ export interface View {
   presence: Map<string, Presence>
   /** Who types, by conversation. */
   typing: Map<string, string[]>
+  /** The call of the moment, or the last one, if this tab has seen it. */
+  call?: CallView
   /** What admins of the system say to everybody, as far as this session was told. */
   notices: Notice[]
 }
@@ -115,6 +118,7 @@ export interface Patch {
   presence?: Presence[]
   /** All who type in a conversation. */
   typing?: { conversationId: string; users: string[] }[]
+  call?: CallView
   /** All that are in force. */
   notices?: Notice[]
 }
@@ -139,6 +143,7 @@ export function applyPatch(view: View, patch: Patch): void {
     view.timelines.clear()
     view.outbox.clear()
     delete view.personal
+    delete view.call
   }
   if (patch.status) view.status = patch.status
   if (patch.durable !== undefined) view.durable = patch.durable
@@ -158,6 +163,7 @@ export function applyPatch(view: View, patch: Patch): void {
     if (users.length === 0) view.typing.delete(conversationId)
     else view.typing.set(conversationId, users)
   }
+  if (patch.call) view.call = patch.call
 }
 
 function applyTimeline(view: View, patch: TimelinePatch): void {

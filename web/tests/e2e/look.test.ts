@@ -1,14 +1,9 @@
 /** What everybody can use: every page, in light, in dark, on a phone and in both languages. */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { AxeResults } from 'axe-core'
 import type { BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { faults } from './faults'
 import { Stage } from './stage'
 import { ServerApi } from './server-api'
-import type { Visitor } from './visitor'
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 let stage: Stage
 let pages: string[]
@@ -38,16 +33,6 @@ beforeAll(async () => {
 })
 afterEach(() => stage.clear())
 afterAll(() => stage.close())
-
-/** Faults that keep somebody from using the page, as page, rule and place. */
-async function faults({ page }: Visitor): Promise<string[]> {
-  await page.evaluate(AXE)
-  // What is fading in has not its colours yet.
-  await page.evaluate(() => Promise.all(document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished.catch(() => {}))))
-  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults
-  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-  return grave.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${new URL(page.url()).pathname} ${id} ${target.join(' ')} ${failureSummary ?? ''}`))
-}
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
 const LOOKS: [string, BrowserContextOptions][] = [

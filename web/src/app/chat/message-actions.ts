@@ -33,12 +33,12 @@ export function useMessageActions() {
 
   function mayEdit({ from, ts, seq, content }: Pick<MessageRow, 'from' | 'ts' | 'seq' | 'content'>, conversationId: string): boolean {
     const isMember = messenger.conversations.get(conversationId)?.present === true
-    return isMember && seq !== undefined && from === me && content.forwardedFrom === undefined && Date.now() - ts < (messenger.limits?.editWindowMs ?? EDIT_MS)
+    return isMember && seq !== undefined && from === me && content.forwardedFrom === undefined && content.msgType !== 'CALL' && Date.now() - ts < (messenger.limits?.editWindowMs ?? EDIT_MS)
   }
 
-  function mayRecall({ from, ts, seq }: Pick<MessageRow, 'from' | 'ts' | 'seq'>, conversationId: string): boolean {
+  function mayRecall({ from, ts, seq, content }: Pick<MessageRow, 'from' | 'ts' | 'seq' | 'content'>, conversationId: string): boolean {
     const conversation = messenger.conversations.get(conversationId)
-    if (seq === undefined || !conversation?.present) return false
+    if (seq === undefined || !conversation?.present || content.msgType === 'CALL') return false
     const role = conversation.group?.members[me]?.role
     if (role === 'owner' || role === 'admin') return true
     return from === me && Date.now() - ts < (messenger.limits?.recallWindowMs ?? RECALL_MS)
@@ -100,9 +100,9 @@ export function useMessageActions() {
     const { seq, from } = row
     const isMember = messenger.conversations.get(conversationId)?.present === true
     if (seq !== undefined && isMember) items.push({ key: 'reply', label: t('chat.reply'), icon: Reply, onSelect: () => composing.reply({ conversationId, seq, from }) })
-    items.push({ key: 'copy', label: t('chat.copy'), icon: Copy, onSelect: () => void copy(row.text === '' ? lineOf(row.content) : row.text) })
+    items.push({ key: 'copy', label: t('chat.copy'), icon: Copy, onSelect: () => void copy(row.text === '' ? lineOf(row.content, from === me) : row.text) })
     if (seq === undefined) return items
-    items.push({ key: 'forward', label: t('chat.forward'), icon: Forward, onSelect: () => forwarding.begin(conversationId, [seq]) })
+    if (row.content.msgType !== 'CALL') items.push({ key: 'forward', label: t('chat.forward'), icon: Forward, onSelect: () => forwarding.begin(conversationId, [seq]) })
     if (mayEdit(row, conversationId)) items.push({ key: 'edit', label: t('chat.edit'), icon: Pencil, onSelect: () => composing.edit({ conversationId, seq, text: row.text }) })
     const { event } = row
     if (event && mayPin(conversationId)) {

@@ -26,7 +26,7 @@ export function previewOf(conversation: ConversationView): Preview {
   if (what.recalled) return { text: recalledText(from, conversationId), isOwn: false, isNotice: true }
   const isOwn = from === me
   const who = kind === 'group' ? (isOwn ? i18n.global.t('chat.you') : usePeople().name(from, conversationId)) : undefined
-  return { text: lineOf(what), isOwn, isNotice: false, ...(who === undefined ? {} : { who }) }
+  return { text: lineOf(what, isOwn), isOwn, isNotice: false, ...(who === undefined ? {} : { who }) }
 }
 
 export function recalledText(from: string, conversationId: string): string {

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest'
 import adminEn from '../admin/locales/en'
 import adminZh from '../admin/locales/zh'
+import callsEn from '../calls/locales/en'
+import callsZh from '../calls/locales/zh'
 import enTexts from './en'
 import zhTexts from './zh'
 
-const en = { ...enTexts, admin: adminEn }
-const zh = { ...zhTexts, admin: adminZh }
+const en = { ...enTexts, admin: adminEn, calls: callsEn }
+const zh = { ...zhTexts, admin: adminZh, calls: callsZh }
 
 /** Every text, by its path. */
 function textsOf(messages: object, path = ''): Map<string, string> {

@@ -1,4 +1,4 @@
-/** Tabs of a browser: a Web Lock says who leads, a BroadcastChannel carries the words. */
+/** Tabs of a browser: Web Locks say who leads and who is there, a BroadcastChannel carries the words. */
 import type { Tabs, Word } from '../../engine/tabs/ports'
 
 export function browserTabs(name: string): Tabs {
@@ -17,6 +17,15 @@ export function browserTabs(name: string): Tabs {
         .catch((error: unknown) => {
           if (!leaving.signal.aborted) throw error
         })
+    },
+    be(tab) {
+      const held = new Promise<void>((resolve) => leaving.signal.addEventListener('abort', () => resolve()))
+      void navigator.locks.request(`${name} ${tab}`, () => held)
+    },
+    whenGone(tab, onGone) {
+      navigator.locks.request(`${name} ${tab}`, { signal: leaving.signal }, onGone).catch((error: unknown) => {
+        if (!leaving.signal.aborted) throw error
+      })
     },
     say: (word) => channel.postMessage(word),
     hear(listener) {

@@ -5,6 +5,8 @@
 import { watch, watchEffect } from 'vue'
 import type { Router } from 'vue-router'
 import type { Patch, TimelineEvent } from '../../engine'
+import { isMissed } from '../chat/call-text'
+import { lineOf } from '../chat/message-text'
 import { i18n } from '../i18n'
 import { useConversations } from '../stores/conversations'
 import { useMessenger } from '../stores/messenger'
@@ -46,7 +48,9 @@ export function startNotices(router: Router): void {
       if (last) told.set(conversationId, Math.max(before ?? 0, last.seq))
       if (!last || reset || unread === 0 || (before !== undefined && last.seq <= before)) return []
       const isNew = last.what.kind === 'message' && last.from !== session.userId && Date.now() - last.ts < NEWS_MS
-      return isNew ? [last] : []
+      // Of a call that was talked in, or was not wanted, nobody has to be told.
+      const isSettled = last.what.kind === 'message' && last.what.call !== undefined && !isMissed(last.what.call, false)
+      return isNew && !isSettled ? [last] : []
     })
   }
 
@@ -66,7 +70,7 @@ export function startNotices(router: Router): void {
     const isGroup = conversations.get(conversationId)?.kind === 'group'
     const name = people.name(from, conversationId)
     const title = isGroup ? `${name} · ${conversations.title(conversationId)}` : name
-    const words = what.kind === 'message' ? what.body : what.fallback
+    const words = what.kind === 'message' ? lineOf(what) : what.fallback
     const body = settings.showsText ? words.slice(0, TEXT_MAX) : i18n.global.t('chat.newMessages')
     const notice = new Notification(title, { body, tag: `petrel-${conversationId}`, icon: '/icon-192.png' })
     notice.onclick = () => {

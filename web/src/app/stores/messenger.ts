@@ -4,7 +4,7 @@
  */
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive, shallowRef } from 'vue'
-import { Engine, Messenger, type ConversationView, type OutboxEntry, type Patch, type PersonalView, type Presence, type Request, type Status, type TimelineView, type View } from '../../engine'
+import { Engine, Messenger, type CallRequest, type CallView, type ConversationView, type OutboxEntry, type Patch, type PersonalView, type Presence, type Request, type Status, type TimelineView, type View } from '../../engine'
 import { IndexedDbStorage } from '../../engine/storage/indexeddb'
 import { browserTabs } from '../platform/tabs'
 import { webSocketTransport } from '../platform/transport'
@@ -28,6 +28,8 @@ export const useMessenger = defineStore('messenger', () => {
   const presence = shallowReactive(new Map<string, Presence>())
   /** Who types, by conversation. */
   const typing = shallowReactive(new Map<string, string[]>())
+  /** The call of the moment, or the last one, if this tab has seen it. */
+  const call = shallowRef<CallView>()
   /** Whether this device's copy has been shown. */
   const isLoaded = ref(false)
 
@@ -94,6 +96,7 @@ export const useMessenger = defineStore('messenger', () => {
     presence.clear()
     typing.clear()
     personal.value = undefined
+    call.value = undefined
     notices.value = []
     isLoaded.value = false
   }
@@ -117,6 +120,7 @@ export const useMessenger = defineStore('messenger', () => {
       if (users.length === 0) typing.delete(conversationId)
       else typing.set(conversationId, users)
     }
+    if (patch.call) call.value = patch.call
     for (const listener of listeners) listener(patch)
     if (patch.status?.kind === 'signedOut') {
       session.end(patch.status.reason)
@@ -147,6 +151,7 @@ export const useMessenger = defineStore('messenger', () => {
     outbox,
     presence,
     typing,
+    call,
     isLoaded,
     isOnline: computed(() => status.value.kind === 'online'),
     start,
@@ -160,6 +165,9 @@ export const useMessenger = defineStore('messenger', () => {
     close: (id: string) => messenger?.close(id),
     loadOlder: (id: string) => must().loadOlder(id),
     type: (id: string, stopped: boolean) => messenger?.typing(id, stopped),
+    askOfCall: (request: CallRequest) => messenger?.call(request),
+    /** This tab's own name, while the messenger runs. */
+    tab: () => messenger?.tab ?? '',
     markRead: (id: string, seq: number) => must().markRead(id, seq),
   }
 })

@@ -121,3 +121,32 @@ it('a conversation stays open as long as one tab looks at it', async () => {
   await browser.settle()
   expect(one.view.timelines.has(id)).toBe(false)
 })
+
+it('a call is shown in every tab, and ends when the tab that has it is gone', async () => {
+  const browser = new Browser(new World(1))
+  const one = await browser.open()
+  const other = await browser.open()
+  const { line } = browser.networks[0]!
+  line!.toClient.push('{"type":"CALL_OFFER","callId":"r1","from":"9002","media":"audio","sdp":"v=0","ringsForMs":30000}')
+  await browser.settle()
+  expect(other.view.call).toMatchObject({ callId: 'r1', phase: 'ringing' })
+  other.call({ kind: 'answer', callId: 'r1', tab: other.tab, sdp: 'v=0' })
+  await browser.settle()
+  expect(one.view.call?.tab).toBe(other.tab)
+  await other.leave()
+  await browser.settle()
+  expect(one.view.call).toMatchObject({ phase: 'over', end: { reason: 'hungUp' } })
+})
+
+it('a call does not outlive the tab that leads, and the others hear of it', async () => {
+  const browser = new Browser(new World(1))
+  const one = await browser.open()
+  const other = await browser.open()
+  other.call({ kind: 'offer', callId: 'c1', tab: other.tab, to: '9002', media: 'audio', sdp: 'v=0' })
+  await browser.settle()
+  expect(other.view.call?.phase).toBe('ringing')
+  await one.leave()
+  await browser.settle()
+  expect(other.isLeader).toBe(true)
+  expect(other.view.call).toBeUndefined()
+})

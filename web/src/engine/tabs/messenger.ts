@@ -6,6 +6,7 @@
  * What a user asks for in a tab that does not lead is asked again of the next leader until it
  * is done. Messages are named where they are written, so that none is sent twice.
  */
+import type { CallRequest } from '../call/view'
 import type { Commands, Engine } from '../engine'
 import type { Request } from '../outbox'
 import type { Random } from '../ports'
@@ -27,7 +28,8 @@ type Command = keyof Commands
 export class Messenger implements Commands {
   readonly view: View = emptyView()
   readonly #options: MessengerOptions
-  readonly #tab: string
+  /** This tab's own name. */
+  readonly tab: string
   #engine: Engine | undefined
   /** Who leads, as far as this tab has heard. */
   #leader: string | undefined
@@ -38,12 +40,15 @@ export class Messenger implements Commands {
   /** As a leader: what each tab looks at, and what was done for it. */
   readonly #lookers = new Map<string, Set<string>>()
   readonly #doneFor = new Map<string, number>()
+  /** The tab that has the call, while it is watched. */
+  #watched: string | undefined
 
   constructor(options: MessengerOptions) {
     this.#options = options
-    this.#tab = options.random.uuid()
+    this.tab = options.random.uuid()
+    options.tabs.be(this.tab)
     options.tabs.hear((word) => this.#hear(word))
-    options.tabs.say({ kind: 'hello', tab: this.#tab })
+    options.tabs.say({ kind: 'hello', tab: this.tab })
     options.tabs.lead(() => void this.#lead())
   }
 
@@ -87,6 +92,12 @@ export class Messenger implements Commands {
     else this.#pass(0, 'typing', [conversationId, stopped])
   }
 
+  /** Of the moment, too: the next leader has no session in which the call could go on. */
+  call(request: CallRequest): void {
+    if (this.#engine) this.#engine.call(request)
+    else this.#pass(0, 'call', [request])
+  }
+
   connect(): void {
     this.#ask('connect', [])
   }
@@ -94,7 +105,7 @@ export class Messenger implements Commands {
   /** Gives up the lead, if it has it, and says nothing more. */
   async leave(): Promise<void> {
     this.#isGone = true
-    this.#options.tabs.say({ kind: 'bye', tab: this.#tab })
+    this.#options.tabs.say({ kind: 'bye', tab: this.tab })
     await this.#engine?.stop()
     this.#options.tabs.leave()
   }
@@ -112,13 +123,13 @@ export class Messenger implements Commands {
       this.#options.onProblem(problem)
       return
     }
-    for (const id of this.#openHere) this.#look(this.#tab, id)
+    for (const id of this.#openHere) this.#look(this.tab, id)
     for (const [number, { command, parameters }] of this.#asked) {
-      this.#do(this.#tab, number, command, parameters)
+      this.#do(this.tab, number, command, parameters)
     }
     this.#asked.clear()
     // The others ask again for what the former leader has not done.
-    this.#options.tabs.say({ kind: 'whole', leader: this.#tab, patch: this.#engine.snapshot() })
+    this.#options.tabs.say({ kind: 'whole', leader: this.tab, patch: this.#engine.snapshot() })
   }
 
   readonly #openHere = new Set<string>()
@@ -128,7 +139,7 @@ export class Messenger implements Commands {
     if (command === 'close') this.#openHere.delete(parameters[0] as string)
     const number = this.#nextNumber++
     if (this.#engine) {
-      this.#do(this.#tab, number, command, parameters)
+      this.#do(this.tab, number, command, parameters)
       return
     }
     this.#asked.set(number, { command, parameters })
@@ -139,7 +150,7 @@ export class Messenger implements Commands {
   #pass(number: number, command: Command, parameters: unknown[]): void {
     const leader = this.#leader
     if (leader === undefined) return
-    this.#options.tabs.say({ kind: 'ask', leader, tab: this.#tab, number, command, parameters })
+    this.#options.tabs.say({ kind: 'ask', leader, tab: this.tab, number, command, parameters })
   }
 
   #hear(word: Word): void {
@@ -150,8 +161,8 @@ export class Messenger implements Commands {
 
   #hearAsFollower(word: Word): void {
     if (word.kind === 'news') this.#show(word.patch)
-    if (word.kind === 'done' && word.tab === this.#tab) this.#asked.delete(word.number)
-    if (word.kind !== 'whole' || (word.tab !== undefined && word.tab !== this.#tab)) return
+    if (word.kind === 'done' && word.tab === this.tab) this.#asked.delete(word.number)
+    if (word.kind !== 'whole' || (word.tab !== undefined && word.tab !== this.tab)) return
     this.#show(word.patch)
     if (this.#leader === word.leader) return
     this.#leader = word.leader
@@ -166,11 +177,11 @@ export class Messenger implements Commands {
     if (word.kind === 'hello') {
       this.#options.tabs.say({
         kind: 'whole',
-        leader: this.#tab,
+        leader: this.tab,
         tab: word.tab,
         patch: engine.snapshot(),
       })
-    } else if (word.kind === 'ask' && word.leader === this.#tab) {
+    } else if (word.kind === 'ask' && word.leader === this.tab) {
       this.#do(word.tab, word.number, word.command as Command, word.parameters)
     } else if (word.kind === 'bye') {
       for (const id of [...(this.#lookers.get(word.tab) ?? [])]) this.#lookAway(word.tab, id)
@@ -203,8 +214,17 @@ export class Messenger implements Commands {
     if (!isLookedAt) this.#engine?.close(id)
   }
 
+  /** Who leads ends the call of a tab that is gone. */
+  #watch(tab: string): void {
+    if (this.#watched === tab) return
+    this.#watched = tab
+    this.#options.tabs.whenGone(tab, () => this.#engine?.tabGone(tab))
+  }
+
   #show(patch: Patch): void {
     applyPatch(this.view, patch)
+    const { tab } = patch.call ?? {}
+    if (tab !== undefined && tab !== this.tab) this.#watch(tab)
     this.#options.onChange(this.view, patch)
   }
 }

@@ -26,5 +26,9 @@ export interface Tabs {
   say(word: Word): void
   /** Hears what other tabs say. */
   hear(listener: (word: Word) => void): void
+  /** Is there under this name, until it leaves or its process ends. */
+  be(tab: string): void
+  /** Calls once when the tab of this name is not there any more. */
+  whenGone(tab: string, onGone: () => void): void
   leave(): void
 }

@@ -110,6 +110,12 @@ export class ModelServer extends ModelStore implements LineServer {
         return this.#contact(session, frame)
       case 'ACK':
         return this.#receipt(session, frame)
+      case 'CALL_OFFER':
+        return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ringing' })
+      case 'CALL_ANSWER':
+        return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'answered' })
+      case 'CALL_HANGUP':
+        return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ended', reason: 'cancelled' })
       default:
         return this.#send(session, frame)
     }

@@ -4,6 +4,8 @@ import type { Tabs, Word } from '../tabs/ports'
 export class TabHub {
   #tabs: TestTabs[] = []
   #leader: TestTabs | undefined
+  /** What waits for a tab to be gone, by its name. */
+  readonly #mourners = new Map<string, (() => void)[]>()
   /** Words that are not heard yet; a test lets them through. */
   readonly words: { from: TestTabs; word: Word }[] = []
 
@@ -25,9 +27,14 @@ export class TabHub {
     this.#leader?.onLead?.()
   }
 
+  whenGone(tab: string, onGone: () => void): void {
+    this.#mourners.set(tab, [...(this.#mourners.get(tab) ?? []), onGone])
+  }
+
   remove(tab: TestTabs): void {
     this.#tabs = this.#tabs.filter((other) => other !== tab)
     if (this.#leader === tab) this.#leader = undefined
+    for (const onGone of this.#mourners.get(tab.name) ?? []) onGone()
     this.elect()
   }
 }
@@ -35,6 +42,7 @@ export class TabHub {
 export class TestTabs implements Tabs {
   listener: (word: Word) => void = () => {}
   onLead: (() => void) | undefined
+  name = ''
 
   constructor(private readonly hub: TabHub) {}
 
@@ -49,6 +57,14 @@ export class TestTabs implements Tabs {
 
   hear(listener: (word: Word) => void): void {
     this.listener = listener
+  }
+
+  be(tab: string): void {
+    this.name = tab
+  }
+
+  whenGone(tab: string, onGone: () => void): void {
+    this.hub.whenGone(tab, onGone)
   }
 
   leave(): void {

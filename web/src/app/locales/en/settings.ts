@@ -43,6 +43,8 @@ export default {
   findableHint: 'Your friend code always leads to you.',
   hidden: 'Hide when I am online',
   hiddenHint: 'Nobody sees whether you are there or were.',
+  relay: 'Always relay calls',
+  relayHint: 'Calls on this device go through the server’s relay, so that nobody you talk to learns its address. They may sound worse.',
   password: 'Password',
   presentPassword: 'Present password',
   changePassword: 'Change password',

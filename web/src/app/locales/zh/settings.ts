@@ -43,6 +43,8 @@ export default {
   findableHint: '好友码始终有效。',
   hidden: '隐藏在线状态',
   hiddenHint: '没有人能看到你是否在线或何时在线。',
+  relay: '始终中继通话',
+  relayHint: '此设备上的通话经由服务器的中继，通话对象不会得知它的地址。音质可能会下降。',
   password: '密码',
   presentPassword: '当前密码',
   changePassword: '修改密码',
