@@ -18,14 +18,15 @@ const FIRST_PAGE = 50
 const OLDER_PAGE = 200
 /** Who has missed more than this begins anew at the end. */
 const MISSED_MAX = 2_000
-/** People in a page of requests or contacts; the server may give fewer. */
+/** How many are in a page of requests, contacts or invitations; the server may give fewer. */
 const REQUESTS_PAGE = 500
 const CONTACTS_PAGE = 200
+const INVITATIONS_PAGE = 200
 /** How long to wait when a question is refused for now without saying it, in milliseconds. */
 const RETRY_AFTER_MS = 1_000
 
 /** What may be asked about a conversation. */
-type Question = 'events' | 'group' | 'pins' | 'requests' | 'contacts'
+type Question = 'events' | 'group' | 'pins' | 'requests' | 'contacts' | 'invitations'
 
 interface Candidate {
   question: Question
@@ -213,6 +214,7 @@ export class Catchup {
     // Without the events nothing that follows from them can be kept.
     if (timeline.isBehind) return mayAsk('events') && !awaitsKind(timeline) ? 'events' : undefined
     if (timeline.wantsContacts && mayAsk('contacts')) return 'contacts'
+    if (timeline.wantsInvitations && mayAsk('invitations')) return 'invitations'
     if (open && timeline.wantsGroup && mayAsk('group')) return 'group'
     if (open && timeline.wantsPins && mayAsk('pins')) return 'pins'
     if (open && timeline.wantsRequests && mayAsk('requests')) return 'requests'
@@ -235,6 +237,9 @@ export class Catchup {
         return
       case 'contacts':
         this.#askContacts(timeline)
+        return
+      case 'invitations':
+        this.#askInvitations(timeline)
     }
   }
 
@@ -312,6 +317,17 @@ export class Catchup {
     this.#ask(timeline, 'contacts', frame, (answer) => {
       if (answer.type === 'CONTACT_STATE') {
         this.#options.device.step((step) => timeline.takeContacts(step, answer, contacts))
+      }
+    })
+  }
+
+  #askInvitations(timeline: Timeline): void {
+    const { invitations } = timeline.record
+    const page = invitations?.kind === 'fetching' ? { groupsAfter: invitations.after } : {}
+    const frame = { type: 'GROUP_INVITATIONS' as const, ...page, limit: INVITATIONS_PAGE }
+    this.#ask(timeline, 'invitations', frame, (answer) => {
+      if (answer.type === 'GROUP_INVITATION_STATE') {
+        this.#options.device.step((step) => timeline.takeInvitations(step, answer, invitations))
       }
     })
   }

@@ -1,18 +1,19 @@
 /**
  * What follows from the events of one conversation: who is in the group, who waits to be let in, what is pinned, what others
- * are to the user. Each is asked for once, and kept true by the events after that. Keeps it in the record of the
+ * are to the user, and into which groups the user is invited. Each is asked for once, and kept true by the events after that. Keeps it in the record of the
  * conversation; knows nothing of how the events got here.
  */
 import { contactsAfter, NO_CONTACTS, withContacts, type ContactsKnowledge } from './contacts'
 import type { TimelineEvent } from './event'
 import { changed, created, joins, withPage, type GroupKnowledge } from './group'
+import { invitationsAfter, NO_INVITATIONS, withInvitations, type InvitationsKnowledge } from './invitations'
 import type { Knowledge } from './knowledge'
 import { NO_PINS, pinsAfter, pinsOf } from './pins'
 import { requestsAfter, withRequests, type RequestsKnowledge } from './requests'
 import type { ConversationRecord } from './storage/records'
 import { indexFrom } from './window'
 import type { Change } from './wire/change'
-import type { ContactState, ConversationState, GroupRequestState } from './wire/protocol'
+import type { ContactState, ConversationState, GroupInvitationState, GroupRequestState } from './wire/protocol'
 
 /** The copy of the conversation, as far as its events matter here. */
 export interface Copy {
@@ -27,10 +28,11 @@ export interface Copy {
 export class DerivedStates {
   constructor(private readonly copy: Copy) {}
 
-  /** The first event is at hand: from there on contacts and pins follow from the events. */
+  /** The first event is at hand: from there on contacts, invitations and pins follow from the events. */
   begin(): void {
     const { record } = this.copy
     record.contacts = { kind: 'known', state: NO_CONTACTS }
+    record.invitations = { kind: 'known', state: NO_INVITATIONS }
     record.pins = NO_PINS
   }
 
@@ -39,6 +41,7 @@ export class DerivedStates {
     const { record } = this.copy
     this.forgetGroup()
     record.contacts = { kind: 'unknown' }
+    delete record.invitations
     delete record.settings
   }
 
@@ -88,13 +91,24 @@ export class DerivedStates {
     return true
   }
 
+  /** A page of the invitations into groups. */
+  takeInvitations(page: GroupInvitationState, asked: InvitationsKnowledge | undefined): boolean {
+    const { record } = this.copy
+    if (record.invitations !== asked || record.position === null) return false
+    record.invitations = this.#replayed(withInvitations(asked ?? { kind: 'unknown' }, page), invitationsAfter)
+    return true
+  }
+
   /** Something that concerns the user alone. */
-  changeOwn(seq: number, change: Change): void {
+  changeOwn({ seq, from, ts }: Pick<TimelineEvent, 'seq' | 'from' | 'ts'>, change: Change): void {
     const { record } = this.copy
     record.kind = 'personal'
     if (change.kind === 'settingsChanged') record.settings = change.settings
     if (record.contacts.kind === 'known') {
       record.contacts = { kind: 'known', state: contactsAfter(record.contacts.state, seq, change) }
+    }
+    if (record.invitations?.kind === 'known') {
+      record.invitations = { kind: 'known', state: invitationsAfter(record.invitations.state, { seq, from, ts }, change) }
     }
   }
 

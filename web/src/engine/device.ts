@@ -284,9 +284,11 @@ export class Device {
     const isAll = timelines.length === this.timelines.size
     if (!record && (settings === undefined || !isAll)) return {}
     const contacts = record?.contacts.kind === 'known' ? record.contacts.state.contacts : undefined
+    const invitations = record?.invitations?.kind === 'known' ? record.invitations.state.waiting : undefined
     return {
       personal: {
         ...(contacts === undefined ? {} : { contacts }),
+        ...(invitations === undefined ? {} : { invitations }),
         ...(settings === undefined ? {} : { settings }),
       },
     }

@@ -251,7 +251,7 @@ it('asks for the settings that no event has told, and an event is newer', async 
   const event = { type: 'EVENT', from: USER, serverMsgId: '1', conversationId: '77', msgSeq: 1, ts: 1, change, fallback: '' }
   network.line!.toClient.push(JSON.stringify(event))
   await flow()
-  expect(view.personal).toEqual({ contacts: {}, settings: change.settings })
+  expect(view.personal).toEqual({ contacts: {}, invitations: {}, settings: change.settings })
   expect(asked).toBe(1)
 })
 

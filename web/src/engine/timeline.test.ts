@@ -328,6 +328,59 @@ describe('the personal timeline', () => {
   })
 })
 
+describe('invitations into groups', () => {
+  const invited = (conversationId: string, title = 'Harbour watch'): Change => ({ kind: 'groupInvited', conversationId, title, expiresTs: 9_000 })
+  const ended = (conversationId: string): Change => ({ kind: 'groupInvitationEnded', conversationId })
+  const invitation = (groupId: string, seq: number, title = 'Harbour watch') => ({ groupId, title, by: OTHER, ts: 1_000 + seq, expiresTs: 9_000 })
+  const personal = (fromSeq: number, events: PlacedFrame[]) => {
+    const timeline = Timeline.begin(ID, ME, 'personal')
+    timeline.begin(new Step(), page(fromSeq, events))
+    return timeline
+  }
+  const ask = (timeline: Timeline, asOfSeq: number, invitations: ReturnType<typeof invitation>[], more = false) =>
+    timeline.takeInvitations(new Step(), { asOfSeq, invitations, more }, timeline.record.invitations)
+
+  it('follow from the events where all of them are here, and end by coming in and by not coming in', () => {
+    const timeline = personal(1, [change(1, invited('81')), change(2, invited('82', 'Pier')), change(3, invited('83'))])
+    expect(timeline.wantsInvitations).toBe(false)
+    push(timeline, change(4, ended('81'), ME))
+    push(timeline, change(5, { kind: 'conversationAdded', conversationId: '83' }))
+    push(timeline, change(6, { kind: 'settingsChanged', settings: { findable: true } }))
+    expect(timeline.record.invitations).toEqual({ kind: 'known', state: { asOfSeq: 6, waiting: { '82': invitation('82', 2, 'Pier') } } })
+  })
+
+  it('are asked for otherwise, page by page, and what happened since the first is applied to them', () => {
+    const timeline = personal(5, [change(5, invited('81'))])
+    expect(timeline.wantsInvitations).toBe(true)
+    ask(timeline, 5, [invitation('81', 5)], true)
+    expect(timeline.record.invitations).toMatchObject({ kind: 'fetching', after: '81' })
+    push(timeline, change(6, ended('81'), ME))
+    push(timeline, change(7, invited('90')))
+    ask(timeline, 7, [invitation('82', 2), invitation('90', 7)])
+    expect(timeline.wantsInvitations).toBe(false)
+    expect(timeline.record.invitations).toEqual({ kind: 'known', state: { asOfSeq: 7, waiting: { '82': invitation('82', 2), '90': invitation('90', 7) } } })
+  })
+
+  it('are not taken for another question than the page answers', () => {
+    const timeline = personal(5, [change(5, invited('81'))])
+    ask(timeline, 5, [invitation('81', 5)], true)
+    const before = timeline.record.invitations
+    timeline.takeInvitations(new Step(), { asOfSeq: 5, invitations: [], more: false }, undefined)
+    expect(timeline.record.invitations).toBe(before)
+  })
+
+  it('are unknown when some of the timeline was missed, and to a copy of before there were any', () => {
+    const timeline = personal(1, [change(1, invited('81'))])
+    timeline.cover(new Step(), page(6, [change(6, invited('82'))], { trimmedBefore: 6 }), 6)
+    expect(timeline.wantsInvitations).toBe(true)
+    const { invitations: _, ...older } = personal(1, [change(1, invited('81'))]).record
+    const copy = new Timeline(older, ME, [])
+    expect([copy.wantsInvitations, copy.wantsContacts]).toEqual([true, false])
+    ask(copy, 1, [invitation('81', 1)])
+    expect(copy.record.invitations).toMatchObject({ kind: 'known', state: { waiting: { '81': { title: 'Harbour watch', by: OTHER } } } })
+  })
+})
+
 describe('pinned messages', () => {
   const state = (asOfSeq: number, pins: number[]) => ({ ...GROUP, asOfSeq, pins, memberCount: 0, members: [], more: false })
   const pin = (targetSeq: number, removed?: true) => ({ kind: 'pinned' as const, targetSeq, ...(removed ? { removed } : {}) })

@@ -10,6 +10,7 @@ import { DerivedStates } from './derived-states'
 import { amended, amendmentOf, eventOf, type Amendment, type TimelineEvent } from './event'
 import { isOfGroups, joins, parts, type GroupKnowledge } from './group'
 import { isHidden, withHiding, type Hiding } from './hidden'
+import type { InvitationsKnowledge } from './invitations'
 import { hasUntold, type RequestsKnowledge } from './requests'
 import type { Step } from './step'
 import type { ConversationKind, ConversationRecord } from './storage/records'
@@ -17,7 +18,7 @@ import { Unread } from './unread'
 import { indexFrom } from './window'
 import type { Change } from './wire/change'
 import type { AnySyncConversation, EventsFrame } from './wire/codec'
-import type { ContactState, ConversationSettings, ConversationState, GroupRequestState } from './wire/protocol'
+import type { ContactState, ConversationSettings, ConversationState, GroupInvitationState, GroupRequestState } from './wire/protocol'
 
 /** The most changes that are kept for messages which may be on their way here. */
 const AMENDMENTS_MAX = 1_000
@@ -88,6 +89,12 @@ export class Timeline {
   get wantsContacts(): boolean {
     const { kind, position, contacts } = this.record
     return kind === 'personal' && position !== null && contacts.kind !== 'known'
+  }
+
+  /** The same of the groups into which the user is invited. */
+  get wantsInvitations(): boolean {
+    const { kind, position, invitations } = this.record
+    return kind === 'personal' && position !== null && invitations?.kind !== 'known'
   }
 
   /** The first seq that is in memory. */
@@ -257,6 +264,11 @@ export class Timeline {
     if (this.#states.takeContacts(page, asked)) step.touch(this.id)
   }
 
+  /** A page of the invitations into groups, as in {@link takeState}. */
+  takeInvitations(step: Step, page: GroupInvitationState, asked: InvitationsKnowledge | undefined): void {
+    if (this.#states.takeInvitations(page, asked)) step.touch(this.id)
+  }
+
   /** The user has deleted something of it, here or on another device. */
   hide(step: Step, what: Hiding): void {
     const { record } = this
@@ -312,7 +324,7 @@ export class Timeline {
     step.touch(this.id)
   }
 
-  /** The copy begins here. From the first event on, contacts and pins follow from the events. */
+  /** The copy begins here. From the first event on, contacts, invitations and pins follow from the events. */
   #base(from: number): void {
     const { record } = this
     record.from = from
@@ -361,7 +373,7 @@ export class Timeline {
     const { seq, from } = event
     const amendment = amendmentOf(seq, from, change)
     if (amendment) this.#amend(step, amendment)
-    if (isOfOneself(change)) this.#states.changeOwn(seq, change)
+    if (isOfOneself(change)) this.#states.changeOwn(event, change)
     if (isOfGroups(change)) this.#changeGroup(step, event, change)
     this.#states.changePins(seq, change)
   }

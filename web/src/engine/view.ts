@@ -7,7 +7,7 @@ import type { OutboxEntry } from './outbox'
 import type { JoinRequest } from './requests'
 import type { ConversationKind, Cursors } from './storage/records'
 import { indexFrom } from './window'
-import type { Contact, ConversationSettings, Limits, Notice, UserSettings } from './wire/protocol'
+import type { Contact, ConversationSettings, Invitation, Limits, Notice, UserSettings } from './wire/protocol'
 
 /** What is true of the connection, in words that a user may be told. */
 export type Status =
@@ -59,6 +59,8 @@ export interface Presence {
 export interface PersonalView {
   /** What others are to the user, by user id; absent until all of it is here. */
   contacts?: Record<string, Contact>
+  /** Into which groups the user is invited, by their ids, those included that are over; absent until all of them are here. */
+  invitations?: Record<string, Invitation>
   /** Absent until the server has told them. */
   settings?: UserSettings
 }

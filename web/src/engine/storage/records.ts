@@ -3,6 +3,7 @@ import type { ContactsKnowledge } from '../contacts'
 import type { Amendment, TimelineEvent } from '../event'
 import type { GroupKnowledge } from '../group'
 import type { Hidden } from '../hidden'
+import type { InvitationsKnowledge } from '../invitations'
 import type { OutboxEntry } from '../outbox'
 import type { PinsState } from '../pins'
 import type { RequestsKnowledge } from '../requests'
@@ -64,6 +65,8 @@ export interface ConversationRecord {
   hidden?: Hidden
   /** What others are to the user. Only of the personal timeline. */
   contacts: ContactsKnowledge
+  /** Into which groups the user is invited; absent until that is known. Only of the personal timeline. */
+  invitations?: InvitationsKnowledge
   /** What it is to the user. */
   ownSettings?: ConversationSettings
   /** The user's settings, if an event has told them. Only of the personal timeline. */

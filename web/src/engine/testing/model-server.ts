@@ -106,6 +106,8 @@ export class ModelServer extends ModelStore implements LineServer {
         return answer(requests(this, session.user, frame))
       case 'CONTACTS':
         return answer(contactPage(this, session.user, frame))
+      case 'GROUP_INVITATIONS':
+        return answer(this.#noInvitations(session.user))
       case 'CONTACT':
         return this.#contact(session, frame)
       case 'ACK':
@@ -119,6 +121,12 @@ export class ModelServer extends ModelStore implements LineServer {
       default:
         return this.#send(session, frame)
     }
+  }
+
+  /** Here nobody is asked before being taken into a group. */
+  #noInvitations(user: string): Frame {
+    const personal = this.personal(user)
+    return { type: 'GROUP_INVITATION_STATE', conversationId: personal?.id, asOfSeq: personal?.events.length ?? 0, invitations: [], more: false }
   }
 
   #send(session: Session, frame: Frame): void {
