@@ -17,17 +17,20 @@ const noticeKinds = new Set<Change['kind']>([
 
 const LISTED_MAX = 5
 
+/** Some users by their names, and of many how many more they are. */
+export function namesText(users: string[], nameOf: (user: string) => string): string {
+  const { t } = i18n.global
+  const listed = users.slice(0, LISTED_MAX).map(nameOf).join(t('notices.comma'))
+  return users.length > LISTED_MAX ? t('notices.andMore', { names: listed, n: users.length - LISTED_MAX }) : listed
+}
+
 export function noticeText(change: Change, from: string, conversationId: string, fallback: string): string {
   const { t } = i18n.global
   const people = usePeople()
   const me = useSession().userId
   const nameOf = (user: string) => (user === me ? t('notices.you') : people.name(user, conversationId))
   const who = nameOf(from)
-  const list = (users: string[]) => {
-    const names = users.slice(0, LISTED_MAX).map(nameOf)
-    const listed = names.join(t('notices.comma'))
-    return users.length > LISTED_MAX ? t('notices.andMore', { names: listed, n: users.length - LISTED_MAX }) : listed
-  }
+  const list = (users: string[]) => namesText(users, nameOf)
   switch (change.kind) {
     case 'groupCreated':
       return t('notices.groupCreated', { who, title: change.title })

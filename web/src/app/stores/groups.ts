@@ -1,13 +1,12 @@
 /** What the user does about groups, over HTTP, so that a refusal is known at once; what follows comes as events. */
 import { defineStore } from 'pinia'
 import type { Role } from '../../engine'
+import type { SavedAck } from '../../engine/wire/protocol'
 import { systemRandom } from '../platform/world'
 import { useSession } from './session'
 
-interface Ack {
-  ackType: 'saved' | 'done'
-  conversationId?: string
-}
+/** Where the event is that the command has made. */
+type Saved = Pick<SavedAck, 'conversationId' | 'msgSeq'>
 
 export interface GroupSettings {
   /** A file that the user has uploaded; empty to have none. */
@@ -23,13 +22,16 @@ export interface GroupSettings {
 export const useGroups = defineStore('groups', () => {
   const session = useSession()
   const ask = (method: 'POST' | 'PUT' | 'PATCH', path: string, body: object = {}) =>
-    session.http.ask<Ack>(`/api/groups${path}`, { method, body: { clientMsgId: systemRandom.uuid(), ...body } })
+    session.http.ask<Saved>(`/api/groups${path}`, { method, body: { clientMsgId: systemRandom.uuid(), ...body } })
 
   return {
-    /** Returns the conversation. @throws ApiError, as all of these */
-    create: async (title: string, members: string[], history: 'joined' | 'all') => (await ask('POST', '', { title, members, history })).conversationId!,
+    /** @throws ApiError, as all of these */
+    create: (title: string, members: string[], history: 'joined' | 'all') => ask('POST', '', { title, members, history }),
     /** Returns the conversation; nothing if somebody has to let the user in first. */
-    join: async (code: string, message: string) => (await ask('POST', '/join', { code, ...(message === '' ? {} : { message }) })).conversationId,
+    join: async (code: string, message: string) => {
+      const body = { clientMsgId: systemRandom.uuid(), code, ...(message === '' ? {} : { message }) }
+      return (await session.http.ask<{ groupId?: string }>('/api/groups/join', { method: 'POST', body })).groupId
+    },
     add: (id: string, members: string[]) => ask('POST', `/${id}/members`, { members }),
     remove: (id: string, members: string[]) => ask('POST', `/${id}/members/remove`, { members }),
     setRole: (id: string, user: string, role: Role) => ask('PUT', `/${id}/members/${user}/role`, { role }),

@@ -37,6 +37,7 @@ export default {
   refuse: 'Decline',
   add: 'Add members',
   added: 'Added',
+  invited: '{names} is invited, and decides whether to come in | {names} are invited, and decide whether to come in',
   addHere: 'Add',
   owner: 'Owner',
   admin: 'Admin',

@@ -37,6 +37,7 @@ export default {
   refuse: '拒绝',
   add: '添加成员',
   added: '已添加',
+  invited: '已邀请{names},等待对方同意',
   addHere: '添加',
   owner: '群主',
   admin: '管理员',
