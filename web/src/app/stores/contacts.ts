@@ -1,8 +1,10 @@
 /** What others are to the user, as lists that people look through, and what the user does about it. */
+import { useNow } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { computed } from 'vue'
 import type { Contact, UserSettings } from '../../engine/wire/protocol'
 import { systemRandom } from '../platform/world'
+import { useInvitations } from './invitations'
 import { useMessenger } from './messenger'
 import { usePeople, type Person } from './people'
 import { useSession } from './session'
@@ -13,6 +15,8 @@ export const useContacts = defineStore('contacts', () => {
   const messenger = useMessenger()
   const people = usePeople()
   const session = useSession()
+  const invitations = useInvitations()
+  const now = useNow({ interval: 30_000 })
 
   const all = computed(() => Object.values(messenger.personal?.contacts ?? {}))
   const get = (userId: string): Contact | undefined => messenger.personal?.contacts?.[userId]
@@ -31,7 +35,11 @@ export const useContacts = defineStore('contacts', () => {
       .filter(({ application }) => application?.direction === direction && application.expiresTs > now)
       .sort((one, other) => other.application!.ts - one.application!.ts)
 
-  const waiting = computed(() => applications('incoming', Date.now()).length)
+  /** How many wait for an answer of the user: applications, and invitations into groups. */
+  const waiting = computed(() => {
+    const nowMs = now.value.getTime()
+    return applications('incoming', nowMs).length + invitations.waiting(nowMs).length
+  })
 
   const settings = computed<UserSettings | undefined>(() => messenger.personal?.settings)
 
