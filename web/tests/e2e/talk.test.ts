@@ -73,6 +73,53 @@ it('register, befriend, chat, go offline, catch up, found a group, recall', asyn
   await ada.page.getByText(`${cem.name} recalled a message`).first().waitFor()
 })
 
+it('whoever wants to be asked first is invited into groups, and comes in or does not', async () => {
+  const [ada, bob, cem] = (await people(3)) as [Visitor, Visitor, Visitor]
+  await befriend(ada, bob)
+  await befriend(ada, cem)
+  await bob.go('/settings/privacy')
+  const saved = bob.page.waitForResponse((response) => response.url().endsWith('/api/users/me/settings') && response.request().method() === 'PATCH')
+  await bob.page.getByText('Nobody', { exact: true }).click()
+  expect((await saved).ok()).toBe(true)
+
+  const found = async (title: string) => {
+    await ada.go('/contacts/new-group')
+    await ada.page.getByLabel('Name of the group').fill(title)
+    for (const { name } of [bob, cem]) await ada.page.getByRole('checkbox', { name }).click()
+    await ada.page.getByRole('button', { name: 'Create group' }).click()
+    await ada.page.getByText(`${bob.name} is invited, and decides whether to come in`).waitFor()
+    await ada.page.getByText(`You invited ${bob.name}`).first().waitFor()
+  }
+  await found('Harbour watch')
+  await cem.opensChat('Harbour watch')
+
+  const invitations = bob.page.getByRole('listitem').filter({ hasText: `${ada.name} invites you` })
+  await bob.go('/contacts/requests')
+  await bob.page.getByRole('link', { name: /Requests and invitations\s*1/ }).waitFor()
+  await invitations.filter({ hasText: 'Harbour watch' }).waitFor()
+  await invitations.getByRole('button', { name: 'Accept' }).click()
+  await bob.page.waitForURL(/\/chats\/\d+$/)
+  await bob.composer.waitFor()
+  await ada.says('Who has the key?')
+  await bob.sees('Who has the key?')
+  await ada.page.getByText(`${bob.name} joined`).first().waitFor()
+
+  await found('Pier')
+  await bob.go('/contacts/requests')
+  await invitations.filter({ hasText: 'Pier' }).waitFor()
+  expect(await invitations.count()).toBe(1)
+  await invitations.getByRole('button', { name: 'Decline' }).click()
+  await bob.page.getByText('No requests').waitFor()
+  await ada.page.getByText(`${bob.name} did not accept the invitation`).first().waitFor()
+
+  // A browser that was not there is told what waits.
+  await found('Slipway')
+  const tablet = await stage.visitor('tablet')
+  await tablet.logIn(bob.name)
+  await tablet.go('/contacts/requests')
+  await tablet.page.getByRole('listitem').filter({ hasText: 'Slipway' }).getByText(`${ada.name} invites you`).waitFor()
+})
+
 it('a server that is killed in mid-conversation loses nothing and doubles nothing', async () => {
   const [ada, bob] = (await people(2)) as [Visitor, Visitor]
   await befriend(ada, bob)
