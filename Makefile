@@ -46,7 +46,7 @@ test-web: $(WEB_MODULES) ## Test the web client: lint, types, units, its size, i
 	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:integration
 
 test-e2e: client ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
-	PETREL_REQUIRE_CLIENT=1 $(CARGO) build --release --locked --package petrel
+	REQUIRE_WEB_CLIENT=1 $(CARGO) build --release --locked --package petrel
 	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:e2e
 
 wsbench: ## Build the load generator, target/release/wsbench

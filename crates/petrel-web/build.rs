@@ -2,7 +2,7 @@
 //!
 //! `npm run build` writes `web/dist/sources.txt`, one line per source file: a hash, the
 //! length and the path (see `web/scripts/sources.js`, which this repeats). The same list is
-//! made here and compared. With `PETREL_REQUIRE_CLIENT=1` a build without a client fails.
+//! made here and compared. With `REQUIRE_WEB_CLIENT=1` a build without a client fails.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,9 @@ const SOURCES: [&str; 7] = [
 ];
 
 const LIST: &str = "sources.txt";
-const REQUIRED: &str = "PETREL_REQUIRE_CLIENT";
+/// Its name does not begin as those of settings do: a server that found it in its environment
+/// would refuse to start.
+const REQUIRED: &str = "REQUIRE_WEB_CLIENT";
 
 fn main() {
     let web = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
