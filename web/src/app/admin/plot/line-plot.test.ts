@@ -56,6 +56,17 @@ it('arrow keys move the cursor, which is spoken, and Escape takes it away', asyn
   expect(plot.emitted('update:place')).toEqual([[4], [0], [undefined]])
 })
 
+it('a cursor that keys have moved stays when the page moves below a pointer', async () => {
+  const plot = shown(5)
+  const area = plot.get('[role=slider]')
+  await area.trigger('keydown', { key: 'Home' })
+  await area.trigger('pointerleave')
+  expect(plot.emitted('update:place')).toEqual([[0]])
+  await area.trigger('pointermove', { clientX: 62 })
+  await area.trigger('pointerleave')
+  expect(plot.emitted('update:place')).toEqual([[0], [0], [undefined]])
+})
+
 it('a cursor of a plot beside it shows no values here', () => {
   const plot = shown(5)
   expect(plot.find('.said').exists()).toBe(false)
