@@ -38,6 +38,7 @@ use petrel_logic::deriver::Deriver;
 use petrel_logic::identity::{
     ExternalIssuers, Identity, IssuerError, Issuers, Registration, Surroundings,
 };
+use petrel_logic::invitation_pace::InvitationPace;
 use petrel_logic::notices::Notices;
 use petrel_logic::presence::Presence;
 use petrel_logic::requester::Requester;
@@ -203,7 +204,10 @@ impl Node {
         let rules = Rules { external_users, unstored_local_users, chats_need_friendship };
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(&store), Arc::clone(&clock), rules, PARTITION).await?;
-        let sequencer = sequencer.with_metrics(metrics.sequencer.clone());
+        let invitation_pace = Arc::new(InvitationPace::new(&config.limits));
+        let sequencer = sequencer
+            .with_metrics(metrics.sequencer.clone())
+            .with_invitation_pace(Arc::clone(&invitation_pace));
         let commands_max = usize::try_from(config.limits.commands_queued).unwrap_or(usize::MAX);
         let (log, mut streams) = InProcessLog::new(&[next_position], commands_max);
         let log: Arc<dyn CommandLog> = Arc::new(log);
@@ -362,6 +366,7 @@ impl Node {
                 identity.set_registration(registration, changed.registrations_per_address);
                 gateway.set_limits(changed.connections_max, &changed.operating);
                 limits.set(&changed.operating);
+                invitation_pace.set(&changed.operating);
             })
         };
         let running = Running {

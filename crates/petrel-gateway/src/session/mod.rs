@@ -307,6 +307,14 @@ where
                 let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::GroupInvitationState), id).await
             }
+            ClientFrame::GroupInvited(request) => {
+                let dependencies = &self.gateway.shared.dependencies;
+                let now = dependencies.clock.now();
+                let read = dependencies.catchup.invited(self.user(), &request, now);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::GroupInvitedState), id).await
+            }
+            ClientFrame::GroupWithdraw(frame) => self.send(frame, id).await,
             ClientFrame::GroupJoin(frame) => self.join(frame, id).await,
             ClientFrame::GroupRequests(request) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;

@@ -54,6 +54,7 @@ impl WordFilter {
             | Content::Rule(_)
             | Content::AnswerJoin { .. }
             | Content::AnswerInvitation { .. }
+            | Content::WithdrawInvitation { .. }
             | Content::Settings { .. }
             | Content::Call(_) => Ok(()),
         }

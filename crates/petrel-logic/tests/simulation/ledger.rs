@@ -65,6 +65,7 @@ pub(crate) const KINDS: &[&str] = &[
     "membersInvited",
     "invitationAccepted",
     "invitationRefused",
+    "invitationWithdrawn",
     "groupInvited",
     "groupInvitationEnded",
     "trimmed",
@@ -466,6 +467,9 @@ impl Ledger {
                     Change::InvitationRefused => {
                         self.notices.entry((from, id)).or_default().owed[4] += 1;
                     }
+                    Change::InvitationWithdrawn { user } => {
+                        self.notices.entry((*user, id)).or_default().owed[4] += 1;
+                    }
                     Change::GroupDissolved => {
                         for user in invited {
                             self.notices.entry((user, id)).or_default().owed[4] += 1;
@@ -705,6 +709,9 @@ impl Timeline {
             Change::InvitationRefused => {
                 self.invited.remove(&held.from);
             }
+            Change::InvitationWithdrawn { user } => {
+                self.invited.remove(user);
+            }
             Change::JoinRequested
             | Change::GroupInvited { .. }
             | Change::GroupInvitationEnded { .. }
@@ -787,6 +794,7 @@ fn kind_of(change: &Change) -> &'static str {
         Change::ConversationRefused { .. } => "conversationRefused",
         Change::MembersInvited { .. } => "membersInvited",
         Change::InvitationRefused => "invitationRefused",
+        Change::InvitationWithdrawn { .. } => "invitationWithdrawn",
         Change::GroupInvited { .. } => "groupInvited",
         Change::GroupInvitationEnded { .. } => "groupInvitationEnded",
         Change::ContactChanged { .. } => "contactChanged",

@@ -220,7 +220,7 @@ impl World {
         let stewards = timelines.iter().filter(|(_, it)| it.roles.get(&user) > Some(&Role::Member));
         let asked = stewards.flat_map(|(id, it)| it.waiting.keys().map(|user| (*id, *user)));
         let asked = self.random.choice(asked.collect::<Vec<_>>());
-        let content = match self.random.u8(..24) {
+        let content = match self.random.u8(..26) {
             0..4 => {
                 let joining =
                     [Joining::Open, Joining::Approval, Joining::Approval, Joining::Closed];
@@ -246,6 +246,17 @@ impl World {
                 mute_ms: Some(self.random.u64(..100_000) * self.random.u64(..2))
                     .filter(|_| self.random.u8(..3) == 0),
             },
+            24..26 => {
+                // Now and then one who is not invited, and now and then by one who may not.
+                let timelines = &self.ledger.timelines;
+                let invited = timelines
+                    .iter()
+                    .flat_map(|(id, it)| it.invited.keys().map(|invited| (*id, *invited)));
+                let invited = self.random.choice(invited.collect::<Vec<_>>());
+                let (group, user) = invited.unwrap_or((group, self.somebody()));
+                let content = Content::WithdrawInvitation { user };
+                return self.ask(index, Destination::Conversation(group), content);
+            }
             20..24 => {
                 // Now and then one who is not invited.
                 let user = self.devices[index].user;

@@ -16,7 +16,7 @@ use super::group::{
 };
 use super::live::{PresenceQuery, PresenceSubscribe, Typing};
 use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
-use super::{GroupInvitation, GroupInvitations, Search, frames};
+use super::{GroupInvitation, GroupInvitations, GroupInvited, GroupWithdraw, Search, frames};
 
 frames! {
     /// A frame from a client to the server.
@@ -73,6 +73,10 @@ frames! {
         "GROUP_INVITATION" => GroupInvitation(GroupInvitation),
         /// Into which groups am I invited? Answered by `GROUP_INVITATION_STATE`.
         "GROUP_INVITATIONS" => GroupInvitations(GroupInvitations),
+        /// Who is invited into a group? Answered by `GROUP_INVITED_STATE`.
+        "GROUP_INVITED" => GroupInvited(GroupInvited),
+        /// Takes an invitation into a group back. Answered by `ACK saved` or `ERROR`.
+        "GROUP_WITHDRAW" => GroupWithdraw(GroupWithdraw),
         /// Ends a group for everybody. Answered by `ACK saved` or `ERROR`.
         "GROUP_DISSOLVE" => GroupDissolve(GroupDissolve),
         /// Changes what you and another user are to each other. Answered by `ACK done` or

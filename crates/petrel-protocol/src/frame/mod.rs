@@ -45,7 +45,8 @@ pub use group::{
     GroupTitle, History, JoinRequest, Joining, Role,
 };
 pub use invitation::{
-    GroupAdds, GroupInvitation, GroupInvitationState, GroupInvitations, Invitation,
+    GroupAdds, GroupInvitation, GroupInvitationState, GroupInvitations, GroupInvited,
+    GroupInvitedState, GroupWithdraw, Invitation, Invited,
 };
 pub use live::{
     PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,

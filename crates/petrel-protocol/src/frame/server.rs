@@ -12,8 +12,8 @@ use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::message::{ConversationSettings, ReaderState};
 use super::{
-    Found, GroupInfo, GroupInvitationState, GroupRequestState, History, Notice, NoticeWithdrawn,
-    Role, frames,
+    Found, GroupInfo, GroupInvitationState, GroupInvitedState, GroupRequestState, History, Notice,
+    NoticeWithdrawn, Role, frames,
 };
 use crate::ErrorReason;
 
@@ -54,6 +54,8 @@ frames! {
         "GROUP_REQUEST_STATE" => GroupRequestState(GroupRequestState),
         /// The answer to `GROUP_INVITATIONS`.
         "GROUP_INVITATION_STATE" => GroupInvitationState(GroupInvitationState),
+        /// The answer to `GROUP_INVITED`.
+        "GROUP_INVITED_STATE" => GroupInvitedState(GroupInvitedState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
