@@ -223,7 +223,8 @@ async fn names(
         Refusal::new(ErrorReason::InvalidField, format!("`ids`: an id is a number: {error}"))
     })?;
     let ids: Vec<_> = ids.into_iter().map(UserId::new).collect();
-    let people = api.admission.read(api.contacts.names(user, &ids, conversation_id)).await?;
+    let read = api.contacts.names(user, &ids, conversation_id, api.clock.now());
+    let people = api.admission.read(read).await?;
     let mut users = Vec::with_capacity(people.len());
     for person in people {
         users.push(shown(&api, person).await?);
