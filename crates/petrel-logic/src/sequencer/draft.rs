@@ -220,13 +220,13 @@ impl<'a> Draft<'a> {
             EventBody::Message(message) => Some(hash_of(message.said())),
             EventBody::Change(_) | EventBody::Contact(_) => None,
         };
-        let is_message = body_hash.is_some();
+        let counts = body.counts();
         let is_private = body.is_private();
         let payload = body.encode();
         let model = self.model(conversation).expect("decisions are about loaded conversations");
         model.head = Head {
             seq: model.head.seq.next(),
-            message_number: if is_message {
+            message_number: if counts {
                 model.head.message_number.next()
             } else {
                 model.head.message_number

@@ -371,7 +371,8 @@ impl Ledger {
             is_message == matches!(what, What::Message(_)),
             "a message and a change are mixed up: {what:?}"
         );
-        let number = timeline.number_at(timeline.head()) + u64::from(is_message);
+        let counts = matches!(&what, What::Message(message) if message.counts());
+        let number = timeline.number_at(timeline.head()) + u64::from(counts);
         ensure!(event.message_number.get() == number, "a message number is wrong: {event:?}");
         // The founder's own notice is found by its name, which is shown to nobody.
         let name = name.filter(|_| !is_personal);
