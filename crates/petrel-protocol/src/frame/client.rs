@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::call::{CallAnswer, CallHangup, CallIce, CallOffer, CallReject, Turn};
 use super::contact::{ContactChange, ContactsRequest};
-use super::content::{AttachmentRef, Custom, Forward, Location, MessageType, of_a_client};
+use super::content::{
+    AttachmentRef, Custom, Forward, Location, MessageType, SendableMessageType, of_a_client,
+};
 use super::decode::null_as_default;
 use super::group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
@@ -167,6 +169,7 @@ pub struct SingleChat {
     pub to: UserId,
     /// What the message is. Text, if missing.
     #[serde(default, deserialize_with = "of_a_client")]
+    #[schemars(with = "SendableMessageType")]
     pub msg_type: MessageType,
     /// The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
     /// caption, which may be empty.
