@@ -384,6 +384,8 @@ impl Node {
         administration.recall_limits().await?;
         let told = gateway.clone();
         tasks.spawn("notices", async move { told.tell_notices(said).await });
+        let told = gateway.clone();
+        tasks.spawn("limits", async move { told.tell_limits().await });
         tasks.spawn(
             "flagged words",
             record_flagged(flagged, Arc::clone(&store), Arc::clone(&clock)),

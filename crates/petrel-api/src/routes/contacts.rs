@@ -276,7 +276,9 @@ async fn apply(
     PathOf(user): PathOf<UserId>,
     JsonBody(NewApplication { client_msg_id, message }): JsonBody<NewApplication>,
 ) -> Answer<DoneAck> {
-    api.contacts.count_application(actor)?;
+    let now = api.clock.now();
+    let counted = api.contacts.count_application(actor, user, message.as_deref(), now);
+    api.admission.read(counted).await?;
     let action = ContactAction::Apply;
     change(&api, actor, ContactChange { client_msg_id, user, action, message, remark: None }).await
 }

@@ -145,6 +145,11 @@ impl Rates {
         Self { each, generation: 0 }
     }
 
+    /// Whether they let the same through, whatever was in force between.
+    pub fn are_those_of(&self, other: &Self) -> bool {
+        self.each == other.each
+    }
+
     /// That of frames.
     pub fn frames(&self) -> Rate {
         self.each[0]

@@ -84,6 +84,8 @@ frames! {
         "NOTICE" => Notice(Notice),
         /// A notice holds no longer.
         "NOTICE_WITHDRAWN" => NoticeWithdrawn(NoticeWithdrawn),
+        /// How fast this session may send has changed.
+        "LIMITS" => Limits(LimitsChanged),
         /// A request was refused.
         "ERROR" => Error(Error),
     }
@@ -176,6 +178,14 @@ pub struct Rates {
     pub reads_burst: u32,
 }
 
+/// `LIMITS`: from now on these hold, in the place of `limits.rates` of `AUTH_OK`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsChanged {
+    /// How fast the session may send now.
+    pub rates: Rates,
+}
+
 /// `AUTH_FAIL`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -256,6 +266,10 @@ pub struct SavedAck {
     /// The earlier message under this `clientMsgId` has another body.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub body_differs: bool,
+    /// Words in it were replaced: what is stored, and told to others, is not what was sent.
+    /// Fetch it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub words_replaced: bool,
 }
 
 /// `ACK done`: the change is on disk. What follows from it comes as events.

@@ -59,6 +59,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 GroupInvitedState { group_id, as_of_seq, invited, more }
             )
         ),
+        rates().prop_map(|rates| ServerFrame::Limits(LimitsChanged { rates })),
         found().prop_map(ServerFrame::Found),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
@@ -390,8 +391,8 @@ fn reader_state() -> impl Strategy<Value = ReaderState> {
 }
 
 fn server_ack() -> impl Strategy<Value = ServerAck> {
-    let saved = (client_msg_id(), place(), any::<[bool; 2]>()).prop_map(
-        |(client_msg_id, place, [duplicate, body_differs])| {
+    let saved = (client_msg_id(), place(), any::<[bool; 3]>()).prop_map(
+        |(client_msg_id, place, [duplicate, body_differs, words_replaced])| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             SavedAck {
                 ack_type: SavedTag::Saved,
@@ -403,6 +404,7 @@ fn server_ack() -> impl Strategy<Value = ServerAck> {
                 ts,
                 duplicate,
                 body_differs,
+                words_replaced,
             }
         },
     );
