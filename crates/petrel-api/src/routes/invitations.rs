@@ -29,6 +29,8 @@ struct InvitationsQuery {
     /// Wanted are groups with ids above this one.
     groups_after: Option<ConversationId>,
     /// The most invitations wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
