@@ -2,6 +2,7 @@
 //!
 //! Reads only, each authorised by membership.
 
+mod invited;
 mod pages;
 mod readers;
 

@@ -110,6 +110,14 @@ export type ClientFrame =
       id?: RequestId
       type: 'GROUP_INVITATIONS'
     })
+  | (GroupInvited & {
+      id?: RequestId
+      type: 'GROUP_INVITED'
+    })
+  | (GroupWithdraw & {
+      id?: RequestId
+      type: 'GROUP_WITHDRAW'
+    })
   | (GroupDissolve & {
       id?: RequestId
       type: 'GROUP_DISSOLVE'
@@ -267,6 +275,10 @@ export type ServerFrame =
   | (GroupInvitationState & {
       id?: RequestId
       type: 'GROUP_INVITATION_STATE'
+    })
+  | (GroupInvitedState & {
+      id?: RequestId
+      type: 'GROUP_INVITED_STATE'
     })
   | (Gap & {
       id?: RequestId
@@ -1031,6 +1043,40 @@ export interface GroupInvitations {
    * The most invitations wanted in the answer.
    */
   limit?: number
+}
+/**
+ * `GROUP_INVITED`: who is invited into a group? For its owner and admins.
+ */
+export interface GroupInvited {
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * The most users wanted in the answer.
+   */
+  limit?: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  usersAfter?: string
+}
+/**
+ * `GROUP_WITHDRAW`: takes an invitation into a group back. For its owner and admins.
+ */
+export interface GroupWithdraw {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
 }
 /**
  * `GROUP_DISSOLVE`.
@@ -2126,6 +2172,13 @@ export interface EventPush {
         kind: 'invitationRefused'
       }
     | {
+        kind: 'invitationWithdrawn'
+        /**
+         * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+         */
+        user: string
+      }
+    | {
         kind: 'groupDissolved'
       }
     | {
@@ -2875,6 +2928,45 @@ export interface Invitation {
    * When.
    */
   ts: number
+}
+/**
+ * `GROUP_INVITED_STATE`: a page of those who are invited, at `asOfSeq` of the group's
+ * timeline. Events after it apply on top.
+ */
+export interface GroupInvitedState {
+  /**
+   * Everything up to this event is in the answer.
+   */
+  asOfSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  groupId: string
+  /**
+   * Who is invited, by user id.
+   */
+  invited: Invited[]
+  /**
+   * There are more: ask with `usersAfter` set to the last one.
+   */
+  more: boolean
+}
+/**
+ * Somebody who is invited into a group and has not answered.
+ */
+export interface Invited {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  by: string
+  /**
+   * From when on it counts as none.
+   */
+  expiresTs: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
 }
 /**
  * `GAP`: events up to `headSeq` were not pushed to this device. Pull them.
