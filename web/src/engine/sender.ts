@@ -71,7 +71,9 @@ export class Sender {
     device.step((step) => {
       const timeline = device.timeline(conversationId, kindOf(entry))
       if (entry?.request.type === 'SINGLE_CHAT') timeline.record.peer ??= entry.request.to
-      const event = entry && ack.duplicate !== true ? this.#eventOf(entry, ack) : undefined
+      // What was sent is not what is stored, if words of it were replaced: that is asked for.
+      const isKnown = ack.duplicate !== true && ack.wordsReplaced !== true
+      const event = entry && isKnown ? this.#eventOf(entry, ack) : undefined
       const saved = device.outbox.save(clientMsgId, { conversationId, seq: msgSeq })
       if (saved) step.putEntry(saved)
       if (event) timeline.place(step, event)

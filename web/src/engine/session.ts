@@ -127,8 +127,16 @@ export class Session {
     else if (frame.type === 'TYPING' || frame.type === 'PRESENCE' || frame.type === 'PRESENCE_STATE') this.moment.receive(frame)
     else if (isOfCall(frame)) this.#options.calls.receive(frame)
     else if (frame.type === 'NOTICE' || frame.type === 'NOTICE_WITHDRAWN') this.notices.receive(frame)
+    else if (frame.type === 'LIMITS') this.#limit(frame.rates)
     else if (frame.type === 'ERROR') this.#error(frame)
     else if (frame.type === 'AUTH_EXPIRING') this.#options.onExpiring()
+  }
+
+  /** An admin has changed how fast a session may send. */
+  #limit(rates: AuthOk['limits']['rates']): void {
+    const { hello, show } = this.#options
+    hello.limits.rates = rates
+    show({ limits: { ...hello.limits } })
   }
 
   #place(frame: PlacedFrame): void {

@@ -238,6 +238,8 @@ it('words are refused, replaced and told of', async () => {
   const reader = await (await stage.visitor('ida')).logIn()
   await reader.opensChat('hal')
   await reader.sees('What a ******!')
+  // Who has written it sees what others see.
+  await writer.sees('What a ******!')
   await writer.says('What mussels!')
   await reader.sees('What mussels!')
 

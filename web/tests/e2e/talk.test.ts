@@ -118,6 +118,15 @@ it('whoever wants to be asked first is invited into groups, and comes in or does
   await tablet.logIn(bob.name)
   await tablet.go('/contacts/requests')
   await tablet.page.getByRole('listitem').filter({ hasText: 'Slipway' }).getByText(`${ada.name} invites you`).waitFor()
+
+  // Who runs the group sees who has not answered, and takes it back.
+  await ada.go(`${new URL(ada.page.url()).pathname}/info`)
+  const invited = ada.page.getByRole('listitem').filter({ hasText: `by ${ada.name}, until` })
+  await invited.filter({ hasText: bob.name }).waitFor()
+  await invited.getByRole('button', { name: 'Withdraw' }).click()
+  await ada.page.getByText(`${bob.name} is no longer invited`).waitFor()
+  await invited.waitFor({ state: 'detached' })
+  await tablet.page.getByText('Slipway').waitFor({ state: 'detached' })
 })
 
 it('a server that is killed in mid-conversation loses nothing and doubles nothing', async () => {

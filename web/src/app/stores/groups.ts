@@ -2,6 +2,7 @@
 import { defineStore } from 'pinia'
 import type { Role } from '../../engine'
 import type { SavedAck } from '../../engine/wire/protocol'
+import type { GroupInvitedState } from '../../engine/wire/protocol'
 import { systemRandom } from '../platform/world'
 import { useSession } from './session'
 
@@ -18,6 +19,8 @@ export interface GroupSettings {
   membersPin?: boolean
   renewCode?: boolean
 }
+
+const INVITED_PAGE = 100
 
 export const useGroups = defineStore('groups', () => {
   const session = useSession()
@@ -39,6 +42,9 @@ export const useGroups = defineStore('groups', () => {
     change: (id: string, settings: GroupSettings) => ask('PATCH', `/${id}`, settings),
     setNickname: (id: string, user: string, nickname: string) => ask('PATCH', `/${id}/members/${user}`, { nickname }),
     mute: (id: string, user: string, muteMs: number) => ask('PATCH', `/${id}/members/${user}`, { muteMs }),
+    /** A page of those who are invited, for who decides about the group. */
+    invited: (id: string, usersAfter?: string) => session.http.ask<GroupInvitedState>(`/api/groups/${id}/invitations`, { query: { limit: INVITED_PAGE, usersAfter } }),
+    withdraw: (id: string, user: string) => ask('POST', `/${id}/invitations/${user}/withdraw`),
     answer: (id: string, user: string, accept: boolean) => ask('POST', `/${id}/requests/${user}`, { accept }),
     leave: (id: string) => ask('POST', `/${id}/leave`),
     dissolve: (id: string) => ask('POST', `/${id}/dissolve`),

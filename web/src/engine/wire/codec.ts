@@ -44,9 +44,11 @@ import type {
   Gap,
   GroupChatPush,
   GroupInvitationState,
+  GroupInvitedState,
   GroupRequestState,
   Head,
   Kick,
+  LimitsChanged,
   Notice,
   NoticeWithdrawn,
   Pong,
@@ -116,6 +118,8 @@ export type ServerFrame =
   | Typed<'FOUND', Found>
   | Typed<'GROUP_REQUEST_STATE', GroupRequestState>
   | Typed<'GROUP_INVITATION_STATE', GroupInvitationState>
+  | Typed<'GROUP_INVITED_STATE', GroupInvitedState>
+  | Typed<'LIMITS', LimitsChanged>
   | Typed<'PRESENCE_STATE', PresenceState>
   | Typed<'PRESENCE', PresenceChange>
   | Typed<'TYPING', TypingPush>
@@ -213,6 +217,7 @@ const savedAck = objectOf({
   ts: count,
   duplicate: flag,
   bodyDiffers: flag,
+  wordsReplaced: flag,
 })
 
 const doneAck = objectOf({ ackType: oneOf('done'), clientMsgId: text, ts: count, duplicate: flag })
@@ -368,6 +373,13 @@ const READERS: Readonly<Record<ServerFrameType, Reader<unknown>>> = {
     ),
     more: boolean,
   }),
+  GROUP_INVITED_STATE: objectOf({
+    groupId: identifier,
+    asOfSeq: count,
+    invited: listOf(objectOf({ user: identifier, by: identifier, expiresTs: count })),
+    more: boolean,
+  }),
+  LIMITS: objectOf({ rates }),
   ...live,
   ...notice,
   ...search,
