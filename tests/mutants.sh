@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-PROOFS=${PROOFS:-simulation store power presence search call honesty stand_ins}
+PROOFS=${PROOFS:-simulation store power presence search call sequencer honesty stand_ins}
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
@@ -27,7 +27,7 @@ run() { # PROOF FILTER
     store)
         $CARGO test --quiet --locked --package petrel-store --features mutants --lib sqlite::
         ;;
-    presence | search | call)
+    presence | search | call | sequencer)
         $CARGO test --quiet --locked --package petrel-logic --features mutants --lib "$1::"
         ;;
     power)
@@ -96,8 +96,8 @@ search-shows-unreadable search
 search-keeps-old-texts search
 audit-not-kept store
 disabled-keeps-log-ins store
-invitation-outlives-its-group simulation
-invitation-told-after-its-end simulation
+invitation-outlives-its-group sequencer
+invitation-told-after-its-end sequencer
 taken-in-unasked simulation
 file-shared-unread simulation
 picture-outlives-its-use simulation

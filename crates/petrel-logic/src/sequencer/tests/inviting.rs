@@ -183,3 +183,18 @@ async fn invitations_whose_time_is_over_go_when_another_one_comes() {
     // And one may be asked again by the same group.
     fixture.send(add_bob(group, "b")).await;
 }
+
+#[tokio::test]
+async fn an_invitation_into_a_full_group_waits_until_there_is_room() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.group_beside_bob().await;
+    fixture.send(add_bob(group, "a")).await;
+    let limit = |most: u64| {
+        let change = petrel_log::GroupChange { member_limit: Some(most), ..Default::default() };
+        in_group(ALICE, group, &format!("l{most}"), Content::ChangeGroup(change))
+    };
+    fixture.send(limit(1)).await;
+    assert_eq!(fixture.refusal(answer(group, "full", true)).await, ErrorReason::GroupFull);
+    fixture.send(limit(2)).await;
+    fixture.send(answer(group, "yes", true)).await;
+}
