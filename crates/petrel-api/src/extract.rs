@@ -37,15 +37,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
     }
 }
 
+const NOTHING_WANTED: &str = "ask for 1 at least";
+
 /// How many a client wants of a list. More than a page holds gets a page; none is no wish that
 /// anybody has, and refused.
 pub(crate) fn page_size<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u32>, D::Error> {
     match u32::deserialize(deserializer)? {
-        0 => Err(Error::custom("ask for 1 at least")),
+        0 => Err(Error::custom(NOTHING_WANTED)),
         wanted => Ok(Some(wanted)),
     }
+}
+
+/// Why a page of nothing is refused, where [`page_size`] has not seen it.
+pub(crate) fn nothing_wanted() -> Refusal {
+    Refusal::new(ErrorReason::InvalidField, format!("the query: limit: {NOTHING_WANTED}"))
 }
 
 fn invalid(place: &str, why: &str) -> Refused {

@@ -10,6 +10,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod operator;
+mod read_out;
 mod route;
 mod routes;
 mod source;

@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use petrel_protocol::ErrorReason;
@@ -11,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::Api;
 use crate::openapi::Document;
+use crate::read_out::read_out;
 
 /// Makes the schema of a type.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -92,9 +94,10 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self { body: Some(SchemaGenerator::subschema_for::<T>), ..self }
     }
 
-    /// It takes a body of bytes.
+    /// It takes a body of bytes, which is read to its end also when it is refused.
     pub(crate) fn bytes(self, content_type: &'static str) -> Self {
-        Self { bytes: Some(content_type), ..self }
+        let handler = self.handler.layer(middleware::from_fn(read_out));
+        Self { bytes: Some(content_type), handler, ..self }
     }
 
     /// It reads these headers.
@@ -112,7 +115,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     where
         F: FnMut(Response) -> Response + Clone + Send + Sync + 'static,
     {
-        let change = axum::middleware::map_response(move |answer: Response| {
+        let change = middleware::map_response(move |answer: Response| {
             let answer = change.clone()(answer);
             async move { answer }
         });

@@ -78,6 +78,10 @@ timings! {
     Reconnect => "reconnect",
     /// From being logged in again to having everything that was missed.
     CatchUp => "catchUp",
+    /// From a login to a follower's being told that the user is there.
+    Arrival => "arrival",
+    /// From the end of a connection to a follower's being told that the user is gone.
+    Departure => "departure",
 }
 
 /// Times of one kind, to the microsecond and with three significant digits.
@@ -181,6 +185,10 @@ counters! {
     receipts_sent,
     /// Receipts of recipients that reached a sender.
     receipts_received,
+    /// Words to followers on whether somebody is there.
+    presences_told,
+    /// Followers who in the end did not know of somebody who is there.
+    presences_wrong,
 }
 
 /// Everything that one worker has counted and timed so far.

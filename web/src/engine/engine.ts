@@ -23,6 +23,7 @@ const STEADY_MS = 10_000
 export interface EngineTimes {
   openMs: number
   answerMs: number
+  probeMs: number
   silenceMs: number
   backoffBaseMs: number
   backoffCapMs: number
@@ -31,6 +32,7 @@ export interface EngineTimes {
 const TIMES: EngineTimes = {
   openMs: 10_000,
   answerMs: 20_000,
+  probeMs: 8_000,
   silenceMs: 25_000,
   backoffBaseMs: 500,
   backoffCapMs: 30_000,

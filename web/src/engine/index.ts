@@ -1,6 +1,6 @@
 /** The sync engine: a package of its own, without DOM and without Vue. See README.md beside it. */
 export { Call, type CallOptions, type CallState } from './call/call'
-export type { Peer, PeerListener, PeerState } from './call/ports'
+export type { IceCredentials, Peer, PeerListener, PeerState } from './call/ports'
 export { isLive, type CallEnd, type CallMedia, type CallRequest, type CallView } from './call/view'
 export { Engine, type Commands, type EngineOptions, type EngineTimes } from './engine'
 export type { TimelineEvent, Message, ChangeEvent, Content, Reaction } from './event'

@@ -13,6 +13,8 @@ export interface LinkTimes {
   openMs: number
   /** From a request to its answer, in milliseconds. */
   answerMs: number
+  /** From being asked for a sign of life to its coming, where somebody has reason to doubt, in milliseconds. */
+  probeMs: number
   /** Silence after which the server is asked for a sign of life, in milliseconds. */
   silenceMs: number
 }
@@ -67,16 +69,16 @@ export class Link {
   }
 
   /** Asks, and hands over the answer: of the kind that belongs to the request, or `ERROR`. */
-  request(frame: ClientFrame, answered: (frame: ServerFrame) => void): void {
+  request(frame: ClientFrame, answered: (frame: ServerFrame) => void, withinMs = this.#options.times.answerMs): void {
     const id = this.#nextId++
-    const deadline = this.#options.clock.now() + this.#options.times.answerMs
+    const deadline = this.#options.clock.now() + withinMs
     this.#pending.set(id, { answered, deadline })
     this.send({ ...frame, id })
   }
 
   /** Finds out now whether the connection still works. */
   probe(): void {
-    if (this.#state === 'ready') this.request({ type: 'PING' }, () => {})
+    if (this.#state === 'ready') this.request({ type: 'PING' }, () => {}, this.#options.times.probeMs)
   }
 
   /** Ends it without telling the listener. */

@@ -57,10 +57,8 @@ it('the overview draws what happens', async () => {
   expect(await page.getByRole('figure').count()).toBeGreaterThanOrEqual(12)
   // By keyboard one gets at each number.
   const slider = memory.getByRole('slider', { name: 'Memory' })
-  await expect.poll(async () => {
-    await slider.press('End')
-    return slider.getAttribute('aria-valuetext')
-  }).toMatch(/\d{2}:\d{2}/)
+  await slider.press('End')
+  await expect.poll(() => slider.getAttribute('aria-valuetext')).toMatch(/\d{2}:\d{2}/)
   // All of today's messages, as far as the server has counted them.
   await page.getByText('Last day').click()
   await page.getByText(/The mean of each minute/).waitFor()

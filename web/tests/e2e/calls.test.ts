@@ -10,17 +10,30 @@ import type { Visitor } from './visitor'
 let stage: Stage
 let turn: TurnServer
 let api: ServerApi
+/** A call that nobody answers: it rings for half a minute, while the other tests run. */
+let unanswered: { callers: Visitor[]; isOver: Promise<unknown> }
 
 beforeAll(async () => {
   turn = await TurnServer.start()
   stage = await Stage.open({ settings: turn.settings })
   api = new ServerApi(stage.server.http)
+  const callers = await people(2)
+  const [ada, bob] = callers as [Visitor, Visitor]
+  stage.visitors.length = 0
+  await begins(ada, 'Voice call')
+  await incoming(bob).waitFor()
+  const isOver = call(ada).getByText('No answer').first().waitFor({ timeout: RINGS_MS })
+  isOver.catch(() => {})
+  unanswered = { callers, isOver }
 })
 afterEach(() => stage.clear())
 afterAll(async () => {
   await (stage as Stage | undefined)?.close()
   await turn.stop()
 })
+
+/** How long it may be until nobody has answered, in milliseconds. */
+const RINGS_MS = 60_000
 
 let names = 0
 /** People who chat with each other, each looking at the chat with the first. The first looks at the one with the second. */
@@ -192,14 +205,66 @@ it('rings in every tab, is answered in one, and ends with it', async () => {
   await bob.page.getByText(/In a call with/).waitFor({ state: 'detached' })
 })
 
-it('a line to the server that is lost ends the call, and both are told', async () => {
+it('whoever loses the line to the server talks on when it is back, muted as before, and it is one call to both', async () => {
+  const [ada, bob] = (await people(2)) as [Visitor, Visitor]
+  const tablet = await bob.tab('/chats')
+  await tablet.page.getByRole('link', { name: ada.name }).waitFor()
+  await begins(ada, 'Video call')
+  await accepts(bob, 'Accept with video')
+  await Promise.all([talks(ada), talks(bob)])
+  await does(ada, 'Mute')
+  ada.cable.cut()
+  await Promise.all([ada, bob].map((person) => call(person).getByText('Reconnecting…').first().waitFor()))
+  ada.cable.mend()
+  await Promise.all([talks(ada), talks(bob)])
+  await Promise.all([flows(ada, ['audio', 'video']), flows(bob, ['audio', 'video'])])
+  await call(bob).getByText(`${ada.name} is muted`).waitFor()
+  expect(await incoming(tablet).count()).toBe(0)
+  await does(bob, 'Hang up')
+  await Promise.all([isOver(ada), isOver(bob)])
+})
+
+it('a call goes on that both were thrown out of, as a server that was killed does', async () => {
+  const [ada, bob] = (await people(2)) as [Visitor, Visitor]
+  await begins(ada, 'Voice call')
+  await accepts(bob)
+  await Promise.all([talks(ada), talks(bob)])
+  await stage.server.kill()
+  await Promise.all([ada, bob].map((person) => call(person).getByText('Reconnecting…').first().waitFor()))
+  await stage.server.run()
+  await Promise.all([talks(ada), talks(bob)])
+  await Promise.all([flows(ada, ['audio']), flows(bob, ['audio'])])
+  await does(ada, 'Hang up')
+  await Promise.all([isOver(ada), isOver(bob)])
+})
+
+it('whoever hangs up while the other is away is not called back', async () => {
   const [ada, bob] = (await people(2)) as [Visitor, Visitor]
   await begins(ada, 'Voice call')
   await accepts(bob)
   await Promise.all([talks(ada), talks(bob)])
   ada.cable.cut()
-  await call(ada).getByText(/The connection to the server was lost/).first().waitFor()
-  await call(bob).getByText(/The other side lost its connection/).first().waitFor()
+  await call(bob).getByText('Reconnecting…').first().waitFor()
+  await does(bob, 'Hang up')
+  await isOver(bob)
+  ada.cable.mend()
+  await call(ada).getByText(/Call ended|Call declined/).first().waitFor()
+  expect(await incoming(bob).count()).toBe(0)
+})
+
+it('two whose way is gone find another, and stay in their call', async () => {
+  const [ada, bob] = (await people(2, [], true)) as [Visitor, Visitor]
+  await begins(ada, 'Voice call')
+  await accepts(bob)
+  await Promise.all([talks(ada), talks(bob)])
+  await Promise.all([flows(ada, ['audio']), flows(bob, ['audio'])])
+  await turn.forget()
+  // Within the same connection: nobody has called again.
+  await Promise.all([flows(ada, ['audio']), flows(bob, ['audio'])])
+  for (const person of [ada, bob]) expect(await person.page.evaluate('connections.length')).toBe(1)
+  await Promise.all([talks(ada), talks(bob)])
+  await does(bob, 'Hang up')
+  await Promise.all([isOver(ada), isOver(bob)])
 })
 
 it('of two who call each other at once, both get through', async () => {
@@ -304,4 +369,19 @@ it.each<[string, BrowserContextOptions]>([
   await bob.page.locator('article .record').waitFor()
   found.push(...(await faults(bob)))
   expect(found).toEqual([])
+})
+
+it('whom nobody answers is told so, and whoever was not there finds it in the chat', async () => {
+  const [ada, bob] = unanswered.callers as [Visitor, Visitor]
+  stage.visitors.push(ada, bob)
+  await unanswered.isOver
+  await incoming(bob).waitFor({ state: 'detached' })
+  await record(ada, /Voice call\s*No answer/).waitFor()
+  await record(bob, 'Missed voice call').waitFor()
+  // Both are free to call.
+  await record(bob, 'Missed voice call').getByRole('button', { name: 'Call back' }).click()
+  await accepts(ada)
+  await Promise.all([talks(ada), talks(bob)])
+  await does(ada, 'Hang up')
+  await isOver(bob)
 })

@@ -11,8 +11,9 @@ const SECRET = 'shared with the turn server alone'
 const PATIENCE_MS = 10_000
 
 export class TurnServer {
+  #child!: ChildProcess
+
   private constructor(
-    private readonly child: ChildProcess,
     private readonly directory: string,
     readonly port: number,
   ) {}
@@ -20,7 +21,19 @@ export class TurnServer {
   static async start(): Promise<TurnServer> {
     const directory = await mkdtemp(join(tmpdir(), 'petrel-turn-'))
     await writeFile(join(directory, 'secret'), SECRET)
-    const port = await freeUdpPort()
+    const turn = new TurnServer(directory, await freeUdpPort())
+    await turn.#run()
+    return turn
+  }
+
+  /** Ends it and starts it again: it knows nothing more of the ways that it relayed. */
+  async forget(): Promise<void> {
+    await this.#kill()
+    await this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const { directory, port } = this
     const child = spawn(
       process.env.TURNSERVER ?? 'turnserver',
       [
@@ -38,8 +51,8 @@ export class TurnServer {
     // What it says is of no interest, but a pipe that nobody reads would stop it.
     child.stdout.resume()
     child.stderr.resume()
+    this.#child = child
     await Promise.race([answers(port), failed])
-    return new TurnServer(child, directory, port)
   }
 
   /** What a server has to be told of it. */
@@ -48,9 +61,14 @@ export class TurnServer {
   }
 
   async stop(): Promise<void> {
-    this.child.kill('SIGKILL')
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit')
+    await this.#kill()
     await rm(this.directory, { recursive: true, force: true })
+  }
+
+  async #kill(): Promise<void> {
+    const child = this.#child
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   }
 }
 

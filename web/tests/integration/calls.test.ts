@@ -1,30 +1,10 @@
 /** What two engines and the real server say to each other about calls; sound and picture are none of theirs. */
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { CallRequest, View } from '../../src/engine'
-import { Person } from './person'
-import { Cable, RealServer } from './server'
+import type { Person } from './person'
+import { useScene } from './scene'
 
-let server: RealServer
-const people: Person[] = []
-const cables: Cable[] = []
-let names = 0
-
-beforeAll(async () => {
-  server = await RealServer.start()
-})
-afterEach(async () => {
-  await Promise.all(people.splice(0).map(({ engine }) => engine.stop()))
-  for (const cable of cables.splice(0)) cable.close()
-})
-afterAll(() => server.remove())
-
-async function register(port = server.gatewayPort): Promise<Person & { name: string }> {
-  const name = `caller${(names += 1)}`
-  const person = await Person.register(server.http, port, name)
-  people.push(person)
-  await person.online()
-  return Object.assign(person, { name })
-}
+const { register, anotherDevice, cable } = useScene()
 
 const offer = (to: Person, callId: string): CallRequest => ({ kind: 'offer', callId, tab: 'here', to: to.userId, media: 'audio', sdp: `v=0 ${callId}` })
 const answer = (callId: string): CallRequest => ({ kind: 'answer', callId, tab: 'here', sdp: 'v=0 answer' })
@@ -55,8 +35,7 @@ it('a call is offered, answered, has ways found in both directions, and is writt
 
 it('a second device rings, too, and is told that the first one has answered', async () => {
   const [ada, bob] = [await register(), await register()]
-  const tablet = await Person.login(server.http, server.gatewayPort, bob.name, `${bob.name}-2`)
-  people.push(tablet)
+  const tablet = await anotherDevice(bob.name)
   await tablet.online()
   ada.engine.call(offer(bob, 'c-2'))
   await Promise.all([is(bob, 'c-2', 'ringing'), is(tablet, 'c-2', 'ringing')])
@@ -94,8 +73,7 @@ it('of two who call each other at the same moment one call goes on, and rings at
 })
 
 it('a line that is lost ends the call on both sides', async () => {
-  const line = await Cable.to(server.gatewayPort)
-  cables.push(line)
+  const line = await cable()
   const [ada, bob] = [await register(line.port), await register()]
   ada.engine.call(offer(bob, 'c-8'))
   await is(bob, 'c-8', 'ringing')

@@ -1,43 +1,10 @@
 /** The engine against the real server, over real sockets. */
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { Person } from './person'
-import { Cable, RealServer } from './server'
+import { expect, it } from 'vitest'
+import type { Person } from './person'
+import { useScene } from './scene'
 
-let server: RealServer
-const people: Person[] = []
-const cables: Cable[] = []
-let names = 0
-
-beforeAll(async () => {
-  server = await RealServer.start()
-})
-
-afterEach(async () => {
-  await Promise.all(people.splice(0).map(({ engine }) => engine.stop()))
-  for (const cable of cables.splice(0)) cable.close()
-})
-
-afterAll(() => server.remove())
-
-async function register(port = server.gatewayPort): Promise<Person & { name: string }> {
-  const name = `user${(names += 1)}`
-  const person = await Person.register(server.http, port, name)
-  people.push(person)
-  await person.online()
-  return Object.assign(person, { name })
-}
-
-async function anotherDevice(name: string): Promise<Person> {
-  const device = await Person.login(server.http, server.gatewayPort, name, `${name}-2`)
-  people.push(device)
-  return device
-}
-
-async function cable(): Promise<Cable> {
-  const made = await Cable.to(server.gatewayPort)
-  cables.push(made)
-  return made
-}
+const scene = useScene()
+const { register, anotherDevice, adopt, cable } = scene
 
 const numbered = (word: string, count: number) => Array.from({ length: count }, (_, index) => `${word} ${index}`)
 
@@ -202,7 +169,7 @@ it('messages of a reload while offline are sent once, in order', async () => {
   await ada.engine.written()
   line.mend()
   const again = await ada.reload()
-  people.push(again)
+  adopt(again)
   await again.allSaved()
   const chat = await bob.chatWith(ada.userId)
   await bob.sees('all', () => bob.bodies(chat).length >= 6)
@@ -220,9 +187,9 @@ it('a server that is killed in mid-conversation loses nothing and doubles nothin
     }
     // Some are acked by now, some are under way, some have not left.
     await ada.sees('some acks', ({ outbox }) => outbox.size < 25)
-    await server.kill()
+    await scene.server.kill()
     await ada.sees('that the server is gone', ({ status }) => status.kind === 'offline')
-    await server.run()
+    await scene.server.run()
     await Promise.all([ada.online(), bob.online()])
   }
   await Promise.all([ada.allSaved(), bob.allSaved()])
@@ -249,8 +216,7 @@ it('a log-in that is ended elsewhere signs this device out, and says so', async 
 
 it('the same device elsewhere takes the place of this one, which does not fight for it', async () => {
   const ada = await register()
-  const again = await Person.login(server.http, server.gatewayPort, ada.name, `${ada.name}-1`)
-  people.push(again)
+  const again = await anotherDevice(ada.name, 1)
   await again.online()
   await ada.sees('that it was replaced', ({ status }) => status.kind === 'halted')
   expect(ada.view.status).toEqual({ kind: 'halted', reason: 'replaced' })

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::answer::{Answer, JsonBody, answer};
 use crate::bearer::Bearer;
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::route::Route;
 
 const TAG: &str = "Groups";
@@ -25,6 +25,8 @@ struct InvitationsQuery {
     /// Wanted are groups with ids above this one.
     groups_after: Option<ConversationId>,
     /// The most invitations wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

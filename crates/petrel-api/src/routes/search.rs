@@ -8,7 +8,7 @@ use petrel_protocol::frame::{Found, Search};
 use crate::Api;
 use crate::answer::{Answer, answer};
 use crate::bearer::Bearer;
-use crate::extract::QueryOf;
+use crate::extract::{QueryOf, nothing_wanted};
 use crate::route::Route;
 
 pub(super) fn routes() -> [Route; 1] {
@@ -33,5 +33,8 @@ async fn search(
     Bearer(user): Bearer,
     QueryOf(request): QueryOf<Search>,
 ) -> Answer<Found> {
+    if request.limit == Some(0) {
+        return Err(nothing_wanted().into());
+    }
     answer(api.admission.read(api.search.find(user, &request)).await)
 }

@@ -33,6 +33,7 @@ pub struct Search {
     pub cursor: Option<String>,
     /// The most messages wanted in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub limit: Option<u32>,
 }
 

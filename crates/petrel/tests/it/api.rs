@@ -216,6 +216,30 @@ async fn a_request_that_cannot_be_read_is_told_what_is_wrong_in_plain_words() ->
 }
 
 #[tokio::test]
+async fn no_list_has_pages_of_nothing() -> Result<()> {
+    let server = bench_server().await?;
+    let (http, bearer) = (server.http(), format!("Bearer {}", server.mint()?.token(ALICE)));
+    let document = http.get("/openapi.json").await?.json()?;
+    let mut lists = 0;
+    for (path, operations) in document["paths"].as_object().context("paths")? {
+        let parameters = operations["get"]["parameters"].as_array().into_iter().flatten();
+        let Some(limit) = parameters.into_iter().find(|it| it["name"] == "limit") else { continue };
+        assert_eq!(limit["schema"]["minimum"], 1, "{path}: {limit}");
+        lists += 1;
+        if path.starts_with("/api/admin/") {
+            continue;
+        }
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+        let path = parts.collect::<Vec<_>>().join("/");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = http.request("GET", &format!("{path}?limit=0"), &headers, "").await?;
+        assert_eq!(answer.status, 400, "{path}");
+    }
+    assert!(lists >= 15, "{lists}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_route_but_the_door_wants_a_token() -> Result<()> {
     let server = bench_server().await?;
     let http = server.http();

@@ -15,6 +15,7 @@ pub(super) const ABILITIES: Abilities = Abilities {
     pings: false,
     receipts: false,
     repeats: false,
+    presence: 0,
 };
 
 /// The adapter.

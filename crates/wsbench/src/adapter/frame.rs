@@ -52,6 +52,13 @@ pub enum Incoming<'a> {
     Owes,
     /// The answer to a ping with this token.
     Pong(u64),
+    /// Whether a user is there, whom this connection follows.
+    Presence {
+        /// Who.
+        user: u64,
+        /// It is.
+        there: bool,
+    },
     /// A page of history has been read; whether there is more.
     HistoryPage {
         /// There is more.

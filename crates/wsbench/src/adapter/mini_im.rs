@@ -32,6 +32,7 @@ pub(super) const ABILITIES: Abilities = Abilities {
     pings: true,
     receipts: true,
     repeats: true,
+    presence: 0,
 };
 
 /// The secret of a mini-im that nobody has configured.

@@ -78,6 +78,9 @@ pub struct Abilities {
     /// After a connection has come back the server delivers again what it does not know to
     /// have arrived, unmarked: clients are to drop what they have.
     pub repeats: bool,
+    /// How many users one connection can follow, to be told when they come and go; 0 if the
+    /// protocol does not know that.
+    pub presence: u32,
 }
 
 /// One connection, as an adapter sees it.
@@ -204,6 +207,17 @@ pub trait Adapter {
     /// Writes a ping of the protocol's own.
     fn ping(&mut self, seat: Seat, token: u64, writer: &mut FrameWriter<'_>) {
         let _ = (seat, token, writer);
+    }
+
+    /// Asks to be told from now on who of these users comes and goes; asked only if the
+    /// protocol knows that ([`Abilities::presence`]), and for no more than it can follow.
+    fn follow(
+        &mut self,
+        seat: Seat,
+        users: &mut dyn Iterator<Item = u64>,
+        writer: &mut FrameWriter<'_>,
+    ) {
+        let _ = (seat, users, writer);
     }
 
     /// Says what a frame means.

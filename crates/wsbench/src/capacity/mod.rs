@@ -169,7 +169,7 @@ fn plan(wanted: &Wanted, settings: &Settings, load: f64) -> Result<Plan, BadPlan
         let criteria = ["e2e.p99<50ms", "lost<=0"];
         let criteria: Result<Vec<_>, String> = criteria.iter().map(|text| text.parse()).collect();
         let talks = Plan::resolve(Some(&wanted.of), settings.clone())?;
-        let talks = talks.behaviour().cast != crate::ledger::Cast::Nobody;
+        let talks = talks.behaviour().cast.talks();
         settings.threshold = criteria.ok().filter(|_| talks);
     }
     Plan::resolve(Some(&wanted.of), settings)
@@ -184,7 +184,7 @@ pub fn find(
 ) -> Result<Capacity, Error> {
     let first = plan(wanted, settings, f64::from(wanted.from))?;
     let cast = first.behaviour().cast;
-    if wanted.raised == Raised::Rate && cast == crate::ledger::Cast::Nobody {
+    if wanted.raised == Raised::Rate && !cast.talks() {
         return Err(BadPlan(format!("{} sends nothing: --search connections", wanted.of)).into());
     }
     let grain = match wanted.raised {

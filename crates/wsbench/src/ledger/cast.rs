@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 pub enum Cast {
     /// Nobody sends.
     Nobody,
+    /// Nobody sends, but so many consecutive connections are in a group.
+    Silent {
+        /// Its members.
+        size: u32,
+    },
     /// Everybody sends to the server and gets it back.
     Echo,
     /// Connections 2k and 2k + 1 talk to each other.
@@ -30,8 +35,21 @@ impl Cast {
         match self {
             Self::Nobody | Self::Echo => 1,
             Self::Pairs { .. } => 2,
-            Self::Groups { size, .. } => size,
+            Self::Groups { size, .. } | Self::Silent { size } => size,
         }
+    }
+
+    /// How many are in a group; none if there are no groups.
+    pub fn group_size(self) -> Option<u32> {
+        match self {
+            Self::Groups { size, .. } | Self::Silent { size } => Some(size),
+            Self::Nobody | Self::Echo | Self::Pairs { .. } => None,
+        }
+    }
+
+    /// Whether anybody sends.
+    pub fn talks(self) -> bool {
+        !matches!(self, Self::Nobody | Self::Silent { .. })
     }
 
     /// Which conversation a connection is in.
@@ -42,7 +60,7 @@ impl Cast {
     /// Whether a connection sends.
     pub fn sends(self, index: u32) -> bool {
         match self {
-            Self::Nobody => false,
+            Self::Nobody | Self::Silent { .. } => false,
             Self::Echo => true,
             Self::Pairs { both_ways } => both_ways || index.is_multiple_of(2),
             Self::Groups { size, senders } => index % size < senders,
@@ -52,7 +70,7 @@ impl Cast {
     /// Whether a connection is sent to.
     pub fn receives(self, index: u32) -> bool {
         match self {
-            Self::Nobody => false,
+            Self::Nobody | Self::Silent { .. } => false,
             Self::Echo | Self::Groups { .. } => true,
             Self::Pairs { both_ways } => both_ways || !index.is_multiple_of(2),
         }
@@ -61,7 +79,7 @@ impl Cast {
     /// How many connections each message is for.
     pub fn audience(self) -> u32 {
         match self {
-            Self::Nobody => 0,
+            Self::Nobody | Self::Silent { .. } => 0,
             Self::Echo | Self::Pairs { .. } => 1,
             Self::Groups { size, .. } => size - 1,
         }
@@ -70,7 +88,7 @@ impl Cast {
     /// Whom the messages of a sender are for.
     pub fn recipients(self, sender: u32) -> impl Iterator<Item = u32> {
         let (from, to) = match self {
-            Self::Nobody => (0, 0),
+            Self::Nobody | Self::Silent { .. } => (0, 0),
             Self::Echo => (sender, sender + 1),
             Self::Pairs { .. } => (sender ^ 1, (sender ^ 1) + 1),
             Self::Groups { size, .. } => {
@@ -93,7 +111,7 @@ impl Cast {
     /// How many (sender, recipient) places `connections` need.
     pub fn places(self, connections: u32) -> usize {
         match self {
-            Self::Nobody => 0,
+            Self::Nobody | Self::Silent { .. } => 0,
             Self::Echo | Self::Pairs { .. } => connections as usize,
             Self::Groups { size, senders } => {
                 (connections / size) as usize * size as usize * senders as usize
@@ -107,7 +125,7 @@ impl Cast {
             return None;
         }
         match self {
-            Self::Nobody => None,
+            Self::Nobody | Self::Silent { .. } => None,
             Self::Echo => (sender == recipient).then_some(sender as usize),
             Self::Pairs { .. } => (sender ^ 1 == recipient).then_some(sender as usize),
             Self::Groups { size, senders } => {
@@ -131,6 +149,7 @@ mod tests {
     fn every_pair_of_sender_and_recipient_has_a_place_of_its_own() {
         for cast in [
             Cast::Nobody,
+            Cast::Silent { size: 4 },
             Cast::Echo,
             Cast::Pairs { both_ways: false },
             Cast::Pairs { both_ways: true },

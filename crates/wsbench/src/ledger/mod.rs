@@ -86,7 +86,7 @@ impl Ledger {
     /// acknowledges messages; if not, an echo is the answer.
     pub fn new(cast: Cast, connections: u32, acked: bool) -> Self {
         let mut streams = Vec::new();
-        if cast != Cast::Nobody {
+        if cast.talks() {
             streams.resize_with(connections as usize, || None);
         }
         let windows = vec![Window::default(); cast.places(connections)];

@@ -2,7 +2,6 @@
 
 use super::{BadPlan, Plan};
 use crate::adapter::{AdapterKind, XZLL_TEXT_BYTES_MAX};
-use crate::ledger::Cast;
 use crate::scenario::{Disruption, Scenario};
 use crate::span::Span;
 use crate::stamp::STAMP_BYTES;
@@ -116,7 +115,7 @@ impl Plan {
     /// What the reference systems can't do.
     fn check_reference_systems(&self, scenario: &dyn Scenario) -> Result<(), BadPlan> {
         let wrong = |text: String| Err(BadPlan(text));
-        let talks = scenario.behaviour(self).cast != Cast::Nobody;
+        let talks = scenario.behaviour(self).cast.talks();
         match self.adapter {
             AdapterKind::MiniIm if self.payload_size > 4096 => wrong(format!(
                 "--payload-size {} is more than the 4096 characters that mini-im takes",

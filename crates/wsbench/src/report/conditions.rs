@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TimesSummary;
-use crate::ledger::Cast;
 use crate::metrics::Timing;
 use crate::plan::Plan;
 use crate::worker::Merged;
@@ -43,11 +42,10 @@ impl Conditions {
         let cast = plan.behaviour().cast;
         let until = if plan.abilities().acks { Timing::AckRaw } else { Timing::EndToEndRaw };
         let took_ms = times_ms.get(until.key()).map(|times| times.mean);
-        let talks = !matches!(cast, Cast::Nobody);
         Self {
             payload_bytes: plan.payload_size,
             connections: merged.counters.connects_ok,
-            conversations: if talks { plan.conns / cast.unit() } else { 0 },
+            conversations: if cast.talks() { plan.conns / cast.unit() } else { 0 },
             in_flight_per_sender: plan.in_flight,
             in_flight_mean: took_ms.map(|ms| sent_per_second * ms / 1000.0),
             fsync_p99_ms: merged

@@ -11,7 +11,7 @@ use crate::plot::numbers::{bytes, grouped, milliseconds, rate};
 use crate::verdict::Outcome;
 
 /// Kinds of times that a summary shows, if they were measured.
-const KINDS: [(&str, [&str; 2]); 7] = [
+const KINDS: [(&str, [&str; 2]); 9] = [
     ("e2e", ["send to delivery", "端到端"]),
     ("slowE2e", ["to slow receivers", "慢消费者"]),
     ("ack", ["send to ack", "发送到确认"]),
@@ -19,6 +19,8 @@ const KINDS: [(&str, [&str; 2]); 7] = [
     ("ping", ["ping", "Ping 往返"]),
     ("connect", ["connect", "连接"]),
     ("reconnect", ["reconnect", "重连"]),
+    ("arrival", ["told who came", "上线通知"]),
+    ("departure", ["told who went", "下线通知"]),
 ];
 
 struct Page {

@@ -47,7 +47,7 @@ fn connections(plan: &Plan) -> [String; 2] {
 fn traffic(plan: &Plan) -> Option<[String; 2]> {
     let cast = plan.scenario().behaviour(plan).cast;
     let who = match cast {
-        Cast::Nobody => return None,
+        Cast::Nobody | Cast::Silent { .. } => return None,
         Cast::Echo => [
             "each sends to the server and expects its own message back".to_owned(),
             "每个连接向服务端发送并等待回显".to_owned(),

@@ -165,11 +165,17 @@ impl Scenario for PresenceChurn {
             does: "Of the connections --churn-percent come and go: every --flap-interval, \
                    --flap-percent of them say goodbye, stay away for --away (1 s) and log in \
                    again. The others stay and send a ping every --ping-interval (1 s): what \
-                   they wait for is what all the coming and going costs everybody else.",
+                   they wait for is what all the coming and going costs everybody else. With \
+                   Petrel all are in groups of --group-size (10), and who stays is told who of \
+                   the group comes and goes. A server may keep a short absence to itself, as \
+                   Petrel does for 10 s: --away 15s, or its presence.offline_after, to see \
+                   every one.",
             measures: "Logins and goodbyes; the time until somebody is back; the round trip of \
-                       the pings, corrected.",
+                       the pings, corrected; the time from somebody's coming or going to each \
+                       who is told of it.",
             passes: "99 % of the connections are established, 99 % come back, 99 % of the \
-                     pings are answered, and nobody is cut off who did not hang up.",
+                     pings are answered, nobody is cut off who did not hang up, and in the end \
+                     all who follow know who is there.",
             example: "wsbench presence-churn --target ws://localhost:8084/ws --conns 1000 --ramp 5s --duration 1m --flap-percent 20 --flap-interval 2s",
         }
     }
@@ -179,13 +185,17 @@ impl Scenario for PresenceChurn {
             flap_percent: Some(20.0),
             away: Some(Span::seconds(1)),
             ping_interval: Some(Span::seconds(1)),
+            group_size: Some(10),
             ..Settings::default()
         }
     }
 
     fn behaviour(&self, plan: &Plan) -> Behaviour {
         let share_per_second = plan.flap_percent / 100.0 / plan.flap_interval.as_secs_f64();
+        let follows = plan.abilities().presence > 0;
         Behaviour {
+            cast: if follows { Cast::Silent { size: plan.group_size } } else { Cast::Nobody },
+            follows,
             protocol_pings: true,
             disruption: Disruption::Flap {
                 share_per_second,
@@ -199,10 +209,11 @@ impl Scenario for PresenceChurn {
     }
 
     fn requirements(&self, _: &Plan, merged: &Merged) -> Vec<Requirement> {
-        let pongs = pongs(merged);
-        [connected(merged), came_back(merged), undisturbed(merged)]
+        let wrong = merged.counters.presences_wrong as f64;
+        let known = Requirement::at_most("followers who don't know who is there", wrong, 0.0);
+        [connected(merged), came_back(merged), undisturbed(merged), known]
             .into_iter()
-            .chain(pongs)
+            .chain(pongs(merged))
             .collect()
     }
 }

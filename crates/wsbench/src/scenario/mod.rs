@@ -95,6 +95,8 @@ pub struct Behaviour {
     pub receipts: Receipts,
     /// A connection that breaks by itself is opened again.
     pub reconnects: bool,
+    /// Connections that stay follow those of their group that come and go.
+    pub follows: bool,
     /// What the server must be able to do.
     pub needs: &'static [Need],
 }
@@ -122,6 +124,7 @@ impl Behaviour {
         deaf: 0.0,
         receipts: Receipts::Coalesced,
         reconnects: false,
+        follows: false,
         needs: &[],
     };
 

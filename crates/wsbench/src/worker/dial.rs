@@ -185,6 +185,7 @@ impl Engine {
         session.since = 0;
         session.began = self.now;
         self.live += 1;
+        self.came_or_went(index, true);
         if self.abilities.login {
             self.metrics.counters.logins_ok += 1;
             self.metrics.time(Timing::Login, upgraded, self.now);
@@ -205,6 +206,7 @@ impl Engine {
             self.decided();
         }
         self.ask_for_group_again(index);
+        self.follow(index);
         self.send_again(index);
         self.send_held_back(index);
     }

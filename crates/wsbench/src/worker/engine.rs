@@ -11,6 +11,7 @@ use super::alarm::{Chores, Timer};
 use super::calls::Calls;
 use super::disrupt::Ladder;
 use super::founding::Founding;
+use super::presence::Presence;
 use super::receipts::ReceiptWheel;
 use super::session::Session;
 use super::socket::Dialer;
@@ -97,8 +98,9 @@ pub(super) struct Engine {
     pub(super) senders: Vec<u32>,
     pub(super) pings: Option<Pacer>,
     pub(super) flaps: Option<Pacer>,
-    /// Connections that flap.
+    /// Connections that flap, in order.
     pub(super) flapping: Vec<u32>,
+    pub(super) presence: Presence,
     pub(super) storm: Option<Nanos>,
     pub(super) absent: bool,
     /// When the senders of a closed loop begin, as long as they have not.
@@ -204,6 +206,7 @@ impl Engine {
             pings: None,
             flaps: None,
             flapping: Vec::new(),
+            presence: Presence::default(),
             storm: None,
             absent: false,
             top_up_at: None,

@@ -11,7 +11,6 @@ use super::alarm::Chore;
 use super::engine::{Engine, Phase};
 use crate::adapter::{FrameWriter, Group};
 use crate::clock::{MILLISECOND, Nanos};
-use crate::ledger::Cast;
 
 /// Groups that are brought into being at the same time.
 const AT_ONCE: usize = 16;
@@ -29,7 +28,7 @@ impl Engine {
     /// All connections have been tried: brings the groups into being, if there are any.
     pub(super) fn begin_founding(&mut self) {
         self.phase = Phase::Found;
-        if let Cast::Groups { size, .. } = self.behaviour.cast {
+        if let Some(size) = self.behaviour.cast.group_size() {
             self.founding.waiting = 0..self.sessions.len() as u32 / size;
         }
         self.found_more();
@@ -53,7 +52,7 @@ impl Engine {
     }
 
     fn found_more(&mut self) {
-        let Cast::Groups { size, .. } = self.behaviour.cast else { return };
+        let Some(size) = self.behaviour.cast.group_size() else { return };
         while self.founding.open.len() < AT_ONCE {
             let Some(group) = self.founding.waiting.next() else { return };
             let mut members = group * size..(group + 1) * size;

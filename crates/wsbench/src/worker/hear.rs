@@ -98,6 +98,7 @@ impl Engine {
             Incoming::Receipt => self.metrics.counters.receipts_received += 1,
             Incoming::Owes => self.owe(index),
             Incoming::Pong(token) => self.pong(index, token),
+            Incoming::Presence { user, there } => self.presence_told(index, user, there),
             Incoming::HistoryPage { more } => todo.page = Some(more),
             Incoming::Gap => {
                 todo.gap = true;

@@ -79,6 +79,7 @@ impl Engine {
     /// A connection that stood is gone: remembers what was under way, and comes back if
     /// it is to, not before `away` has passed.
     pub(super) fn fell(&mut self, index: u32, away: Nanos) {
+        self.came_or_went(index, false);
         if self.behaviour.cast.sends(index)
             && let Some(stream) = self.ledger.stream(index)
         {

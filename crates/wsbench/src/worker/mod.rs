@@ -16,6 +16,7 @@ mod lose;
 mod merged;
 mod phases;
 mod plateau;
+mod presence;
 mod read;
 mod receipts;
 mod session;

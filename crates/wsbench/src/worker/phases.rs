@@ -68,6 +68,7 @@ impl Engine {
         self.phase = Phase::Run(until);
         self.begin_sending(at, until);
         self.begin_disruption(at, until);
+        self.begin_following();
     }
 
     /// Whether a scenario that has an end of its own has come to it.
@@ -105,7 +106,12 @@ impl Engine {
         let returning = self.sessions.iter().any(|session| {
             session.was_live && !matches!(session.stage, Stage::Live | Stage::Off | Stage::Failed)
         });
-        !pings && !busy && !returning && !self.calls.are_open() && self.ledger.is_complete()
+        !pings
+            && !busy
+            && !returning
+            && !self.calls.are_open()
+            && self.ledger.is_complete()
+            && self.presence_is_known()
     }
 
     /// After the drain every recipient that misses something reads its history.
@@ -150,6 +156,7 @@ impl Engine {
 
     pub(super) fn close(&mut self) {
         self.metrics.counters.connections_final = u64::from(self.live);
+        self.count_wrong_presence();
         let lost =
             self.sessions.iter().filter(|session| session.was_live && !session.is_live()).count();
         if self.behaviour.reconnects {

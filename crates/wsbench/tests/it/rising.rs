@@ -43,19 +43,30 @@ async fn one_sends_and_all_get_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn some_come_and_go_and_the_others_are_not_cut_off() -> Result<()> {
-    let report = run(
-        &petrel().await?,
-        "presence-churn --conns 40 --ramp 200ms --duration 2500ms --warmup 0s --flap-interval 200ms \
-         --flap-percent 20 --away 50ms --ping-interval 200ms",
-    )?;
+async fn some_come_and_go_and_the_others_are_told_and_not_cut_off() -> Result<()> {
+    let at_once = ["--set", "presence.offline_after=0s"];
+    let launcher = Launcher::new(program("petrel")?)?.bench_issuer();
+    let server = at_once.into_iter().fold(launcher, Launcher::argument).start().await?;
+    let line = "presence-churn --conns 40 --ramp 200ms --duration 3s --warmup 0s \
+                --flap-interval 200ms --flap-percent 20 --away 700ms --ping-interval 200ms";
+    let report = run(&server, line)?;
     let counters = &report.counters;
-    // A fifth of the twenty that come and go, every 200 ms.
-    assert!(counters.hangups >= 20, "{counters:?}");
+    // A fifth of the twenty that come and go, every 200 ms, as far as they are there.
+    assert!(counters.hangups >= 10, "{counters:?}");
     assert_eq!((counters.disconnects, counters.connections_final), (0, 40), "{counters:?}");
     assert_eq!(counters.reconnects, counters.hangups);
     // Half of the connections ping all the time, the others when they are there.
     assert!(counters.pongs_received > 20 * 8, "{counters:?}");
+    // Five of each group follow the other five: 20 sessions hear of five each at first, and
+    // then of what changes, unless it changes again before they are told.
+    let changes = 5 * (counters.hangups + counters.reconnects);
+    let told = 20 * 5 + 1..=20 * 5 + changes;
+    assert!(told.contains(&counters.presences_told), "{counters:?}");
+    assert_eq!((counters.presences_wrong, counters.unmatched_answers), (0, 0), "{counters:?}");
+    for kind in ["arrival", "departure"] {
+        let times = report.times(kind).map_or(0, |times| times.count);
+        assert!((1..=changes).contains(&times), "{kind}: {times}");
+    }
     assert_eq!(report.verdict.outcome, Outcome::Ok, "{:?}", report.verdict);
     Ok(())
 }

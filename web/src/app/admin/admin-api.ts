@@ -140,6 +140,9 @@ export interface SystemFigures {
   rows: number
   storeBytes: number
   storeFreeBytes: number
+  files: number
+  /** Of what is in them, without thumbnails. */
+  fileBytes: number
   days: { ts: number; messages: number; activeUsers: number }[]
   activeUsers: number
 }

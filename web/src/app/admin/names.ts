@@ -5,6 +5,7 @@
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import { i18n } from '../i18n'
+import { PENDING_NAME } from '../stores/people'
 import { useAdminApi, type AdminUser, type Page } from './admin-api'
 import { userNameOf } from './user-name'
 
@@ -15,6 +16,7 @@ export const useAdminNames = defineStore('adminNames', () => {
   const api = useAdminApi()
   const names = shallowReactive(new Map<string, string>())
   const asked = new Set<string>()
+  const answered = shallowReactive(new Set<string>())
   let wanted: string[] = []
 
   /** What to call a user; asked for, if it is not known. */
@@ -23,7 +25,7 @@ export const useAdminNames = defineStore('adminNames', () => {
       asked.add(userId)
       if (wanted.push(userId) === 1) setTimeout(() => void fetchWanted(), COLLECT_MS)
     }
-    return names.get(userId) ?? i18n.global.t('ui.unknownUser', { id: userId })
+    return names.get(userId) ?? (answered.has(userId) ? i18n.global.t('ui.unknownUser', { id: userId }) : PENDING_NAME)
   }
 
   async function fetchWanted(): Promise<void> {
@@ -35,6 +37,7 @@ export const useAdminNames = defineStore('adminNames', () => {
       // Whoever is shown again later is asked for again.
       for (const id of ids) if (!names.has(id)) asked.delete(id)
     }
+    for (const id of ids) answered.add(id)
   }
 
   return { names, name }

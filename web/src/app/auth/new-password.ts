@@ -5,8 +5,8 @@ import { useI18n } from 'vue-i18n'
 export const isUsername = (name: string): boolean => /^[\w.-]{3,32}$/.test(name)
 export const isPassword = (password: string): boolean => [...password].length >= 8
 
-/** The password is typed twice. Nothing is said to be wrong before somebody has tried. */
-export function useNewPassword() {
+/** The password is typed twice. Nothing is said to be wrong before somebody has tried. Who is known already gives no name. */
+export function useNewPassword({ isNamed } = { isNamed: true }) {
   const { t } = useI18n()
   const username = ref('')
   const password = ref('')
@@ -14,7 +14,7 @@ export function useNewPassword() {
   const wasTried = ref(false)
 
   const wrong = computed(() => ({
-    username: isUsername(username.value) ? undefined : t('auth.wrongUsername'),
+    username: !isNamed || isUsername(username.value) ? undefined : t('auth.wrongUsername'),
     password: isPassword(password.value) ? undefined : t('auth.wrongPassword'),
     repeated: repeated.value === password.value ? undefined : t('auth.wrongRepeat'),
   }))
@@ -26,5 +26,10 @@ export function useNewPassword() {
     return Object.values(wrong.value).every((words) => words === undefined)
   }
 
-  return { username, password, repeated, shown, check }
+  function clear(): void {
+    username.value = password.value = repeated.value = ''
+    wasTried.value = false
+  }
+
+  return { username, password, repeated, shown, check, clear }
 }

@@ -6,7 +6,7 @@
  * which the server's signalling has no frames. Beside them a data channel says what is muted,
  * as nothing in what is sent does.
  */
-import type { Peer, PeerListener } from '../../engine'
+import type { IceCredentials, Peer, PeerListener } from '../../engine'
 import type { Kind } from './media'
 
 /** What somebody sends at present. */
@@ -92,6 +92,31 @@ export class BrowserPeer implements Peer {
     }
   }
 
+  async restart(): Promise<IceCredentials> {
+    const connection = this.#connection
+    await connection.setLocalDescription(await connection.createOffer({ iceRestart: true }))
+    return credentialsIn(connection.localDescription!.sdp)
+  }
+
+  async answerRestart(credentials: IceCredentials): Promise<IceCredentials> {
+    const connection = this.#connection
+    await connection.setRemoteDescription({ type: 'offer', sdp: this.#remoteWith(credentials) })
+    await connection.setLocalDescription()
+    return credentialsIn(connection.localDescription!.sdp)
+  }
+
+  async acceptRestart(credentials: IceCredentials): Promise<void> {
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp: this.#remoteWith(credentials) })
+  }
+
+  /** What the other side would say of itself now: the same as ever, under another name. */
+  #remoteWith({ name, password }: IceCredentials): string {
+    return this.#connection
+      .currentRemoteDescription!.sdp.replace(/^a=(candidate:.*|end-of-candidates)\r\n/gm, '')
+      .replace(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:${name}`)
+      .replace(/^a=ice-pwd:.*$/gm, `a=ice-pwd:${password}`)
+  }
+
   /** Sends something else in the place of what was sent, or nothing. */
   async send(kind: Kind, track: MediaStreamTrack | undefined): Promise<void> {
     this.#tracks[kind] = track
@@ -129,4 +154,12 @@ export class BrowserPeer implements Peer {
       // Whatever another client says here, it is not about what it sends.
     }
   }
+}
+
+/** All of a connection goes over one way, so there is one name for it. */
+function credentialsIn(sdp: string): IceCredentials {
+  const [, name] = /^a=ice-ufrag:(.+?)\r?$/m.exec(sdp) ?? []
+  const [, password] = /^a=ice-pwd:(.+?)\r?$/m.exec(sdp) ?? []
+  if (name === undefined || password === undefined) throw new Error('a description without credentials')
+  return { name, password }
 }

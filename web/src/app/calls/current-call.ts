@@ -15,6 +15,7 @@ import { BrowserPeer } from './browser-peer'
 import { endWords, problemWords } from './end-words'
 import { openMedia, openTrack, problemOf, release, MediaProblem, type Kind, type LocalMedia } from './media'
 import { isPoor, sampleOf, type Sample } from './quality'
+import { isResumed, nextOf, Resuming, rootOf } from './resuming'
 
 /** How often the way is measured, in milliseconds. */
 const SAMPLE_MS = 2_000
@@ -46,6 +47,10 @@ export interface Talk {
 
 /** Whether it may be answered in this tab. */
 export function isRinging(view: CallView | undefined): view is CallView {
+  return isOffered(view) && !isResumed(view)
+}
+
+function isOffered(view: CallView | undefined): view is CallView {
   return view?.phase === 'ringing' && view.direction === 'incoming' && view.tab === undefined
 }
 
@@ -70,11 +75,29 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** Both have called each other, and the server lets the other's call go on: until it comes. */
   let glaring: { cancel: () => void } | undefined
 
+  /** The call that was over last in this tab. */
+  let left = ''
+  const resuming = new Resuming({
+    clock: systemClock,
+    isOnline: () => messenger.isOnline,
+    connect: () => messenger.connect(),
+    redial: () => void redial(),
+    giveUp: (reason) => {
+      const attempt = call
+      finish(reason)
+      attempt?.hangUp()
+    },
+  })
+
   const isOver = computed(() => talk.value?.phase === 'over')
 
   messenger.onPatch((patch: Patch) => {
     if (patch.call !== undefined || patch.reset) hear(patch.call)
   })
+
+  watch(() => messenger.isOnline, (isOnline) => isOnline && resuming.online())
+  // The way between the two leads through the network that was.
+  addEventListener('online', () => call?.networkChanged())
 
   // Whoever logs out does not talk on.
   watch(() => session.userId, () => {
@@ -88,10 +111,27 @@ export const useCurrentCall = defineStore('currentCall', () => {
     if (await prepare(callId, media === 'video')) call?.dial(userId, media)
   }
 
+  /** Calls once more whom this device was cut off from. */
+  async function redial(): Promise<void> {
+    const now = talk.value
+    if (!now || isAttempting()) return
+    const callId = nextOf(now.callId, systemRandom.uuid())
+    talk.value = { ...now, callId, direction: 'outgoing' }
+    if (await prepare(callId, local?.video !== undefined)) call?.dial(now.peer, now.media)
+  }
+
+  function isAttempting(): boolean {
+    return call !== undefined
+  }
+
   /** Takes the call that rings, with or without this device's own picture. */
   async function answer(view: CallView, wantsVideo: boolean): Promise<void> {
     const { callId, peer: from, media } = view
     if (!begin({ callId, peer: from, media, direction: 'incoming', phase: 'opening' })) return
+    await take(callId, wantsVideo)
+  }
+
+  async function take(callId: string, wantsVideo: boolean): Promise<void> {
     messenger.askOfCall({ kind: 'take', callId, tab: messenger.tab() })
     if (!(await prepare(callId, wantsVideo))) return
     const now = messenger.call
@@ -116,7 +156,8 @@ export const useCurrentCall = defineStore('currentCall', () => {
   async function prepare(callId: string, wantsVideo: boolean): Promise<boolean> {
     const [opened, asked] = await Promise.allSettled([local ?? openMedia(wantsVideo), session.http.ask<TurnCredentials>('/api/calls/turn')])
     if (talk.value?.callId !== callId || isOver.value) {
-      if (opened.status === 'fulfilled') release(opened.value)
+      // What is open may be what another attempt sends.
+      if (opened.status === 'fulfilled' && opened.value !== local) release(opened.value)
       return false
     }
     if (opened.status === 'fulfilled') local = opened.value
@@ -161,6 +202,10 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** The session's side of a call has changed, in whichever tab it is. */
   function hear(view: CallView | undefined): void {
     const now = talk.value
+    if (isOffered(view) && isResumed(view)) {
+      goOn(view)
+      return
+    }
     if (now?.direction === 'outgoing' && BEFORE_RINGING.has(now.phase) && isRinging(view)) {
       giveWay(now, view)
       return
@@ -169,10 +214,26 @@ export const useCurrentCall = defineStore('currentCall', () => {
     // Nobody can take a call any more that ended while the microphone was opened, or was taken elsewhere.
     else if (talk.value?.direction === 'incoming' && !isOver.value) {
       const { callId } = talk.value
+      if (view?.callId !== callId && resuming.isWaiting) return
       if (view?.callId !== callId) end(callId, { reason: 'lost' })
       else if (view.phase === 'over') end(callId, view.end ?? { reason: 'hungUp' })
       else if (view.tab !== undefined && view.tab !== messenger.tab()) end(callId, { reason: 'answeredElsewhere' })
     }
+  }
+
+  /** The other side is back. Whoever has hung up meanwhile says so; the other tabs and devices of the user have no part in it. */
+  function goOn(view: CallView): void {
+    const now = talk.value
+    const root = rootOf(view.callId)
+    if (!resuming.isWaiting || now?.peer !== view.peer || rootOf(now.callId) !== root) {
+      if (root === left) messenger.askOfCall({ kind: 'reject', callId: view.callId })
+      return
+    }
+    talk.value = { ...now, callId: view.callId, direction: 'incoming' }
+    call?.hangUp()
+    call = undefined
+    peer = undefined
+    void take(view.callId, local?.video !== undefined)
   }
 
   /** Somebody calls while this tab has not got through with its own call. The same two want the same: the call is answered. */
@@ -192,7 +253,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
   function follow(callId: string, { phase, connectedAt, end: reason }: CallState): void {
     const now = talk.value
     if (now?.callId !== callId) return
-    if (phase === 'over' && reason?.reason === 'glare' && now.direction === 'outgoing') {
+    if (phase === 'over' && reason?.reason === 'glare' && now.direction === 'outgoing' && !resuming.isWaiting) {
       waitForOther(now, reason)
       return
     }
@@ -200,8 +261,15 @@ export const useCurrentCall = defineStore('currentCall', () => {
       end(callId, reason ?? { reason: 'hungUp' })
       return
     }
-    if (phase === 'connected' && now.connectedAt === undefined) sample()
-    talk.value = { ...now, phase, ...(connectedAt === undefined ? {} : { connectedAt }) }
+    const wasWaiting = resuming.isWaiting
+    if (phase === 'connected') resuming.stop()
+    if (phase === 'connected' && (now.connectedAt === undefined || wasWaiting)) sample()
+    // Perhaps the session is gone as well, and has not noticed.
+    if (phase === 'reconnecting') messenger.connect()
+    // To who talks, it is the call that it was.
+    const shown = resuming.isWaiting ? 'reconnecting' : phase
+    const since = now.connectedAt ?? connectedAt
+    talk.value = { ...now, phase: shown, ...(since === undefined ? {} : { connectedAt: since }) }
   }
 
   /** Both have called. The other's call comes, and is what both want: it is answered with what is open already. */
@@ -219,8 +287,18 @@ export const useCurrentCall = defineStore('currentCall', () => {
   function end(callId: string, reason: CallEnd): void {
     const now = talk.value
     if (now?.callId !== callId || now.phase === 'over') return
+    if (resuming.takes(reason, now.connectedAt !== undefined)) {
+      letGoOfOther()
+      talk.value = { ...now, phase: 'reconnecting' }
+      return
+    }
+    finish(reason)
+  }
+
+  function finish(reason: CallEnd): void {
     letGo()
-    talk.value = { ...now, phase: 'over', end: reason, overAt: Date.now() }
+    left = rootOf(talk.value!.callId)
+    talk.value = { ...talk.value!, phase: 'over', end: reason, overAt: Date.now() }
   }
 
   function fail(callId: string, error: unknown): void {
@@ -235,6 +313,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
     if (!now || now.phase === 'over') return
     glaring?.cancel()
     glaring = undefined
+    resuming.stop()
     if (call) call.hangUp()
     else {
       if (now.direction === 'incoming') messenger.askOfCall({ kind: 'reject', callId: now.callId })
@@ -250,13 +329,18 @@ export const useCurrentCall = defineStore('currentCall', () => {
   }
 
   function letGo(): void {
+    letGoOfOther()
+    if (local) release(local)
+    local = undefined
+    own.camera = undefined
+  }
+
+  /** What comes from the other side does so no more; what is open here may be sent once more. */
+  function letGoOfOther(): void {
     cancelSampling()
     cancelSampling = () => {}
     call = undefined
     peer = undefined
-    if (local) release(local)
-    local = undefined
-    own.camera = undefined
     remote.stream = undefined
     remote.hasPicture = false
     isPoorly.value = false

@@ -50,7 +50,7 @@ export function useRinging(ringing: () => CallView | undefined): void {
   function tell({ peer, media }: CallView): () => void {
     const isLookedAt = document.visibilityState === 'visible' && document.hasFocus()
     if (isLookedAt || !settings.isWanted || settings.permission !== 'granted') return () => {}
-    const notice = new Notification(i18n.global.t('calls.rings', { name: people.name(peer) }), {
+    const notice = new Notification(i18n.global.t('calls.rings', { name: people.nameNow(peer) }), {
       body: i18n.global.t(`calls.incoming_${media}`),
       tag: 'petrel-call',
       icon: '/icon-192.png',

@@ -43,7 +43,7 @@ export function useMentionPicker(field: Ref<HTMLTextAreaElement | undefined>, te
     if ((role === 'owner' || role === 'admin') && everybody.startsWith(wanted)) found.push({ key: 'all', name: everybody })
     for (const user of Object.keys(group.members)) {
       if (user === me) continue
-      const name = people.name(user, conversationId)
+      const name = people.nameNow(user, conversationId)
       if (name.toLocaleLowerCase().includes(wanted)) found.push({ key: user, name })
     }
     return found.sort((one, other) => rank(one, wanted) - rank(other, wanted)).slice(0, OFFERED_MAX)

@@ -36,6 +36,11 @@ const RETRY_DELAYS_MS = [0, 1_000, 3_000, 8_000, 15_000, 30_000]
 const AT_ONCE = 2
 /** What goes in one request. */
 const CHUNK_BYTES = 8 * 1024 * 1024
+/**
+ * Up to here a file goes with the request that begins its upload. A larger one waits for the answer: a browser that is
+ * refused while it still sends may see a broken connection instead of the reason.
+ */
+const WITH_CREATION_BYTES_MAX = 256 * 1024
 
 const TYPES = { image: 'IMAGE', audio: 'AUDIO', video: 'VIDEO', other: 'FILE' } as const
 
@@ -75,7 +80,7 @@ export const useUploads = defineStore('uploads', () => {
       endpoint: '/api/files/tus',
       chunkSize: CHUNK_BYTES,
       retryDelays: RETRY_DELAYS_MS,
-      uploadDataDuringCreation: true,
+      uploadDataDuringCreation: file.size <= WITH_CREATION_BYTES_MAX,
       removeFingerprintOnSuccess: true,
       metadata: { filename: file.name, filetype: file.type || 'application/octet-stream' },
       onBeforeRequest: async (request) => {

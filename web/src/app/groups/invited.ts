@@ -25,5 +25,5 @@ export async function tellWhoIsInvited(groupId: string, seq: number, chosen: str
   const invited = await invitedOf(groupId, seq, chosen)
   if (added !== undefined && invited?.length !== chosen.length) toasts.show(added, { tone: 'success' })
   if (!invited || invited.length === 0) return
-  toasts.show(t('groups.invited', { names: namesText(invited, (user) => people.name(user, groupId)) }, invited.length))
+  toasts.show(t('groups.invited', { names: namesText(invited, (user) => people.nameNow(user, groupId)) }, invited.length))
 }

@@ -68,7 +68,7 @@ export function startNotices(router: Router): void {
 
   function show({ conversationId, from, what }: TimelineEvent): void {
     const isGroup = conversations.get(conversationId)?.kind === 'group'
-    const name = people.name(from, conversationId)
+    const name = people.nameNow(from, conversationId)
     const title = isGroup ? `${name} · ${conversations.title(conversationId)}` : name
     const words = what.kind === 'message' ? lineOf(what) : what.fallback
     const body = settings.showsText ? words.slice(0, TEXT_MAX) : i18n.global.t('chat.newMessages')

@@ -1,5 +1,6 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { loadLocale } from '../i18n'
 import { useMessenger } from './messenger'
 import { usePeople, type Person } from './people'
 import { useSession } from './session'
@@ -9,6 +10,7 @@ let users: Person[]
 let asked: URL[]
 
 beforeEach(async () => {
+  await loadLocale('en')
   vi.useFakeTimers({ now: 1_000_000 })
   setActivePinia(createPinia())
   localStorage.clear()
@@ -42,6 +44,20 @@ it('somebody is called by the display name, and told apart by the user name', as
   people.name('9')
   await settle()
   expect([people.name('9'), people.username('9'), people.picture('9')]).toEqual(['cem', undefined, undefined])
+})
+
+it('until the server has answered nobody is called by a number, and then whom it does not tell', async () => {
+  users = [{ userId: '8', username: 'bob' }]
+  const people = usePeople()
+  const all = () => ['8', '9', '0'].map((id) => people.name(id))
+  expect(all()).toEqual(['…', '…', 'User 0'])
+  expect(people.nameNow('8'), 'what is not written anew').toBe('User 8')
+  await settle()
+  expect(all()).toEqual(['bob', 'User 9', 'User 0'])
+  vi.stubGlobal('fetch', () => Promise.reject(new Error('no network')))
+  expect(people.name('10')).toBe('…')
+  await settle()
+  expect(people.name('10')).toBe('User 10')
 })
 
 it('what was told is believed for some minutes, and a link as long as it is good', async () => {

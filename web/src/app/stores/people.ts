@@ -22,6 +22,9 @@ export interface Person {
   avatar?: Avatar
 }
 
+/** In the place of a name that has been asked for. */
+export const PENDING_NAME = '…'
+
 const KEPT_MAX = 2_000
 const ASKED_MAX = 100
 /** How long names are collected before they are asked for, in milliseconds. */
@@ -37,6 +40,8 @@ export const usePeople = defineStore('people', () => {
   const people = shallowReactive(new Map<string, Person>())
   /** Until when nobody asks again. Names of old are shown, and asked for. */
   const asked = new Map<string, number>()
+  /** Of whom the server has told what it tells, or could not. */
+  const answered = shallowReactive(new Set<string>())
   /** The conversation by which somebody was known last. */
   const known = new Map<string, string>()
   /** Whom to ask for, and one conversation through which the user knows them. */
@@ -48,6 +53,7 @@ export const usePeople = defineStore('people', () => {
     (userId) => {
       people.clear()
       asked.clear()
+      answered.clear()
       known.clear()
       if (userId === '') return
       for (const person of kept<Person[]>(`petrel.people.${userId}`) ?? []) people.set(person.userId, person)
@@ -70,8 +76,19 @@ export const usePeople = defineStore('people', () => {
     return people.get(userId) ?? { userId }
   }
 
-  /** What to call a user: one's own remark, the name in this group, the own choice, the user name. */
+  /** What to call a user: one's own remark, the name in this group, the own choice, the user name. Until that is known, no more than that it comes. */
   function name(userId: string, conversationId?: string): string {
+    return knownName(userId, conversationId) ?? (isUser(userId) && !answered.has(userId) ? PENDING_NAME : fallback(userId))
+  }
+
+  /** The same for what is not written anew when the name comes: a notice, a text that is copied. */
+  function nameNow(userId: string, conversationId?: string): string {
+    return knownName(userId, conversationId) ?? fallback(userId)
+  }
+
+  const fallback = (id: string) => i18n.global.t('ui.unknownUser', { id })
+
+  function knownName(userId: string, conversationId?: string): string | undefined {
     if (userId === session.userId) return ownName() ?? session.account?.username ?? i18n.global.t('ui.you')
     const remark = messenger.personal?.contacts?.[userId]?.remark
     if (remark) return remark
@@ -79,7 +96,7 @@ export const usePeople = defineStore('people', () => {
     const nickname = group?.members[userId]?.nickname
     if (nickname) return nickname
     const { displayName, username } = person(userId, conversationId)
-    return displayName ?? username ?? i18n.global.t('ui.unknownUser', { id: userId })
+    return displayName ?? username
   }
 
   function ownName(): string | undefined {
@@ -114,7 +131,7 @@ export const usePeople = defineStore('people', () => {
   }
 
   function want(userId: string, conversationId: string | undefined): void {
-    if (!/^\d+$/.test(userId) || userId === '0') return
+    if (!isUser(userId)) return
     if (Date.now() < (asked.get(userId) ?? -Infinity)) return
     asked.set(userId, Date.now() + AGAIN_MS)
     wanted.set(userId, conversationId ?? known.get(userId))
@@ -146,11 +163,17 @@ export const usePeople = defineStore('people', () => {
     } catch {
       // Whoever is shown again later is asked for again.
     }
+    for (const id of ids) answered.add(id)
   }
 
   function save(): void {
     if (session.userId !== '') keep(`petrel.people.${session.userId}`, [...people.values()].slice(-KEPT_MAX))
   }
 
-  return { people, person, name, username, picture, learn, askAgain }
+  return { people, person, name, nameNow, username, picture, learn, askAgain }
 })
+
+/** Whether there can be somebody of this id. */
+function isUser(userId: string): boolean {
+  return /^\d+$/.test(userId) && userId !== '0'
+}

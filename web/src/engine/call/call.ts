@@ -5,14 +5,15 @@
  */
 import type { Clock, Log } from '../ports'
 import type { Peer, PeerListener, PeerState } from './ports'
+import { Restart } from './restart'
 import type { CallEnd, CallMedia, CallRequest, CallView } from './view'
 
 /** From the beginning until the session has heard of it, in milliseconds. */
 const HEARD_MS = 15_000
 /** From the answer until the two devices have found each other, in milliseconds. */
 const CONNECT_MS = 25_000
-/** How long a way that is interrupted may take to come back, in milliseconds. */
-const RECONNECT_MS = 20_000
+/** How long it may take until there is a way again, the old one or another, in milliseconds. */
+const RECONNECT_MS = 30_000
 
 /** How a call stands for who is in it. */
 export interface CallState {
@@ -37,6 +38,7 @@ export class Call {
   readonly callId: string
   readonly #options: CallOptions
   readonly #peer: Peer
+  readonly #restart: Restart
   #state: CallState = { phase: 'beginning' }
   /** Whether the other side has been told of this one, and may hear of candidates. */
   #isDescribed = false
@@ -59,6 +61,17 @@ export class Call {
       candidate: (candidate) => this.#tell(candidate),
       changed: (state) => this.#follow(state),
     })
+    const { clock, log } = options
+    this.#restart = new Restart({
+      clock,
+      log,
+      peer: this.#peer,
+      say: (candidate) => options.say({ kind: 'candidate', callId: this.callId, candidate }),
+      hold: () => (this.#isDescribed = false),
+      release: () => this.#release(),
+      isConnected: () => this.#state.phase === 'connected',
+      queue: (work) => this.#do(work),
+    })
     this.#wait(HEARD_MS, { reason: 'offline' })
   }
 
@@ -68,6 +81,7 @@ export class Call {
 
   /** Calls somebody. */
   dial(to: string, media: CallMedia): void {
+    this.#restart.own()
     this.#do(async () => {
       const sdp = await this.#peer.offer()
       this.#describe({ kind: 'offer', callId: this.callId, tab: this.#options.tab, to, media, sdp })
@@ -105,6 +119,11 @@ export class Call {
     }
   }
 
+  /** This device has another network: the way there was leads nowhere, or soon will. */
+  networkChanged(): void {
+    if (this.#state.phase === 'connected' || this.#state.phase === 'reconnecting') this.#restart.start(true)
+  }
+
   hangUp(): void {
     if (this.#state.phase === 'over') return
     this.#options.say({ kind: 'hangUp', callId: this.callId })
@@ -129,12 +148,18 @@ export class Call {
     }
     // Those that are there before the description wait for it.
     if (!this.#isAccepted) return
-    for (const candidate of candidates.slice(this.#taken)) this.#do(() => this.#peer.addCandidate(candidate))
+    for (const candidate of candidates.slice(this.#taken)) {
+      if (!this.#restart.hear(candidate)) this.#do(() => this.#peer.addCandidate(candidate))
+    }
     this.#taken = candidates.length
   }
 
   #describe(request: CallRequest): void {
     this.#options.say(request)
+    this.#release()
+  }
+
+  #release(): void {
     this.#isDescribed = true
     for (const candidate of this.#found.splice(0)) this.#tell(candidate)
   }
@@ -151,16 +176,27 @@ export class Call {
     switch (state) {
       case 'connected':
         this.#cancelWait()
+        this.#restart.stop()
         this.#set({ phase: 'connected', connectedAt })
         return
       case 'disconnected':
-        if (this.#state.phase !== 'connected') return
-        this.#wait(RECONNECT_MS, { reason: 'mediaFailed' })
-        this.#set({ phase: 'reconnecting', connectedAt })
+        this.#lookAnew(false)
         return
       case 'failed':
-        this.#fail({ reason: 'mediaFailed' })
+        if (this.#state.connectedAt === undefined) this.#fail({ reason: 'mediaFailed' })
+        else this.#lookAnew(true)
     }
+  }
+
+  /** The two have lost each other. */
+  #lookAnew(isUrgent: boolean): void {
+    const { phase, connectedAt } = this.#state
+    if (connectedAt === undefined) return
+    if (phase === 'connected') {
+      this.#wait(RECONNECT_MS, { reason: 'mediaFailed' })
+      this.#set({ phase: 'reconnecting', connectedAt })
+    }
+    this.#restart.start(isUrgent)
   }
 
   #do(work: () => Promise<void>): void {
@@ -193,6 +229,7 @@ export class Call {
   #finish(end: CallEnd): void {
     const { connectedAt } = this.#state
     this.#cancelWait()
+    this.#restart.stop()
     this.#set({ phase: 'over', end, ...(connectedAt === undefined ? {} : { connectedAt }) })
     this.#peer.close()
   }

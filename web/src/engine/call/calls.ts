@@ -13,8 +13,8 @@ import { isLive, type CallEnd, type CallRequest, type CallView } from './view'
 const GRACE_MS = 3_000
 /** Until then somebody has answered, or the server has said that nobody does, in milliseconds. */
 const RING_MAX_MS = 60_000
-/** The most candidates that are kept; a browser with several networks finds some 20. */
-const CANDIDATES_MAX = 256
+/** The most candidates that are kept; a browser with several networks finds some 20, and again whenever its network changes. */
+const CANDIDATES_MAX = 1_024
 
 export type CallFrame = Extract<ServerFrame, { type: 'CALL_OFFER' | 'CALL_ANSWER' | 'CALL_ICE' | 'CALL_STATE' }>
 

@@ -9,6 +9,12 @@ export interface PeerListener {
   changed(state: PeerState): void
 }
 
+/** Under what ways between two devices are tried: `ice-ufrag` and `ice-pwd` of a description. */
+export interface IceCredentials {
+  name: string
+  password: string
+}
+
 /** One connection to another device, with this device's sound and picture on it. */
 export interface Peer {
   /** Describes this side, as the one that calls. Candidates may be found from then on. */
@@ -19,6 +25,12 @@ export interface Peer {
   accept(answer: string): Promise<void>
   /** Takes a way to reach the other side, never before its description. One that is of no use is passed over. */
   addCandidate(candidate: string): Promise<void>
+  /** Looks for ways anew, as the one that called. Candidates may be found from then on. */
+  restart(): Promise<IceCredentials>
+  /** Looks for ways anew, as the one that was called. Candidates may be found from then on. */
+  answerRestart(credentials: IceCredentials): Promise<IceCredentials>
+  /** Takes what the called side has answered to the last `restart`. */
+  acceptRestart(credentials: IceCredentials): Promise<void>
   /** Ends it. The listener hears nothing more. */
   close(): void
 }

@@ -1,5 +1,5 @@
 /** A connection between two devices for tests: it notes what it is given, and does what a test says. */
-import type { Peer, PeerListener, PeerState } from '../call/ports'
+import type { IceCredentials, Peer, PeerListener, PeerState } from '../call/ports'
 
 export class TestPeer implements Peer {
   /** What was done with it, in order. */
@@ -7,6 +7,8 @@ export class TestPeer implements Peer {
   isClosed = false
   /** What the next description fails with. */
   failure: Error | undefined
+  /** What is found while ways are looked for anew, before the other side can know under which name. */
+  findsAnew: string | undefined
 
   constructor(private readonly listener: PeerListener) {}
 
@@ -29,6 +31,24 @@ export class TestPeer implements Peer {
     return Promise.resolve()
   }
 
+  async restart(): Promise<IceCredentials> {
+    this.#findAnew()
+    await this.#describe('restart')
+    return { name: 'mine', password: 'secret' }
+  }
+
+  async answerRestart({ name }: IceCredentials): Promise<IceCredentials> {
+    this.done.push(`heard ${name}`)
+    this.#findAnew()
+    await this.#describe('answer')
+    return { name: 'mine', password: 'secret' }
+  }
+
+  acceptRestart({ name }: IceCredentials): Promise<void> {
+    this.done.push(`heard ${name}`)
+    return Promise.resolve()
+  }
+
   close(): void {
     this.isClosed = true
   }
@@ -39,6 +59,10 @@ export class TestPeer implements Peer {
 
   is(state: PeerState): void {
     this.listener.changed(state)
+  }
+
+  #findAnew(): void {
+    if (this.findsAnew !== undefined) this.listener.candidate(this.findsAnew)
   }
 
   #describe(what: string): Promise<string> {

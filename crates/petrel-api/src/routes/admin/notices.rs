@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::TAG;
 use crate::answer::{Answer, JsonBody, answer};
-use crate::extract::{PathOf, QueryOf};
+use crate::extract::{PathOf, QueryOf, page_size};
 use crate::operator::By;
 use crate::route::Route;
 
@@ -25,6 +25,8 @@ struct NoticesBefore {
     /// Wanted are notices with ids below this one.
     before: Option<NoticeId>,
     /// The most notices wanted: 1 to 200, 50 if not given.
+    #[serde(default, deserialize_with = "page_size")]
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 

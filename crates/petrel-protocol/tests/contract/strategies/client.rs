@@ -331,7 +331,7 @@ fn ack() -> impl Strategy<Value = Ack> {
 fn search() -> impl Strategy<Value = Search> {
     let about = (option::of(text()), option::of(conversation()), option::of(user()));
     let times = (option::of(timestamp()), option::of(timestamp()));
-    (about, any::<bool>(), times, option::of(text()), option::of(any::<u32>())).prop_map(
+    (about, any::<bool>(), times, option::of(text()), option::of(1..u32::MAX)).prop_map(
         |((q, conversation_id, from), is_text, (after_ts, before_ts), cursor, limit)| Search {
             q,
             conversation_id,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use petrel_testkit::http::Download;
 use petrel_testkit::server::Server;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::upload::{files_below, until};
@@ -225,6 +225,31 @@ async fn the_words_of_tus_are_exact() -> Result<()> {
     assert_eq!(alice.send("DELETE", &gone, &[VERSION], b"").await?.status, 204);
     assert_eq!(alice.send("HEAD", &gone, &[VERSION], b"").await?.status, 404);
     assert_eq!(patch(&alice, &gone, 0, b"x").await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_refused_while_still_sending_reads_why() -> Result<()> {
+    let server = launcher()?.bench_issuer();
+    let server = server.argument("--set").argument("files.file_bytes_max=1000000").start().await?;
+    let alice = Uploader::new(&server, ALICE)?;
+    let body = noise(8_000_000);
+    let begun = begin(&alice, 9).await?;
+    for (method, path, status) in [("POST", "/api/files/tus", 413), ("PATCH", &begun, 409)] {
+        let mut stream = TcpStream::connect(server.http_address()).await?;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: petrel\r\nauthorization: Bearer {}\r\n\
+             tus-resumable: 1.0.0\r\ncontent-type: application/offset+octet-stream\r\n\
+             upload-length: 8000000\r\nupload-offset: 5\r\ncontent-length: 8000000\r\n\r\n",
+            alice.token
+        );
+        stream.write_all(head.as_bytes()).await?;
+        // As a browser does it: first everything is sent, then the answer is read.
+        stream.write_all(&body).await?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await?;
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"));
+    }
     Ok(())
 }
 

@@ -65,7 +65,7 @@ pub(in crate::adapter) fn open_accounts(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Account>, String> {
     let cast = plan.behaviour().cast;
-    if cast == Cast::Nobody {
+    if !cast.talks() {
         return Ok(Vec::new());
     }
     let gateway = Gateway::of(plan)?;

@@ -37,6 +37,7 @@ pub(super) const ABILITIES: Abilities = Abilities {
     pings: true,
     receipts: true,
     repeats: true,
+    presence: 0,
 };
 
 /// The most messages of one page of history.

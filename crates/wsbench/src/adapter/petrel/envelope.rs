@@ -38,6 +38,16 @@ pub(super) struct Envelope<'a> {
     pub(super) has_more: bool,
     #[serde(default, borrow)]
     pub(super) events: Vec<&'a RawValue>,
+    #[serde(default, borrow)]
+    pub(super) items: Vec<Item<'a>>,
+}
+
+/// Whether a user is there.
+#[derive(Deserialize)]
+pub(super) struct Item<'a> {
+    #[serde(borrow)]
+    pub(super) user: Cow<'a, str>,
+    pub(super) online: bool,
 }
 
 /// Whether this is the name of a request that brings a group into being.

@@ -13,7 +13,7 @@ mod receive;
 use std::io::Write;
 
 use petrel_protocol::token::{BENCH_ISSUER, Claims, Secret};
-use petrel_types::limits::GROUP_CHANGE_MEMBERS_MAX;
+use petrel_types::limits::{GROUP_CHANGE_MEMBERS_MAX, PRESENCE_USERS_MAX};
 use petrel_types::{Clock, SystemClock, UserId};
 
 use copies::Copies;
@@ -24,7 +24,6 @@ use super::{
     Abilities, Adapter, Frame, FrameWriter, Group, HistoryFrom, Incoming, MessageName, Seat, Sink,
     Upgrade,
 };
-use crate::ledger::Cast;
 use crate::plan::{LoginBy, Plan};
 use crate::scenario::Receipts;
 
@@ -38,6 +37,7 @@ pub(super) const ABILITIES: Abilities = Abilities {
     pings: true,
     receipts: true,
     repeats: false,
+    presence: PRESENCE_USERS_MAX as u32,
 };
 
 /// How long a token lasts, in seconds: longer than any run.
@@ -61,7 +61,7 @@ pub(super) struct Petrel {
 impl Petrel {
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
         let behaviour = plan.behaviour();
-        let in_groups = matches!(behaviour.cast, Cast::Groups { .. });
+        let in_groups = behaviour.cast.group_size().is_some();
         let each = behaviour.receipts == Receipts::EveryMessage;
         Ok(Self {
             secret: load_key(plan.token_key.as_deref(), &plan.data_dir)?,
@@ -180,6 +180,18 @@ impl Adapter for Petrel {
         self.scratch.clear();
         let _ = write!(self.scratch, r#"{{"type":"PING","id":{token}}}"#);
         writer.text(&self.scratch);
+    }
+
+    fn follow(
+        &mut self,
+        _: Seat,
+        users: &mut dyn Iterator<Item = u64>,
+        writer: &mut FrameWriter<'_>,
+    ) {
+        let users: Vec<_> = users.map(|user| format!(r#""{user}""#)).collect();
+        let users = users.join(",");
+        let frame = format!(r#"{{"type":"PRESENCE_SUBSCRIBE","id":1,"users":[{users}]}}"#);
+        writer.text(frame.as_bytes());
     }
 
     fn receive(&mut self, seat: Seat, frame: Frame<'_>, sink: &mut Sink<'_>) {

@@ -54,6 +54,14 @@ impl Petrel {
                 Some(token) => sink(Incoming::Pong(token)),
                 None => sink(Incoming::Other),
             },
+            "PRESENCE" | "PRESENCE_STATE" => {
+                for item in &envelope.items {
+                    match item.user.parse() {
+                        Ok(user) => sink(Incoming::Presence { user, there: item.online }),
+                        Err(_) => sink(Incoming::Unrecognised),
+                    }
+                }
+            }
             "EVENTS" => self.events(seat, &envelope, sink),
             "GAP" => sink(Incoming::Gap),
             "ERROR" => {

@@ -34,6 +34,7 @@ pub(super) const ABILITIES: Abilities = Abilities {
     pings: false,
     receipts: true,
     repeats: true,
+    presence: 0,
 };
 
 /// The largest frame that the server takes, in bytes, and what a message needs besides its

@@ -8,7 +8,7 @@ mod traffic;
 use std::fmt::Write;
 
 use circumstances::{errors, generator, server, verdict};
-use traffic::{connections, drift, messages, pings, steps, times_section};
+use traffic::{connections, drift, messages, pings, presence, steps, times_section};
 
 use super::{Rating, Report};
 use crate::plan::Language;
@@ -21,6 +21,7 @@ pub(super) fn write(report: &Report, language: Language) -> String {
     connections(&mut page, report);
     times_section(&mut page, report);
     pings(&mut page, report);
+    presence(&mut page, report);
     messages(&mut page, report);
     drift(&mut page, report);
     steps(&mut page, report);

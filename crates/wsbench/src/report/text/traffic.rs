@@ -87,6 +87,18 @@ pub(super) fn pings(page: &mut Page, report: &Report) {
     row(page, ["  of which raw", "  其中实际发送起"], report.times("pingRaw"));
 }
 
+pub(super) fn presence(page: &mut Page, report: &Report) {
+    let counters = &report.counters;
+    if counters.presences_told == 0 {
+        return;
+    }
+    page.section(["Presence", "在线状态"]);
+    page.value(["Followers told", "通知次数"], counters.presences_told);
+    page.value(["In the end unaware", "最终未知"], counters.presences_wrong);
+    row(page, ["Who came (ms)", "上线通知 (ms)"], report.times("arrival"));
+    row(page, ["Who went (ms)", "下线通知 (ms)"], report.times("departure"));
+}
+
 pub(super) fn messages(page: &mut Page, report: &Report) {
     let (counters, tally, rates) = (&report.counters, &report.deliveries, &report.rates);
     if counters.messages_due == 0 {

@@ -33,9 +33,9 @@ export default {
   activeNote: 'in the last {days} days',
   groupsNote: 'ever founded',
   loginsNote: 'that go on',
-  storeNote: '{free} free to be used again',
-  rowsNote: 'events and other changes',
-  totals: { users: 'Users', active: 'Active users', groups: 'Groups', logins: 'Log-ins', store: 'Store', rows: 'Rows' },
+  storeNote: '{rows} rows, {free} free',
+  filesNote: '{n} file, without thumbnails | {n} files, without thumbnails',
+  totals: { users: 'Users', active: 'Active users', groups: 'Groups', logins: 'Log-ins', store: 'Database', files: 'Files' },
   plots: {
     connections: 'Connections',
     messages: 'Messages per second',

@@ -33,9 +33,9 @@ export default {
   activeNote: '最近 {days} 天',
   groupsNote: '累计创建',
   loginsNote: '当前有效',
-  storeNote: '其中 {free} 可重新使用',
-  rowsNote: '事件及其他变更',
-  totals: { users: '用户', active: '活跃用户', groups: '群组', logins: '登录', store: '存储', rows: '行数' },
+  storeNote: '{rows} 行,空闲 {free}',
+  filesNote: '{n} 个文件,不含缩略图',
+  totals: { users: '用户', active: '活跃用户', groups: '群组', logins: '登录', store: '数据库', files: '文件' },
   plots: {
     connections: '连接',
     messages: '每秒消息',

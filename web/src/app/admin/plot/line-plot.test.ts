@@ -42,6 +42,7 @@ it('pointing at a place tells its time and values, and that nothing was measured
   await plot.setProps({ place: 3 })
   expect(plot.get('.said').text()).toContain('11:59:50')
   expect(plot.findAll('.said b').map((value) => value.text())).toEqual(['–', '–', '–', '–', '–'])
+  await area.trigger('pointermove', { clientX: 20 + 52 + 500 })
   await plot.setProps({ place: 5 })
   expect(plot.findAll('.said b').map((value) => value.text())).toEqual(['10 ms', '100 ms', '–', '–', '–'])
   expect(plot.findAll('circle')).toHaveLength(2)
@@ -67,8 +68,20 @@ it('a cursor that keys have moved stays when the page moves below a pointer', as
   expect(plot.emitted('update:place')).toEqual([[0], [0], [undefined]])
 })
 
-it('a cursor of a plot beside it shows no values here', () => {
+it('a cursor of a plot beside it shows no values here, and is not taken away when a pointer leaves', async () => {
   const plot = shown(5)
   expect(plot.find('.said').exists()).toBe(false)
   expect(plot.find('.cursor').exists()).toBe(true)
+  const area = plot.get('[role=slider]')
+  await area.trigger('pointerleave')
+  await area.trigger('blur')
+  expect(plot.emitted('update:place')).toBeUndefined()
+  // Nor if it was here before.
+  await area.trigger('pointermove', { clientX: 62 })
+  await plot.setProps({ place: 0 })
+  expect(plot.find('.said').exists()).toBe(true)
+  await plot.setProps({ place: 3 })
+  expect(plot.find('.said').exists()).toBe(false)
+  await area.trigger('pointerleave')
+  expect(plot.emitted('update:place')).toEqual([[0]])
 })

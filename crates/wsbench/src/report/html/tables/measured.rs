@@ -9,7 +9,7 @@ use crate::plot::svg::escape;
 use crate::report::{Report, TimesSummary};
 
 /// Kinds of times in the order of the table.
-const KINDS: [(&str, [&str; 2]); 15] = [
+const KINDS: [(&str, [&str; 2]); 17] = [
     ("e2e", ["Send to delivery", "端到端"]),
     ("e2eRaw", ["… of which raw", "… 其中实际发送起"]),
     ("slowE2e", ["… to slow receivers", "… 慢接收者"]),
@@ -25,6 +25,8 @@ const KINDS: [(&str, [&str; 2]); 15] = [
     ("login", ["Login", "登录"]),
     ("reconnect", ["Reconnect", "重连"]),
     ("catchUp", ["Catch-up", "补拉"]),
+    ("arrival", ["Told who came", "上线通知"]),
+    ("departure", ["Told who went", "下线通知"]),
 ];
 
 pub(super) fn latencies(report: &Report) -> String {
