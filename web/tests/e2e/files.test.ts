@@ -1,5 +1,7 @@
 /** Pictures and files: by dialog, paste and drop, on their way, at the other end, and those that are refused. */
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { noise, plain } from './picture'
@@ -10,11 +12,13 @@ import type { Visitor } from './visitor'
 const IMAGE_BYTES_MAX = 200_000
 const FILE_BYTES_MAX = 30_000_000
 
+let folder: string
 let stage: Stage
 let ada: Visitor
 let bob: Visitor
 
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'petrel-e2e-'))
   stage = await Stage.open({ settings: { 'files.image_bytes_max': IMAGE_BYTES_MAX, 'files.file_bytes_max': FILE_BYTES_MAX } })
   const api = new ServerApi(stage.server.http)
   const [one, other] = [await api.register('ada'), await api.register('bob')]
@@ -29,6 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage.clear()
   await stage.close()
+  await rm(folder, { recursive: true })
 })
 
 interface Chosen {
@@ -40,8 +45,11 @@ interface Chosen {
 const picture = (name: string, buffer: Buffer): Chosen => ({ name, mimeType: 'image/png', buffer })
 
 async function chooses({ page }: Visitor, ...files: Chosen[]): Promise<void> {
+  // From the disk: what is handed to the browser over the test's own line is slow, and some are large.
+  const paths = files.map(({ name }) => join(folder, name))
+  await Promise.all(files.map(({ buffer }, index) => writeFile(paths[index]!, buffer)))
   const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach files' }).click()])
-  await chooser.setFiles(files)
+  await chooser.setFiles(paths)
 }
 
 /** Files as a browser hands them over when they are pasted or dropped. */
