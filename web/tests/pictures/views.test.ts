@@ -49,14 +49,14 @@ const VIEWS = (): Record<string, [path: string, ready?: (page: Page) => Promise<
   'group-info': [`/chats/${scene.group}/info`],
   chats: ['/chats'],
   contacts: ['/contacts'],
-  requests: ['/contacts/requests'],
+  requests: ['/contacts/requests', (page) => page.locator('li').last().waitFor()],
   contact: [`/contacts/${scene.cast.grace.userId}`],
   profile: ['/settings/profile'],
-  privacy: ['/settings/privacy'],
+  privacy: ['/settings/privacy', (page) => page.locator('fieldset:not(:disabled)').first().waitFor()],
   password: ['/settings/password'],
 })
 
-const OPERATORS_VIEWS: Record<string, string> = { overview: '/admin', limits: '/admin/limits', notices: '/admin/notices', invites: '/admin/invites', users: '/admin/users', 'new-user': '/admin/users/new' }
+const OPERATORS_VIEWS: Record<string, string> = { overview: '/admin/overview', limits: '/admin/limits', notices: '/admin/notices', invites: '/admin/invites', users: '/admin/users', 'new-user': '/admin/new-user' }
 
 async function take(visitor: Visitor, name: string): Promise<void> {
   await visitor.isSettled()
