@@ -336,6 +336,10 @@ export type ServerFrame =
       id?: RequestId
       type: 'NOTICE_WITHDRAWN'
     })
+  | (LimitsChanged & {
+      id?: RequestId
+      type: 'LIMITS'
+    })
   | (Error & {
       id?: RequestId
       type: 'ERROR'
@@ -414,7 +418,7 @@ export interface SingleChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
   /**
    * The place of the message to which this one replies.
    */
@@ -535,7 +539,7 @@ export interface GroupChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
   /**
    * The place of the message to which this one replies.
    */
@@ -2459,6 +2463,11 @@ export interface SavedAck {
    * When the server numbered it.
    */
   ts: number
+  /**
+   * Words in it were replaced: what is stored, and told to others, is not what was sent.
+   * Fetch it.
+   */
+  wordsReplaced?: boolean
 }
 /**
  * What you asked for is done and on disk.
@@ -3248,6 +3257,41 @@ export interface NoticeWithdrawn {
    * Which.
    */
   noticeId: string
+}
+/**
+ * `LIMITS`: from now on these hold, in the place of `limits.rates` of `AUTH_OK`.
+ */
+export interface LimitsChanged {
+  rates: Rates1
+}
+/**
+ * How fast the session may send now.
+ */
+export interface Rates1 {
+  /**
+   * Frames at once.
+   */
+  framesBurst: number
+  /**
+   * Frames a second on average. Each position of an `ACK` counts as one.
+   */
+  framesPerSecond: number
+  /**
+   * `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` at once.
+   */
+  readsBurst: number
+  /**
+   * `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` a second on average.
+   */
+  readsPerSecond: number
+  /**
+   * Messages and changes at once.
+   */
+  sendsBurst: number
+  /**
+   * Messages and changes a second on average.
+   */
+  sendsPerSecond: number
 }
 /**
  * `ERROR`.
