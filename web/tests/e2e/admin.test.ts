@@ -45,11 +45,13 @@ const fact = ({ page }: Visitor, name: string) => page.locator('dt', { hasText: 
 it('the overview draws what happens', async () => {
   const [ada, bob] = [await api.register('ada'), await api.register('bob')]
   await ada.saysAll(bob.userId, Array.from({ length: 50 }, (_, index) => `message ${index}`))
+  await ada.upload('tides.txt', 'text/plain', new Uint8Array(2_048).fill(65))
   const operator = await operatorAt('/admin')
   const { page } = operator
   await page.getByRole('link', { name: 'Administration', exact: true }).waitFor()
   await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
   expect(Number(await fact(operator, 'Users').locator('.number').innerText())).toBeGreaterThanOrEqual(3)
+  expect(await fact(operator, 'Files').innerText()).toMatch(/^2 KiB\s*1 file,/)
   const memory = page.getByRole('figure').filter({ has: page.getByRole('heading', { name: 'Memory' }) })
   // A line needs two steps of five seconds; the page asks by itself.
   await expect.poll(() => memory.locator('path.line').getAttribute('d')).toMatch(/L/)

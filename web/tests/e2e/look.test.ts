@@ -4,15 +4,18 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { faults } from './faults'
 import { Stage } from './stage'
 import { ServerApi } from './server-api'
+import type { Visitor } from './visitor'
 
 let stage: Stage
 let pages: string[]
 /** The chat of a group, with a pinned message. */
 let group: string
 const NAME = 'ada'
+const OPERATOR = 'root'
+const OPERATORS_PAGES = ['overview', 'users', 'new-user', 'invites', 'groups', 'notices', 'limits', 'audit', 'words'].map((page) => `/admin/${page}`)
 
 beforeAll(async () => {
-  stage = await Stage.open()
+  stage = await Stage.open({ admins: [OPERATOR] })
   const api = new ServerApi(stage.server.http)
   const [ada, bob, cem] = [await api.register(NAME), await api.register('bob'), await api.register('cem')]
   await ada.post(`/api/contacts/${bob.userId}/apply`)
@@ -52,7 +55,21 @@ it.each(LOOKS)('nothing keeps anybody from using the pages %s', async (_, option
     found.push(...(await faults(visitor)))
   }
   await visitor.logInAnyLanguage()
-  for (const path of pages) {
+  found.push(...(await faultsOf(visitor, pages)))
+  expect(found).toEqual([])
+})
+
+it.each(LOOKS)('nor the operator’s pages, %s', async (_, options) => {
+  const operator = await stage.visitor(OPERATOR, { reducedMotion: 'reduce', ...options })
+  await operator.logInAnyLanguage()
+  expect(await faultsOf(operator, OPERATORS_PAGES)).toEqual([])
+})
+
+/** Looks at one page after the other. */
+async function faultsOf(visitor: Visitor, paths: string[]): Promise<string[]> {
+  const { page } = visitor
+  const found: string[] = []
+  for (const path of paths) {
     await page.goto(path)
     await page.locator('.shell').waitFor()
     await visitor.isSettled()
@@ -61,8 +78,8 @@ it.each(LOOKS)('nothing keeps anybody from using the pages %s', async (_, option
     const overhang = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
     expect(overhang, `${path} is wider than the screen`).toBeLessThanOrEqual(0)
   }
-  expect(found).toEqual([])
-})
+  return found
+}
 
 it.each(LOOKS)('nor what stands over a chat, %s', async (_, options) => {
   const visitor = await stage.visitor(NAME, { reducedMotion: 'reduce', ...options })

@@ -26,9 +26,13 @@ export class Caller {
 
   constructor(private readonly base: string) {}
 
-  async post(path: string, body: object = {}): Promise<any> {
+  post(path: string, body: object = {}): Promise<any> {
+    return this.ask('POST', path, body)
+  }
+
+  async ask(method: 'POST' | 'PUT' | 'PATCH', path: string, body: object = {}): Promise<any> {
     const response = await fetch(`${this.base}${path}`, {
-      method: 'POST',
+      method,
       headers: { 'content-type': 'application/json', ...(this.token === '' ? {} : { authorization: `Bearer ${this.token}` }) },
       body: JSON.stringify({ clientMsgId: `${this.userId}-${(this.#names += 1)}`, ...body }),
     })

@@ -17,9 +17,7 @@ use petrel_testkit::server::{Exit, Server, Signal, run};
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{PETREL, ask_as, launcher, petrel_admin};
-
-const PASSWORD: &str = "correct horse";
+use crate::support::{PASSWORD, PETREL, ask_as, launcher, petrel_admin, start_with_admin};
 
 /// A server with the admin ada and the users ben and cay, who have logged in.
 struct World {
@@ -32,12 +30,8 @@ struct World {
 
 impl World {
     async fn new() -> Result<Self> {
-        let launcher = launcher()?;
-        let made = petrel_admin(launcher.data(), "create-user --admin ada", PASSWORD).await?;
-        assert_eq!(made.code, Some(0), "{made:?}");
-        let server = launcher.start().await?;
+        let (server, ada) = start_with_admin(&launcher()?).await?;
         let http = server.http();
-        let ada = http.login("ada", PASSWORD).await?.data()?;
         let (ben, cay) = (http.new_user("ben").await?, http.new_user("cay").await?);
         Ok(Self { server, http, ada, ben, cay })
     }
@@ -414,9 +408,7 @@ async fn an_admin_who_asks_too_often_has_to_wait() -> Result<()> {
         .argument("limits.http_admin_requests_per_second=1")
         .argument("--set")
         .argument("limits.http_admin_requests_burst=3");
-    petrel_admin(launcher.data(), "create-user --admin ada", PASSWORD).await?;
-    let server = launcher.start().await?;
-    let ada: LoggedIn = server.http().login("ada", PASSWORD).await?.data()?;
+    let (server, ada) = start_with_admin(&launcher).await?;
     let ask = || server.http();
     let mut refused = 0;
     for _ in 0..6 {

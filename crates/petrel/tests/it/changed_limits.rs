@@ -12,9 +12,9 @@ use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Launcher, Server};
 use serde_json::{Value, json};
 
-use crate::support::{ask_as, connections_become, launcher, petrel_admin};
-
-const PASSWORD: &str = "correct horse";
+use crate::support::{
+    PASSWORD, ask_as, connections_become, launcher, petrel_admin, start_with_admin,
+};
 
 struct World {
     launcher: Launcher,
@@ -26,10 +26,8 @@ struct World {
 impl World {
     async fn new() -> Result<Self> {
         let launcher = launcher()?;
-        petrel_admin(launcher.data(), "create-user --admin ada", PASSWORD).await?;
-        let server = launcher.start().await?;
+        let (server, ada) = start_with_admin(&launcher).await?;
         let http = server.http();
-        let ada = http.login("ada", PASSWORD).await?.data()?;
         Ok(Self { launcher, server, http, ada })
     }
 

@@ -13,9 +13,7 @@ use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Server, Signal, run};
 use serde_json::json;
 
-use crate::support::{PETREL, launcher, petrel_admin};
-
-const PASSWORD: &str = "correct horse";
+use crate::support::{PASSWORD, PETREL, launcher, petrel_admin};
 
 #[tokio::test]
 async fn refresh_tokens_rotate_and_a_copy_ends_the_log_in() -> Result<()> {

@@ -10,9 +10,7 @@ use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Launcher, Server};
 use serde_json::{Value, json};
 
-use crate::support::{ask_as, launcher, petrel_admin};
-
-const PASSWORD: &str = "correct horse";
+use crate::support::{ask_as, launcher, petrel_admin, start_with_admin};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -27,10 +25,8 @@ struct World {
 impl World {
     async fn new() -> Result<Self> {
         let launcher = launcher()?;
-        petrel_admin(launcher.data(), "create-user --admin ada", PASSWORD).await?;
-        let server = launcher.start().await?;
+        let (server, ada) = start_with_admin(&launcher).await?;
         let http = server.http();
-        let ada = http.login("ada", PASSWORD).await?.data()?;
         let ben = http.new_user("ben").await?;
         Ok(Self { launcher, server, http, ada, ben })
     }

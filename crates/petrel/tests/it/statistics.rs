@@ -6,9 +6,7 @@ use petrel_protocol::http::admin::{RecentFigures, SystemFigures};
 use petrel_testkit::client::Connect;
 use petrel_testkit::server::Signal;
 
-use crate::support::{launcher, petrel_admin};
-
-const PASSWORD: &str = "correct horse";
+use crate::support::{PASSWORD, launcher, petrel_admin};
 
 #[tokio::test]
 async fn what_happened_is_counted_and_outlives_a_restart() -> Result<()> {

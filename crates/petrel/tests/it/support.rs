@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use petrel_protocol::http::LoggedIn;
 use petrel_testkit::PATIENCE;
 use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Exit, Launcher, Server, run};
@@ -13,6 +14,9 @@ use serde_json::Value;
 pub(crate) const ALICE: UserId = UserId::new(1_000_001);
 pub(crate) const BOB: UserId = UserId::new(1_000_002);
 pub(crate) const CAROL: UserId = UserId::new(1_000_003);
+
+/// The password of everybody who registers.
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// The binary under test.
 pub(crate) const PETREL: &str = env!("CARGO_BIN_EXE_petrel");
@@ -25,6 +29,15 @@ pub(crate) fn launcher() -> Result<Launcher> {
 /// A new server that lets load-test users in.
 pub(crate) async fn bench_server() -> Result<Server> {
     launcher()?.bench_issuer().start().await
+}
+
+/// Starts a server that has the admin ada, who logs in.
+pub(crate) async fn start_with_admin(launcher: &Launcher) -> Result<(Server, LoggedIn)> {
+    let made = petrel_admin(launcher.data(), "create-user --admin ada", PASSWORD).await?;
+    ensure!(made.code == Some(0), "{made:?}");
+    let server = launcher.start().await?;
+    let ada = server.http().login("ada", PASSWORD).await?.data()?;
+    Ok((server, ada))
 }
 
 /// Waits until `/stats` tells of this many connections. The server counts a connection

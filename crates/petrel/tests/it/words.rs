@@ -10,9 +10,7 @@ use petrel_protocol::http::admin::{AuditAction, AuditLog};
 use petrel_testkit::client::Connect;
 use serde_json::{Value, json};
 
-use crate::support::{launcher, petrel_admin};
-
-const PASSWORD: &str = "correct horse";
+use crate::support::{PASSWORD, launcher, petrel_admin, start_with_admin};
 
 #[tokio::test]
 async fn words_are_in_force_at_once_and_without_a_restart() -> Result<()> {
@@ -20,10 +18,8 @@ async fn words_are_in_force_at_once_and_without_a_restart() -> Result<()> {
     // Those of a stopped server are in force at its start.
     let told = petrel_admin(launcher.data(), "words add spam", "").await?;
     assert_eq!(told.code, Some(0), "{told:?}");
-    petrel_admin(launcher.data(), "create-user --admin ada", PASSWORD).await?;
-    let server = launcher.start().await?;
+    let (server, ada) = start_with_admin(&launcher).await?;
     let http = server.http();
-    let ada: LoggedIn = http.login("ada", PASSWORD).await?.data()?;
     let (ben, cay) = (http.new_user("ben").await?, http.new_user("cay").await?);
     let connect = async |who: &LoggedIn| {
         Connect::to(server.gateway_address()).authenticate(&who.access_token).await

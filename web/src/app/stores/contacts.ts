@@ -19,6 +19,8 @@ export const useContacts = defineStore('contacts', () => {
   const now = useNow({ interval: 30_000 })
 
   const all = computed(() => Object.values(messenger.personal?.contacts ?? {}))
+  /** Whether those that are here are all there are. */
+  const isKnown = computed(() => messenger.personal?.contacts !== undefined || messenger.isOnline)
   const get = (userId: string): Contact | undefined => messenger.personal?.contacts?.[userId]
 
   /** In the order of their names, as this language has it. */
@@ -63,5 +65,5 @@ export const useContacts = defineStore('contacts', () => {
     await session.http.ask('/api/users/me/settings', { method: 'PATCH', body: { clientMsgId: systemRandom.uuid(), ...settings } })
   }
 
-  return { all, get, friends, blocked, applications, waiting, settings, act, find, renewCode, change }
+  return { all, isKnown, get, friends, blocked, applications, waiting, settings, act, find, renewCode, change }
 })

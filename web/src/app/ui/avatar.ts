@@ -27,6 +27,8 @@ const IDEOGRAPH = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Scr
 /** One or two letters: initials, or what ends a Chinese name, by which people tell each other apart. */
 export function lettersOf(name: string): string {
   const trimmed = name.trim()
+  // Of a name that has only been asked for.
+  if (trimmed === '…') return ''
   const graphemes = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(trimmed)].map(({ segment }) => segment)
   if (graphemes.length === 0) return '?'
   if (IDEOGRAPH.test(trimmed)) {
