@@ -1,4 +1,5 @@
-//! What is said to every session of the node: notices of admins.
+//! What is said to every session of the node: notices of admins, and how fast it may send when
+//! an admin has changed that.
 //!
 //! It goes its own way past the fan-out, a few hundred sessions at a time with a pause after
 //! each, so that twenty thousand sessions don't all become ready to write in the same moment
@@ -10,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use petrel_logic::notices::NoticeQueue;
-use petrel_protocol::frame::ServerFrame;
+use petrel_protocol::frame::{LimitsChanged, ServerFrame};
 
 use crate::Gateway;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::registry::Registry;
-use crate::session::Text;
+use crate::session::{Text, shown};
 
 /// How many sessions are woken in one step, and the time until the next: 128,000 a second.
 const STEP_SESSIONS: usize = 256;
@@ -28,6 +29,20 @@ impl Gateway {
     pub async fn tell_notices(&self, mut queue: NoticeQueue) {
         let (registry, metrics) = (&self.shared.registry, &self.shared.dependencies.metrics);
         while let Some(frame) = queue.next().await {
+            tell_everybody(registry, metrics, &frame).await;
+        }
+    }
+}
+
+impl Gateway {
+    /// Tells every session how fast it may send, each time that was changed, for ever. Of changes
+    /// that come while others are told only the last is.
+    pub async fn tell_limits(&self) {
+        let (registry, metrics) = (&self.shared.registry, &self.shared.dependencies.metrics);
+        let mut rates = self.shared.rates.subscribe();
+        while rates.changed().await.is_ok() {
+            let rates = shown(&rates.borrow_and_update());
+            let frame = ServerFrame::Limits(LimitsChanged { rates });
             tell_everybody(registry, metrics, &frame).await;
         }
     }

@@ -33,7 +33,7 @@ use petrel_log::CommandLog;
 use petrel_logic::Refusal;
 use petrel_logic::administration::Sessions;
 use petrel_logic::admission::Admission;
-use petrel_logic::budget::Budgets;
+use petrel_logic::budget::{Budgets, Rates};
 use petrel_logic::call::{Exchange, TurnServers};
 use petrel_logic::contacts::Contacts;
 use petrel_logic::identity::{Ended, Identity};
@@ -46,7 +46,7 @@ use petrel_logic::typing::Typing;
 use petrel_logic::words::WordFilter;
 use petrel_protocol::ErrorReason;
 use petrel_types::{Clock, Epoch, LoginId, NodeId, OperatingLimits, SessionId, UserId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -187,6 +187,8 @@ struct Shared {
     next_session: AtomicU64,
     connections: AtomicU64,
     connections_max: AtomicU64,
+    /// What sessions may do, for whoever tells them.
+    rates: watch::Sender<Rates>,
     draining: CancellationToken,
     sessions: TaskTracker,
 }
@@ -197,9 +199,11 @@ impl Gateway {
         let next_session = AtomicU64::new(config.first_session.get());
         let pace = Pace::new(Arc::clone(&dependencies.users), &config.limits);
         let connections_max = AtomicU64::new(config.connections_max);
+        let (rates, _) = watch::channel(pace.of_session());
         let shared = Arc::new(Shared {
             pace,
             connections_max,
+            rates,
             dependencies,
             config,
             registry: Registry::default(),
@@ -305,10 +309,17 @@ impl Gateway {
     }
 
     /// Has other bounds in force from now on: how many connections there may be, what a session
-    /// may ask for, and for how long it may ask for more. Connections that are open stay.
+    /// may ask for, and for how long it may ask for more. Connections that are open stay, and
+    /// are told by [`tell_limits`](Self::tell_limits) how fast they may send.
     pub fn set_limits(&self, connections_max: u64, limits: &OperatingLimits) {
         self.shared.connections_max.store(connections_max, Ordering::Relaxed);
         self.shared.pace.set(limits);
+        let rates = Rates::of_session(limits);
+        self.shared.rates.send_if_modified(|told| {
+            let is_news = !told.are_those_of(&rates);
+            *told = rates;
+            is_news
+        });
     }
 
     /// What waits to be written to sessions, in bytes, over all of them.

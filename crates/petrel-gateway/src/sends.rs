@@ -31,6 +31,8 @@ pub(crate) const UNTRACKED: u64 = 0;
 pub(crate) struct Pending {
     pub(crate) id: Option<RequestId>,
     pub(crate) client_message_id: ClientMessageId,
+    /// What is stored is not what was sent.
+    pub(crate) words_replaced: bool,
     to: Destination,
     deadline: Instant,
 }
@@ -118,7 +120,15 @@ impl Sends {
     ) {
         self.refused.remove(&to);
         let deadline = now + ANSWER_TIMEOUT;
-        self.pending.insert(tag, Pending { id, client_message_id, to, deadline });
+        self.pending
+            .insert(tag, Pending { id, client_message_id, words_replaced: false, to, deadline });
+    }
+
+    /// What was sent under a tag has other words than its sender wrote.
+    pub(crate) fn words_replaced(&mut self, tag: u64) {
+        if let Some(pending) = self.pending.get_mut(&tag) {
+            pending.words_replaced = true;
+        }
     }
 
     /// A send was refused for want of room: it must come again before others. What was

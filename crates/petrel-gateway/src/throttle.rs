@@ -194,6 +194,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::Contacts(_)
         | ClientFrame::GroupRequests(_)
         | ClientFrame::GroupInvitations(_)
+        | ClientFrame::GroupInvited(_)
         | ClientFrame::Readers(_) => reads(1),
         ClientFrame::Search(_) => reads(READS_OF_A_SEARCH),
         // The code has to be looked up.
@@ -238,6 +239,7 @@ pub(crate) fn costs_of(frame: &ClientFrame) -> Costs {
         | ClientFrame::GroupMember(_)
         | ClientFrame::GroupAnswer(_)
         | ClientFrame::GroupInvitation(_)
+        | ClientFrame::GroupWithdraw(_)
         | ClientFrame::ConversationSettings(_)
         | ClientFrame::Contact(_) => sends(1),
     }

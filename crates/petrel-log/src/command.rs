@@ -208,6 +208,11 @@ pub enum Content {
         /// Whether the user comes in.
         accept: bool,
     },
+    /// The end of an invitation that was not answered.
+    WithdrawInvitation {
+        /// Who is invited.
+        user: UserId,
+    },
     /// What an admin of the system has done to a group, whoever is in it. Asked by the system.
     Rule(GroupRuling),
     /// A change of what two users are to each other.

@@ -12,17 +12,18 @@ use lru::LruCache;
 use petrel_log::{Content, Destination, SendRequest};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    ContactState, ContactsRequest, GroupInvitationState, GroupInvitations, UserSettings,
+    ContactState, ContactsRequest, Direction, GroupInvitationState, GroupInvitations, UserSettings,
 };
 use petrel_protocol::http::{ProfileChange, SettingsChange};
 use petrel_store::{ConversationKind, Store, StoreError};
-use petrel_types::limits::CONTACTS_MAX;
-use petrel_types::{ClientMessageId, ConversationId, Seq, UserId};
+use petrel_types::limits::{APPLICATION_UTF16_UNITS_MAX, CONTACTS_MAX};
+use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
 
 use crate::Refusal;
 use crate::lists::{INVITATIONS, ListedContact, decode_invitation, list_of};
 pub use crate::names::Person;
 use crate::own::Own;
+use crate::pair::{Pair, checked};
 use crate::refusal::not_a_member;
 
 /// How many contacts a client gets that does not say how many.
@@ -202,9 +203,41 @@ impl Contacts {
         Ok(settings(client_msg_id, content))
     }
 
-    /// Counts an application, and refuses it if there were too many of late.
-    pub fn count_application(&self, user: UserId) -> Result<(), Refusal> {
+    /// Counts an application to `to`, and refuses it if there were too many of late. One that
+    /// says what a waiting one says is the same again, and counts for nothing.
+    pub async fn count_application(
+        &self,
+        user: UserId,
+        to: UserId,
+        message: Option<&str>,
+        now: TimestampMs,
+    ) -> Result<(), Refusal> {
+        if self.waits(user, to, message, now).await? {
+            return Ok(());
+        }
         self.count(&self.applications, user, &APPLICATIONS)
+    }
+
+    /// Whether an application of a user waits that says this.
+    async fn waits(
+        &self,
+        user: UserId,
+        to: UserId,
+        message: Option<&str>,
+        now: TimestampMs,
+    ) -> Result<bool, Refusal> {
+        let Some(pair) = self.store.pair(user, to).await.map_err(of_store)? else {
+            return Ok(false);
+        };
+        let Some(summary) = self.store.summary(pair).await.map_err(of_store)? else {
+            return Ok(false);
+        };
+        let pair = Pair::decode(&summary.profile).map_err(of_store)?;
+        let message = checked("message", message, APPLICATION_UTF16_UNITS_MAX)?;
+        let application = pair.seen_by(user, to).application;
+        Ok(application.is_some_and(|it| {
+            it.direction == Direction::Outgoing && it.expires_ts > now && it.message == message
+        }))
     }
 
     fn count_search(&self, user: UserId) -> Result<(), Refusal> {
@@ -332,6 +365,6 @@ mod tests {
             contacts.find_by_name(bob, "nobody").await.unwrap_err().reason,
             ErrorReason::UserNotFound
         );
-        assert!(contacts.count_application(ann).is_ok());
+        assert!(contacts.count_application(ann, bob, None, TimestampMs::default()).await.is_ok());
     }
 }

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use petrel_protocol::frame::{
-    Attachment, CallRecord, Change, ContactAction, Custom, ForwardedFrom, Location, MessageType,
-    Reaction, ReplyTo,
+    Attachment, CallOutcome, CallRecord, Change, ContactAction, Custom, ForwardedFrom, Location,
+    MessageType, Reaction, ReplyTo,
 };
 use petrel_types::{Seq, UserId};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// What happened, apart from where and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EventBody {
-    /// Somebody said something. Countable.
+    /// Somebody said something.
     Message(MessageBody),
     /// Something else.
     Change(Change),
@@ -136,6 +136,13 @@ impl MessageBody {
 }
 
 impl EventBody {
+    /// Whether it counts for unread. What somebody says does; the record of a call that was
+    /// answered does not, since both of the two took part in it.
+    pub(crate) fn counts(&self) -> bool {
+        let is_answered = |call: &CallRecord| call.outcome == CallOutcome::Answered;
+        matches!(self, Self::Message(message) if !message.call.as_deref().is_some_and(is_answered))
+    }
+
     /// Whether who caused it is not told where it is, not being one of those who see it.
     pub(crate) fn is_private(&self) -> bool {
         matches!(

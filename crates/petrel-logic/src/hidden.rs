@@ -19,6 +19,9 @@ pub(crate) struct Hidden {
     /// Those among them that name everybody, which the store goes on counting as mentions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) naming_everybody: Vec<Seq>,
+    /// Those among them that don't count for unread anyway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) uncounted: Vec<Seq>,
 }
 
 impl Hidden {
@@ -32,6 +35,7 @@ impl Hidden {
         &self,
         messages: impl IntoIterator<Item = Seq>,
         naming_everybody: impl IntoIterator<Item = Seq>,
+        uncounted: impl IntoIterator<Item = Seq>,
         up_to: Seq,
     ) -> Option<Self> {
         let up_to = self.up_to.max(up_to);
@@ -41,13 +45,14 @@ impl Hidden {
         };
         let messages = after(&self.messages, &mut messages.into_iter());
         let naming_everybody = after(&self.naming_everybody, &mut naming_everybody.into_iter());
+        let uncounted = after(&self.uncounted, &mut uncounted.into_iter());
         let fits = messages.len() <= HIDDEN_MESSAGES_MAX;
-        fits.then_some(Self { up_to, messages, naming_everybody })
+        fits.then_some(Self { up_to, messages, naming_everybody, uncounted })
     }
 
-    /// How many deleted messages there are after `after` up to `head`.
+    /// How many deleted messages that count there are after `after` up to `head`.
     pub(crate) fn unread(&self, after: Seq, head: Seq) -> u64 {
-        count(&self.messages, after, head)
+        count(&self.messages, after, head) - count(&self.uncounted, after, head)
     }
 
     /// How many of them name everybody.
@@ -70,21 +75,34 @@ mod tests {
 
     #[test]
     fn what_is_cleared_need_not_be_listed_and_the_list_is_bounded() {
-        let some = Hidden::default().with(seqs(&[7, 3, 9]), seqs(&[3, 9]), Seq::ZERO).unwrap();
+        let some = Hidden::default().with(seqs(&[7, 3, 9]), seqs(&[3, 9]), [], Seq::ZERO).unwrap();
         assert_eq!((&some.messages, &some.naming_everybody), (&seqs(&[3, 7, 9]), &seqs(&[3, 9])));
         assert!(some.contains(Seq::new(7)) && !some.contains(Seq::new(8)));
         assert_eq!(
             (some.unread(Seq::new(3), Seq::new(8)), some.unread_mentions(Seq::ZERO, Seq::new(9))),
             (1, 2)
         );
-        let cleared = some.with(seqs(&[]), seqs(&[]), Seq::new(8)).unwrap();
+        let cleared = some.with(seqs(&[]), seqs(&[]), [], Seq::new(8)).unwrap();
         assert_eq!(
             cleared,
-            Hidden { up_to: Seq::new(8), messages: seqs(&[9]), naming_everybody: seqs(&[9]) }
+            Hidden {
+                up_to: Seq::new(8),
+                messages: seqs(&[9]),
+                naming_everybody: seqs(&[9]),
+                uncounted: Vec::new(),
+            }
         );
         assert!(cleared.contains(Seq::new(1)) && cleared.contains(Seq::new(8)));
         let most = 9 + HIDDEN_MESSAGES_MAX as u64;
-        assert_eq!(some.with((10..most).map(Seq::new), [], Seq::ZERO), None);
-        assert!(some.with((10..most).map(Seq::new), [], Seq::new(9)).is_some());
+        assert_eq!(some.with((10..most).map(Seq::new), [], [], Seq::ZERO), None);
+        assert!(some.with((10..most).map(Seq::new), [], [], Seq::new(9)).is_some());
+    }
+
+    #[test]
+    fn what_does_not_count_is_deleted_and_takes_nothing_from_what_is_unread() {
+        let some = Hidden::default().with(seqs(&[3, 4]), [], seqs(&[4]), Seq::ZERO).unwrap();
+        assert!(some.contains(Seq::new(4)));
+        assert_eq!(some.unread(Seq::ZERO, Seq::new(9)), 1);
+        assert_eq!(some.unread(Seq::new(3), Seq::new(9)), 0);
     }
 }

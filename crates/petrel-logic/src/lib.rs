@@ -15,6 +15,7 @@ pub mod deriver;
 mod event;
 mod hidden;
 pub mod identity;
+pub mod invitation_pace;
 mod lists;
 mod membership;
 mod message_form;

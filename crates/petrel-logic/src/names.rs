@@ -4,17 +4,24 @@
 //! Ids are numbers in a row, so that an id alone must not lead to a name, or anybody could
 //! list the users.
 
+use std::collections::HashSet;
+
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Role;
 use petrel_protocol::http::NAMES_MAX;
 use petrel_store::{Member, StoreError};
-use petrel_types::{ConversationId, FileId, UserId};
+use petrel_types::limits::INVITATIONS_MAX;
+use petrel_types::{ConversationId, FileId, TimestampMs, UserId};
 
 use crate::Refusal;
 use crate::contacts::Contacts;
-use crate::lists::{JOIN_REQUESTS, KNOWN};
+use crate::lists::{INVITATIONS, INVITED, JOIN_REQUESTS, KNOWN, ListedInvited, decode_invitation};
 use crate::own::Own;
 use crate::profile::Attributes;
+
+/// How many invitations of one user are looked at: some more than there may be, because those of
+/// one moment don't see each other.
+const INVITATIONS_READ: u32 = 2 * INVITATIONS_MAX as u32;
 
 /// How somebody is shown to those who know the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,15 +54,18 @@ impl Contacts {
         Ok(Person { user, username, display_name, avatar })
     }
 
-    /// The names of those of `users` whom the asker knows: contacts of any kind, whoever
-    /// there is a single chat with, and, in `conversation`, its members, former ones
-    /// included, and to those who decide about them whoever asks to join. The others are
-    /// left out, and so is who does not exist.
+    /// The names of those of `users` whom the asker knows: contacts of any kind, those who
+    /// apply to the asker or to whom the asker applies among them, whoever there is a single
+    /// chat with, whoever invites the asker into a group or is invited by the asker at `now`,
+    /// and, in `conversation`, its members, former ones included, and to those who decide
+    /// about them whoever asks to join or is invited. The others are left out, and so is who
+    /// does not exist.
     pub async fn names(
         &self,
         asker: UserId,
         users: &[UserId],
         conversation: Option<ConversationId>,
+        now: TimestampMs,
     ) -> Result<Vec<Person>, Refusal> {
         if users.is_empty() || users.len() > NAMES_MAX {
             return Err(Refusal::new(
@@ -63,7 +73,7 @@ impl Contacts {
                 format!("`ids` are 1 to {NAMES_MAX} users, with commas between them"),
             ));
         }
-        let known = self.known(asker, users, conversation).await.map_err(of_store)?;
+        let known = self.known(asker, users, conversation, now).await.map_err(of_store)?;
         let mut people = Vec::with_capacity(known.len());
         for user in known {
             people.push(self.person(user).await?);
@@ -76,6 +86,7 @@ impl Contacts {
         asker: UserId,
         users: &[UserId],
         conversation: Option<ConversationId>,
+        now: TimestampMs,
     ) -> Result<Vec<UserId>, StoreError> {
         let store = &self.store;
         let membership = match conversation {
@@ -83,6 +94,7 @@ impl Contacts {
             None => None,
         };
         let personal = store.personal_timeline(asker).await?;
+        let inviters = self.inviters_of(asker, now).await?;
         let mut known = Vec::new();
         for &user in users {
             let is_contact = match personal {
@@ -91,8 +103,10 @@ impl Contacts {
             };
             let is_known = user == asker
                 || is_contact
-                || self.is_in(membership.as_ref(), user).await?
-                || store.single_chat(asker, user).await?.is_some();
+                || inviters.contains(&user)
+                || self.is_in(membership.as_ref(), user, now).await?
+                || store.single_chat(asker, user).await?.is_some()
+                || self.inviters_of(user, now).await?.contains(&asker);
             if is_known {
                 known.push(user);
             }
@@ -100,11 +114,28 @@ impl Contacts {
         Ok(known)
     }
 
-    /// Whether somebody is, or was, in the conversation of a member, or wants to be in it.
+    /// Those whose invitations into groups wait for a user's answer.
+    async fn inviters_of(
+        &self,
+        user: UserId,
+        now: TimestampMs,
+    ) -> Result<HashSet<UserId>, StoreError> {
+        let Some(personal) = self.store.personal_timeline(user).await? else {
+            return Ok(HashSet::new());
+        };
+        let page = self.store.entries_after(personal, INVITATIONS, None, INVITATIONS_READ).await?;
+        let invitations = page.entries.iter().map(|entry| decode_invitation(&entry.value));
+        let invitations = invitations.collect::<Result<Vec<_>, _>>()?;
+        Ok(invitations.iter().filter(|it| it.expires_ts > now).map(|it| it.by).collect())
+    }
+
+    /// Whether somebody is, or was, in the conversation of a member; wants to be in it, or is to
+    /// be.
     async fn is_in(
         &self,
         membership: Option<&(ConversationId, Member)>,
         user: UserId,
+        now: TimestampMs,
     ) -> Result<bool, StoreError> {
         let Some((id, member)) = membership else { return Ok(false) };
         if let Some(other) = self.store.member(*id, user).await? {
@@ -113,7 +144,13 @@ impl Contacts {
         if !member.is_present() || Attributes::decode(&member.attributes)?.role < Role::Admin {
             return Ok(false);
         }
-        Ok(self.store.entry(*id, JOIN_REQUESTS, user.get()).await?.is_some())
+        if self.store.entry(*id, JOIN_REQUESTS, user.get()).await?.is_some() {
+            return Ok(true);
+        }
+        match self.store.entry(*id, INVITED, user.get()).await? {
+            Some(invited) => Ok(ListedInvited::decode(&invited)?.expires > now),
+            None => Ok(false),
+        }
     }
 }
 

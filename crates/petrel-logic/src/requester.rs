@@ -133,9 +133,10 @@ impl Requester {
         actor: UserId,
         mut request: Request,
     ) -> Result<Option<ServerFrame>, Refusal> {
-        if let Request::Send(send) = &mut request {
-            self.words.check(actor, send)?;
-        }
+        let words_replaced = match &mut request {
+            Request::Send(send) => self.words.check(actor, send)?,
+            _ => false,
+        };
         let mut under_way = self.begin()?;
         let origin = Origin { node: self.node, session: Origin::REQUESTER, tag: under_way.tag };
         tracing::debug!(request = %origin, %actor, "asked");
@@ -147,7 +148,12 @@ impl Requester {
             Refusal::new(ErrorReason::ServerBusy, message)
         })?;
         match timeout(ANSWER_TIMEOUT, &mut under_way.answer).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(mut answer)) => {
+                if let Some(ServerFrame::Ack(ServerAck::Saved(ack))) = &mut answer {
+                    ack.words_replaced = words_replaced;
+                }
+                Ok(answer)
+            }
             Ok(Err(_)) | Err(_) => Err(Refusal::new(
                 ErrorReason::Timeout,
                 "no answer in time; send the same again with `retry: true` to learn what became \

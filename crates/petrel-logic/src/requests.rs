@@ -7,7 +7,7 @@ use petrel_log::{Content, Destination, GroupChange, NewMessage, SendRequest};
 use petrel_protocol::frame::{
     ContactAction, ContactChange, ConversationSettingsChange, GroupAdd, GroupAnswer, GroupChat,
     GroupCreate, GroupDissolve, GroupInvitation, GroupLeave, GroupMember, GroupRemove, GroupRole,
-    GroupSettings, GroupTitle, MessageHide, SingleChat,
+    GroupSettings, GroupTitle, GroupWithdraw, MessageHide, SingleChat,
 };
 use petrel_types::{ClientMessageId, ConversationId};
 
@@ -122,6 +122,7 @@ group_changes! {
     },
     GroupAnswer => |GroupAnswer { user, accept, .. }| Content::AnswerJoin { user, accept },
     GroupInvitation => |GroupInvitation { accept, .. }| Content::AnswerInvitation { accept },
+    GroupWithdraw => |GroupWithdraw { user, .. }| Content::WithdrawInvitation { user },
 }
 
 impl IntoSend for MessageHide {

@@ -185,6 +185,9 @@ fn fallback(from: UserId, change: &Change) -> String {
         Change::ConversationRefused { .. } => "you were not let into a group".to_owned(),
         Change::MembersInvited { members, .. } => format!("{from} invited {}", people(members)),
         Change::InvitationRefused => format!("{from} does not come into the group"),
+        Change::InvitationWithdrawn { user } => {
+            format!("{from} took the invitation of {user} back")
+        }
         Change::GroupInvited { title, .. } => format!("{from} invites you into the group {title}"),
         Change::GroupInvitationEnded { .. } => "you are no longer invited into a group".to_owned(),
         Change::GroupDissolved => format!("{from} dissolved the group"),

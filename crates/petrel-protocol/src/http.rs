@@ -9,7 +9,7 @@ use crate::ErrorReason;
 pub use crate::file_kind::FileKind;
 use crate::frame::{
     AttachmentRef, ClientAckType, Custom, Forward, GroupAdds, History, Joining, Location,
-    MessageType, Role,
+    MessageType, Role, SendableMessageType,
 };
 
 /// The body of every successful answer.
@@ -243,6 +243,7 @@ pub struct NewMessage {
     pub group_id: Option<ConversationId>,
     /// What the message is. Text, if missing.
     #[serde(default)]
+    #[schemars(with = "SendableMessageType")]
     pub msg_type: MessageType,
     /// The text: not blank, at most 4,096 UTF-16 code units and 16,384 bytes. For other kinds
     /// than `TEXT` a caption, which may be empty.

@@ -29,6 +29,11 @@ pub struct OperatingLimits {
     pub session_reads_burst: u32,
     /// All sessions of one user together may use as much as this many sessions.
     pub user_sessions_worth: u32,
+    /// How many people a minute one user may invite into groups on average: those who want to
+    /// be asked before they are taken in.
+    pub user_invitations_per_minute: u32,
+    /// How many people a user who invited nobody of late may invite at once.
+    pub user_invitations_burst: u32,
     /// How many frames that can't be read a session may send at once before it is closed with
     /// 4429. Each gets an answer.
     pub malformed_frames_burst: u32,
@@ -85,6 +90,8 @@ impl Default for OperatingLimits {
             session_reads_per_second: 500,
             session_reads_burst: 2_000,
             user_sessions_worth: 2,
+            user_invitations_per_minute: 60,
+            user_invitations_burst: 500,
             malformed_frames_burst: 100,
             malformed_frames_per_minute: 60,
             flood_patience_ms: 300_000,

@@ -83,6 +83,22 @@ async def invitations(world, frame):
     return user
 
 
+@before("GROUP_INVITED", "GROUP_WITHDRAW")
+async def somebody_is_invited(world, frame):
+    user = await who_is_asked(world)
+    frame["groupId"] = await world.new_group(user)
+    if "user" in frame:
+        frame["user"] = user
+
+
+@story
+async def an_invitation_is_taken_back(world):
+    user = await who_is_asked(world)
+    group = await world.new_group(user)
+    await world.do(ADA, "GROUP_WITHDRAW", groupId=group, user=user)
+    await world.kinds_are_seen("EVENT invitationWithdrawn")
+
+
 @story
 async def somebody_is_asked_and_refuses(world):
     user, group = await who_is_asked(world), await world.new_group()

@@ -116,6 +116,11 @@ export function isMessage({ what }: TimelineEvent): boolean {
   return what.kind === 'message' || (what.change.kind === 'unknown' && what.change.isMessage === true)
 }
 
+/** Whether it counts for unread: the record of a call that was answered does not, both took part in it. */
+export function countsForUnread(event: TimelineEvent): boolean {
+  return isMessage(event) && !(event.what.kind === 'message' && event.what.call?.outcome === 'answered')
+}
+
 /** Whether it is a message that names the user or everybody. */
 export function isMention({ what }: TimelineEvent, user: string): boolean {
   if (what.kind !== 'message' || what.recalled) return false

@@ -135,6 +135,7 @@ export function isOfGroups(change: Change): boolean {
     change.kind === 'joinRefused' ||
     change.kind === 'membersInvited' ||
     change.kind === 'invitationRefused' ||
+    change.kind === 'invitationWithdrawn' ||
     change.kind === 'groupDissolved'
   )
 }

@@ -3,7 +3,7 @@
  * before or from the server. Keeps the outcome in the record of the conversation.
  */
 import type { Copy } from './derived-states'
-import { isMention, isMessage, type Amendment, type TimelineEvent } from './event'
+import { countsForUnread, isMention, type Amendment, type TimelineEvent } from './event'
 import type { Step } from './step'
 import { indexFrom } from './window'
 
@@ -82,7 +82,7 @@ export class Unread {
   #countOf(events: TimelineEvent[]): Count {
     const { user } = this.copy
     return {
-      messages: events.filter(isMessage).length,
+      messages: events.filter(countsForUnread).length,
       mentions: events.filter((event) => isMention(event, user)).length,
     }
   }

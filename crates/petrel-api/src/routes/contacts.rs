@@ -223,7 +223,8 @@ async fn names(
         Refusal::new(ErrorReason::InvalidField, format!("`ids`: an id is a number: {error}"))
     })?;
     let ids: Vec<_> = ids.into_iter().map(UserId::new).collect();
-    let people = api.admission.read(api.contacts.names(user, &ids, conversation_id)).await?;
+    let read = api.contacts.names(user, &ids, conversation_id, api.clock.now());
+    let people = api.admission.read(read).await?;
     let mut users = Vec::with_capacity(people.len());
     for person in people {
         users.push(shown(&api, person).await?);
@@ -275,7 +276,9 @@ async fn apply(
     PathOf(user): PathOf<UserId>,
     JsonBody(NewApplication { client_msg_id, message }): JsonBody<NewApplication>,
 ) -> Answer<DoneAck> {
-    api.contacts.count_application(actor)?;
+    let now = api.clock.now();
+    let counted = api.contacts.count_application(actor, user, message.as_deref(), now);
+    api.admission.read(counted).await?;
     let action = ContactAction::Apply;
     change(&api, actor, ContactChange { client_msg_id, user, action, message, remark: None }).await
 }

@@ -103,6 +103,7 @@ fn saved(session: u64, group: ConversationId, seq: u64) -> Effect {
         ts: TimestampMs::new(1),
         duplicate: false,
         body_differs: false,
+        words_replaced: false,
     };
     Effect::Answer { origin, frame: Some(ServerFrame::Ack(ServerAck::Saved(ack))) }
 }

@@ -39,9 +39,15 @@ where
         frame: ContactChange,
         id: Option<RequestId>,
     ) -> Result<(), End> {
-        let contacts = &self.gateway.shared.dependencies.contacts;
+        let shared = &self.gateway.shared;
         let counted = match frame.action {
-            ContactAction::Apply => contacts.count_application(self.user()),
+            ContactAction::Apply => {
+                let (contacts, now) =
+                    (&shared.dependencies.contacts, shared.dependencies.clock.now());
+                let message = frame.message.as_deref();
+                let count = contacts.count_application(self.user(), frame.user, message, now);
+                shared.admission().read(count).await
+            }
             _ => Ok(()),
         };
         let client_message_id = frame.client_msg_id.clone();
@@ -147,10 +153,11 @@ where
     ) -> Result<(), End> {
         let words = &self.gateway.shared.dependencies.words;
         let looked_at = send.and_then(|mut send| {
-            words.check(self.outbox.user(), &mut send)?;
-            Ok(send)
+            let words_replaced = words.check(self.outbox.user(), &mut send)?;
+            Ok((send, words_replaced))
         });
-        let begun = looked_at.and_then(|send| self.begin_send(send, id.clone()));
+        let begun = looked_at
+            .and_then(|(send, words_replaced)| self.begin_send(send, id.clone(), words_replaced));
         if let Err(refusal) = begun {
             let mut frame = refusal.into_frame();
             frame.client_msg_id = Some(client_message_id);
@@ -162,7 +169,12 @@ where
         Ok(())
     }
 
-    fn begin_send(&mut self, send: SendRequest, id: Option<RequestId>) -> Result<(), Refusal> {
+    fn begin_send(
+        &mut self,
+        send: SendRequest,
+        id: Option<RequestId>,
+        words_replaced: bool,
+    ) -> Result<(), Refusal> {
         let (to, client_message_id) = (send.to, send.client_message_id.clone());
         self.sends.check_order(to, &client_message_id)?;
         let tag = self.sends.next_tag();
@@ -174,6 +186,9 @@ where
         match self.append(tag, Request::Send(send)) {
             Ok(()) => {
                 self.sends.began(tag, to, client_message_id, id, Instant::now());
+                if words_replaced {
+                    self.sends.words_replaced(tag);
+                }
                 if !self.sends.has_room() {
                     self.metrics().met(Limit::SendsInFlight);
                 }

@@ -24,7 +24,7 @@ use petrel_logic::identity::Authenticated;
 use petrel_protocol::close::CloseCode;
 use petrel_protocol::frame::{
     Auth, AuthOk, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits, Outcome, Pong, Rates,
-    RequestId, ServerFrame,
+    RequestId, ServerAck, ServerFrame,
 };
 use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
 use petrel_types::UserId;
@@ -307,6 +307,14 @@ where
                 let answer = self.gateway.shared.admission().read(read).await;
                 self.reply_or_refuse(answer.map(ServerFrame::GroupInvitationState), id).await
             }
+            ClientFrame::GroupInvited(request) => {
+                let dependencies = &self.gateway.shared.dependencies;
+                let now = dependencies.clock.now();
+                let read = dependencies.catchup.invited(self.user(), &request, now);
+                let answer = self.gateway.shared.admission().read(read).await;
+                self.reply_or_refuse(answer.map(ServerFrame::GroupInvitedState), id).await
+            }
+            ClientFrame::GroupWithdraw(frame) => self.send(frame, id).await,
             ClientFrame::GroupJoin(frame) => self.join(frame, id).await,
             ClientFrame::GroupRequests(request) => {
                 let catchup = &self.gateway.shared.dependencies.catchup;
@@ -399,11 +407,15 @@ where
                     if let Some(ServerFrame::Error(error)) = frame.as_deref() {
                         self.metrics().refused(error.reason);
                     }
+                    let words_replaced = pending.as_ref().is_some_and(|it| it.words_replaced);
                     let id = match pending {
                         Some(pending) => pending.id,
                         None => self.sends.receipt_answered(tag),
                     };
-                    let Some(frame) = frame else { continue };
+                    let Some(mut frame) = frame else { continue };
+                    if let ServerFrame::Ack(ServerAck::Saved(ack)) = &mut *frame {
+                        ack.words_replaced = words_replaced;
+                    }
                     frame.encode(id.as_ref()).into()
                 }
             };
@@ -604,7 +616,7 @@ where
     }
 }
 
-fn shown(rates: &budget::Rates) -> Rates {
+pub(crate) fn shown(rates: &budget::Rates) -> Rates {
     let (frames, sends, reads) = (rates.frames(), rates.sends(), rates.reads());
     Rates {
         frames_per_second: frames.per_second(),

@@ -123,20 +123,31 @@ impl Rates {
     pub fn of_admin(limits: &OperatingLimits) -> Self {
         let (rate, burst) =
             (limits.http_admin_requests_per_second, limits.http_admin_requests_burst);
-        Self::of_each([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
+        Self::of_requests(rate, burst)
+    }
+
+    /// So many requests a second on average, so many at once, and nothing else.
+    pub fn of_requests(per_second: u32, burst: u32) -> Self {
+        let none = Rate::default();
+        Self::of_each([none, none, none, Rate::new(per_second, burst)])
     }
 
     /// What may come from one address.
     pub fn of_address(limits: &OperatingLimits) -> Self {
         let (rate, burst) =
             (limits.http_address_requests_per_second, limits.http_address_requests_burst);
-        Self::of_each([Rate::default(), Rate::default(), Rate::default(), Rate::new(rate, burst)])
+        Self::of_requests(rate, burst)
     }
 }
 
 impl Rates {
     fn of_each(each: [Rate; KINDS]) -> Self {
         Self { each, generation: 0 }
+    }
+
+    /// Whether they let the same through, whatever was in force between.
+    pub fn are_those_of(&self, other: &Self) -> bool {
+        self.each == other.each
     }
 
     /// That of frames.

@@ -29,6 +29,7 @@ use super::said::{Appended, Decisions};
 use super::{Memory, Rules, refuse};
 use crate::Refusal;
 use crate::event::EventBody;
+use crate::invitation_pace::InvitationPace;
 use crate::membership::Membership;
 use crate::own::Own;
 use crate::pair::Pair;
@@ -40,6 +41,7 @@ pub(super) struct Draft<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) lookups: &'a Lookups,
     pub(super) rules: Rules,
+    pub(super) invitation_pace: Option<&'a InvitationPace>,
     pub(super) now: TimestampMs,
     /// That of the command that is decided.
     pub(super) position: LogPosition,
@@ -76,6 +78,7 @@ impl<'a> Draft<'a> {
         memory: &'a mut Memory,
         lookups: &'a Lookups,
         rules: Rules,
+        invitation_pace: Option<&'a InvitationPace>,
         now: TimestampMs,
     ) -> Self {
         let now = now.max(memory.last_timestamp);
@@ -84,6 +87,7 @@ impl<'a> Draft<'a> {
             memory,
             lookups,
             rules,
+            invitation_pace,
             now,
             position: LogPosition::default(),
             batch: Batch::default(),
@@ -216,13 +220,13 @@ impl<'a> Draft<'a> {
             EventBody::Message(message) => Some(hash_of(message.said())),
             EventBody::Change(_) | EventBody::Contact(_) => None,
         };
-        let is_message = body_hash.is_some();
+        let counts = body.counts();
         let is_private = body.is_private();
         let payload = body.encode();
         let model = self.model(conversation).expect("decisions are about loaded conversations");
         model.head = Head {
             seq: model.head.seq.next(),
-            message_number: if is_message {
+            message_number: if counts {
                 model.head.message_number.next()
             } else {
                 model.head.message_number

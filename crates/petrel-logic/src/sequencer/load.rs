@@ -226,6 +226,9 @@ impl Sequencer {
                 self.load_entry(conversation, JOIN_REQUESTS, actor.get(), lookups).await?;
                 self.load_entry(conversation, INVITED, actor.get(), lookups).await
             }
+            Content::WithdrawInvitation { user } => {
+                self.load_entry(conversation, INVITED, user.get(), lookups).await
+            }
             Content::Dissolve | Content::Rule(GroupRuling::Dissolve) => {
                 self.load_invited(conversation, lookups).await
             }

@@ -40,6 +40,7 @@ use petrel_types::{
 use tokio::sync::mpsc;
 
 use crate::Refusal;
+use crate::invitation_pace::InvitationPace;
 pub use affected::Affected;
 use draft::Draft;
 pub use metrics::Metrics;
@@ -118,6 +119,8 @@ pub struct Sequencer {
     owner_epoch: OwnerEpoch,
     memory: Memory,
     refused: RefusedSends,
+    /// Nobody is held up without it.
+    invitation_pace: Option<Arc<InvitationPace>>,
     metrics: Metrics,
 }
 
@@ -184,6 +187,7 @@ impl Sequencer {
                 last_timestamp: messages.first().map_or(TimestampMs::default(), |m| m.timestamp),
             },
             refused: RefusedSends::new(),
+            invitation_pace: None,
             metrics: Metrics::default(),
         };
         Ok((sequencer, claim.next_position))
@@ -193,6 +197,12 @@ impl Sequencer {
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Refuses invitations beyond this pace.
+    #[must_use]
+    pub fn with_invitation_pace(self, pace: Arc<InvitationPace>) -> Self {
+        Self { invitation_pace: Some(pace), ..self }
     }
 
     /// Decides and commits until the stream ends (`Ok`) or the store must not be
@@ -260,7 +270,8 @@ impl Sequencer {
         };
         let lookups = self.load(commands, earlier).await?;
         let now = self.clock.now();
-        let mut draft = Draft::new(&mut self.memory, &lookups, self.rules, now);
+        let pace = self.invitation_pace.as_deref();
+        let mut draft = Draft::new(&mut self.memory, &lookups, self.rules, pace, now);
         for logged in commands {
             draft.decide(logged);
         }

@@ -230,6 +230,7 @@ fn saved(key: &MessageKey, row: RowId, seq: Seq, timestamp: TimestampMs) -> Save
         ts: timestamp,
         duplicate: false,
         body_differs: false,
+        words_replaced: false,
     }
 }
 

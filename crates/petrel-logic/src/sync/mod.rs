@@ -3,6 +3,7 @@
 //! Reads only, each authorised by membership.
 
 mod files;
+mod invited;
 mod pages;
 mod readers;
 

@@ -10,12 +10,18 @@ use crate::Refusal;
 impl WordFilter {
     /// Looks at what a user sends: messages, edits, titles, descriptions, announcements,
     /// nicknames, display names, and what is said with a wish to join or to be friends. A remark is for the
-    /// one who writes it, so nobody looks at it.
-    pub fn check(&self, actor: UserId, send: &mut SendRequest) -> Result<(), Refusal> {
+    /// one who writes it, so nobody looks at it. Says whether any word was replaced.
+    pub fn check(&self, actor: UserId, send: &mut SendRequest) -> Result<bool, Refusal> {
         // There are most often none; then nothing is looked at.
         if self.compiled().is_none() {
-            return Ok(());
+            return Ok(false);
         }
+        let before = send.content.clone();
+        self.check_content(actor, send)?;
+        Ok(send.content != before)
+    }
+
+    fn check_content(&self, actor: UserId, send: &mut SendRequest) -> Result<(), Refusal> {
         match &mut send.content {
             Content::Message(message) => self.check_message(actor, message),
             Content::Text(body) | Content::Edit { body, .. } => {
@@ -54,6 +60,7 @@ impl WordFilter {
             | Content::Rule(_)
             | Content::AnswerJoin { .. }
             | Content::AnswerInvitation { .. }
+            | Content::WithdrawInvitation { .. }
             | Content::Settings { .. }
             | Content::Call(_) => Ok(()),
         }

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{
-    Change, Conversation, ConversationState, Events, GroupRequests, Pull, Role, Sync,
+    Change, Conversation, ConversationState, Events, GroupInvited, GroupRequests, Pull, Role, Sync,
     SyncConversation,
 };
 use petrel_store::{Store, StoredEvent};
-use petrel_types::{ConversationId, Seq, UserId};
+use petrel_types::{Clock, ConversationId, Seq, UserId};
 
 use crate::copy::{Copy, Group};
 use crate::device::placed;
@@ -207,9 +207,28 @@ impl World {
         Ok(())
     }
 
+    /// Who is invited is told to the owner and the admins, and to nobody else.
+    async fn check_invited(&self, id: ConversationId, timeline: &Timeline) -> Result<()> {
+        let now = self.server.clock.now();
+        for user in (1..=USERS).map(UserId::new) {
+            let request = GroupInvited { group_id: id, users_after: None, limit: Some(200) };
+            let answer = self.server.catchup.invited(user, &request, now).await;
+            let is_group = timeline.kind == petrel_store::ConversationKind::Group;
+            let is_steward = timeline.roles.get(&user) > Some(&Role::Member);
+            ensure!(answer.is_ok() == (is_group && is_steward), "invited into {id}: {answer:?}");
+            if let Ok(answer) = answer {
+                let told = answer.invited.into_iter().map(|it| (it.user, it.expires_ts));
+                let invited = timeline.invited.iter().filter(|(_, until)| **until > now);
+                ensure!(told.eq(invited.map(|(user, until)| (*user, *until))), "who: {id}");
+            }
+        }
+        Ok(())
+    }
+
     /// What the store holds of a timeline is what the ledger says.
     async fn check_timeline(&self, id: ConversationId, timeline: &Timeline) -> Result<()> {
         self.check_requests(id, timeline).await?;
+        self.check_invited(id, timeline).await?;
         let page = self.server.memory.events_after(id, Seq::ZERO, u32::MAX).await?;
         let kept = timeline.trimmed_before..timeline.head() + 1;
         let seqs = page.events.iter().map(|event: &StoredEvent| event.seq.get());

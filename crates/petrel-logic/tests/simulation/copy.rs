@@ -8,7 +8,7 @@ use petrel_protocol::frame::{
 };
 use petrel_types::{TimestampMs, UserId};
 
-use crate::held::{Held, What};
+use crate::held::{Held, Message, What};
 
 /// What a device knows of a conversation.
 #[derive(Clone, Debug)]
@@ -227,7 +227,7 @@ impl Copy {
     pub(crate) fn unread(&self, user: UserId, trimmed_before: u64) -> u64 {
         let read = self.cursors.get(&user).map_or(0, |cursors| cursors.1);
         let unread = self.events.range(trimmed_before.max(read + 1)..);
-        unread.filter(|(_, held)| held.message().is_some()).count() as u64
+        unread.filter(|(_, held)| held.message().is_some_and(Message::counts)).count() as u64
     }
 
     /// Those among them that name a user.

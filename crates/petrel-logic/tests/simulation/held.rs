@@ -168,6 +168,11 @@ impl Held {
 }
 
 impl Message {
+    /// Whether it counts for unread: a call that was answered was no news to either of the two.
+    pub(crate) fn counts(&self) -> bool {
+        !self.call.as_deref().is_some_and(|call| call.contains("outcome: Answered"))
+    }
+
     /// Whether it names a user.
     pub(crate) fn names(&self, user: UserId) -> bool {
         self.mention_all || self.mentions.contains(&user)

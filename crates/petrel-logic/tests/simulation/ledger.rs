@@ -66,6 +66,7 @@ pub(crate) const KINDS: &[&str] = &[
     "membersInvited",
     "invitationAccepted",
     "invitationRefused",
+    "invitationWithdrawn",
     "groupInvited",
     "groupInvitationEnded",
     "trimmed",
@@ -393,7 +394,8 @@ impl Ledger {
             is_message == matches!(what, What::Message(_)),
             "a message and a change are mixed up: {what:?}"
         );
-        let number = timeline.number_at(timeline.head()) + u64::from(is_message);
+        let counts = matches!(&what, What::Message(message) if message.counts());
+        let number = timeline.number_at(timeline.head()) + u64::from(counts);
         ensure!(event.message_number.get() == number, "a message number is wrong: {event:?}");
         // The founder's own notice is found by its name, which is shown to nobody.
         let name = name.filter(|_| !is_personal);
@@ -489,6 +491,9 @@ impl Ledger {
                     }
                     Change::InvitationRefused => {
                         self.notices.entry((from, id)).or_default().owed[4] += 1;
+                    }
+                    Change::InvitationWithdrawn { user } => {
+                        self.notices.entry((*user, id)).or_default().owed[4] += 1;
                     }
                     Change::GroupDissolved => {
                         for user in invited {
@@ -730,6 +735,9 @@ impl Timeline {
             Change::InvitationRefused => {
                 self.invited.remove(&held.from);
             }
+            Change::InvitationWithdrawn { user } => {
+                self.invited.remove(user);
+            }
             Change::JoinRequested
             | Change::GroupInvited { .. }
             | Change::GroupInvitationEnded { .. }
@@ -812,6 +820,7 @@ fn kind_of(change: &Change) -> &'static str {
         Change::ConversationRefused { .. } => "conversationRefused",
         Change::MembersInvited { .. } => "membersInvited",
         Change::InvitationRefused => "invitationRefused",
+        Change::InvitationWithdrawn { .. } => "invitationWithdrawn",
         Change::GroupInvited { .. } => "groupInvited",
         Change::GroupInvitationEnded { .. } => "groupInvitationEnded",
         Change::ContactChanged { .. } => "contactChanged",

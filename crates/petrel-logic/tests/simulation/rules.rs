@@ -142,6 +142,12 @@ pub(crate) fn outcomes(
             };
             Ok((What::Change(change), None))
         }
+        Content::WithdrawInvitation { user } => {
+            let role = timeline.roles.get(&actor).context("not a member")?;
+            ensure!(*role >= Role::Admin, "a {role:?} may not withdraw an invitation");
+            ensure!(is_invited(user), "withdrew an invitation that there is not");
+            Ok((What::Change(Change::InvitationWithdrawn { user: *user }), None))
+        }
         _ => Ok((outcome(timeline, actor, content, now, sent_on)?, None)),
     }
 }
@@ -302,9 +308,10 @@ fn outcome(
             needs(Role::Owner)?;
             Change::GroupDissolved
         }
-        Content::CreateGroup { .. } | Content::Join { .. } | Content::AnswerInvitation { .. } => {
-            unreachable!("handled above")
-        }
+        Content::CreateGroup { .. }
+        | Content::Join { .. }
+        | Content::AnswerInvitation { .. }
+        | Content::WithdrawInvitation { .. } => unreachable!("handled above"),
         Content::Contact { .. }
         | Content::Settings { .. }
         | Content::Profile(_)

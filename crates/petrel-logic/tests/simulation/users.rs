@@ -227,15 +227,17 @@ impl World {
         let asked = self.random.choice(asked.collect::<Vec<_>>());
         let content = match self.random.u8(..24) {
             0..4 => {
-                let joining =
-                    [Joining::Open, Joining::Approval, Joining::Approval, Joining::Closed];
-                let joining = self.random.choice(joining);
+                let joining = match self.random.u8(..5) {
+                    0 => Joining::Open,
+                    1 => Joining::Closed,
+                    _ => Joining::Approval,
+                };
                 let text = Some(["", "calm", "storm"][self.random.usize(..3)].to_owned());
                 let number = self.random.u64(..);
                 Content::ChangeGroup(GroupChange {
                     description: text.clone().filter(|_| self.random.bool()),
                     announcement: text.filter(|_| self.random.bool()),
-                    joining: joining.filter(|_| self.random.bool()),
+                    joining: Some(joining).filter(|_| self.random.bool()),
                     member_limit: Some(self.random.u64(5..7)).filter(|_| self.random.u8(..4) == 0),
                     muted: Some(self.random.u8(..4) == 0).filter(|_| self.random.bool()),
                     members_pin: Some(self.random.bool()).filter(|_| self.random.bool()),
@@ -274,6 +276,18 @@ impl World {
             _ => {
                 let (group, user) = match asked {
                     Some(asked) => asked,
+                    // Nobody waits: now and then one who is invited is no more, or nobody is, or
+                    // whoever wants that may not.
+                    None if self.random.u8(..3) == 0 => {
+                        let invited = self.ledger.timelines.iter();
+                        let invited = invited.flat_map(|(id, timeline)| {
+                            timeline.invited.keys().map(|invited| (*id, *invited))
+                        });
+                        let invited = self.random.choice(invited.collect::<Vec<_>>());
+                        let (group, user) = invited.unwrap_or((group, self.somebody()));
+                        let content = Content::WithdrawInvitation { user };
+                        return self.ask(index, Destination::Conversation(group), content);
+                    }
                     None => (group, self.somebody()),
                 };
                 let content = Content::AnswerJoin { user, accept: self.random.u8(..4) == 0 };

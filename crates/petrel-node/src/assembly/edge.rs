@@ -90,8 +90,9 @@ impl Edge {
         let users = Arc::clone(&services.users);
         let limits =
             RequestLimits::new(&config.limits, users, Arc::clone(&proxies), services.begin);
+        let said = (notices, said);
         let administration =
-            operation::administration(ground, services, &gateway, &limits, (notices, said)).await?;
+            operation::administration(ground, engine, services, &gateway, &limits, said).await?;
 
         let prefix = u32::try_from(random()? >> 32).unwrap_or_default();
         let request_ids = RequestIds::new(prefix, metrics.http.clone());

@@ -8,6 +8,7 @@ use petrel_gateway::Gateway;
 use petrel_log::{CommandLog, CommandStream, InProcessLog};
 use petrel_logic::activity::Activity;
 use petrel_logic::deriver::Deriver;
+use petrel_logic::invitation_pace::InvitationPace;
 use petrel_logic::requester::Requester;
 use petrel_logic::retention::Retention;
 use petrel_logic::sequencer::{CommittedBatch, Rules, Sequencer};
@@ -30,6 +31,8 @@ const BATCHES_QUEUED_MAX: usize = 16;
 pub(crate) struct Engine {
     pub(crate) rules: Rules,
     pub(crate) log: Arc<dyn CommandLog>,
+    /// How fast users may invite each other.
+    pub(super) invitation_pace: Arc<InvitationPace>,
     /// Tells how the sequencer has ended.
     pub(crate) sequencer: oneshot::Receiver<Result<(), StoreError>>,
     /// To see how many batches wait.
@@ -45,14 +48,18 @@ impl Engine {
         let Ground { config, store, clock, metrics, .. } = ground;
         let (sequencer, next_position) =
             Sequencer::claim(Arc::clone(store), Arc::clone(clock), rules, PARTITION).await?;
-        let sequencer = sequencer.with_metrics(metrics.sequencer.clone());
+        let invitation_pace = Arc::new(InvitationPace::new(&config.limits));
+        let sequencer = sequencer
+            .with_metrics(metrics.sequencer.clone())
+            .with_invitation_pace(Arc::clone(&invitation_pace));
         let commands_max = usize::try_from(config.limits.commands_queued).unwrap_or(usize::MAX);
         let (log, mut streams) = InProcessLog::new(&[next_position], commands_max);
         let (effects, batches) = mpsc::channel(BATCHES_QUEUED_MAX);
         let batches_queued = effects.downgrade();
         let stream = streams.pop().expect("one stream for one partition");
         let sequencer = spawn_sequencer(sequencer, stream, effects)?;
-        Ok((Self { rules, log: Arc::new(log), sequencer, batches_queued }, batches))
+        let log = Arc::new(log);
+        Ok((Self { rules, log, invitation_pace, sequencer, batches_queued }, batches))
     }
 
     /// Has everybody hear of what was committed: sessions, those who wait for an answer,

@@ -17,6 +17,7 @@ use crate::recorder;
 /// Makes what admins ask, and starts what they have decided before.
 pub(super) async fn administration(
     ground: &Ground,
+    engine: &Engine,
     services: &Services,
     gateway: &Gateway,
     limits: &RequestLimits,
@@ -32,7 +33,7 @@ pub(super) async fn administration(
         sessions: Arc::new(gateway.clone()),
         words: Arc::clone(&services.words),
         notices,
-        limits: adjustable_limits(ground, services, gateway, limits),
+        limits: adjustable_limits(ground, engine, services, gateway, limits),
         history,
     };
     let administration = Administration::new(Arc::clone(store), Arc::clone(clock), Some(running));
@@ -41,6 +42,8 @@ pub(super) async fn administration(
     administration.recall_limits().await?;
     let told = gateway.clone();
     tasks.spawn("notices", async move { told.tell_notices(said).await });
+    let told = gateway.clone();
+    tasks.spawn("limits", async move { told.tell_limits().await });
     let filter = Arc::clone(&administration);
     let file = config.words_file.clone().map(|file| WordFile::new(file, config.words_mode));
     tasks.spawn("words", async move { filter.keep_up_with_words(file).await });
@@ -52,6 +55,7 @@ pub(super) async fn administration(
 /// The limits that admins may change, and whom a change reaches.
 fn adjustable_limits(
     ground: &Ground,
+    engine: &Engine,
     services: &Services,
     gateway: &Gateway,
     limits: &RequestLimits,
@@ -65,12 +69,14 @@ fn adjustable_limits(
     };
     let (identity, gateway, limits) =
         (Arc::clone(&services.identity), gateway.clone(), limits.clone());
+    let invitation_pace = Arc::clone(&engine.invitation_pace);
     let may_take = identity.may_take_registrations();
     Limits::new(configured, may_take, ground.metrics.limits.clone(), move |changed| {
         let registration = Registration::of(changed.registration);
         identity.set_registration(registration, changed.registrations_per_address);
         gateway.set_limits(changed.connections_max, &changed.operating);
         limits.set(&changed.operating);
+        invitation_pace.set(&changed.operating);
     })
 }
 

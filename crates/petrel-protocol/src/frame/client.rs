@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::call::{CallAnswer, CallHangup, CallIce, CallOffer, CallReject, Turn};
 use super::contact::{ContactChange, ContactsRequest};
-use super::content::{AttachmentRef, Custom, Forward, Location, MessageType, of_a_client};
+use super::content::{
+    AttachmentRef, Custom, Forward, Location, MessageType, SendableMessageType, of_a_client,
+};
 use super::decode::null_as_default;
 use super::group::{
     GroupAdd, GroupAnswer, GroupChat, GroupCreate, GroupDissolve, GroupJoin, GroupLeave,
@@ -16,7 +18,7 @@ use super::group::{
 };
 use super::live::{PresenceQuery, PresenceSubscribe, Typing};
 use super::message::{ConversationSettingsChange, MessageHide, MessagePin, MessageReact, Readers};
-use super::{GroupInvitation, GroupInvitations, Search, frames};
+use super::{GroupInvitation, GroupInvitations, GroupInvited, GroupWithdraw, Search, frames};
 
 frames! {
     /// A frame from a client to the server.
@@ -73,6 +75,10 @@ frames! {
         "GROUP_INVITATION" => GroupInvitation(GroupInvitation),
         /// Into which groups am I invited? Answered by `GROUP_INVITATION_STATE`.
         "GROUP_INVITATIONS" => GroupInvitations(GroupInvitations),
+        /// Who is invited into a group? Answered by `GROUP_INVITED_STATE`.
+        "GROUP_INVITED" => GroupInvited(GroupInvited),
+        /// Takes an invitation into a group back. Answered by `ACK saved` or `ERROR`.
+        "GROUP_WITHDRAW" => GroupWithdraw(GroupWithdraw),
         /// Ends a group for everybody. Answered by `ACK saved` or `ERROR`.
         "GROUP_DISSOLVE" => GroupDissolve(GroupDissolve),
         /// Changes what you and another user are to each other. Answered by `ACK done` or
@@ -163,6 +169,7 @@ pub struct SingleChat {
     pub to: UserId,
     /// What the message is. Text, if missing.
     #[serde(default, deserialize_with = "of_a_client")]
+    #[schemars(with = "SendableMessageType")]
     pub msg_type: MessageType,
     /// The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
     /// caption, which may be empty.

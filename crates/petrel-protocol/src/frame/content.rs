@@ -4,6 +4,8 @@
 //! that a [`MessageType`] takes. What a sender only names (a file, another message) is
 //! delivered as the server knows it.
 
+use std::borrow::Cow;
+
 use petrel_types::{ConversationId, Seq, UserId};
 use serde::de::{self, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -45,6 +47,11 @@ pub enum MessageType {
     /// What stays of a call. Written by the server only.
     Call,
 }
+
+/// What a client may send as `msgType`, for the schema: every [`MessageType`] but the record of
+/// a call, which the server alone writes.
+#[derive(Debug)]
+pub struct SendableMessageType;
 
 /// A file that goes with a message, as sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -255,6 +262,20 @@ where
             &"a kind of message that clients send",
         )),
         kind => Ok(kind),
+    }
+}
+
+impl schemars::JsonSchema for SendableMessageType {
+    fn schema_name() -> Cow<'static, str> {
+        "SendableMessageType".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "What a message is that a client sends. Read ignoring ASCII case.",
+            "type": "string",
+            "enum": MessageType::ALL.map(MessageType::as_str),
+        })
     }
 }
 

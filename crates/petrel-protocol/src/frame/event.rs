@@ -256,6 +256,11 @@ pub enum Change {
     },
     /// `from`, who was invited, does not come in.
     InvitationRefused,
+    /// `from` took the invitation of a user back.
+    InvitationWithdrawn {
+        /// Whose.
+        user: UserId,
+    },
     /// The group is over for everybody. It is the last event.
     GroupDissolved,
     /// In a personal timeline: the user is a member of this conversation now.

@@ -4,7 +4,9 @@ use petrel_types::{ClientMessageId, ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::client::Word;
-use super::content::{AttachmentRef, Custom, Forward, Location, MessageType, of_a_client};
+use super::content::{
+    AttachmentRef, Custom, Forward, Location, MessageType, SendableMessageType, of_a_client,
+};
 use super::decode::null_as_default;
 
 /// `GROUP_CHAT`, as sent.
@@ -18,6 +20,7 @@ pub struct GroupChat {
     pub group_id: ConversationId,
     /// What the message is. Text, if missing.
     #[serde(default, deserialize_with = "of_a_client")]
+    #[schemars(with = "SendableMessageType")]
     pub msg_type: MessageType,
     /// The text, not blank, within the limits of `AUTH_OK`. For other kinds than `TEXT` a
     /// caption, which may be empty.

@@ -85,6 +85,59 @@ pub struct Invitation {
     pub expires_ts: TimestampMs,
 }
 
+/// `GROUP_INVITED`: who is invited into a group? For its owner and admins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupInvited {
+    /// The group.
+    pub group_id: ConversationId,
+    /// Wanted are users with ids above this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_after: Option<UserId>,
+    /// The most users wanted in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// `GROUP_INVITED_STATE`: a page of those who are invited, at `asOfSeq` of the group's
+/// timeline. Events after it apply on top.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupInvitedState {
+    /// The group.
+    pub group_id: ConversationId,
+    /// Everything up to this event is in the answer.
+    pub as_of_seq: Seq,
+    /// Who is invited, by user id.
+    pub invited: Vec<Invited>,
+    /// There are more: ask with `usersAfter` set to the last one.
+    pub more: bool,
+}
+
+/// Somebody who is invited into a group and has not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Invited {
+    /// Who.
+    pub user: UserId,
+    /// Who invites.
+    pub by: UserId,
+    /// From when on it counts as none.
+    pub expires_ts: TimestampMs,
+}
+
+/// `GROUP_WITHDRAW`: takes an invitation into a group back. For its owner and admins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupWithdraw {
+    /// The sender's own name for this change.
+    pub client_msg_id: ClientMessageId,
+    /// The group.
+    pub group_id: ConversationId,
+    /// Who is invited.
+    pub user: UserId,
+}
+
 impl<'de> Deserialize<'de> for GroupAdds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Word(&[

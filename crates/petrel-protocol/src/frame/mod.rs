@@ -35,7 +35,7 @@ pub use contact::{
 };
 pub use content::{
     Attachment, AttachmentRef, Custom, Degrees, Forward, ForwardedFrom, Location, MessageType,
-    Reaction, ReplyTo,
+    Reaction, ReplyTo, SendableMessageType,
 };
 pub use decode::{DecodeError, Decoded};
 pub use event::{Change, EventPush, GroupChatPush, SingleChatPush};
@@ -45,7 +45,8 @@ pub use group::{
     GroupTitle, History, JoinRequest, Joining, Role,
 };
 pub use invitation::{
-    GroupAdds, GroupInvitation, GroupInvitationState, GroupInvitations, Invitation,
+    GroupAdds, GroupInvitation, GroupInvitationState, GroupInvitations, GroupInvited,
+    GroupInvitedState, GroupWithdraw, Invitation, Invited,
 };
 pub use live::{
     PresenceChange, PresenceQuery, PresenceState, PresenceSubscribe, Typing, TypingPush,
@@ -61,9 +62,9 @@ pub use schema::json_schema;
 pub use search::{Excerpt, Found, Hit, Mark, Search};
 pub use server::{
     AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, DoneAck, DoneTag,
-    Durability, Error, Events, Focused, Gap, Head, Kick, Limits, Outcome, Pong, Rates, ReauthOk,
-    ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame, StateMember,
-    SyncConversation, SyncState,
+    Durability, Error, Events, Focused, Gap, Head, Kick, Limits, LimitsChanged, Outcome, Pong,
+    Rates, ReauthOk, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame,
+    StateMember, SyncConversation, SyncState,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

@@ -12,8 +12,8 @@ use super::event::{EventPush, GroupChatPush, SingleChatPush};
 use super::live::{PresenceChange, PresenceState, TypingPush};
 use super::message::{ConversationSettings, ReaderState};
 use super::{
-    Found, GroupInfo, GroupInvitationState, GroupRequestState, History, Notice, NoticeWithdrawn,
-    Role, frames,
+    Found, GroupInfo, GroupInvitationState, GroupInvitedState, GroupRequestState, History, Notice,
+    NoticeWithdrawn, Role, frames,
 };
 use crate::ErrorReason;
 
@@ -54,6 +54,8 @@ frames! {
         "GROUP_REQUEST_STATE" => GroupRequestState(GroupRequestState),
         /// The answer to `GROUP_INVITATIONS`.
         "GROUP_INVITATION_STATE" => GroupInvitationState(GroupInvitationState),
+        /// The answer to `GROUP_INVITED`.
+        "GROUP_INVITED_STATE" => GroupInvitedState(GroupInvitedState),
         /// A conversation moved on while this device read too slowly to be pushed to.
         "GAP" => Gap(Gap),
         /// A very large group, which this device does not have in focus, has moved on.
@@ -82,6 +84,8 @@ frames! {
         "NOTICE" => Notice(Notice),
         /// A notice holds no longer.
         "NOTICE_WITHDRAWN" => NoticeWithdrawn(NoticeWithdrawn),
+        /// How fast this session may send has changed.
+        "LIMITS" => Limits(LimitsChanged),
         /// A request was refused.
         "ERROR" => Error(Error),
     }
@@ -174,6 +178,14 @@ pub struct Rates {
     pub reads_burst: u32,
 }
 
+/// `LIMITS`: from now on these hold, in the place of `limits.rates` of `AUTH_OK`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsChanged {
+    /// How fast the session may send now.
+    pub rates: Rates,
+}
+
 /// `AUTH_FAIL`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -254,6 +266,10 @@ pub struct SavedAck {
     /// The earlier message under this `clientMsgId` has another body.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub body_differs: bool,
+    /// Words in it were replaced: what is stored, and told to others, is not what was sent.
+    /// Fetch it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub words_replaced: bool,
 }
 
 /// `ACK done`: the change is on disk. What follows from it comes as events.

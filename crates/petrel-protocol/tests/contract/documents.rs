@@ -56,6 +56,29 @@ fn the_schema_is_fresh() {
 }
 
 #[test]
+fn what_the_schema_lets_a_client_send_is_what_is_taken() {
+    let schema = json_schema();
+    let types = |name: &str| schema["$defs"][name].clone();
+    let sendable = types("SendableMessageType")["enum"].as_array().cloned().unwrap();
+    let all = types("MessageType")["oneOf"].as_array().cloned().unwrap();
+    assert!(sendable.len() < all.len());
+    for kind in all.iter().map(|it| &it["const"]) {
+        let frames = [
+            serde_json::json!({"type": "SINGLE_CHAT", "to": 2, "clientMsgId": "m", "msgType": kind}),
+            serde_json::json!({"type": "GROUP_CHAT", "groupId": 2, "clientMsgId": "m", "msgType": kind}),
+        ];
+        for frame in frames {
+            let taken = ClientFrame::decode(&frame.to_string()).is_ok();
+            assert_eq!(taken, sendable.contains(kind), "{frame}");
+        }
+    }
+    for frame in ["SingleChat", "GroupChat"] {
+        let msg_type = types(frame)["properties"]["msgType"].to_string();
+        assert!(msg_type.contains("SendableMessageType"), "{msg_type}");
+    }
+}
+
+#[test]
 fn the_tables_are_fresh() {
     let kept = read("protocol.md");
     let mut fresh = kept.clone();

@@ -63,6 +63,7 @@ fn acked(number: u64) -> Acked {
             ts: TimestampMs::new(1),
             duplicate: false,
             body_differs: false,
+            words_replaced: false,
         },
     }
 }

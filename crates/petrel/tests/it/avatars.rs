@@ -153,6 +153,78 @@ async fn a_name_and_a_picture_are_seen_by_those_who_know_the_user_alone() -> Res
     Ok(())
 }
 
+/// Waits until somebody sees another, or no longer: what is derived comes a moment later.
+async fn sight_becomes(one: &Person, other: &Person, expected: bool) -> Result<()> {
+    let looking = async {
+        while one.sees(other.user, "").await?.is_some() != expected {
+            tokio::task::yield_now().await;
+        }
+        anyhow::Ok(())
+    };
+    petrel_testkit::in_time("a name", looking).await?
+}
+
+#[tokio::test]
+async fn who_invites_or_applies_and_who_is_asked_see_each_other_and_nobody_else_does() -> Result<()>
+{
+    let server = launcher()?.start().await?;
+    let mut people = Vec::new();
+    for name in ["ada", "ben", "cem", "dora", "eve"] {
+        let person = Person::register(&server, name).await?;
+        person.shows(json!({"displayName": name.to_uppercase()})).await?;
+        people.push(person);
+    }
+    let [ada, ben, cem, dora, eve] = &people[..] else { anyhow::bail!("five people") };
+    ada.shows(json!({"avatar": ada.picture(40).await?})).await?;
+    cem.shows(json!({"avatar": cem.picture(40).await?})).await?;
+    cem.ask("PATCH", "/api/users/me/settings", named(json!({"groupAdds": "ask"}))).await?;
+    sight_becomes(cem, ada, false).await?;
+
+    let members = json!([ben.user, cem.user, eve.user]);
+    let group = named(json!({"title": "Harbour", "members": members}));
+    let founded = ada.ask("POST", "/api/groups", group).await?;
+    let group = founded["conversationId"].as_str().context("an id")?;
+    let here = format!("&conversationId={group}");
+    let role = format!("/api/groups/{group}/members/{}/role", eve.user);
+    ada.ask("PUT", &role, named(json!({"role": "admin"}))).await?;
+    sight_becomes(cem, ada, true).await?;
+    for (one, other, name) in [(cem, ada, "ADA"), (ada, cem, "CEM")] {
+        for more in ["", here.as_str()] {
+            let seen = one.sees(other.user, more).await?.context("known")?;
+            assert_eq!(seen["displayName"], name, "{seen}");
+            let small = server.http().exchange("GET", &address(&seen)?, &[], b"").await?;
+            assert_eq!(small.status, 200);
+        }
+    }
+    // An admin, who may take it back, sees who is invited, in the group alone.
+    assert_eq!(eve.sees(cem.user, &here).await?.context("known")?["displayName"], "CEM");
+    assert_eq!(eve.sees(cem.user, "").await?, None);
+    for (one, other) in [(ben, cem), (dora, cem), (dora, ada), (cem, ben), (cem, eve), (cem, dora)]
+    {
+        for more in ["", here.as_str()] {
+            assert_eq!(one.sees(other.user, more).await?, None);
+        }
+    }
+    let withdraw = format!("/api/groups/{group}/invitations/{}/withdraw", cem.user);
+    eve.ask("POST", &withdraw, named(json!({}))).await?;
+    sight_becomes(cem, ada, false).await?;
+    for (one, other) in [(ada, cem), (eve, cem), (cem, ada)] {
+        for more in ["", here.as_str()] {
+            assert_eq!(one.sees(other.user, more).await?, None, "it is over");
+        }
+    }
+
+    dora.ask("POST", &format!("/api/contacts/{}/apply", cem.user), named(json!({}))).await?;
+    sight_becomes(cem, dora, true).await?;
+    sight_becomes(dora, cem, true).await?;
+    assert_eq!(dora.sees(cem.user, "").await?.context("known")?["displayName"], "CEM");
+    assert_eq!(cem.sees(dora.user, "").await?.context("known")?["displayName"], "DORA");
+    for person in [ada, ben, eve] {
+        assert_eq!(person.sees(dora.user, "").await?, None);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn ones_other_devices_are_told_of_a_change_and_nobody_else() -> Result<()> {
     let server = launcher()?.start().await?;

@@ -60,6 +60,16 @@ fn value(limits: &AdminLimits, name: LimitName) -> Result<(u64, Option<Changed>)
     Ok((limit.value, limit.changed))
 }
 
+/// What a session is told of its rates, passing over what else comes.
+async fn limits_told(session: &mut Client) -> Result<Value> {
+    loop {
+        let mut frame = session.next_json().await?;
+        if frame["type"] == "LIMITS" {
+            return Ok(frame["rates"].take());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Result<()> {
     let world = World::new().await?;
@@ -72,6 +82,9 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     let kept = Some(Changed::Kept);
     assert_eq!(value(&told, LimitName::SessionSendsPerSecond)?, (1, kept));
     assert_eq!(value(&told, LimitName::SessionReadsPerSecond)?.1, None);
+    let told = limits_told(&mut session).await?;
+    assert_eq!((told["sendsPerSecond"].clone(), told["sendsBurst"].clone()), (json!(1), json!(1)));
+    assert_eq!(told["readsPerSecond"], 500, "all of them are told: {told}");
     let again = world.ask("PATCH", slow).await?;
     assert_eq!(again.failure()?.reason, ErrorReason::NothingToChange);
 
@@ -87,6 +100,7 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     let back = json!({"limits": {"sessionSendsPerSecond": null, "sessionSendsBurst": null}});
     let told = world.change(back).await?;
     assert_eq!(value(&told, LimitName::SessionSendsPerSecond)?, (20_000, None));
+    assert_eq!(limits_told(&mut session).await?["sendsPerSecond"], 20_000);
     let log: AuditLog = {
         let path = "/api/admin/audit?action=limitsChanged";
         world.http.get_as(&world.ada.access_token, path).await?.data()?
@@ -99,6 +113,9 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     assert_eq!(details, expected);
     assert!(log.records.iter().all(|it| it.actor == Some(world.ada.user_id)));
     assert!(log.records.iter().all(|it| it.action == AuditAction::LimitsChanged));
+    // What is no rate of sessions is told to nobody.
+    world.change(json!({"limits": {"connectionsMax": 77}})).await?;
+    session.expect_silence().await?;
     Ok(())
 }
 

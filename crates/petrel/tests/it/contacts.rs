@@ -225,6 +225,42 @@ async fn a_user_is_found_by_the_exact_name_or_a_code_and_not_unless_willing() ->
 }
 
 #[tokio::test]
+async fn an_application_that_is_sent_again_does_not_count_again() -> Result<()> {
+    let server = bench_server().await?;
+    let ada = Caller::of(&server, server.mint()?.token(ALICE));
+    let mut phone = Speaker::connect(&server, ALICE).await?;
+    let apply = |to: u64, name: String, message: &str| {
+        let path = format!("/api/contacts/{to}/apply");
+        let body = json!({"clientMsgId": name, "message": message});
+        let ada = &ada;
+        async move { ada.ask("POST", &path, body).await }
+    };
+    apply(BOB.get(), "a".to_owned(), "Ada, from the harbour").await?;
+    // As when its answer was lost; or in other frames, or another spelling.
+    for _ in 0..30 {
+        apply(BOB.get(), "a".to_owned(), "Ada, from the harbour").await?;
+    }
+    for number in 0..30 {
+        let frame = json!({"type": "CONTACT", "action": "apply", "user": BOB, "clientMsgId": format!("b{number}"), "message": " Ada, from the harbour"});
+        assert_eq!(phone.refused(frame).await?, "nothing_to_change");
+    }
+    // So there is room for the other nineteen, and no more.
+    let stranger = |number: u64| CAROL.get() + number;
+    for number in 1..20 {
+        apply(stranger(number), "c".to_owned(), "hello").await?;
+    }
+    let path = format!("/api/contacts/{}/apply", stranger(20));
+    let refused = ada.refused("POST", &path, json!({"clientMsgId": "d"})).await?;
+    assert_eq!(refused, "too_many_requests");
+    apply(BOB.get(), "a".to_owned(), "Ada, from the harbour").await?;
+    // What says something else is another one.
+    let path = format!("/api/contacts/{BOB}/apply");
+    let other = json!({"clientMsgId": "e", "message": "It is Ada!"});
+    assert_eq!(ada.refused("POST", &path, other).await?, "too_many_requests");
+    Ok(())
+}
+
+#[tokio::test]
 async fn names_are_told_to_those_who_have_something_in_common() -> Result<()> {
     let server = launcher()?.start().await?;
     let http = server.http();

@@ -136,7 +136,8 @@ fn frames(kind: &str, known: &Known) -> Vec<Value> {
             with(&group, json!({"user": ALICE, "muteMs": 60_000})),
         ],
         "GROUP_ANSWER" => vec![with(&group, json!({"user": CAROL, "accept": true}))],
-        "GROUP_REQUESTS" => vec![with(&group, json!({}))],
+        "GROUP_REQUESTS" | "GROUP_INVITED" => vec![with(&group, json!({}))],
+        "GROUP_WITHDRAW" => vec![with(&group, json!({"user": CAROL}))],
         "GROUP_INVITATION" => {
             vec![with(&group, json!({"accept": true})), with(&group, json!({"accept": false}))]
         }
@@ -245,6 +246,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("post", "/api/invitations/{groupId}") => json!({"clientMsgId": "x", "accept": true}),
         ("put", "/api/groups/{groupId}/title") => json!({"clientMsgId": "x", "title": "mine"}),
         ("post", "/api/groups/{groupId}/leave" | "/api/groups/{groupId}/dissolve") => named,
+        ("post", "/api/groups/{groupId}/invitations/{userId}/withdraw") => named,
         ("patch", "/api/messages/{serverMsgId}") => json!({"clientMsgId": "x", "body": "b"}),
         ("post", "/api/messages/{serverMsgId}/revoke" | "/api/messages/{serverMsgId}/pin") => named,
         ("post", "/api/messages/{serverMsgId}/reactions") => {

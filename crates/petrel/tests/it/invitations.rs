@@ -264,3 +264,114 @@ async fn invitations_are_listed_in_pages_outlive_a_crash_and_are_bounded() -> Re
     assert_eq!(accepted["ackType"], "saved", "{accepted}");
     Ok(())
 }
+
+/// What a request says whoever may not make it.
+async fn refusal(client: &mut Client, request: Value) -> Result<Value> {
+    Ok(ask(client, request).await?["reason"].take())
+}
+
+#[tokio::test]
+async fn the_owner_and_admins_see_who_is_invited_and_take_it_back_and_nobody_else() -> Result<()> {
+    let world = World::new().await?;
+    for user in [CAROL, DAVE] {
+        world.decide(user, "ask").await?;
+    }
+    let mut alice = world.server.connect(ALICE, "phone").await?;
+    let mut bob = world.server.connect(BOB, "phone").await?;
+    let mut carol = world.server.connect(CAROL, "phone").await?;
+    let group = found(&mut alice, "g", &[BOB, CAROL, DAVE]).await?;
+    let invited = event(&mut carol, "groupInvited").await?;
+    let list = json!({"type": "GROUP_INVITED", "groupId": group});
+    let page = ask(&mut alice, list.clone()).await?;
+    let expires = &invited["change"]["expiresTs"];
+    let both = json!([
+        {"user": CAROL, "by": ALICE, "expiresTs": expires},
+        {"user": DAVE, "by": ALICE, "expiresTs": expires},
+    ]);
+    assert_eq!((&page["type"], &page["invited"]), (&json!("GROUP_INVITED_STATE"), &both));
+    assert_eq!((&page["asOfSeq"], &page["more"]), (&json!(2), &json!(false)), "{page}");
+
+    // A member, one who is invited and a stranger: to them there is nothing of the kind.
+    let withdraw = |name: &str, user: UserId| json!({"type": "GROUP_WITHDRAW", "clientMsgId": name, "groupId": group, "user": user});
+    let mut stranger = world.server.connect(UserId::new(1_000_009), "phone").await?;
+    let unknown = ErrorReason::ConversationNotFound.as_str();
+    for outsider in [&mut bob, &mut carol, &mut stranger] {
+        assert_eq!(refusal(outsider, list.clone()).await?, unknown);
+        assert_eq!(refusal(outsider, withdraw("x", CAROL)).await?, unknown);
+    }
+    let path = format!("/api/groups/{group}/invitations");
+    let by_http = world.http(BOB, "GET", &path, Value::Null).await?;
+    assert_eq!(by_http["reason"], unknown, "{by_http}");
+    let role = json!({"type": "GROUP_ROLE", "clientMsgId": "r", "groupId": group, "user": BOB, "role": "admin"});
+    assert_eq!(ask(&mut alice, role).await?["ackType"], "saved");
+
+    // An admin takes back what the owner has said; in pages, by HTTP.
+    let first =
+        world.http(BOB, "GET", &format!("{path}?limit=1"), Value::Null).await?["data"].take();
+    assert_eq!((&first["invited"][0]["user"], &first["more"]), (&json!(CAROL), &json!(true)));
+    let rest = format!("{path}?limit=1&usersAfter={CAROL}");
+    let rest = world.http(BOB, "GET", &rest, Value::Null).await?["data"].take();
+    assert_eq!((&rest["invited"], &rest["more"]), (&json!([both[1]]), &json!(false)), "{rest}");
+    let saved = ask(&mut bob, withdraw("w1", CAROL)).await?;
+    assert_eq!(saved["ackType"], "saved", "{saved}");
+    let told = event(&mut alice, "invitationWithdrawn").await?;
+    assert_eq!((&told["from"], &told["change"]["user"]), (&json!(BOB), &json!(CAROL)), "{told}");
+    let ended = event(&mut carol, "groupInvitationEnded").await?;
+    assert_eq!(ended["change"]["conversationId"], group, "{ended}");
+    assert_eq!(world.invitations(CAROL, "").await?["invitations"], json!([]));
+    assert_eq!(refusal(&mut carol, answer_with("late", &group, true)).await?, unknown);
+    let again = ask(&mut bob, withdraw("w1", CAROL)).await?;
+    assert_eq!((&again["duplicate"], &again["msgSeq"]), (&json!(true), &saved["msgSeq"]));
+    let nobody = ErrorReason::UserNotFound.as_str();
+    assert_eq!(refusal(&mut bob, withdraw("w2", CAROL)).await?, nobody);
+
+    let by_http = format!("{path}/{DAVE}/withdraw");
+    let by_http = world.http(ALICE, "POST", &by_http, json!({"clientMsgId": "w3"})).await?;
+    assert_eq!(by_http["code"], 0, "{by_http}");
+    assert_eq!(ask(&mut alice, list).await?["invited"], json!([]));
+    // Who was not let go may be invited anew.
+    let add =
+        json!({"type": "GROUP_ADD", "clientMsgId": "a", "groupId": group, "members": [CAROL]});
+    assert_eq!(ask(&mut alice, add).await?["ackType"], "saved");
+    event(&mut carol, "groupInvited").await?;
+    let accepted = ask(&mut carol, answer_with("yes", &group, true)).await?;
+    assert_eq!(accepted["ackType"], "saved", "{accepted}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_invites_too_many_has_to_wait_and_nobody_else() -> Result<()> {
+    let limits = ["user_invitations_per_minute=1", "user_invitations_burst=2"];
+    let launcher = crate::support::launcher()?.bench_issuer();
+    let launcher = limits
+        .into_iter()
+        .fold(launcher, |it, limit| it.argument("--set").argument(format!("limits.{limit}")));
+    let world = World { server: launcher.start().await? };
+    for user in [CAROL, DAVE] {
+        world.decide(user, "ask").await?;
+    }
+    let mut alice = world.server.connect(ALICE, "phone").await?;
+    let mut bob = world.server.connect(BOB, "phone").await?;
+    // To take in who does not ask costs nothing, and neither does the same again.
+    let group = found(&mut alice, "g", &[BOB, CAROL, DAVE]).await?;
+    let again = found(&mut alice, "g", &[BOB, CAROL, DAVE]).await?;
+    assert_eq!(group, again);
+    let create = |name: &str| json!({"type": "GROUP_CREATE", "clientMsgId": name, "title": "t", "members": [BOB, CAROL]});
+    let refused = ask(&mut alice, create("more")).await?;
+    assert_eq!(refused["reason"], ErrorReason::TooManyRequests.as_str(), "{refused}");
+    let wait_ms = refused["retryAfterMs"].as_u64().context("a time to wait")?;
+    assert!((1..=60_000).contains(&wait_ms), "{refused}");
+    // Nothing of it has happened.
+    found(&mut alice, "without her", &[BOB]).await?;
+    let groups = world.http(BOB, "GET", "/api/conversations", Value::Null).await?;
+    let groups = groups["data"]["conversations"].as_array().context("a list")?;
+    let groups = groups.iter().filter(|it| it["kind"] == "group").count();
+    assert_eq!(groups, 2);
+    assert_eq!(ask(&mut bob, create("others")).await?["ackType"], "saved");
+
+    // An admin has another bound in force, for those who are there as well.
+    let change = "limits set userInvitationsPerMinute=0 --until-restart";
+    crate::support::petrel_admin(launcher.data(), change, "").await?;
+    found(&mut alice, "now", &[CAROL, DAVE]).await?;
+    Ok(())
+}

@@ -64,7 +64,22 @@ async fn words_are_in_force_at_once_and_without_a_restart() -> Result<()> {
     assert_eq!(answer.status, 200, "{answer:?}");
     bens.chat(cay.user_id, "m4", "去赌博, in casinos").await?;
     let saved = bens.expect_saved().await?;
+    assert!(saved.words_replaced, "who wrote it is told to look: {saved:?}");
     assert_eq!(cays.expect_chat().await?.body, "去**, in casinos");
+    // By HTTP as well, and of what is as it was sent nothing is said.
+    let message = json!({"clientMsgId": "m4h", "to": cay.user_id, "body": "赌博"});
+    let answer = send("/api/messages", "POST", message).await?.json()?;
+    assert_eq!(answer["data"]["wordsReplaced"], true, "{answer}");
+    let message = json!({"clientMsgId": "m4i", "to": cay.user_id, "body": "casinos"});
+    let answer = send("/api/messages", "POST", message).await?.json()?;
+    assert_eq!(answer["data"].get("wordsReplaced"), None, "{answer}");
+    for body in ["**", "casinos"] {
+        assert_eq!(cays.expect_chat().await?.body, body);
+        bens.expect_chat().await?;
+    }
+    bens.chat(cay.user_id, "m4j", "好").await?;
+    assert!(!bens.expect_saved().await?.words_replaced);
+    assert_eq!(cays.expect_chat().await?.body, "好");
     // What is stored is what was delivered.
     let stored = format!("{:?}", cays.pull_all(saved.conversation_id).await?);
     assert!(stored.contains("去**") && !stored.contains("赌博"), "{stored}");

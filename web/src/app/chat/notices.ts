@@ -12,7 +12,7 @@ export function isNotice(change: Change): boolean {
 
 const noticeKinds = new Set<Change['kind']>([
   'groupCreated', 'membersAdded', 'membersRemoved', 'memberLeft', 'roleChanged', 'titleChanged', 'groupChanged',
-  'memberChanged', 'joinRequested', 'joinRefused', 'membersInvited', 'invitationRefused', 'groupDissolved', 'unknown',
+  'memberChanged', 'joinRequested', 'joinRefused', 'membersInvited', 'invitationRefused', 'invitationWithdrawn', 'groupDissolved', 'unknown',
 ])
 
 const LISTED_MAX = 5
@@ -57,6 +57,8 @@ export function noticeText(change: Change, from: string, conversationId: string,
       return t('notices.membersInvited', { who, names: list(change.members) })
     case 'invitationRefused':
       return t('notices.invitationRefused', { who })
+    case 'invitationWithdrawn':
+      return t('notices.invitationWithdrawn', { who, name: nameOf(change.user) })
     case 'pinned':
       return t('notices.pinned', { who })
     case 'groupDissolved':

@@ -66,6 +66,7 @@ const FIELDS = {
   joinRefused: objectOf({ user: identifier }),
   membersInvited: objectOf({ members: listOf(identifier), expiresTs: count }),
   invitationRefused: objectOf({}),
+  invitationWithdrawn: objectOf({ user: identifier }),
   groupDissolved: objectOf({}),
   conversationAdded: objectOf({ conversationId: identifier }),
   conversationRemoved: objectOf({ conversationId: identifier }),

@@ -110,6 +110,14 @@ export type ClientFrame =
       id?: RequestId
       type: 'GROUP_INVITATIONS'
     })
+  | (GroupInvited & {
+      id?: RequestId
+      type: 'GROUP_INVITED'
+    })
+  | (GroupWithdraw & {
+      id?: RequestId
+      type: 'GROUP_WITHDRAW'
+    })
   | (GroupDissolve & {
       id?: RequestId
       type: 'GROUP_DISSOLVE'
@@ -268,6 +276,10 @@ export type ServerFrame =
       id?: RequestId
       type: 'GROUP_INVITATION_STATE'
     })
+  | (GroupInvitedState & {
+      id?: RequestId
+      type: 'GROUP_INVITED_STATE'
+    })
   | (Gap & {
       id?: RequestId
       type: 'GAP'
@@ -323,6 +335,10 @@ export type ServerFrame =
   | (NoticeWithdrawn & {
       id?: RequestId
       type: 'NOTICE_WITHDRAWN'
+    })
+  | (LimitsChanged & {
+      id?: RequestId
+      type: 'LIMITS'
     })
   | (Error & {
       id?: RequestId
@@ -402,7 +418,7 @@ export interface SingleChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
   /**
    * The place of the message to which this one replies.
    */
@@ -523,7 +539,7 @@ export interface GroupChat {
   /**
    * What the message is. Text, if missing.
    */
-  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM' | 'CALL'
+  msgType?: 'TEXT' | 'IMAGE' | 'FILE' | 'AUDIO' | 'VIDEO' | 'LOCATION' | 'CUSTOM'
   /**
    * The place of the message to which this one replies.
    */
@@ -1031,6 +1047,40 @@ export interface GroupInvitations {
    * The most invitations wanted in the answer.
    */
   limit?: number
+}
+/**
+ * `GROUP_INVITED`: who is invited into a group? For its owner and admins.
+ */
+export interface GroupInvited {
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * The most users wanted in the answer.
+   */
+  limit?: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  usersAfter?: string
+}
+/**
+ * `GROUP_WITHDRAW`: takes an invitation into a group back. For its owner and admins.
+ */
+export interface GroupWithdraw {
+  /**
+   * The sender's own name for this change.
+   */
+  clientMsgId: string
+  /**
+   * The group.
+   */
+  groupId: string
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
 }
 /**
  * `GROUP_DISSOLVE`.
@@ -2126,6 +2176,13 @@ export interface EventPush {
         kind: 'invitationRefused'
       }
     | {
+        kind: 'invitationWithdrawn'
+        /**
+         * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+         */
+        user: string
+      }
+    | {
         kind: 'groupDissolved'
       }
     | {
@@ -2406,6 +2463,11 @@ export interface SavedAck {
    * When the server numbered it.
    */
   ts: number
+  /**
+   * Words in it were replaced: what is stored, and told to others, is not what was sent.
+   * Fetch it.
+   */
+  wordsReplaced?: boolean
 }
 /**
  * What you asked for is done and on disk.
@@ -2877,6 +2939,45 @@ export interface Invitation {
   ts: number
 }
 /**
+ * `GROUP_INVITED_STATE`: a page of those who are invited, at `asOfSeq` of the group's
+ * timeline. Events after it apply on top.
+ */
+export interface GroupInvitedState {
+  /**
+   * Everything up to this event is in the answer.
+   */
+  asOfSeq: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  groupId: string
+  /**
+   * Who is invited, by user id.
+   */
+  invited: Invited[]
+  /**
+   * There are more: ask with `usersAfter` set to the last one.
+   */
+  more: boolean
+}
+/**
+ * Somebody who is invited into a group and has not answered.
+ */
+export interface Invited {
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  by: string
+  /**
+   * From when on it counts as none.
+   */
+  expiresTs: number
+  /**
+   * A 63-bit identifier: sent as a decimal string, accepted as a string or a number.
+   */
+  user: string
+}
+/**
  * `GAP`: events up to `headSeq` were not pushed to this device. Pull them.
  */
 export interface Gap {
@@ -3156,6 +3257,41 @@ export interface NoticeWithdrawn {
    * Which.
    */
   noticeId: string
+}
+/**
+ * `LIMITS`: from now on these hold, in the place of `limits.rates` of `AUTH_OK`.
+ */
+export interface LimitsChanged {
+  rates: Rates1
+}
+/**
+ * How fast the session may send now.
+ */
+export interface Rates1 {
+  /**
+   * Frames at once.
+   */
+  framesBurst: number
+  /**
+   * Frames a second on average. Each position of an `ACK` counts as one.
+   */
+  framesPerSecond: number
+  /**
+   * `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` at once.
+   */
+  readsBurst: number
+  /**
+   * `SYNC`, `PULL`, `CONVERSATION` and `FOCUS` a second on average.
+   */
+  readsPerSecond: number
+  /**
+   * Messages and changes at once.
+   */
+  sendsBurst: number
+  /**
+   * Messages and changes a second on average.
+   */
+  sendsPerSecond: number
 }
 /**
  * `ERROR`.

@@ -80,6 +80,7 @@ pub(super) fn saved() -> ServerFrame {
         ts: TimestampMs::new(1),
         duplicate: false,
         body_differs: false,
+        words_replaced: false,
     }))
 }
 

@@ -45,6 +45,7 @@ impl Draft<'_> {
         let others: BTreeSet<_> = members.iter().copied().filter(|user| *user != actor).collect();
         let (others, asked) = self.ask_whom(actor, others);
         self.check_room_for_invitations(&asked)?;
+        self.count_invitations(actor, &asked)?;
 
         let profile = Profile { title: title.clone(), history: *history, ..Profile::default() };
         let group = self.begin(Slot::of_pair(actor, actor), ConversationKind::Group, profile);
@@ -100,6 +101,7 @@ impl Draft<'_> {
         }
         self.check_room_for_invitations(&asked)?;
         check_room(self.group(group)?, joining.len())?;
+        self.count_invitations(command.actor, &asked)?;
         if joining.is_empty() {
             self.invite(command, Some(send), group, asked);
             return Ok(());

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use petrel_log::{Command, SendRequest};
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{Change, GroupAdds, Invitation};
+use petrel_protocol::frame::{Change, GroupAdds, Invitation, Role};
 use petrel_types::limits::{INVITATION_LIFETIME_MS, INVITATIONS_MAX};
 use petrel_types::{ConversationId, TimestampMs, UserId};
 
@@ -61,6 +61,16 @@ impl Draft<'_> {
             )),
             None => Ok(()),
         }
+    }
+
+    /// Counts those who are about to be invited, or refuses. To be asked last: what it has
+    /// counted stays counted.
+    pub(super) fn count_invitations(
+        &self,
+        inviter: UserId,
+        users: &BTreeSet<UserId>,
+    ) -> Result<(), Refusal> {
+        self.invitation_pace.map_or(Ok(()), |pace| pace.count(inviter, users.len(), self.now))
     }
 
     pub(super) fn is_invited(&self, group: ConversationId, user: UserId) -> bool {
@@ -143,6 +153,29 @@ impl Draft<'_> {
         self.forget_invitation(group, actor);
         let seq = self.change(command, send, group, Change::InvitationRefused);
         self.derive(group, seq, [ended(actor, actor, group)]);
+        Ok(())
+    }
+
+    /// An invitation that was not answered ends. To who is neither owner nor admin of the group
+    /// there is no such group.
+    pub(super) fn withdraw_invitation(
+        &mut self,
+        command: &Command,
+        send: &SendRequest,
+        group: ConversationId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
+        let actor = command.actor;
+        if self.group(group)?.role(actor) < Some(Role::Admin) {
+            return Err(no_such_group());
+        }
+        if !self.is_invited(group, user) {
+            let message = format!("{user} is not invited");
+            return Err(Refusal::new(ErrorReason::UserNotFound, message));
+        }
+        self.forget_invitation(group, user);
+        let seq = self.change(command, send, group, Change::InvitationWithdrawn { user });
+        self.derive(group, seq, [ended(user, actor, group)]);
         Ok(())
     }
 

@@ -74,6 +74,9 @@ impl Draft<'_> {
             Content::AnswerInvitation { accept } => {
                 self.answer_invitation(command, send, conversation, *accept)
             }
+            Content::WithdrawInvitation { user } => {
+                self.withdraw_invitation(command, send, conversation, *user)
+            }
             Content::Recall { target } => self.recall(command, send, conversation, *target),
             Content::Edit { target, body } => self.edit(command, send, conversation, *target, body),
             Content::React { target, emoji, remove } => {

@@ -52,18 +52,21 @@ impl Draft<'_> {
         let before = member.attributes.hidden.as_deref().cloned().unwrap_or_default();
         let mut mentions = Vec::new();
         let mut naming_everybody = Vec::new();
+        let mut uncounted = Vec::new();
         for target in targets.iter().filter(|target| !before.contains(**target)) {
             let is_visible = member.access().allows(*target) && *target >= trimmed_before;
             let found = if is_visible { self.target(conversation, *target) } else { None };
+            let counts = found.as_ref().is_some_and(|(_, _, body)| body.counts());
             let Some((_, _, EventBody::Message(message))) = found else {
                 let why = format!("there is no message at msgSeq {target}");
                 return Err(Refusal::new(ErrorReason::MessageNotFound, why));
             };
             mentions.extend(message.mentions.contains(&command.actor).then_some(*target));
             naming_everybody.extend(message.mention_all.then_some(*target));
+            uncounted.extend((!counts).then_some(*target));
         }
         let up_to_seq = up_to.unwrap_or_default();
-        let after = before.with(targets.iter().copied(), naming_everybody, up_to_seq);
+        let after = before.with(targets.iter().copied(), naming_everybody, uncounted, up_to_seq);
         let Some(after) = after else {
             return Err(Refusal::new(
                 ErrorReason::LimitReached,

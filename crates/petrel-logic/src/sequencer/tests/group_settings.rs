@@ -204,7 +204,8 @@ async fn the_name_of_who_asks_is_for_those_who_decide_now() {
     fixture.decide(vec![again(send(CAROL, Destination::Conversation(group), "j", join()))]).await;
     let contacts = Contacts::new(Arc::clone(&fixture.store));
     for (asker, knows) in [(ALICE, true), (BOB, false), (MALLORY, false)] {
-        let known = contacts.names(asker, &[CAROL], Some(group)).await.unwrap();
+        let known =
+            contacts.names(asker, &[CAROL], Some(group), TimestampMs::default()).await.unwrap();
         assert_eq!(!known.is_empty(), knows, "{asker}");
     }
 }

@@ -52,6 +52,8 @@ limits! {
     SessionReadsPerSecond "sessionReadsPerSecond" 0 4_000_000 "Reads a second that one session may ask for on average; 0 is no limit.";
     SessionReadsBurst "sessionReadsBurst" 1 4_000_000 "Reads that a session which was quiet may ask for at once.";
     UserSessionsWorth "userSessionsWorth" 1 1_000 "All sessions of one user together may use as much as this many sessions.";
+    UserInvitationsPerMinute "userInvitationsPerMinute" 0 60_000 "People a minute whom one user may invite into groups on average; 0 is no limit.";
+    UserInvitationsBurst "userInvitationsBurst" 1 60_000 "People whom a user who invited nobody of late may invite at once.";
     FloodPatienceMs "floodPatienceMs" 0 86_400_000 "A session that is above its rate for so long, in milliseconds, is closed; 0 is never.";
     HttpUserRequestsPerSecond "httpUserRequestsPerSecond" 0 4_000_000 "HTTP requests a second that one user may make on average; 0 is no limit.";
     HttpUserRequestsBurst "httpUserRequestsBurst" 1 4_000_000 "HTTP requests that a user who was quiet may make at once.";

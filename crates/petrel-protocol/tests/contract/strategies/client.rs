@@ -297,6 +297,14 @@ fn change_of_group() -> impl Strategy<Value = ClientFrame> {
                 ClientFrame::GroupRequests(GroupRequests { group_id, users_after, limit })
             }
         ),
+        (conversation(), option::of(user()), option::of(any::<u32>())).prop_map(
+            |(group_id, users_after, limit)| {
+                ClientFrame::GroupInvited(GroupInvited { group_id, users_after, limit })
+            }
+        ),
+        (named(), user()).prop_map(|((client_msg_id, group_id), user)| {
+            ClientFrame::GroupWithdraw(GroupWithdraw { client_msg_id, group_id, user })
+        }),
         named().prop_map(|(client_msg_id, group_id)| {
             ClientFrame::GroupDissolve(GroupDissolve { client_msg_id, group_id })
         }),

@@ -54,6 +54,12 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 })
             }
         ),
+        (conversation(), seq(), vec(invited(), 0..4), any::<bool>()).prop_map(
+            |(group_id, as_of_seq, invited, more)| ServerFrame::GroupInvitedState(
+                GroupInvitedState { group_id, as_of_seq, invited, more }
+            )
+        ),
+        rates().prop_map(|rates| ServerFrame::Limits(LimitsChanged { rates })),
         found().prop_map(ServerFrame::Found),
         head().prop_map(ServerFrame::Head),
         vec(head(), 0..4).prop_map(|heads| ServerFrame::Focused(Focused { heads })),
@@ -66,6 +72,14 @@ fn invitation() -> impl Strategy<Value = Invitation> {
     (conversation(), text(), user(), timestamp(), timestamp()).prop_map(
         |(group_id, title, by, ts, expires_ts)| Invitation { group_id, title, by, ts, expires_ts },
     )
+}
+
+fn invited() -> impl Strategy<Value = Invited> {
+    (user(), user(), timestamp()).prop_map(|(user, by, expires_ts)| Invited {
+        user,
+        by,
+        expires_ts,
+    })
 }
 
 pub(crate) fn event_push() -> impl Strategy<Value = EventPush> {
@@ -317,6 +331,7 @@ fn change() -> impl Strategy<Value = Change> {
         (users(), timestamp())
             .prop_map(|(members, expires_ts)| Change::MembersInvited { members, expires_ts }),
         Just(Change::InvitationRefused),
+        user().prop_map(|user| Change::InvitationWithdrawn { user }),
         (conversation(), text(), timestamp()).prop_map(|(conversation_id, title, expires_ts)| {
             Change::GroupInvited { conversation_id, title, expires_ts }
         }),
@@ -376,8 +391,8 @@ fn reader_state() -> impl Strategy<Value = ReaderState> {
 }
 
 fn server_ack() -> impl Strategy<Value = ServerAck> {
-    let saved = (client_msg_id(), place(), any::<[bool; 2]>()).prop_map(
-        |(client_msg_id, place, [duplicate, body_differs])| {
+    let saved = (client_msg_id(), place(), any::<[bool; 3]>()).prop_map(
+        |(client_msg_id, place, [duplicate, body_differs, words_replaced])| {
             let (server_msg_id, conversation_id, msg_seq, ts) = place;
             SavedAck {
                 ack_type: SavedTag::Saved,
@@ -389,6 +404,7 @@ fn server_ack() -> impl Strategy<Value = ServerAck> {
                 ts,
                 duplicate,
                 body_differs,
+                words_replaced,
             }
         },
     );

@@ -73,6 +73,7 @@ fn acked(event: &Event) -> (UserId, SavedAck) {
         ts: event.ts,
         duplicate: false,
         body_differs: false,
+        words_replaced: false,
     };
     (event.from, ack)
 }

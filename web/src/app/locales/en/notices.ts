@@ -19,6 +19,7 @@ export default {
   joinRefused: '{who} did not let {name} in',
   membersInvited: '{who} invited {names}',
   invitationRefused: '{who} did not accept the invitation',
+  invitationWithdrawn: '{who} took the invitation of {name} back',
   groupDissolved: '{who} dissolved the group',
   pinned: '{who} pinned a message',
 }

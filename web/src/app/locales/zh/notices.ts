@@ -19,6 +19,7 @@ export default {
   joinRefused: '{who} 拒绝了 {name} 的入群申请',
   membersInvited: '{who} 邀请了 {names}，等待对方同意',
   invitationRefused: '{who} 没有接受入群邀请',
+  invitationWithdrawn: '{who} 撤回了对 {name} 的入群邀请',
   groupDissolved: '{who} 解散了群聊',
   pinned: '{who} 置顶了一条消息',
 }
