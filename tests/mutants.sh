@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-PROOFS=${PROOFS:-simulation store power presence search honesty stand_ins}
+PROOFS=${PROOFS:-simulation store power presence search call sequencer honesty stand_ins}
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
@@ -27,7 +27,7 @@ run() { # PROOF FILTER
     store)
         $CARGO test --quiet --locked --package petrel-store --features mutants --lib sqlite::
         ;;
-    presence | search)
+    presence | search | call | sequencer)
         $CARGO test --quiet --locked --package petrel-logic --features mutants --lib "$1::"
         ;;
     power)
@@ -87,7 +87,7 @@ contact-told-out-of-order simulation
 mention-survives-recall simulation
 muted-may-speak simulation
 pin-survives-recall simulation
-file-survives-recall power
+file-survives-recall simulation power
 object-forgotten store power
 hiding-is-not-told simulation power
 hidden-presence-is-seen presence
@@ -96,6 +96,14 @@ search-shows-unreadable search
 search-keeps-old-texts search
 audit-not-kept store
 disabled-keeps-log-ins store
+invitation-outlives-its-group sequencer
+invitation-told-after-its-end sequencer
+taken-in-unasked simulation
+file-shared-unread simulation
+picture-outlives-its-use simulation
+call-across-a-block call
+call-races-a-block call
+call-recorded-twice call
 bench-misses-loss honesty:one_dropped
 bench-misses-acked-loss honesty:acked_and_dropped
 bench-misses-duplicates honesty:twice

@@ -1,20 +1,17 @@
-//! Who may have a file: who uploaded it, whoever may read a message that refers to it, and, of
-//! the avatar of a group, its members. Who may have the avatar of a user is decided where names
-//! are given (`petrel_logic::contacts`).
+//! What users get of a file. Who may have what of it is decided by the rules
+//! ([`Catchup::share`](petrel_logic::sync::Catchup::share)).
 
 use petrel_logic::Refusal;
+use petrel_logic::sync::Share;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::{FileLinks, FileList, FileRoom, UploadedFile};
 use petrel_store::{File, FileState};
-use petrel_types::{FileId, Seq, UserId};
+use petrel_types::{FileId, UserId};
 
 use crate::download::Variant;
 use crate::finish::described;
 use crate::upload::{not_found, of_store};
 use crate::{Files, Place};
-
-/// How many messages that refer to a file are looked at before a user is refused it.
-const REFERENCES_MAX: u32 = 64;
 
 /// The most files of a page.
 const FILES_MAX: u32 = 100;
@@ -83,7 +80,7 @@ impl Files {
     async fn complete(&self, user: UserId, id: FileId) -> Result<(File, Share), Refusal> {
         let found = self.store.file(id).await.map_err(|error| of_store(&error))?;
         let file = found.ok_or_else(not_found)?;
-        let share = self.share(user, &file).await?.ok_or_else(not_found)?;
+        let share = self.catchup.share(user, &file).await?.ok_or_else(not_found)?;
         match file.state {
             FileState::Complete(_) => Ok((file, share)),
             FileState::Upload { .. } => Err(Refusal::new(
@@ -92,32 +89,4 @@ impl Files {
             )),
         }
     }
-
-    async fn share(&self, user: UserId, file: &File) -> Result<Option<Share>, Refusal> {
-        if file.owner == user {
-            return Ok(Some(Share::Whole));
-        }
-        let mut share = None;
-        let places = self.store.references_for(file.id, user, REFERENCES_MAX).await;
-        for (conversation, seq) in places.map_err(|error| of_store(&error))? {
-            // No message refers to it there, but the conversation as a whole.
-            if seq == Seq::ZERO {
-                if self.catchup.is_in(user, conversation).await? {
-                    share = Some(Share::Avatar);
-                }
-            } else if self.catchup.may_read(user, conversation, seq).await? {
-                return Ok(Some(Share::Whole));
-            }
-        }
-        Ok(share)
-    }
-}
-
-/// What somebody may have of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Share {
-    /// All of it, and what is known of it.
-    Whole,
-    /// The thumbnail: it is the avatar of a group that the user is in.
-    Avatar,
 }

@@ -10,6 +10,7 @@ use petrel_types::{
     ClientMessageId, ConversationId, Epoch, FileId, LogPosition, LoginId, OwnerEpoch, Partition,
     RowId, Seq, TimestampMs, UserId,
 };
+use tokio::sync::Notify;
 
 use crate::{
     AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, BegunUpload, Claim,
@@ -31,10 +32,39 @@ pub enum CommitFault {
     LostAndFatal,
 }
 
+/// What befalls a question what users are to each other.
+#[derive(Clone, Debug)]
+pub enum RelationsFault {
+    /// There is no answer, and the store says so with this kind.
+    Refused(StoreErrorKind),
+    /// The answer is of the moment in which it was asked, and comes when it is let go.
+    Held(Hold),
+}
+
+/// An answer that is held back.
+#[derive(Clone, Debug, Default)]
+pub struct Hold {
+    asked: Arc<Notify>,
+    released: Arc<Notify>,
+}
+
+impl Hold {
+    /// Waits until somebody has asked.
+    pub async fn asked(&self) {
+        self.asked.notified().await;
+    }
+
+    /// Lets the answer go.
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
+}
+
 /// Passes everything to another store, but for the faults that were ordered.
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     next_commit: Mutex<Option<CommitFault>>,
+    next_relations: Mutex<Option<RelationsFault>>,
     stored: Mutex<Vec<(RowId, Batch)>>,
     pairs_asked: AtomicU64,
 }
@@ -45,6 +75,7 @@ impl FaultyStore {
         Self {
             inner,
             next_commit: Mutex::new(None),
+            next_relations: Mutex::new(None),
             stored: Mutex::default(),
             pairs_asked: AtomicU64::new(0),
         }
@@ -53,6 +84,11 @@ impl FaultyStore {
     /// Orders a fault for the next commit.
     pub fn fail_next_commit(&self, fault: CommitFault) {
         *self.next_commit.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    }
+
+    /// Orders a fault for the next question what users are to each other.
+    pub fn fail_next_relations(&self, fault: RelationsFault) {
+        *self.next_relations.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
     }
 
     /// The batches that were stored since this was asked last, whatever their senders were
@@ -157,7 +193,19 @@ impl Store for FaultyStore {
         user: UserId,
         others: &[UserId],
     ) -> Result<Vec<Relation>, StoreError> {
-        self.inner.relations(user, others).await
+        let fault = self.next_relations.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match fault {
+            None => self.inner.relations(user, others).await,
+            Some(RelationsFault::Refused(kind)) => {
+                Err(StoreError::new(kind, "refused, as ordered"))
+            }
+            Some(RelationsFault::Held(hold)) => {
+                let relations = self.inner.relations(user, others).await;
+                hold.asked.notify_one();
+                hold.released.notified().await;
+                relations
+            }
+        }
     }
 
     async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {

@@ -33,6 +33,14 @@ pub const ALL: &[&str] = &[
     "search-keeps-old-texts",
     "audit-not-kept",
     "disabled-keeps-log-ins",
+    "invitation-outlives-its-group",
+    "invitation-told-after-its-end",
+    "taken-in-unasked",
+    "file-shared-unread",
+    "picture-outlives-its-use",
+    "call-across-a-block",
+    "call-races-a-block",
+    "call-recorded-twice",
 ];
 
 /// How long a commit takes that was acknowledged before it: about as long as on a disk

@@ -234,6 +234,13 @@ fn frame_of(notice: &AdminNotice) -> Notice {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use petrel_store::AdministrationStore;
+    use petrel_store::memory::MemoryStore;
+    use petrel_types::{Epoch, ManualClock};
+
     use super::*;
 
     fn check(text: &str, until: Option<u64>, until_withdrawn: bool) -> Result<bool, ErrorReason> {
@@ -261,5 +268,31 @@ mod tests {
     fn newer_notices_have_smaller_keys() {
         let keys = [u64::MAX, 10, 9, 1].map(|id| key_of(NoticeId::new(id)));
         assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    /// What is over would otherwise be read in the place of what is in force, in the end.
+    #[tokio::test]
+    async fn what_is_over_goes_when_something_is_said_and_ids_rise_though_the_clock_stands() {
+        let store = Arc::new(MemoryStore::new(Epoch::new(1)));
+        let clock = Arc::new(ManualClock::new(TimestampMs::new(1_000)));
+        let administration = Administration::new(store.clone(), clock.clone(), None);
+        let operator = Operator { user: None, source: "a test".to_owned() };
+        let until = |until_ts: Option<u64>| NewNotice {
+            text: "t".to_owned(),
+            until_ts: until_ts.map(TimestampMs::new),
+            until_withdrawn: until_ts.is_none(),
+        };
+        let mut ids = Vec::new();
+        for lasts in [None, Some(2_000), Some(3_000)] {
+            let sent = administration.send_notice(&operator, until(lasts)).await.unwrap();
+            ids.push(sent.notice.notice_id);
+        }
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        clock.advance(Duration::from_secs(1));
+        let newest = administration.send_notice(&operator, until(None)).await.unwrap();
+        let kept = store.system_entries_after(NOTICES, None, READ_MAX).await.unwrap();
+        let kept: Vec<_> = kept.into_iter().map(|(key, _)| key).collect();
+        let expected = [newest.notice.notice_id, ids[2], ids[0]].map(key_of);
+        assert_eq!(kept, expected);
     }
 }

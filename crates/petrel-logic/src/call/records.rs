@@ -138,6 +138,10 @@ impl Records {
 
     /// Sends a record, and says whether that is done with.
     async fn send(&self, Waiting { name, record }: &Waiting) -> bool {
+        #[cfg(feature = "mutants")]
+        let renamed = new_name().filter(|_| petrel_store::mutants::is("call-recorded-twice"));
+        #[cfg(feature = "mutants")]
+        let name = renamed.as_ref().unwrap_or(name);
         match self.requester.send(record.caller, message_of(name, record)).await {
             Ok(_) => self.metrics.recorded(record.outcome),
             Err(refusal) if is_passing(refusal.reason) => {

@@ -2,6 +2,7 @@
 //! calls against what must always hold.
 
 mod always;
+mod blocks;
 mod exchange;
 mod parting;
 mod records;

@@ -6,6 +6,7 @@ mod compose;
 mod contact;
 mod group;
 mod group_settings;
+mod inviting;
 mod message;
 mod order;
 mod own_view;

@@ -2,6 +2,7 @@
 //!
 //! Reads only, each authorised by membership.
 
+mod files;
 mod invited;
 mod pages;
 mod readers;
@@ -25,6 +26,8 @@ use crate::membership::Membership;
 use crate::profile::{Attributes, Profile};
 use crate::refusal::not_a_member;
 use crate::view::{frame_of, kind_of, peer_of};
+
+pub use files::Share;
 
 /// How many conversations, events or members a client gets that does not say how many.
 const DEFAULT_LIMIT: u32 = 50;

@@ -275,7 +275,13 @@ impl Device {
             What::Change(Change::MessagesHidden { conversation_id, msg_seqs, up_to_seq }) => {
                 let seqs: Vec<_> = msg_seqs.iter().map(|seq| seq.get()).collect();
                 let up_to = up_to_seq.map_or(0, |seq| seq.get());
-                self.copies.entry(*conversation_id).or_default().hide(&seqs, up_to);
+                let user = self.user;
+                let copy = self.copies.entry(*conversation_id).or_default();
+                // What it was never shown may have moved cursors, of which a sync tells.
+                self.missed |= up_to > 0 || seqs.iter().any(|seq| !copy.events.contains_key(seq));
+                copy.hide(&seqs, up_to);
+                // It counts as read.
+                copy.move_cursors(user, (up_to, up_to));
             }
             What::Change(Change::ConversationSettingsChanged { conversation_id, settings }) => {
                 if let Some(copy) = self.copies.get_mut(conversation_id) {

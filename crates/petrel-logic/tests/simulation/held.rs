@@ -1,9 +1,9 @@
 //! An event as a device, or the ledger, holds it.
 
 use petrel_protocol::frame::{
-    Change, EventPush, GroupChatPush, Reaction, ServerFrame, SingleChatPush,
+    Attachment, Change, EventPush, GroupChatPush, Reaction, ServerFrame, SingleChatPush,
 };
-use petrel_types::{ClientMessageId, ConversationId, RowId, TimestampMs, UserId};
+use petrel_types::{ClientMessageId, ConversationId, FileId, RowId, TimestampMs, UserId};
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) mention_all: bool,
     /// What goes with it, as it is printed.
     pub(crate) place: Option<String>,
+    /// The file that goes with it.
+    pub(crate) file: Option<FileId>,
     /// What stays of a call, as it is printed.
     pub(crate) call: Option<String>,
     /// The place and the sender of the message to which it replies.
@@ -77,6 +79,7 @@ impl Placed {
                     edited: push.edited,
                     recalled: push.recalled,
                     place: push.location.as_ref().map(|place| format!("{place:?}")),
+                    file: push.attachment.as_deref().map(file_of),
                     call: push.call.as_ref().map(|call| format!("{call:?}")),
                     reply_to: push.reply_to.map(|it| (it.msg_seq.get(), it.from)),
                     forwarded_from: push.forwarded_from.map(|it| it.user),
@@ -104,6 +107,7 @@ impl Placed {
                     recalled: push.recalled,
                     mentions: push.mentions.clone(),
                     mention_all: push.mention_all,
+                    file: push.attachment.as_deref().map(file_of),
                     place: push.location.as_ref().map(|place| format!("{place:?}")),
                     reply_to: push.reply_to.map(|it| (it.msg_seq.get(), it.from)),
                     forwarded_from: push.forwarded_from.map(|it| it.user),
@@ -131,6 +135,10 @@ impl Placed {
 
 fn reactions_of(reactions: &[Reaction]) -> Vec<(String, Vec<UserId>)> {
     reactions.iter().map(|it| (it.emoji.clone(), it.users.clone())).collect()
+}
+
+fn file_of(attachment: &Attachment) -> FileId {
+    FileId::new(attachment.file_id.parse().expect("the id of a file"))
 }
 
 fn name_of(name: &ClientMessageId) -> String {

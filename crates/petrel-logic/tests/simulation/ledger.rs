@@ -15,6 +15,7 @@ use petrel_store::{Batch, ConversationKind, NewEvent};
 use petrel_types::{ConversationId, RowId, TimestampMs, UserId};
 
 use crate::Tally;
+use crate::files::Files;
 use crate::held::{Held, Message, What};
 use crate::pairs::Pairs;
 use crate::rules;
@@ -70,6 +71,12 @@ pub(crate) const KINDS: &[&str] = &[
     "groupInvitationEnded",
     "trimmed",
     "rejoined",
+    "file",
+    "fileSentOn",
+    "fileRecalled",
+    "fileReleased",
+    "fileExpired",
+    "pictureShown",
 ];
 
 #[derive(Default)]
@@ -82,6 +89,7 @@ pub(crate) struct Ledger {
     stored: HashMap<(UserId, String), Place>,
     /// What each user is to be told of each group, and has been.
     notices: BTreeMap<(UserId, ConversationId), Notices>,
+    pub(crate) files: Files,
     pub(crate) pairs: Pairs,
     /// As they were before the batch.
     pairs_before: Pairs,
@@ -192,8 +200,10 @@ impl Ledger {
         for trim in &batch.trims {
             let timeline = self.timelines.get_mut(&trim.conversation).context("a strange trim")?;
             timeline.trimmed_before = timeline.trimmed_before.max(trim.before.get());
+            self.files.trim(trim.conversation, trim.before.get());
             self.count("trimmed");
         }
+        (0..self.files.end_batch()).for_each(|_| self.count("fileReleased"));
         Ok(())
     }
 
@@ -251,6 +261,13 @@ impl Ledger {
         self.own_owed.get(&user).is_none_or(Vec::is_empty)
     }
 
+    /// Whether a user is still to be told what he or she has deleted of a conversation, which
+    /// is left out of what is fetched by now.
+    pub(crate) fn owes_deletion(&self, user: UserId, id: ConversationId) -> bool {
+        let is_it = |change: &Change| matches!(change, Change::MessagesHidden { conversation_id, .. } if *conversation_id == id);
+        self.own_owed.get(&user).is_some_and(|owed| owed.iter().any(is_it))
+    }
+
     /// A message that is sent on, as it is said anew, if the user may read it.
     fn sent_on_by(&self, event: &NewEvent) -> Option<((UserId, String), Message)> {
         let user = event.sender;
@@ -267,6 +284,7 @@ impl Ledger {
         let sent_on = Message {
             body: message.body.clone(),
             place: message.place.clone(),
+            file: message.file,
             forwarded_from: message.forwarded_from.or(Some(entry.held.from)),
             ..Message::default()
         };
@@ -332,7 +350,7 @@ impl Ledger {
             ensure!(self.invites_owed.is_none(), "not invited: {:?}", self.invites_owed);
             let forbidden =
                 || format!("stored what the rules forbid: {content:?} by {}", event.sender);
-            let (what, then) = rules::outcomes(
+            let (mut what, then) = rules::outcomes(
                 timeline,
                 event.sender,
                 content,
@@ -341,6 +359,11 @@ impl Ledger {
             )
             .with_context(forbidden)?;
             self.invites_owed = then.map(|then| (id, then));
+            if let (What::Message(message), Content::Message(new)) = (&mut what, content)
+                && new.forward.is_none()
+            {
+                message.file = self.files.attached(event.sender, new).with_context(forbidden)?;
+            }
             if let Content::Join { message, .. } = content {
                 let said = (message.clone(), event.timestamp);
                 match what {
@@ -385,6 +408,7 @@ impl Ledger {
     }
 
     fn take(&mut self, id: ConversationId, held: Held, number: u64) -> Result<()> {
+        self.take_files(id, &held)?;
         let timeline = self.timelines.get_mut(&id).context("looked at just now")?;
         let before: BTreeSet<UserId> = timeline.roles.keys().copied().collect();
         let waits = |(_, until): &(&UserId, &TimestampMs)| **until > held.ts;
@@ -487,7 +511,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn count(&mut self, what: &'static str) {
+    pub(crate) fn count(&mut self, what: &'static str) {
         *self.tally.entry(what).or_default() += 1;
     }
 
@@ -689,6 +713,7 @@ impl Timeline {
                 let everybody: Vec<_> = self.roles.keys().copied().collect();
                 everybody.into_iter().for_each(|user| self.part(user, seq));
                 self.invited.clear();
+                self.info.avatar = None;
             }
             Change::RoleChanged { user, role } => {
                 if *role == Role::Owner {

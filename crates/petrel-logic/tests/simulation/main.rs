@@ -5,7 +5,7 @@
 //! and change them, become friends or block each other, recall and edit, leave and return; pushes are lost, commits are
 //! refused or fail after they took place, the process dies between a commit and its
 //! answers, what follows from changes is carried out late, twice or after a restart,
-//! timelines are trimmed, and the clock jumps. The checkers ask:
+//! timelines are trimmed, files are uploaded, sent, shown and deleted, and the clock jumps. The checkers ask:
 //!
 //! - Is everything stored as the rules of docs/protocol.md say ([`ledger`], which is told
 //!   what was asked and what was stored, and works out the rest on its own)?
@@ -14,6 +14,8 @@
 //! - *State fetched = old state + events*: is what a device has worked out from pushes,
 //!   pulls and syncs what a new device is told?
 //! - Is a text that was recalled or edited away nowhere in the store?
+//! - May everybody have the files that go with what they may read, and no others; and is a file
+//!   there for as long as something refers to it, and no longer ([`files`])?
 //!
 //! `PETREL_SIMULATION_STEPS` and `PETREL_SIMULATION_SEED` change how much is run. A
 //! failure prints its seed and the smallest history that still shows it ([`shrink`]).
@@ -24,6 +26,7 @@ mod check;
 mod contacts;
 mod copy;
 mod device;
+mod files;
 mod held;
 mod ledger;
 mod pairs;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
-use petrel_log::{Content, GroupChange};
+use petrel_log::{Content, GroupChange, ProfileChange};
 use petrel_protocol::frame::{Change, GroupAdds, GroupInfo, Joining, Role, UserSettings};
 use petrel_store::ConversationKind;
 use petrel_types::limits::{EDIT_WINDOW_MS, INVITATION_LIFETIME_MS, RECALL_WINDOW_MS};
@@ -50,14 +50,20 @@ pub(crate) fn change_settings(
     content: &Content,
     change: &Change,
 ) -> Result<()> {
-    let Content::Settings { findable, presence_hidden, group_adds, friend_code } = content else {
-        bail!("no settings: {content:?}");
-    };
     let before = settings.clone();
-    settings.findable = findable.unwrap_or(settings.findable);
-    settings.presence_hidden = presence_hidden.unwrap_or(settings.presence_hidden);
-    settings.group_adds = group_adds.unwrap_or(settings.group_adds);
-    settings.friend_code = friend_code.clone().or(settings.friend_code.take());
+    match content {
+        Content::Settings { findable, presence_hidden, group_adds, friend_code } => {
+            settings.findable = findable.unwrap_or(settings.findable);
+            settings.presence_hidden = presence_hidden.unwrap_or(settings.presence_hidden);
+            settings.group_adds = group_adds.unwrap_or(settings.group_adds);
+            settings.friend_code = friend_code.clone().or(settings.friend_code.take());
+        }
+        Content::Profile(ProfileChange { display_name, avatar }) => {
+            settings.display_name = display_name.clone().unwrap_or(settings.display_name.take());
+            settings.avatar = avatar.unwrap_or(settings.avatar);
+        }
+        _ => bail!("no settings: {content:?}"),
+    }
     ensure!(*settings != before, "nothing changes");
     ensure!(*change == Change::SettingsChanged { settings: settings.clone() }, "{change:?}");
     Ok(())

@@ -15,7 +15,7 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) fn tell(seed: u64, plan: &[Step], failure: Failure) -> String {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let class = class_of(&failure).to_owned();
+    let (class, first) = (class_of(&failure).to_owned(), failure.what.clone());
     let fails = |plan: &[Step]| {
         let failure = live(plan, true).err()?;
         (class_of(&failure) == class).then_some(failure)
@@ -23,16 +23,17 @@ pub(crate) fn tell(seed: u64, plan: &[Step], failure: Failure) -> String {
     let (plan, failure) = smallest(plan[..failure.steps.min(plan.len())].to_vec(), failure, fails);
     std::panic::set_hook(hook);
     format!(
-        "PETREL_SIMULATION_SEED={seed}: {}\n{} steps show it:\n  {}",
+        "PETREL_SIMULATION_SEED={seed}: {first}\nor, in short: {}\n{} steps show it:\n  {}",
         failure.what,
         plan.len(),
         failure.story.join("\n  ")
     )
 }
 
-/// What a failure is about, without the numbers in it.
+/// What a failure is about, without the device that shows it and the numbers in it.
 fn class_of(failure: &Failure) -> &str {
-    failure.what.split(':').next().unwrap_or_default()
+    let mut parts = failure.what.split(": ");
+    parts.find(|part| !part.starts_with("device ")).unwrap_or_default()
 }
 
 fn smallest(

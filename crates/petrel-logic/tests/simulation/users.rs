@@ -13,6 +13,7 @@ use petrel_types::{ClientMessageId, Clock, ConversationId, Seq, UserId};
 
 use crate::copy::{Copy, Group};
 use crate::device::Unsent;
+use crate::files::files_in;
 use crate::ledger::Timeline;
 use crate::world::{USERS, World};
 
@@ -44,7 +45,7 @@ impl World {
                 }))
             }
             Destination::User(_) if self.random.u8(..8) == 0 => Content::Call(self.call(text)),
-            _ if self.random.u8(..4) == 0 => Content::Message(Box::new(self.more(index, to, text))),
+            _ if self.random.u8(..3) == 0 => Content::Message(Box::new(self.more(index, to, text))),
             _ => Content::Text(text),
         };
         self.ask(index, to, content);
@@ -63,9 +64,10 @@ impl World {
         }
     }
 
-    /// A reply, a place, or something that was said elsewhere.
+    /// A reply, a place, a file, or something that was said elsewhere.
     fn more(&mut self, index: usize, to: Destination, body: String) -> NewMessage {
-        match self.random.u8(..3) {
+        match self.random.u8(..7) {
+            2..5 => self.with_file(self.devices[index].user, body),
             0 => NewMessage { body, reply_to: self.some_place(index, to), ..NewMessage::default() },
             1 => NewMessage {
                 msg_type: MessageType::Location,
@@ -89,8 +91,11 @@ impl World {
                 let Some(conversation_id) = from else {
                     return NewMessage { body, ..NewMessage::default() };
                 };
-                let head = self.ledger.timelines[&conversation_id].head();
-                let msg_seq = Seq::new(self.random.u64(..head + 2));
+                let timeline = &self.ledger.timelines[&conversation_id];
+                let with_files: Vec<_> = files_in(timeline).map(|(seq, _)| seq).collect();
+                let with_file = self.random.choice(with_files).filter(|_| self.random.bool());
+                let msg_seq = with_file.unwrap_or_else(|| self.random.u64(..timeline.head() + 2));
+                let msg_seq = Seq::new(msg_seq);
                 let forward = Some(Forward { conversation_id, msg_seq });
                 NewMessage { forward, ..NewMessage::default() }
             }
@@ -167,7 +172,7 @@ impl World {
             },
         };
         let target = Seq::new(target);
-        let content = if self.random.u8(..5) < 2 {
+        let content = if self.random.bool() {
             Content::Recall { target }
         } else {
             let again = copy.events.get(&target.get()).and_then(|held| held.message());

@@ -87,7 +87,7 @@ impl World {
     async fn step(&mut self) -> Result<()> {
         let index = self.random.usize(..self.devices.len());
         let is_online = self.devices[index].online;
-        match self.random.u32(..260) {
+        match self.random.u32(..286) {
             0..45 if is_online => self.say(index),
             45..65 if is_online => self.change_message(index),
             65..85 if is_online => self.change_group(index),
@@ -110,6 +110,11 @@ impl World {
             224..227 if is_online => self.change_settings(index),
             227..230 => self.fetch_contacts(index).await?,
             230..260 if is_online => self.tell_apart(index),
+            260..268 if is_online => self.upload(index).await?,
+            268..272 => self.sweep().await?,
+            272..276 if is_online => self.show_picture(index),
+            276..280 => self.probe_file().await?,
+            280..286 if is_online => self.change_group(index),
             _ => {}
         }
         Ok(())

@@ -239,6 +239,9 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
         }
     }
 
+    // Whatever is asked from here on was written before a kill, and nothing of it again after.
+    server.kill().await?;
+    server = launcher.start().await?;
     ensure!(
         epoch_of(&server).await? == epoch,
         "the epoch changed: nothing was lost, so it must not"

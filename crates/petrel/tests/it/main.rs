@@ -10,6 +10,7 @@ mod avatars;
 mod backup;
 mod calls;
 mod changed_limits;
+mod changed_rates;
 mod chat;
 mod config;
 mod contacts;

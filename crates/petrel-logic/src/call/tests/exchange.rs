@@ -28,8 +28,13 @@ impl Ringing for Heard {
 }
 
 impl Heard {
+    /// How many frames there were.
+    pub(super) fn frames(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Why calls ended, for whom.
-    fn ends(&self) -> Vec<(Audience, CallEnd)> {
+    pub(super) fn ends(&self) -> Vec<(Audience, CallEnd)> {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let end = |(to, frame): &(Audience, ServerFrame)| match frame {
             ServerFrame::CallState(state) => state.reason.map(|reason| (*to, reason)),
@@ -45,9 +50,14 @@ pub(super) fn frame(call: &str, to: u64) -> CallOffer {
 }
 
 pub(super) fn exchange() -> (Exchange, Arc<Requester>, Vec<Box<dyn petrel_log::CommandStream>>) {
+    exchange_over(Arc::new(MemoryStore::new(Epoch::new(1))))
+}
+
+pub(super) fn exchange_over(
+    store: Arc<dyn petrel_store::Store>,
+) -> (Exchange, Arc<Requester>, Vec<Box<dyn petrel_log::CommandStream>>) {
     let (log, streams) = InProcessLog::new(&[LogPosition::default()], 100);
     let requester = Arc::new(Requester::new(Arc::new(log), NodeId::new(1)));
-    let store = Arc::new(MemoryStore::new(Epoch::new(1)));
     let rules = Rules { external_users: true, ..Rules::default() };
     let exchange = Exchange::new(store, Arc::clone(&requester), rules, Metrics::default());
     (exchange, requester, streams)

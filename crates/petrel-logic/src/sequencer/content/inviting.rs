@@ -30,6 +30,10 @@ impl Draft<'_> {
         users: BTreeSet<UserId>,
     ) -> (BTreeSet<UserId>, BTreeSet<UserId>) {
         users.into_iter().partition(|user| {
+            #[cfg(feature = "mutants")]
+            if petrel_store::mutants::is("taken-in-unasked") {
+                return true;
+            }
             match self.lookups.group_adds.get(user).copied().unwrap_or_default() {
                 GroupAdds::Everybody => true,
                 GroupAdds::Friends => {
@@ -188,6 +192,8 @@ impl Draft<'_> {
         // Those who were invited by what is decided together with this are not stored yet.
         let listed = self.entries.keys().filter(|(of, list, _)| (*of, *list) == (group, INVITED));
         let new = listed.map(|(_, _, user)| UserId::new(*user));
+        #[cfg(feature = "mutants")]
+        let new = new.filter(|_| !petrel_store::mutants::is("invitation-outlives-its-group"));
         let users: BTreeSet<_> = stored.chain(new).collect();
         let invited = |user: &UserId| self.is_invited(group, *user);
         let invited: Vec<_> = users.into_iter().filter(invited).collect();
@@ -210,7 +216,12 @@ impl Draft<'_> {
     ) -> bool {
         match &notice.change {
             Change::GroupInvited { conversation_id, title, expires_ts } => {
-                if self.invited(*conversation_id, user).is_none_or(|it| it.expires != *expires_ts) {
+                let invited = self.invited(*conversation_id, user);
+                let is_over = invited.is_none_or(|it| it.expires != *expires_ts);
+                #[cfg(feature = "mutants")]
+                let is_over =
+                    is_over && !petrel_store::mutants::is("invitation-told-after-its-end");
+                if is_over {
                     return false;
                 }
                 self.forget_expired(timeline, user);

@@ -86,6 +86,8 @@ impl Draft<'_> {
         after: Option<FileId>,
     ) {
         if before != after {
+            #[cfg(feature = "mutants")]
+            let before = before.filter(|_| !petrel_store::mutants::is("picture-outlives-its-use"));
             self.refer(conversation, Seq::ZERO, before, false);
             self.refer(conversation, Seq::ZERO, after, true);
         }

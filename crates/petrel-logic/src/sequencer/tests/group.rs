@@ -12,13 +12,18 @@ use crate::sync::Catchup;
 
 const CAROL: UserId = UserId::new(4);
 
-fn create(owner: UserId, name: &str, members: &[UserId], history: History) -> Command {
+pub(super) fn create(owner: UserId, name: &str, members: &[UserId], history: History) -> Command {
     let content =
         Content::CreateGroup { title: "storm".to_owned(), members: members.to_vec(), history };
     send(owner, Destination::NewGroup, name, content)
 }
 
-fn in_group(actor: UserId, group: ConversationId, name: &str, content: Content) -> Command {
+pub(super) fn in_group(
+    actor: UserId,
+    group: ConversationId,
+    name: &str,
+    content: Content,
+) -> Command {
     send(actor, Destination::Conversation(group), name, content)
 }
 

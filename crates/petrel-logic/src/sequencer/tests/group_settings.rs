@@ -6,6 +6,7 @@ use petrel_protocol::frame::{GroupRequests, Joining, Role};
 
 use super::*;
 use crate::Refusal;
+use crate::contacts::Contacts;
 use crate::sync::Catchup;
 
 const CAROL: UserId = UserId::new(4);
@@ -191,6 +192,22 @@ async fn who_asks_waits_and_is_let_in_or_not() {
     fixture.changes(BOB, group, answer(true)).await;
     fixture.send(say(CAROL, group, "m")).await;
     assert_eq!(fixture.waiting(BOB, group).await.unwrap(), [0; 0]);
+}
+
+#[tokio::test]
+async fn the_name_of_who_asks_is_for_those_who_decide_now() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.harbour().await;
+    fixture.changes(BOB, group, Content::ChangeGroup(change(Some(Joining::Approval)))).await;
+    // An admin until then, and for ever in what is stored of the membership.
+    fixture.changes(BOB, group, Content::Leave).await;
+    fixture.decide(vec![again(send(CAROL, Destination::Conversation(group), "j", join()))]).await;
+    let contacts = Contacts::new(Arc::clone(&fixture.store));
+    for (asker, knows) in [(ALICE, true), (BOB, false), (MALLORY, false)] {
+        let known =
+            contacts.names(asker, &[CAROL], Some(group), TimestampMs::default()).await.unwrap();
+        assert_eq!(!known.is_empty(), knows, "{asker}");
+    }
 }
 
 #[tokio::test]

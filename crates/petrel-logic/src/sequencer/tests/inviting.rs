@@ -1,0 +1,200 @@
+//! Invitations: what is listed and told at last, in whatever order it follows from the group.
+
+use petrel_log::Origin;
+use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::{Change, GroupAdds, GroupInvitations};
+use petrel_types::limits::INVITATION_LIFETIME_MS;
+
+use super::group::{create, in_group};
+use super::*;
+use crate::contacts::Contacts;
+use crate::event::EventBody;
+use crate::notice::Notice;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+impl Fixture {
+    /// A group of Alice, who is its owner; Bob is asked before he is taken in.
+    async fn group_beside_bob(&mut self) -> ConversationId {
+        let settings = Content::Settings {
+            findable: None,
+            presence_hidden: None,
+            group_adds: Some(GroupAdds::Ask),
+            friend_code: None,
+        };
+        self.send(send(BOB, Destination::Own, "s", settings)).await;
+        let group = create(ALICE, "g", &[], petrel_protocol::frame::History::Joined);
+        self.send(group).await.conversation_id
+    }
+
+    /// What follows from what was decided, not carried out yet, in the order of the decisions.
+    async fn follows(&self) -> Vec<Command> {
+        let derived = |derivation: petrel_store::Derivation| {
+            let notice = Notice::decode(&derivation.command).unwrap();
+            let request = Request::Derived {
+                home: derivation.id.home,
+                number: derivation.id.number,
+                user: notice.user,
+                notice: derivation.command,
+            };
+            Command { origin: Origin::NOBODY, actor: notice.actor, request }
+        };
+        self.store.unsettled(None, 1_000).await.unwrap().into_iter().map(derived).collect()
+    }
+
+    /// The groups into which Bob is invited, as he is shown them.
+    async fn invites_bob(&self) -> Vec<(ConversationId, TimestampMs)> {
+        let contacts = Contacts::new(Arc::clone(&self.store));
+        let request = GroupInvitations { groups_after: None, limit: None };
+        let state = contacts.invitations(BOB, &request).await.unwrap();
+        state.invitations.iter().map(|it| (it.group_id, it.expires_ts)).collect()
+    }
+
+    /// What Bob's devices were told of invitations: until when each lasts, or its end.
+    async fn told_bob(&self) -> Vec<Option<TimestampMs>> {
+        let timeline = self.store.personal_timeline(BOB).await.unwrap().unwrap();
+        let page = self.store.events_after(timeline, Seq::ZERO, 1_000).await.unwrap();
+        let told = |event: &StoredEvent| match EventBody::decode(&event.payload).unwrap() {
+            EventBody::Change(Change::GroupInvited { expires_ts, .. }) => Some(Some(expires_ts)),
+            EventBody::Change(Change::GroupInvitationEnded { .. }) => Some(None),
+            _ => None,
+        };
+        page.events.iter().filter_map(told).collect()
+    }
+
+    fn expiry(&self) -> TimestampMs {
+        TimestampMs::new(self.clock.now().get() + INVITATION_LIFETIME_MS)
+    }
+}
+
+fn add_bob(group: ConversationId, name: &str) -> Command {
+    in_group(ALICE, group, name, Content::AddMembers(vec![BOB]))
+}
+
+fn answer(group: ConversationId, name: &str, accept: bool) -> Command {
+    in_group(BOB, group, name, Content::AnswerInvitation { accept })
+}
+
+fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
+    if all.len() <= 1 {
+        return vec![all.to_vec()];
+    }
+    let begin_with = |first: usize| {
+        let mut rest = all.to_vec();
+        let first = rest.remove(first);
+        orders(&rest).into_iter().map(move |rest| [vec![first.clone()], rest].concat())
+    };
+    (0..all.len()).flat_map(begin_with).collect()
+}
+
+#[tokio::test]
+async fn an_invitation_of_the_batch_that_ends_its_group_is_over_with_it() {
+    for before in [false, true] {
+        let mut fixture = Fixture::new(EXTERNAL).await;
+        let group = fixture.group_beside_bob().await;
+        let dissolve = in_group(ALICE, group, "x", Content::Dissolve);
+        // For comparison: the invitation is stored before the group ends.
+        let batches = match before {
+            true => vec![vec![add_bob(group, "a")], vec![dissolve]],
+            false => vec![vec![add_bob(group, "a"), dissolve]],
+        };
+        for batch in batches {
+            let decided = batch.len();
+            assert_eq!(acks(&fixture.decide(batch).await).len(), decided);
+        }
+        let follows = fixture.follows().await;
+        fixture.decide(follows).await;
+        assert_eq!(fixture.invites_bob().await, [], "stored before: {before}");
+        assert_eq!(fixture.told_bob().await.last(), Some(&None), "stored before: {before}");
+        let refused = fixture.refusal(answer(group, "b", true)).await;
+        assert_eq!(refused, ErrorReason::ConversationNotFound);
+    }
+}
+
+/// What follows from changes of a group is carried out in any order, one by one or together.
+#[tokio::test]
+async fn an_invitation_is_not_told_after_its_end_in_whatever_order_it_comes() {
+    // What becomes of a first invitation, and whether there is a second one after that.
+    type Ending = fn(ConversationId) -> Vec<Command>;
+    let refused: Ending = |group| vec![answer(group, "1", false)];
+    let came_and_went: Ending = |group| {
+        let leave = in_group(BOB, group, "2", Content::Leave);
+        vec![answer(group, "1", true), leave]
+    };
+    let dissolved: Ending = |group| vec![in_group(ALICE, group, "1", Content::Dissolve)];
+    for (ending, invited_again) in
+        [(refused, false), (refused, true), (came_and_went, true), (dissolved, false)]
+    {
+        let mut number = 0;
+        loop {
+            let mut fixture = Fixture::new(EXTERNAL).await;
+            let group = fixture.group_beside_bob().await;
+            fixture.send(add_bob(group, "a")).await;
+            fixture.clock.advance(HOUR);
+            for command in ending(group) {
+                fixture.decide(vec![command]).await;
+            }
+            let mut expected = Vec::new();
+            if invited_again {
+                fixture.clock.advance(HOUR);
+                expected = vec![(group, fixture.expiry())];
+                fixture.send(add_bob(group, "b")).await;
+            }
+            let all = orders(&fixture.follows().await);
+            let Some(order) = all.get(number / 2) else { break };
+            assert!(all.len() > 1, "nothing follows that could come in another order");
+            if number % 2 == 0 {
+                fixture.decide(order.clone()).await;
+            } else {
+                for command in order.clone() {
+                    fixture.decide(vec![command]).await;
+                }
+            }
+            let context = format!("order {number} of {}: {order:?}", all.len());
+            assert_eq!(fixture.invites_bob().await, expected, "{context}");
+            let told = fixture.told_bob().await;
+            match expected.first() {
+                Some((_, until)) => assert_eq!(told.last(), Some(&Some(*until)), "{context}"),
+                None => assert_eq!(told.last(), Some(&None), "{context}"),
+            }
+            number += 1;
+        }
+    }
+}
+
+/// Or the list of somebody who never answers would grow for ever, and what waits in it could
+/// not be counted any more.
+#[tokio::test]
+async fn invitations_whose_time_is_over_go_when_another_one_comes() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.group_beside_bob().await;
+    fixture.send(add_bob(group, "a")).await;
+    let follows = fixture.follows().await;
+    fixture.decide(follows).await;
+    assert_eq!(fixture.invites_bob().await.len(), 1);
+    fixture.clock.advance(Duration::from_millis(INVITATION_LIFETIME_MS));
+    let refused = fixture.refusal(answer(group, "late", true)).await;
+    assert_eq!(refused, ErrorReason::ConversationNotFound);
+    let other = create(ALICE, "g2", &[BOB], petrel_protocol::frame::History::Joined);
+    let other = fixture.send(other).await.conversation_id;
+    let follows = fixture.follows().await;
+    fixture.decide(follows).await;
+    assert_eq!(fixture.invites_bob().await, [(other, fixture.expiry())]);
+    // And one may be asked again by the same group.
+    fixture.send(add_bob(group, "b")).await;
+}
+
+#[tokio::test]
+async fn an_invitation_into_a_full_group_waits_until_there_is_room() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.group_beside_bob().await;
+    fixture.send(add_bob(group, "a")).await;
+    let limit = |most: u64| {
+        let change = petrel_log::GroupChange { member_limit: Some(most), ..Default::default() };
+        in_group(ALICE, group, &format!("l{most}"), Content::ChangeGroup(change))
+    };
+    fixture.send(limit(1)).await;
+    assert_eq!(fixture.refusal(answer(group, "full", true)).await, ErrorReason::GroupFull);
+    fixture.send(limit(2)).await;
+    fixture.send(answer(group, "yes", true)).await;
+}
