@@ -89,9 +89,9 @@ pub type Times = Histogram<u64>;
 
 macro_rules! counters {
     ($( $(#[$doc:meta])* $name:ident, )*) => {
-        /// What is counted.
+        /// What is counted. An older report does not count everything.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase")]
+        #[serde(rename_all = "camelCase", default)]
         pub struct Counters { $( $(#[$doc])* pub $name: u64, )* }
 
         impl Counters {
@@ -286,6 +286,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_counts_of_an_older_report_can_be_read() {
+        let counters: Counters = serde_json::from_str(r#"{"connectsOk": 3}"#).unwrap();
+        assert_eq!(counters, Counters { connects_ok: 3, ..Counters::default() });
+    }
 
     proptest! {
         #[test]
