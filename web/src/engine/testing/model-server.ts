@@ -118,7 +118,13 @@ export class ModelServer extends ModelStore implements LineServer {
         return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'answered' })
       case 'CALL_HANGUP':
         return answer({ type: 'CALL_STATE', callId: frame.callId, state: 'ended', reason: 'cancelled' })
+      case 'PRESENCE_SUBSCRIBE':
+        return answer({ type: 'PRESENCE_STATE', items: (frame.users as string[]).map((user) => ({ user, online: false })) })
+      case 'TYPING':
+        return
       default:
+        // A request that were never answered would look like a dead line, to no end.
+        if (frame.clientMsgId === undefined) throw new Error(`the model server does not know ${String(frame.type)}`)
         return this.#send(session, frame)
     }
   }
