@@ -106,3 +106,17 @@ it('takes away, also from disk, what the user has deleted on another device', as
   for (let step = 0; step < 2; step += 1) await storage.finish()
   expect(storage.disk.events.get('7')?.map(({ seq }) => seq)).toEqual([1, 3])
 })
+
+it('does not show a message whose deletion came first', async () => {
+  const { device, view } = await begin()
+  const place = (conversationId: string, msgSeq: number) => ({ from: '9001', serverMsgId: `${msgSeq}`, conversationId, msgSeq, ts: 1 })
+  const change = { kind: 'messagesHidden' as const, conversationId: '7', msgSeqs: [1] }
+  device.look('7')
+  device.step((step) => device.timeline('8', 'personal').place(step, eventOf({ type: 'EVENT', ...place('8', 1), change, fallback: '' })))
+  expect(view.conversations.has('7')).toBe(false)
+  for (const msgSeq of [1, 2]) {
+    const said = eventOf({ type: 'GROUP_CHAT', ...place('7', msgSeq), clientMsgId: `m${msgSeq}`, groupId: '7', msgType: 'TEXT', body: 'b' })
+    device.step((step) => device.timeline('7', 'group').place(step, said))
+  }
+  expect(view.timelines.get('7')?.events.map(({ seq }) => seq)).toEqual([2])
+})

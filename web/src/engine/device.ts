@@ -5,6 +5,7 @@
  * the order in which steps were taken, and shown at once.
  */
 import type { TimelineEvent } from './event'
+import { withHiding, type Hidden, type Hiding } from './hidden'
 import { Outbox, namesPlace, type OutboxEntry } from './outbox'
 import type { Log, Storage } from './ports'
 import { Step } from './step'
@@ -51,6 +52,8 @@ export class Device {
   #writes: Promise<void> = Promise.resolve()
   #isVolatile = false
   readonly #unwritten = new Set<string>()
+  /** What the user has deleted in conversations of which nothing has come yet: their pushes may be overtaken. */
+  readonly #hiddenAhead = new Map<string, Hidden>()
 
   constructor(options: DeviceOptions) {
     this.userId = options.userId
@@ -89,7 +92,8 @@ export class Device {
   timeline(conversationId: string, kind: ConversationKind = 'unknown'): Timeline {
     let timeline = this.timelines.get(conversationId)
     if (!timeline) {
-      timeline = Timeline.begin(conversationId, this.userId, kind)
+      timeline = Timeline.begin(conversationId, this.userId, kind, this.#hiddenAhead.get(conversationId))
+      this.#hiddenAhead.delete(conversationId)
       this.timelines.set(conversationId, timeline)
     } else if (timeline.record.kind === 'unknown') {
       timeline.record.kind = kind
@@ -118,6 +122,7 @@ export class Device {
     this.step((step) => {
       step.batch.reset = true
       this.timelines.clear()
+      this.#hiddenAhead.clear()
       this.record = { userId: this.userId, epoch }
       this.#settings = undefined
       step.batch.device = this.record
@@ -204,8 +209,15 @@ export class Device {
       if (what.kind !== 'change') continue
       const { change } = what
       if (change.kind === 'conversationSettingsChanged') this.timelines.get(change.conversationId)?.settle(step, change.settings)
-      else if (change.kind === 'messagesHidden') this.timelines.get(change.conversationId)?.hide(step, change)
+      else if (change.kind === 'messagesHidden') this.#hide(step, change)
     }
+  }
+
+  #hide(step: Step, { conversationId, ...what }: Hiding & { conversationId: string }): void {
+    const timeline = this.timelines.get(conversationId)
+    if (timeline) return timeline.hide(step, what)
+    const hidden = withHiding(this.#hiddenAhead.get(conversationId), what)
+    if (hidden) this.#hiddenAhead.set(conversationId, hidden)
   }
 
   /** What stands in a timeline, or is acked and covered, is no longer in the outbox. */

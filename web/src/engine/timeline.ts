@@ -9,7 +9,7 @@ import { furthest, newRecord } from './conversation-record'
 import { DerivedStates } from './derived-states'
 import { amended, amendmentOf, eventOf, type Amendment, type TimelineEvent } from './event'
 import { isOfGroups, joins, parts, type GroupKnowledge } from './group'
-import { isHidden, withHiding, type Hiding } from './hidden'
+import { isHidden, withHiding, type Hidden, type Hiding } from './hidden'
 import type { InvitationsKnowledge } from './invitations'
 import { hasUntold, type RequestsKnowledge } from './requests'
 import type { Step } from './step'
@@ -39,8 +39,9 @@ export class Timeline {
     this.#states = new DerivedStates(this)
   }
 
-  static begin(conversationId: string, user: string, kind: ConversationKind): Timeline {
-    return new Timeline(newRecord(conversationId, kind), user)
+  /** `hidden` is what the user had deleted of it before anything of it came here. */
+  static begin(conversationId: string, user: string, kind: ConversationKind, hidden?: Hidden): Timeline {
+    return new Timeline({ ...newRecord(conversationId, kind), ...(hidden && { hidden }) }, user)
   }
 
   get id(): string {
