@@ -102,6 +102,8 @@ pub(crate) struct Ledger {
     sent_on: HashMap<(UserId, String), Message>,
     /// What each user is still to be told of what is the user's own business, in order.
     own_owed: BTreeMap<UserId, Vec<Change>>,
+    /// What users were told last of what conversations are to them.
+    settings_told: BTreeMap<(UserId, ConversationId), ConversationSettings>,
     batches: u64,
     last_row: u64,
 }
@@ -244,7 +246,8 @@ impl Ledger {
         let place = owed.iter().position(|it| it == change);
         let place = place.with_context(|| format!("told what is not owed: {user} {change:?}"))?;
         owed.remove(place);
-        if let Change::ConversationSettingsChanged { conversation_id: about, .. } = change {
+        if let Change::ConversationSettingsChanged { conversation_id: about, settings } = change {
+            self.settings_told.insert((user, *about), *settings);
             let mut index = 0;
             owed.retain(|it| {
                 let is_about = matches!(it, Change::ConversationSettingsChanged { conversation_id, .. }
@@ -258,7 +261,19 @@ impl Ledger {
 
     /// Whether everything is told to a user that is the user's own business.
     pub(crate) fn owes_nothing(&self, user: UserId) -> bool {
-        self.own_owed.get(&user).is_none_or(Vec::is_empty)
+        let mut owed = self.own_owed.get(&user).into_iter().flatten();
+        owed.all(|change| self.is_overtaken(user, change))
+    }
+
+    /// Whether a change need not be told any more. Settings that come back to what they were
+    /// can't be told apart from those before, so what is left of them is settled by the last.
+    fn is_overtaken(&self, user: UserId, change: &Change) -> bool {
+        let Change::ConversationSettingsChanged { conversation_id, .. } = change else {
+            return false;
+        };
+        let told = self.settings_told.get(&(user, *conversation_id));
+        let timeline = self.timelines.get(conversation_id);
+        told.is_some() && told == timeline.and_then(|timeline| timeline.settings.get(&user))
     }
 
     /// Whether a user is still to be told what he or she has deleted of a conversation, which
@@ -561,7 +576,7 @@ impl Ledger {
     pub(crate) fn check_notices(&self) -> Result<()> {
         self.pairs.check_told()?;
         for (user, owed) in &self.own_owed {
-            ensure!(owed.is_empty(), "a notice is missing: {user} {owed:?}");
+            ensure!(self.owes_nothing(*user), "a notice is missing: {user} {owed:?}");
         }
         for (about, notices) in &self.notices {
             let Notices { owed, told } = notices;

@@ -262,7 +262,7 @@ impl World {
                 let timelines = &self.ledger.timelines;
                 let into: Vec<_> = timelines.iter().filter(invites).map(|(id, _)| *id).collect();
                 let into = self.random.choice(into).unwrap_or(group);
-                let content = Content::AnswerInvitation { accept: self.random.u8(..3) > 0 };
+                let content = Content::AnswerInvitation { accept: self.random.bool() };
                 return self.ask(index, Destination::Conversation(into), content);
             }
             8..13 => {
