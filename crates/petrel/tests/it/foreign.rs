@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 use petrel_protocol::frame::ClientFrame;
-use petrel_testkit::client::Client;
 use petrel_testkit::server::Server;
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, BOB, CAROL, bench_server};
+use crate::support::{ALICE, BOB, CAROL, ask, bench_server};
 
 const DAVE: UserId = UserId::new(1_000_004);
 
@@ -65,18 +64,6 @@ impl World {
 
 fn text(value: &Value) -> Result<String> {
     Ok(value.as_str().with_context(|| format!("no id: {value}"))?.to_owned())
-}
-
-/// The answer to a request, without what is different in each.
-async fn ask(client: &mut Client, mut request: Value) -> Result<Value> {
-    request["id"] = json!("asked");
-    client.send_text(request.to_string()).await?;
-    loop {
-        let answer = client.next_json().await?;
-        if answer["id"] == "asked" {
-            return Ok(answer);
-        }
-    }
 }
 
 /// Every frame of a type that names a conversation, in every way in which it can.

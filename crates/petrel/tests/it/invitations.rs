@@ -8,7 +8,7 @@ use petrel_testkit::server::Server;
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, BOB, CAROL, ask_as, bench_server};
+use crate::support::{ALICE, BOB, CAROL, ask, ask_as, bench_server};
 
 const DAVE: UserId = UserId::new(1_000_004);
 
@@ -48,18 +48,6 @@ impl World {
             assert_eq!(told["code"], 0, "{told}");
         }
         Ok(())
-    }
-}
-
-/// The answer to a request, passing over what is pushed.
-async fn ask(client: &mut Client, mut request: Value) -> Result<Value> {
-    request["id"] = json!("asked");
-    client.send_text(request.to_string()).await?;
-    loop {
-        let answer = client.next_json().await?;
-        if answer["id"] == "asked" {
-            return Ok(answer);
-        }
     }
 }
 

@@ -13,22 +13,10 @@ use petrel_testkit::server::{Server, Signal};
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{ALICE, BOB, CAROL, bench_server, launcher};
+use crate::support::{ALICE, BOB, CAROL, ask, bench_server, launcher};
 
 /// How many messages were sent, to name each.
 static SENT: AtomicU64 = AtomicU64::new(1);
-
-/// The answer to a request, as it comes.
-async fn ask(client: &mut Client, mut request: Value) -> Result<Value> {
-    request["id"] = json!("asked");
-    client.send_text(request.to_string()).await?;
-    loop {
-        let answer = client.next_json().await?;
-        if answer["id"] == "asked" {
-            return Ok(answer);
-        }
-    }
-}
 
 async fn say(client: &mut Client, to: UserId, body: &str) -> Result<Value> {
     // A name stays when the text goes, so it must not tell it.

@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use petrel_protocol::http::LoggedIn;
 use petrel_testkit::PATIENCE;
+use petrel_testkit::client::Client;
 use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Exit, Launcher, Server, run};
 use petrel_types::UserId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Load-test users, who need no registration.
 pub(crate) const ALICE: UserId = UserId::new(1_000_001);
@@ -68,6 +69,18 @@ pub(crate) async fn petrel_admin(data: &Path, arguments: &str, input: &str) -> R
         data.display()
     );
     run("sh", &["-c", line.as_str()]).await
+}
+
+/// The answer to a frame that asks for something, passing over what is pushed.
+pub(crate) async fn ask(client: &mut Client, mut request: Value) -> Result<Value> {
+    request["id"] = json!("asked");
+    client.send_text(request.to_string()).await?;
+    loop {
+        let answer = client.next_json().await?;
+        if answer["id"] == "asked" {
+            return Ok(answer);
+        }
+    }
 }
 
 /// A request with a token and, unless it is null, a body.
