@@ -57,7 +57,7 @@ pub enum Request {
         /// Whose personal timeline it concerns.
         user: UserId,
         /// What to write there, as `petrel-logic` encodes it.
-        notice: Bytes,
+        entry: Bytes,
     },
     /// Give up the beginning of a timeline. Asked by the system.
     Trim {

@@ -15,7 +15,7 @@ use petrel_store::{Derivation, DerivationId, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::notice::Notice;
+use crate::personal_entry::PersonalEntry;
 
 /// How many derivations are read at once.
 const PAGE: u32 = 256;
@@ -80,8 +80,8 @@ impl Deriver {
 
     async fn ask_for(&self, derivation: &Derivation) -> Result<(), Stop> {
         let Derivation { id, command } = derivation;
-        let notice = match Notice::decode(command) {
-            Ok(notice) => notice,
+        let entry = match PersonalEntry::decode(command) {
+            Ok(entry) => entry,
             Err(error) => {
                 tracing::error!(%error, ?id, "a derivation can't be read");
                 return Ok(());
@@ -90,10 +90,10 @@ impl Deriver {
         let request = Request::Derived {
             home: id.home,
             number: id.number,
-            user: notice.user,
-            notice: command.clone(),
+            user: entry.user,
+            entry: command.clone(),
         };
-        let command = Command { origin: Origin::NOBODY, actor: notice.actor, request };
+        let command = Command { origin: Origin::NOBODY, actor: entry.actor, request };
         loop {
             match self.log.append(command.clone()) {
                 Ok(()) => return Ok(()),

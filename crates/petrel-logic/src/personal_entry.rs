@@ -1,4 +1,4 @@
-//! What follows for a user from a change in a group: an entry in the personal timeline.
+//! What follows for a user from a change elsewhere: an entry in the personal timeline.
 //!
 //! It is committed with the change as a derivation, and carried out by the sequencer of
 //! the user's own timeline, once, however often it is asked to.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// An entry to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Notice {
+pub(crate) struct PersonalEntry {
     /// Whom it concerns.
     pub(crate) user: UserId,
     /// Who caused it.
@@ -20,9 +20,9 @@ pub(crate) struct Notice {
     pub(crate) change: Change,
 }
 
-impl Notice {
+impl PersonalEntry {
     pub(crate) fn encode(&self) -> Bytes {
-        serde_json::to_vec(self).expect("notices hold only strings and numbers").into()
+        serde_json::to_vec(self).expect("entries hold only strings and numbers").into()
     }
 
     pub(crate) fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {

@@ -9,7 +9,7 @@ use petrel_types::{ConversationId, Seq, UserId};
 
 use super::draft::{Draft, NewEntry};
 use crate::event::EventBody;
-use crate::notice::Notice;
+use crate::personal_entry::PersonalEntry;
 
 /// How many bits of a derivation's number tell it from others of the same event: more
 /// than a group has members.
@@ -24,13 +24,13 @@ impl Draft<'_> {
         &mut self,
         home: ConversationId,
         seq: Seq,
-        notices: impl IntoIterator<Item = Notice>,
+        entries: impl IntoIterator<Item = PersonalEntry>,
     ) {
-        for (index, notice) in (0..).zip(notices) {
+        for (index, entry) in (0..).zip(entries) {
             debug_assert!(index < 1_u64 << DERIVATION_BITS);
             let number = (seq.get() << DERIVATION_BITS) | index;
             let id = DerivationId { home, number };
-            self.batch.derived.push(Derivation { id, command: notice.encode() });
+            self.batch.derived.push(Derivation { id, command: entry.encode() });
         }
     }
 
@@ -46,19 +46,19 @@ impl Draft<'_> {
         }
         let number = BY_POSITION | self.position.get();
         let id = DerivationId { home, number };
-        let notice = Notice { user: actor, actor, change };
-        self.batch.derived.push(Derivation { id, command: notice.encode() });
+        let entry = PersonalEntry { user: actor, actor, change };
+        self.batch.derived.push(Derivation { id, command: entry.encode() });
     }
 
     /// Carries out what followed from a change elsewhere, unless that was done before.
-    pub(super) fn settle(&mut self, id: DerivationId, user: UserId, notice: &[u8]) {
+    pub(super) fn settle(&mut self, id: DerivationId, user: UserId, entry: &[u8]) {
         if !self.lookups.unsettled.contains(&id) || !self.settled.insert(id) {
             return;
         }
         self.batch.settled.push(id);
-        match Notice::decode(notice) {
-            Ok(notice) => {
-                let contact = match &notice.change {
+        match PersonalEntry::decode(entry) {
+            Ok(entry) => {
+                let contact = match &entry.change {
                     Change::ContactChanged { contact, .. } => Some(contact),
                     _ => None,
                 };
@@ -67,20 +67,20 @@ impl Draft<'_> {
                 if contact.is_some_and(|contact| !self.tell_contact(timeline, rev, contact)) {
                     return;
                 }
-                if let Change::ConversationSettingsChanged { conversation_id, .. } = &notice.change
+                if let Change::ConversationSettingsChanged { conversation_id, .. } = &entry.change
                     && !self.tell_settings(timeline, *conversation_id, id.number)
                 {
                     return;
                 }
-                if !self.note_invitation(timeline, user, &notice) {
+                if !self.note_invitation(timeline, user, &entry) {
                     return;
                 }
                 self.tell(
                     timeline,
                     NewEntry {
-                        sender: notice.actor,
+                        sender: entry.actor,
                         client_message_id: None,
-                        body: EventBody::Change(notice.change),
+                        body: EventBody::Change(entry.change),
                         recipients: Arc::new([user]),
                         except: None,
                         founded: None,

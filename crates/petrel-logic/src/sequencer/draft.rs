@@ -110,9 +110,9 @@ impl<'a> Draft<'a> {
             Request::AdvanceCursor { conversation, kind, seq } => {
                 self.advance_cursor(command, *conversation, *kind, *seq)
             }
-            Request::Derived { home, number, user, notice } => {
+            Request::Derived { home, number, user, entry } => {
                 let id = DerivationId { home: *home, number: *number };
-                self.settle(id, *user, notice);
+                self.settle(id, *user, entry);
                 Ok(())
             }
             Request::Trim { conversation, before } => {

@@ -20,9 +20,9 @@ use super::{Earlier, Sequencer};
 use crate::event::{EventBody, MessageBody};
 use crate::lists::{INVITATIONS, INVITED, JOIN_REQUESTS, KNOWN, SETTINGS_TOLD};
 use crate::membership::Membership;
-use crate::notice::Notice;
 use crate::own::Own;
 use crate::pair::Pair;
+use crate::personal_entry::PersonalEntry;
 use crate::view::peer_of;
 
 /// To how many of those who are invited into a group it is told that it has ended. To the
@@ -83,13 +83,13 @@ impl Sequencer {
                 Request::Trim { conversation, .. } => {
                     self.load_conversation(*conversation).await?;
                 }
-                Request::Derived { home, number, user, notice } => {
+                Request::Derived { home, number, user, entry } => {
                     let id = DerivationId { home: *home, number: *number };
                     if self.store.is_unsettled(id).await? {
                         lookups.unsettled.insert(id);
                         let kind = ConversationKind::Personal { user: *user };
                         if let Some(timeline) = self.load_kind(kind).await? {
-                            self.load_told(*user, timeline, notice, &mut lookups).await?;
+                            self.load_told(*user, timeline, entry, &mut lookups).await?;
                         }
                     }
                 }
@@ -319,10 +319,10 @@ impl Sequencer {
         &self,
         user: UserId,
         timeline: ConversationId,
-        notice: &[u8],
+        entry: &[u8],
         lookups: &mut Lookups,
     ) -> Result<(), StoreError> {
-        match Notice::decode(notice).map(|notice| notice.change) {
+        match PersonalEntry::decode(entry).map(|entry| entry.change) {
             Ok(Change::ContactChanged { contact, .. }) => {
                 self.load_entry(timeline, KNOWN, contact.user.get(), lookups).await
             }

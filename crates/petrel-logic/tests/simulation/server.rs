@@ -88,13 +88,13 @@ impl Server {
 
     /// Asks for what follows from earlier changes.
     pub(crate) fn carry_out(&mut self, derivation: &Derivation) {
-        let notice: serde_json::Value = serde_json::from_slice(&derivation.command).unwrap();
-        let user = |field: &str| serde_json::from_value(notice[field].clone()).unwrap();
+        let entry: serde_json::Value = serde_json::from_slice(&derivation.command).unwrap();
+        let user = |field: &str| serde_json::from_value(entry[field].clone()).unwrap();
         let request = Request::Derived {
             home: derivation.id.home,
             number: derivation.id.number,
             user: user("user"),
-            notice: derivation.command.clone(),
+            entry: derivation.command.clone(),
         };
         self.pending.push(Command { origin: Origin::NOBODY, actor: user("actor"), request });
     }

@@ -79,14 +79,14 @@ pub(crate) fn command(ask: &Ask, index: usize, origin: Origin) -> Result<Command
 
 /// The command that carries out what follows from a change.
 pub(crate) fn carry_out(derivation: &Derivation) -> Result<Command> {
-    let notice: serde_json::Value = serde_json::from_slice(&derivation.command)?;
+    let entry: serde_json::Value = serde_json::from_slice(&derivation.command)?;
     let request = Request::Derived {
         home: derivation.id.home,
         number: derivation.id.number,
-        user: serde_json::from_value(notice["user"].clone())?,
-        notice: derivation.command.clone(),
+        user: serde_json::from_value(entry["user"].clone())?,
+        entry: derivation.command.clone(),
     };
-    let actor = serde_json::from_value(notice["actor"].clone())?;
+    let actor = serde_json::from_value(entry["actor"].clone())?;
     Ok(Command { origin: Origin::NOBODY, actor, request })
 }
 
@@ -274,9 +274,9 @@ async fn read_unsettled(store: &dyn Store, told: &mut BTreeMap<UserId, Told>) ->
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
         for derivation in &page {
-            let notice: serde_json::Value = serde_json::from_slice(&derivation.command)?;
-            let user = serde_json::from_value(notice["user"].clone())?;
-            let change = serde_json::from_value(notice["change"].clone())?;
+            let entry: serde_json::Value = serde_json::from_slice(&derivation.command)?;
+            let user = serde_json::from_value(entry["user"].clone())?;
+            let change = serde_json::from_value(entry["change"].clone())?;
             told.entry(user).or_default().later.push(change);
         }
     }

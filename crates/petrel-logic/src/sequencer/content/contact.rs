@@ -17,8 +17,8 @@ use super::{misdirected, nothing_to_change};
 use crate::Refusal;
 use crate::event::EventBody;
 use crate::lists::{KNOWN, ListedContact, list_of};
-use crate::notice::Notice;
 use crate::pair::{Pair, no_application, not_reachable};
+use crate::personal_entry::PersonalEntry;
 use crate::sequencer::draft::{Draft, NewEntry};
 
 impl Draft<'_> {
@@ -59,16 +59,16 @@ impl Draft<'_> {
         };
         let seq = self.answer_with(command, pair, entry);
         self.set_pair(pair, after.clone());
-        let notices = [(actor, other), (other, actor)].into_iter().filter_map(|(user, peer)| {
+        let entries = [(actor, other), (other, actor)].into_iter().filter_map(|(user, peer)| {
             let contact = after.seen_by(user, peer);
             let action = action_told(action, user == actor);
-            (contact != before.seen_by(user, peer)).then_some(Notice {
+            (contact != before.seen_by(user, peer)).then_some(PersonalEntry {
                 user,
                 actor,
                 change: Change::ContactChanged { contact, action },
             })
         });
-        self.derive(pair, seq, notices.collect::<Vec<_>>());
+        self.derive(pair, seq, entries.collect::<Vec<_>>());
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use super::{misdirected, no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
 use crate::event::EventBody;
 use crate::membership::Membership;
-use crate::notice::Notice;
+use crate::personal_entry::PersonalEntry;
 use crate::profile::{Attributes, Profile};
 use crate::sequencer::draft::{Draft, NewEntry};
 use crate::sequencer::model::Model;
@@ -318,12 +318,12 @@ impl Draft<'_> {
         group: ConversationId,
         users: BTreeSet<UserId>,
         last: Seq,
-        others: Vec<Notice>,
+        others: Vec<PersonalEntry>,
     ) {
         for user in &users {
             self.part(group, *user, last);
         }
-        let removed = |user| Notice {
+        let removed = |user| PersonalEntry {
             user,
             actor,
             change: Change::ConversationRemoved { conversation_id: group },
@@ -344,8 +344,8 @@ impl Draft<'_> {
 /// sight of the oldest.
 const INTERVALS_MAX: usize = 64;
 
-pub(super) fn added(user: UserId, actor: UserId, group: ConversationId) -> Notice {
-    Notice { user, actor, change: Change::ConversationAdded { conversation_id: group } }
+pub(super) fn added(user: UserId, actor: UserId, group: ConversationId) -> PersonalEntry {
+    PersonalEntry { user, actor, change: Change::ConversationAdded { conversation_id: group } }
 }
 
 /// Refuses more members than a group, or this one, may have.

@@ -18,8 +18,8 @@ use super::{no_such_group, nothing_to_change};
 use crate::Refusal;
 use crate::event::EventBody;
 use crate::lists::{INVITATIONS, INVITED, ListedInvited, decode_invitation, encode_invitation};
-use crate::notice::Notice;
 use crate::pair::Pair;
+use crate::personal_entry::PersonalEntry;
 use crate::sequencer::draft::{Draft, NewEntry};
 
 impl Draft<'_> {
@@ -117,7 +117,7 @@ impl Draft<'_> {
             }
         };
         let title = self.model(group).map(|model| model.profile.title.clone()).unwrap_or_default();
-        let invite = |user| Notice {
+        let invite = |user| PersonalEntry {
             user,
             actor,
             change: Change::GroupInvited {
@@ -187,7 +187,11 @@ impl Draft<'_> {
     }
 
     /// Nobody is invited any more; what follows from that for those who were.
-    pub(super) fn end_invitations(&mut self, actor: UserId, group: ConversationId) -> Vec<Notice> {
+    pub(super) fn end_invitations(
+        &mut self,
+        actor: UserId,
+        group: ConversationId,
+    ) -> Vec<PersonalEntry> {
         let stored = self.lookups.invited.get(&group).into_iter().flatten().copied();
         // Those who were invited by what is decided together with this are not stored yet.
         let listed = self.entries.keys().filter(|(of, list, _)| (*of, *list) == (group, INVITED));
@@ -212,9 +216,9 @@ impl Draft<'_> {
         &mut self,
         timeline: ConversationId,
         user: UserId,
-        notice: &Notice,
+        entry: &PersonalEntry,
     ) -> bool {
-        match &notice.change {
+        match &entry.change {
             Change::GroupInvited { conversation_id, title, expires_ts } => {
                 let invited = self.invited(*conversation_id, user);
                 let is_over = invited.is_none_or(|it| it.expires != *expires_ts);
@@ -228,7 +232,7 @@ impl Draft<'_> {
                 let invitation = Invitation {
                     group_id: *conversation_id,
                     title: title.clone(),
-                    by: notice.actor,
+                    by: entry.actor,
                     ts: self.now,
                     expires_ts: *expires_ts,
                 };
@@ -274,8 +278,8 @@ impl Draft<'_> {
     }
 }
 
-fn ended(user: UserId, actor: UserId, group: ConversationId) -> Notice {
-    Notice { user, actor, change: Change::GroupInvitationEnded { conversation_id: group } }
+fn ended(user: UserId, actor: UserId, group: ConversationId) -> PersonalEntry {
+    PersonalEntry { user, actor, change: Change::GroupInvitationEnded { conversation_id: group } }
 }
 
 /// The group and the end of an invitation as it is stored.

@@ -13,8 +13,8 @@ use super::group::{added, check_room};
 use super::{no_such_group, nothing_to_change};
 use crate::Refusal;
 use crate::lists::{JOIN_REQUESTS, ListedRequest};
-use crate::notice::Notice;
 use crate::pair::checked;
+use crate::personal_entry::PersonalEntry;
 use crate::profile::Profile;
 use crate::sequencer::draft::Draft;
 
@@ -90,7 +90,7 @@ impl Draft<'_> {
         self.forget_request(group, user);
         let seq = self.change(command, send, group, Change::JoinRefused { user });
         let change = Change::ConversationRefused { conversation_id: group };
-        self.derive(group, seq, [Notice { user, actor: command.actor, change }]);
+        self.derive(group, seq, [PersonalEntry { user, actor: command.actor, change }]);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use petrel_store::faulty::FaultyStore;
 
 use super::*;
 use crate::contacts::Contacts;
-use crate::notice::Notice;
+use crate::personal_entry::PersonalEntry;
 
 fn contact(actor: UserId, other: UserId, name: &str, action: ContactAction) -> Command {
     let content = Content::Contact { action, text: None };
@@ -42,14 +42,14 @@ fn told(effects: &[Effect]) -> Vec<(UserId, Contact, ContactAction)> {
 }
 
 fn derived(derivation: &Derivation) -> Command {
-    let notice = Notice::decode(&derivation.command).unwrap();
+    let entry = PersonalEntry::decode(&derivation.command).unwrap();
     command(
-        notice.actor,
+        entry.actor,
         Request::Derived {
             home: derivation.id.home,
             number: derivation.id.number,
-            user: notice.user,
-            notice: derivation.command.clone(),
+            user: entry.user,
+            entry: derivation.command.clone(),
         },
     )
 }

@@ -7,7 +7,7 @@ use petrel_types::limits::GROUP_CHANGE_MEMBERS_MAX;
 
 use super::*;
 use crate::event::EventBody;
-use crate::notice::Notice;
+use crate::personal_entry::PersonalEntry;
 use crate::sync::Catchup;
 
 const CAROL: UserId = UserId::new(4);
@@ -41,14 +41,14 @@ impl Fixture {
     async fn settle(&mut self) -> Vec<Effect> {
         let mut commands = Vec::new();
         for derivation in self.store.unsettled(None, 1000).await.unwrap() {
-            let notice = Notice::decode(&derivation.command).unwrap();
+            let entry = PersonalEntry::decode(&derivation.command).unwrap();
             let request = Request::Derived {
                 home: derivation.id.home,
                 number: derivation.id.number,
-                user: notice.user,
-                notice: derivation.command,
+                user: entry.user,
+                entry: derivation.command,
             };
-            let command = Command { origin: Origin::NOBODY, actor: notice.actor, request };
+            let command = Command { origin: Origin::NOBODY, actor: entry.actor, request };
             // At least once may be twice.
             commands.extend([command.clone(), command]);
         }

@@ -9,7 +9,7 @@ use super::group::{create, in_group};
 use super::*;
 use crate::contacts::Contacts;
 use crate::event::EventBody;
-use crate::notice::Notice;
+use crate::personal_entry::PersonalEntry;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -30,14 +30,14 @@ impl Fixture {
     /// What follows from what was decided, not carried out yet, in the order of the decisions.
     async fn follows(&self) -> Vec<Command> {
         let derived = |derivation: petrel_store::Derivation| {
-            let notice = Notice::decode(&derivation.command).unwrap();
+            let entry = PersonalEntry::decode(&derivation.command).unwrap();
             let request = Request::Derived {
                 home: derivation.id.home,
                 number: derivation.id.number,
-                user: notice.user,
-                notice: derivation.command,
+                user: entry.user,
+                entry: derivation.command,
             };
-            Command { origin: Origin::NOBODY, actor: notice.actor, request }
+            Command { origin: Origin::NOBODY, actor: entry.actor, request }
         };
         self.store.unsettled(None, 1_000).await.unwrap().into_iter().map(derived).collect()
     }

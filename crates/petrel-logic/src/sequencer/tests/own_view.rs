@@ -68,7 +68,7 @@ impl Fixture {
     async fn derived(&mut self, user: UserId) -> Vec<Change> {
         for derivation in self.store.unsettled(None, 100).await.unwrap() {
             let (home, number) = (derivation.id.home, derivation.id.number);
-            let request = Request::Derived { home, number, user, notice: derivation.command };
+            let request = Request::Derived { home, number, user, entry: derivation.command };
             self.decide(vec![Command { origin: Origin::NOBODY, actor: user, request }]).await;
         }
         let Some(timeline) = self.store.personal_timeline(user).await.unwrap() else {
@@ -237,7 +237,7 @@ async fn settings_that_others_have_overtaken_are_not_told() {
     // The later one first, and then what is late.
     for derivation in waiting.into_iter().rev() {
         let (home, number) = (derivation.id.home, derivation.id.number);
-        let request = Request::Derived { home, number, user: BOB, notice: derivation.command };
+        let request = Request::Derived { home, number, user: BOB, entry: derivation.command };
         fixture.decide(vec![Command { origin: Origin::NOBODY, actor: BOB, request }]).await;
     }
     let told = fixture.derived(BOB).await;
