@@ -71,6 +71,8 @@ export const useCurrentCall = defineStore('currentCall', () => {
   let call: Call | undefined
   let peer: BrowserPeer | undefined
   let local: LocalMedia | undefined
+  /** The call for which everything is being opened, before there is a `call`. */
+  let preparing: string | undefined
   let cancelSampling: () => void = () => {}
   /** Both have called each other, and the server lets the other's call go on: until it comes. */
   let glaring: { cancel: () => void } | undefined
@@ -120,8 +122,9 @@ export const useCurrentCall = defineStore('currentCall', () => {
     if (await prepare(callId, local?.video !== undefined)) call?.dial(now.peer, now.media)
   }
 
+  /** Also while the other side's call is about to be taken: one of one's own would come between. */
   function isAttempting(): boolean {
-    return call !== undefined
+    return call !== undefined || preparing !== undefined
   }
 
   /** Takes the call that rings, with or without this device's own picture. */
@@ -154,7 +157,9 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   /** Opens what is to be sent and asks how to be reached. False if that is the end of it. */
   async function prepare(callId: string, wantsVideo: boolean): Promise<boolean> {
+    preparing = callId
     const [opened, asked] = await Promise.allSettled([local ?? openMedia(wantsVideo), session.http.ask<TurnCredentials>('/api/calls/turn')])
+    if (preparing === callId) preparing = undefined
     if (talk.value?.callId !== callId || isOver.value) {
       // What is open may be what another attempt sends.
       if (opened.status === 'fulfilled' && opened.value !== local) release(opened.value)
