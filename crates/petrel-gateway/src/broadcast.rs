@@ -32,9 +32,7 @@ impl Gateway {
             tell_everybody(registry, metrics, &frame).await;
         }
     }
-}
 
-impl Gateway {
     /// Tells every session how fast it may send, each time that was changed, for ever. Of changes
     /// that come while others are told only the last is.
     pub async fn tell_limits(&self) {

@@ -79,21 +79,13 @@ impl Deriver {
     }
 
     async fn ask_for(&self, derivation: &Derivation) -> Result<(), Stop> {
-        let Derivation { id, command } = derivation;
-        let entry = match PersonalEntry::decode(command) {
-            Ok(entry) => entry,
+        let command = match command_of(derivation) {
+            Ok(command) => command,
             Err(error) => {
-                tracing::error!(%error, ?id, "a derivation can't be read");
+                tracing::error!(%error, id = ?derivation.id, "a derivation can't be read");
                 return Ok(());
             }
         };
-        let request = Request::Derived {
-            home: id.home,
-            number: id.number,
-            user: entry.user,
-            entry: command.clone(),
-        };
-        let command = Command { origin: Origin::NOBODY, actor: entry.actor, request };
         loop {
             match self.log.append(command.clone()) {
                 Ok(()) => return Ok(()),
@@ -108,4 +100,13 @@ impl Deriver {
 enum Stop {
     LogClosed,
     Store(StoreError),
+}
+
+/// The command that carries a derivation out.
+pub(crate) fn command_of(derivation: &Derivation) -> Result<Command, serde_json::Error> {
+    let Derivation { id, command } = derivation;
+    let PersonalEntry { user, actor, .. } = PersonalEntry::decode(command)?;
+    let entry = command.clone();
+    let request = Request::Derived { home: id.home, number: id.number, user, entry };
+    Ok(Command { origin: Origin::NOBODY, actor, request })
 }

@@ -9,7 +9,7 @@ use petrel_store::faulty::FaultyStore;
 
 use super::*;
 use crate::contacts::Contacts;
-use crate::personal_entry::PersonalEntry;
+use crate::deriver::command_of;
 
 fn contact(actor: UserId, other: UserId, name: &str, action: ContactAction) -> Command {
     let content = Content::Contact { action, text: None };
@@ -42,16 +42,7 @@ fn told(effects: &[Effect]) -> Vec<(UserId, Contact, ContactAction)> {
 }
 
 fn derived(derivation: &Derivation) -> Command {
-    let entry = PersonalEntry::decode(&derivation.command).unwrap();
-    command(
-        entry.actor,
-        Request::Derived {
-            home: derivation.id.home,
-            number: derivation.id.number,
-            user: entry.user,
-            entry: derivation.command.clone(),
-        },
-    )
+    command_of(derivation).unwrap()
 }
 
 impl Fixture {

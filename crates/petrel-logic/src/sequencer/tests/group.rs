@@ -6,8 +6,8 @@ use petrel_protocol::frame::{Change, Conversation, History, Pull, Role};
 use petrel_types::limits::GROUP_CHANGE_MEMBERS_MAX;
 
 use super::*;
+use crate::deriver::command_of;
 use crate::event::EventBody;
-use crate::personal_entry::PersonalEntry;
 use crate::sync::Catchup;
 
 const CAROL: UserId = UserId::new(4);
@@ -41,14 +41,7 @@ impl Fixture {
     async fn settle(&mut self) -> Vec<Effect> {
         let mut commands = Vec::new();
         for derivation in self.store.unsettled(None, 1000).await.unwrap() {
-            let entry = PersonalEntry::decode(&derivation.command).unwrap();
-            let request = Request::Derived {
-                home: derivation.id.home,
-                number: derivation.id.number,
-                user: entry.user,
-                entry: derivation.command,
-            };
-            let command = Command { origin: Origin::NOBODY, actor: entry.actor, request };
+            let command = command_of(&derivation).unwrap();
             // At least once may be twice.
             commands.extend([command.clone(), command]);
         }

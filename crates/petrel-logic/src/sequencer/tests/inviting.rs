@@ -1,6 +1,5 @@
 //! Invitations: what is listed and told at last, in whatever order it follows from the group.
 
-use petrel_log::Origin;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::{Change, GroupAdds, GroupInvitations};
 use petrel_types::limits::INVITATION_LIFETIME_MS;
@@ -8,8 +7,8 @@ use petrel_types::limits::INVITATION_LIFETIME_MS;
 use super::group::{create, in_group};
 use super::*;
 use crate::contacts::Contacts;
+use crate::deriver::command_of;
 use crate::event::EventBody;
-use crate::personal_entry::PersonalEntry;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -29,17 +28,8 @@ impl Fixture {
 
     /// What follows from what was decided, not carried out yet, in the order of the decisions.
     async fn follows(&self) -> Vec<Command> {
-        let derived = |derivation: petrel_store::Derivation| {
-            let entry = PersonalEntry::decode(&derivation.command).unwrap();
-            let request = Request::Derived {
-                home: derivation.id.home,
-                number: derivation.id.number,
-                user: entry.user,
-                entry: derivation.command,
-            };
-            Command { origin: Origin::NOBODY, actor: entry.actor, request }
-        };
-        self.store.unsettled(None, 1_000).await.unwrap().into_iter().map(derived).collect()
+        let waiting = self.store.unsettled(None, 1_000).await.unwrap();
+        waiting.iter().map(|derivation| command_of(derivation).unwrap()).collect()
     }
 
     /// The groups into which Bob is invited, as he is shown them.

@@ -7,6 +7,7 @@ use petrel_types::limits::{HIDDEN_MESSAGES_MAX, PINS_MAX, REACTION_KINDS_MAX};
 
 use super::compose::say;
 use super::*;
+use crate::deriver::command_of;
 use crate::event::EventBody;
 use crate::sync::Catchup;
 
@@ -67,9 +68,7 @@ impl Fixture {
     /// Carries out what follows, and says what was told in the user's personal timeline.
     async fn derived(&mut self, user: UserId) -> Vec<Change> {
         for derivation in self.store.unsettled(None, 100).await.unwrap() {
-            let (home, number) = (derivation.id.home, derivation.id.number);
-            let request = Request::Derived { home, number, user, entry: derivation.command };
-            self.decide(vec![Command { origin: Origin::NOBODY, actor: user, request }]).await;
+            self.decide(vec![command_of(&derivation).unwrap()]).await;
         }
         let Some(timeline) = self.store.personal_timeline(user).await.unwrap() else {
             return Vec::new();
@@ -236,9 +235,7 @@ async fn settings_that_others_have_overtaken_are_not_told() {
     assert_eq!(waiting.len(), 2);
     // The later one first, and then what is late.
     for derivation in waiting.into_iter().rev() {
-        let (home, number) = (derivation.id.home, derivation.id.number);
-        let request = Request::Derived { home, number, user: BOB, entry: derivation.command };
-        fixture.decide(vec![Command { origin: Origin::NOBODY, actor: BOB, request }]).await;
+        fixture.decide(vec![command_of(&derivation).unwrap()]).await;
     }
     let told = fixture.derived(BOB).await;
     let settings = Default::default();
