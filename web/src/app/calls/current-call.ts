@@ -17,7 +17,7 @@ import { hasRelay, iceServersOf, type TurnCredentials } from './ice-servers'
 import { MediaProblem, type Kind } from './media'
 import { OwnDevices } from './own-devices'
 import { QualityWatch } from './quality'
-import { isResumed, nextOf, Resuming, rootOf } from './resuming'
+import { isResumed, Resuming } from './resuming'
 
 /** For how long the other call may come of two people who call each other, in milliseconds. */
 const GLARE_MS = 4_000
@@ -28,6 +28,8 @@ const BEFORE_RINGING = new Set<Talk['phase']>(['opening', 'beginning', 'dialling
 /** What is shown of a call. */
 export interface Talk {
   callId: string
+  /** The first of the calls that are one to the two who talk: itself, if they were never cut off. */
+  first: string
   peer: string
   media: CallMedia
   direction: CallView['direction']
@@ -109,7 +111,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   async function dial(userId: string, media: CallMedia): Promise<void> {
     const callId = systemRandom.uuid()
-    if (!begin({ callId, peer: userId, media, direction: 'outgoing', phase: 'opening' })) return
+    if (!begin({ callId, first: callId, peer: userId, media, direction: 'outgoing', phase: 'opening' })) return
     if (await prepare(callId, media === 'video')) call?.dial(userId, media)
   }
 
@@ -117,9 +119,9 @@ export const useCurrentCall = defineStore('currentCall', () => {
   async function redial(): Promise<void> {
     const now = talk.value
     if (!now || isAttempting()) return
-    const callId = nextOf(now.callId, systemRandom.uuid())
+    const callId = systemRandom.uuid()
     talk.value = { ...now, callId, direction: 'outgoing' }
-    if (await prepare(callId, devices.hasCamera)) call?.dial(now.peer, now.media)
+    if (await prepare(callId, devices.hasCamera)) call?.dial(now.peer, now.media, now.first)
   }
 
   /** Also while the other side's call is about to be taken: one of one's own would come between. */
@@ -130,7 +132,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** Takes the call that rings, with or without this device's own picture. */
   async function answer(view: CallView, wantsVideo: boolean): Promise<void> {
     const { callId, peer: from, media } = view
-    if (!begin({ callId, peer: from, media, direction: 'incoming', phase: 'opening' })) return
+    if (!begin({ callId, first: callId, peer: from, media, direction: 'incoming', phase: 'opening' })) return
     await take(callId, wantsVideo)
   }
 
@@ -220,9 +222,9 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** The other side is back. Whoever has hung up meanwhile says so; the other tabs and devices of the user have no part in it. */
   function goOn(view: CallView): void {
     const now = talk.value
-    const root = rootOf(view.callId)
-    if (!resuming.isWaiting || now?.peer !== view.peer || rootOf(now.callId) !== root) {
-      if (root === left) messenger.askOfCall({ kind: 'reject', callId: view.callId })
+    const { resumes } = view
+    if (!resuming.isWaiting || now?.peer !== view.peer || now.first !== resumes) {
+      if (resumes === left) messenger.askOfCall({ kind: 'reject', callId: view.callId })
       return
     }
     talk.value = { ...now, callId: view.callId, direction: 'incoming' }
@@ -293,7 +295,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   function finish(reason: CallEnd): void {
     letGo()
-    left = rootOf(talk.value!.callId)
+    left = talk.value!.first
     talk.value = { ...talk.value!, phase: 'over', end: reason, overAt: Date.now() }
   }
 
@@ -309,10 +311,12 @@ export const useCurrentCall = defineStore('currentCall', () => {
     if (!now || now.phase === 'over') return
     glaring?.cancel()
     glaring = undefined
+    const wasWaiting = resuming.isWaiting
     resuming.stop()
     if (call) call.hangUp()
     else {
-      if (now.direction === 'incoming') messenger.askOfCall({ kind: 'reject', callId: now.callId })
+      if (wasWaiting) messenger.askOfCall({ kind: 'hangUp', callId: now.callId })
+      else if (now.direction === 'incoming') messenger.askOfCall({ kind: 'reject', callId: now.callId })
       end(now.callId, { reason: 'cancelled' })
     }
   }
