@@ -54,11 +54,9 @@ fn off(conversation: ConversationId) -> Focus {
 }
 
 async fn next_head(client: &mut Client) -> Result<Head> {
-    loop {
-        match client.next_frame().await? {
-            ServerFrame::Head(head) => return Ok(head),
-            other => anyhow::bail!("expected HEAD, got {other:?}"),
-        }
+    match client.next_frame().await? {
+        ServerFrame::Head(head) => Ok(head),
+        other => anyhow::bail!("expected HEAD, got {other:?}"),
     }
 }
 
