@@ -93,10 +93,10 @@ use self::write::{Write, WriteError};
 use self::writer::{Failure, Finished, Writer};
 use crate::{
     Batch, BegunLogin, BegunUpload, Claim, Committed, ConversationState, Derivation, DerivationId,
-    Digest, EndedLogin, EntryPage, EventPage, File, FileFacts, FileStore, FileUsage, IdentityStore,
-    Invite, Login, LoginEnd, Member, MemberPage, NewLogin, NewUpload, Quota, RefreshTokens,
-    Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
-    WhichLogins,
+    Digest, EndedLogin, Entry, EntryPage, EventPage, File, FileFacts, FileStore, FileUsage,
+    IdentityStore, Invite, Login, LoginEnd, Member, MemberPage, NewLogin, NewUpload, Quota,
+    RefreshTokens, Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
+    SyncPage, User, WhichLogins,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -311,6 +311,16 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Relation>, StoreError> {
         let others = others.to_vec();
         self.read(move |snapshot| relations::relations(snapshot, user, &others)).await
+    }
+
+    async fn personal_lists(
+        &self,
+        list: u8,
+        users: &[UserId],
+        limit: u32,
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
+        let users = users.to_vec();
+        self.read(move |snapshot| relations::personal_lists(snapshot, list, &users, limit)).await
     }
 
     async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
