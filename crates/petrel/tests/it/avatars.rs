@@ -18,26 +18,29 @@ use crate::support::{launcher, petrel_admin};
 const ME: &str = "/api/users/me";
 
 /// Somebody who is registered.
-struct Person {
-    user: UserId,
-    token: String,
-    who: Uploader,
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    pub(crate) token: String,
+    pub(crate) who: Uploader,
 }
 
 impl Person {
-    async fn register(server: &Server, name: &str) -> Result<Self> {
+    pub(crate) async fn register(server: &Server, name: &str) -> Result<Self> {
         Ok(Self::of(server.http(), server.http().new_user(name).await?))
     }
 
-    fn of(http: Http, LoggedIn { user_id: user, access_token: token, .. }: LoggedIn) -> Self {
+    pub(crate) fn of(
+        http: Http,
+        LoggedIn { user_id: user, access_token: token, .. }: LoggedIn,
+    ) -> Self {
         Self { user, who: Uploader { http, token: token.clone() }, token }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         self.call(method, path, &body).await?.data().with_context(|| format!("{method} {path}"))
     }
 
-    async fn refused(&self, method: &str, path: &str, body: Value) -> Result<String> {
+    pub(crate) async fn refused(&self, method: &str, path: &str, body: Value) -> Result<String> {
         Ok(self.call(method, path, &body).await?.failure()?.reason.to_string())
     }
 
@@ -53,30 +56,30 @@ impl Person {
     }
 
     /// Changes how oneself is shown.
-    async fn shows(&self, change: Value) -> Result<Value> {
+    pub(crate) async fn shows(&self, change: Value) -> Result<Value> {
         self.ask("PATCH", ME, named(change)).await
     }
 
     /// What there is to see of a user, if it is known.
-    async fn sees(&self, user: UserId, more: &str) -> Result<Option<Value>> {
+    pub(crate) async fn sees(&self, user: UserId, more: &str) -> Result<Option<Value>> {
         let path = format!("/api/users?ids={user}{more}");
         let names = self.ask("GET", &path, Value::Null).await?;
         Ok(names["users"].as_array().and_then(|users| users.first()).cloned())
     }
 
-    async fn picture(&self, side: u32) -> Result<String> {
+    pub(crate) async fn picture(&self, side: u32) -> Result<String> {
         id(&self.who.upload("me.png", &png(side, side)).await?)
     }
 }
 
 /// A change with a name of its own.
-fn named(mut change: Value) -> Value {
+pub(crate) fn named(mut change: Value) -> Value {
     static NAMED: AtomicU32 = AtomicU32::new(0);
     change["clientMsgId"] = json!(format!("p{}", NAMED.fetch_add(1, Ordering::Relaxed)));
     change
 }
 
-async fn befriended(one: &Person, other: &Person) -> Result<()> {
+pub(crate) async fn befriended(one: &Person, other: &Person) -> Result<()> {
     for (from, to) in [(one, other), (other, one)] {
         let path = format!("/api/contacts/{}/apply", to.user);
         from.ask("POST", &path, json!({"clientMsgId": format!("with {}", to.user)})).await?;
@@ -85,7 +88,7 @@ async fn befriended(one: &Person, other: &Person) -> Result<()> {
     sight_becomes(other, one, true).await
 }
 
-fn address(shown: &Value) -> Result<String> {
+pub(crate) fn address(shown: &Value) -> Result<String> {
     Ok(shown["avatar"]["url"].as_str().with_context(|| format!("no picture: {shown}"))?.to_owned())
 }
 

@@ -118,6 +118,12 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     // What is no rate of sessions is told to nobody.
     world.change(json!({"limits": {"connectionsMax": 77}})).await?;
     session.expect_silence().await?;
+    // The first was told to one session, the second to two, and neither is a notice.
+    let metrics = Http::new(world.server.admin_address()).get("/metrics").await?.body;
+    for (name, expected) in [("limit_changes", 3), ("notices", 0)] {
+        let line = format!("petrel_gateway_{name}_total {expected}\n");
+        assert!(metrics.contains(&line), "no {line} in:\n{metrics}");
+    }
     Ok(())
 }
 
