@@ -6,7 +6,9 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run build client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-turn test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+# Each command is parallel in itself.
+.NOTPARALLEL:
+.PHONY: help run build tested-server client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-turn test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -16,6 +18,19 @@ run: client ## Build and serve on the embedded engine (ARGS="--data-dir DIR …"
 
 build: client ## Build the release binary, target/release/petrel, with the web client if there is Node
 	$(CARGO) build --release --locked --package petrel
+
+# The server that the tests of the whole run: the release build, which is made for them, or
+# another one that there is (PETREL=target/debug/petrel).
+ifdef PETREL
+override PETREL := $(abspath $(PETREL))
+tested-server:
+	@test -x $(PETREL) || { echo "PETREL names no program: $(PETREL)"; exit 1; }
+else
+PETREL := $(CURDIR)/target/release/petrel
+tested-server:
+	$(CARGO) build --release --locked --package petrel
+endif
+export PETREL
 
 # `make run NPM=` leaves the web client out.
 NPM ?= npm
@@ -40,14 +55,13 @@ $(WEB_CLIENT): $(WEB_MODULES) $(shell find web/index.html web/vite.config.ts web
 web: $(WEB_MODULES) ## Build the web client, web/dist (needs Node 20.19 or later)
 	cd web && $(NPM) run build
 
-test-web: $(WEB_MODULES) ## Test the web client: lint, types, units, its size, its engine against the real server (needs Node)
-	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run build && $(NPM) run size
-	$(CARGO) build --release --locked --package petrel
-	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:integration
+test-web: $(WEB_CLIENT) tested-server ## Test the web client: lint, types, units, its size, its engine against the real server (needs Node)
+	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test && $(NPM) run size
+	cd web && $(NPM) run test:integration
 
-test-e2e: client ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
-	REQUIRE_WEB_CLIENT=1 $(CARGO) build --release --locked --package petrel
-	cd web && PETREL=$${PETREL:-../target/release/petrel} $(NPM) run test:e2e
+test-e2e: export REQUIRE_WEB_CLIENT = 1
+test-e2e: client tested-server ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
+	cd web && $(NPM) run test:e2e
 
 wsbench: ## Build the load generator, target/release/wsbench
 	$(CARGO) build --release --locked --package wsbench
@@ -85,23 +99,19 @@ bench-presets: build wsbench ## Run the drills of the reference systems, print t
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked
 
-test-readme: ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
-	$(CARGO) build --release --locked --package petrel
+test-readme: tested-server ## Run the README's first chat to the letter (needs Python 3, its websockets package and curl)
 	tests/readme-chat.sh
 
-test-examples: ## Run every example of docs/protocol.md against the server (needs Python 3 and its websockets package)
-	$(CARGO) build --release --locked --package petrel
-	python3 tests/protocol_examples docs/protocol.md target/release/petrel
+test-examples: tested-server ## Run every example of docs/protocol.md against the server (needs Python 3 and its websockets package)
+	python3 tests/protocol_examples docs/protocol.md $(PETREL)
 
-test-api: ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
-	$(CARGO) build --release --locked --package petrel
+test-api: tested-server ## Hold the HTTP API to its OpenAPI document (needs Python 3, its schemathesis package and curl)
 	tests/api.sh
 
 test-s3: ## Try files in a bucket against an S3 server (needs moto_server: pip install 'moto[server]')
 	CARGO="$(CARGO)" tests/s3.sh
 
-test-turn: ## Try whether a real TURN server takes our credentials (needs coturn, curl, Python 3)
-	$(CARGO) build --release --locked --package petrel
+test-turn: tested-server ## Try whether a real TURN server takes our credentials (needs coturn, curl, Python 3)
 	tests/turn.sh
 
 test-autobahn: ## Hold our WebSocket codec to the Autobahn test suite (needs Python 2.7; PYTHON2=…)

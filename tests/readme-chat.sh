@@ -3,4 +3,4 @@
 # directory. Needs Python 3 with the websockets package, and curl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec python3 tests/readme_chat.py README.md target/release/petrel
+exec python3 tests/readme_chat.py README.md "${PETREL:-target/release/petrel}"

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use petrel_logic::Refusal;
+use petrel_logic::administration::Pictures;
 use petrel_protocol::http::Avatar;
 use petrel_types::{FileId, TimestampMs};
 
@@ -48,5 +50,11 @@ impl Files {
             Variant::Thumbnail => format!("/files/{id}/thumbnail"),
         };
         (format!("{path}?expires={}&signature={}", link.expires, link.signature), link.expires)
+    }
+}
+
+impl Pictures for Files {
+    fn link_to(&self, file: FileId) -> BoxFuture<'_, Result<Option<Avatar>, Refusal>> {
+        Box::pin(self.avatar(file))
     }
 }

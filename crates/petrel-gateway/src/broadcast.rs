@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use petrel_logic::notices::NoticeQueue;
 use petrel_protocol::frame::{LimitsChanged, ServerFrame};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::Gateway;
 use crate::metrics::Metrics;
@@ -29,7 +30,7 @@ impl Gateway {
     pub async fn tell_notices(&self, mut queue: NoticeQueue) {
         let (registry, metrics) = (&self.shared.registry, &self.shared.dependencies.metrics);
         while let Some(frame) = queue.next().await {
-            tell_everybody(registry, metrics, &frame).await;
+            tell_everybody(registry, metrics, &metrics.notices, &frame).await;
         }
     }
 
@@ -41,31 +42,36 @@ impl Gateway {
         while rates.changed().await.is_ok() {
             let rates = shown(&rates.borrow_and_update());
             let frame = ServerFrame::Limits(LimitsChanged { rates });
-            tell_everybody(registry, metrics, &frame).await;
+            tell_everybody(registry, metrics, &metrics.limit_changes, &frame).await;
         }
     }
 }
 
-/// Notes a frame for every session that is there when this begins. Who comes later is told
-/// by other means, if at all.
-async fn tell_everybody(registry: &Registry, metrics: &Metrics, frame: &ServerFrame) {
+/// Notes a frame for every session that is there when this begins, and counts them in `told`.
+/// Who comes later is told by other means, if at all.
+async fn tell_everybody(
+    registry: &Registry,
+    metrics: &Metrics,
+    told: &Counter,
+    frame: &ServerFrame,
+) {
     let text: Text = frame.encode(None).into();
     let mut step: Vec<Arc<Outbox>> = Vec::with_capacity(STEP_SESSIONS);
     for shard in registry.sessions_by_shard() {
         for outbox in shard {
             step.push(outbox);
             if step.len() == STEP_SESSIONS {
-                tell(&mut step, metrics, &text);
+                tell(&mut step, metrics, told, &text);
                 tokio::time::sleep(STEP_PAUSE).await;
             }
         }
     }
-    tell(&mut step, metrics, &text);
+    tell(&mut step, metrics, told, &text);
 }
 
-fn tell(step: &mut Vec<Arc<Outbox>>, metrics: &Metrics, text: &Text) {
+fn tell(step: &mut Vec<Arc<Outbox>>, metrics: &Metrics, told: &Counter, text: &Text) {
     for outbox in step.drain(..) {
-        metrics.notices.inc();
+        told.inc();
         if outbox.note_notice(text) {
             metrics.notices_dropped.inc();
         }
@@ -105,7 +111,8 @@ mod tests {
     async fn everybody_is_told_once_and_in_steps() {
         let (registry, outboxes) = registry(1000);
         let begun = Instant::now();
-        tell_everybody(&registry, &Metrics::default(), &frame()).await;
+        let metrics = Metrics::default();
+        tell_everybody(&registry, &metrics, &metrics.notices, &frame()).await;
         // Three full steps, and the rest.
         assert_eq!(begun.elapsed(), STEP_PAUSE * 3);
         let text: Text = frame().encode(None).into();
@@ -123,7 +130,7 @@ mod tests {
         for id in 1..=100 {
             let withdrawn = NoticeWithdrawn { notice_id: NoticeId::new(id) };
             let frame = ServerFrame::NoticeWithdrawn(withdrawn);
-            tell_everybody(&registry, &metrics, &frame).await;
+            tell_everybody(&registry, &metrics, &metrics.notices, &frame).await;
         }
         let told = outboxes[0].take_notices();
         assert!((16..100).contains(&told.len()), "{}", told.len());

@@ -31,6 +31,7 @@ pub struct Metrics {
     pub(crate) signals_dropped: Counter,
     pub(crate) notices: Counter,
     pub(crate) notices_dropped: Counter,
+    pub(crate) limit_changes: Counter,
     closes: Family<Close, Counter>,
     refusals: Family<Reason, Counter>,
     limits_met: Family<LimitLabel, Counter>,
@@ -120,6 +121,7 @@ impl Metrics {
             signals_dropped,
             notices,
             notices_dropped,
+            limit_changes,
             closes,
             refusals,
             limits_met,
@@ -177,6 +179,11 @@ impl Metrics {
             notices_dropped,
         );
         registry.register(
+            "limit_changes",
+            "Changes of how fast a session may send that were put on their way to it",
+            limit_changes,
+        );
+        registry.register(
             "closes",
             "Ends of sessions, by reason; `slow` is a peer that did not read, `idle` one that vanished",
             closes,
@@ -232,6 +239,7 @@ impl Default for Metrics {
             signals_dropped: Counter::default(),
             notices: Counter::default(),
             notices_dropped: Counter::default(),
+            limit_changes: Counter::default(),
             limits_met: Family::default(),
             closes: Family::default(),
             refusals: Family::default(),

@@ -7,6 +7,7 @@ use petrel_protocol::frame::{
     AttachmentRef, CallRecord, ContactAction, Custom, Forward, GroupAdds, History, Joining,
     Location, MessageType, Role,
 };
+use petrel_protocol::http::admin::{GroupPart, ProfilePart};
 use petrel_types::{
     ClientMessageId, ConversationId, FileId, NodeId, Partition, Seq, SessionId, Slot, TimestampMs,
     UserId,
@@ -215,6 +216,9 @@ pub enum Content {
     },
     /// What an admin of the system has done to a group, whoever is in it. Asked by the system.
     Rule(GroupRuling),
+    /// A part of what a user is called and looks like, of which an admin of the system wants
+    /// to see no more. It goes to the user's personal timeline. Asked by the system.
+    ClearProfile(ProfilePart),
     /// A change of what two users are to each other.
     Contact {
         /// Which.
@@ -255,6 +259,8 @@ pub enum GroupRuling {
     Remove(UserId),
     /// Make a member its owner.
     HandOver(UserId),
+    /// Clear what it is called, says or looks like.
+    Clear(GroupPart),
 }
 
 /// A message that is more than a plain text, in the form that was asked for; what it refers

@@ -42,10 +42,7 @@ impl InvitationPace {
         if invitations == 0 {
             return Ok(());
         }
-        // Wraps around, as moments do.
-        let now = Moment((now.get() & u64::from(u32::MAX)) as u32);
-        let sixtieths = u32::try_from(invitations).unwrap_or(u32::MAX).saturating_mul(SIXTIETHS);
-        let costs = Costs { requests: sixtieths, ..Costs::default() };
+        let (now, costs) = (moment(now), costs(invitations));
         let budget = self.inviters.of(inviter, now);
         self.inviters.try_spend(&budget, costs, now).map_err(|wait_ms| {
             Refusal::new(
@@ -56,6 +53,22 @@ impl InvitationPace {
             .retry_after(wait_ms.into())
         })
     }
+
+    /// Takes back what was counted for invitations that were not stored after all.
+    pub(crate) fn give_back(&self, inviter: UserId, invitations: usize, now: TimestampMs) {
+        let now = moment(now);
+        self.inviters.give_back(&self.inviters.of(inviter, now), costs(invitations), now);
+    }
+}
+
+fn moment(now: TimestampMs) -> Moment {
+    // Wraps around, as moments do.
+    Moment((now.get() & u64::from(u32::MAX)) as u32)
+}
+
+fn costs(invitations: usize) -> Costs {
+    let sixtieths = u32::try_from(invitations).unwrap_or(u32::MAX).saturating_mul(SIXTIETHS);
+    Costs { requests: sixtieths, ..Costs::default() }
 }
 
 fn rates(limits: &OperatingLimits) -> Rates {
@@ -92,6 +105,20 @@ mod tests {
         assert!(pace.count(ann, 1, at(29_999)).is_err());
         assert!(pace.count(ann, 1, at(30_000)).is_ok());
         assert!(pace.count(ann, 0, at(30_000)).is_ok(), "who invites nobody is never refused");
+    }
+
+    #[test]
+    fn what_was_not_stored_is_given_back_and_no_more() {
+        let pace = InvitationPace::new(&limits(2, 10));
+        let ann = UserId::new(1);
+        assert!(pace.count(ann, 6, at(0)).is_ok());
+        assert!(pace.count(ann, 4, at(0)).is_ok());
+        pace.give_back(ann, 4, at(5));
+        assert!(pace.count(ann, 5, at(5)).is_err(), "the six stay counted");
+        assert!(pace.count(ann, 4, at(5)).is_ok());
+        pace.give_back(ann, 100, at(5));
+        assert!(pace.count(ann, 11, at(5)).is_err(), "nobody has more than a whole burst");
+        assert!(pace.count(ann, 10, at(5)).is_ok());
     }
 
     #[test]

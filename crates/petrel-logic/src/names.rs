@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Role;
 use petrel_protocol::http::NAMES_MAX;
-use petrel_store::{Member, StoreError};
+use petrel_store::{Entry, Member, StoreError};
 use petrel_types::limits::INVITATIONS_MAX;
 use petrel_types::{ConversationId, FileId, TimestampMs, UserId};
 
@@ -94,8 +94,9 @@ impl Contacts {
             None => None,
         };
         let personal = store.personal_timeline(asker).await?;
-        let inviters = self.inviters_of(asker, now).await?;
-        let mut known = Vec::new();
+        let own = store.personal_lists(INVITATIONS, &[asker], INVITATIONS_READ).await?;
+        let inviters = inviters_among(own.first().map_or(&[], Vec::as_slice), now)?;
+        let (mut known, mut strangers) = (HashSet::new(), Vec::new());
         for &user in users {
             let is_contact = match personal {
                 Some(personal) => store.entry(personal, KNOWN, user.get()).await?.is_some(),
@@ -105,28 +106,21 @@ impl Contacts {
                 || is_contact
                 || inviters.contains(&user)
                 || self.is_in(membership.as_ref(), user, now).await?
-                || store.single_chat(asker, user).await?.is_some()
-                || self.inviters_of(user, now).await?.contains(&asker);
+                || store.single_chat(asker, user).await?.is_some();
             if is_known {
-                known.push(user);
+                known.insert(user);
+            } else {
+                strangers.push(user);
             }
         }
-        Ok(known)
-    }
-
-    /// Those whose invitations into groups wait for a user's answer.
-    async fn inviters_of(
-        &self,
-        user: UserId,
-        now: TimestampMs,
-    ) -> Result<HashSet<UserId>, StoreError> {
-        let Some(personal) = self.store.personal_timeline(user).await? else {
-            return Ok(HashSet::new());
-        };
-        let page = self.store.entries_after(personal, INVITATIONS, None, INVITATIONS_READ).await?;
-        let invitations = page.entries.iter().map(|entry| decode_invitation(&entry.value));
-        let invitations = invitations.collect::<Result<Vec<_>, _>>()?;
-        Ok(invitations.iter().filter(|it| it.expires_ts > now).map(|it| it.by).collect())
+        // Only now, and for all of them at once: it is the most that there is to read.
+        let theirs = store.personal_lists(INVITATIONS, &strangers, INVITATIONS_READ).await?;
+        for (user, invitations) in strangers.into_iter().zip(theirs) {
+            if inviters_among(&invitations, now)?.contains(&asker) {
+                known.insert(user);
+            }
+        }
+        Ok(users.iter().filter(|user| known.contains(user)).copied().collect())
     }
 
     /// Whether somebody is, or was, in the conversation of a member; wants to be in it, or is to
@@ -152,6 +146,13 @@ impl Contacts {
             None => Ok(false),
         }
     }
+}
+
+/// Those by whom invitations are that wait for an answer.
+fn inviters_among(entries: &[Entry], now: TimestampMs) -> Result<HashSet<UserId>, StoreError> {
+    let invitations = entries.iter().map(|entry| decode_invitation(&entry.value));
+    let invitations = invitations.collect::<Result<Vec<_>, _>>()?;
+    Ok(invitations.iter().filter(|it| it.expires_ts > now).map(|it| it.by).collect())
 }
 
 /// Whether one has seen the other come: who has left does not learn who came after.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use petrel_protocol::frame::{ConversationSettings, GroupInfo, History, Role};
 use petrel_store::{StoreError, StoreErrorKind};
-use petrel_types::{Seq, TimestampMs};
+use petrel_types::{FileId, Seq, TimestampMs};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,17 @@ impl Attributes {
     pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
         decode(stored)
     }
+}
+
+/// The file that a text names, if it is the id of one.
+pub(crate) fn file_id(text: &str) -> Option<FileId> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).map(FileId::new)
+}
+
+/// The file that is the picture of a group, if it is one and no address.
+pub(crate) fn avatar_of(info: &GroupInfo) -> Option<FileId> {
+    file_id(info.avatar.as_deref()?)
 }
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Bytes {

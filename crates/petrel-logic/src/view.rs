@@ -194,6 +194,9 @@ fn fallback(from: UserId, change: &Change) -> String {
         Change::ConversationAdded { .. } => format!("{from} added you to a conversation"),
         Change::ConversationRemoved { .. } => "you are no longer in a conversation".to_owned(),
         Change::ContactChanged { contact, action } => contact_fallback(from, contact, *action),
+        Change::SettingsChanged { .. } if from == UserId::SYSTEM => {
+            "an administrator has changed how you are shown".to_owned()
+        }
         Change::SettingsChanged { .. } => "you have changed your settings".to_owned(),
         Change::Unknown => "something that this server does not know".to_owned(),
     }

@@ -4,11 +4,15 @@
 //! line are laid over its defaults by [`Loaded::read`]. [`NodeConfig`] is what the parts
 //! of a node are made from.
 
+mod calls;
 mod document;
 mod files;
+mod gateway;
+mod identity;
 mod keys;
 mod load;
 mod sources;
+mod tls;
 mod tree;
 mod units;
 
@@ -27,14 +31,17 @@ use petrel_types::OperatingLimits;
 use crate::StartError;
 use crate::tls::TlsConfig;
 
+pub use calls::CallsSection;
 pub use document::{effective, example, reference};
 pub use files::{FileStorage, FilesSection};
+pub use gateway::{GatewaySection, SessionPolicySetting};
+pub use identity::{BenchIssuerSetting, IdentitySection, RegistrationSetting};
 pub use load::{ConfigError, FILE, Loaded, Sources};
 pub use sources::Origin;
+pub use tls::{TlsMode, TlsSection};
 pub use tree::{
-    AdminSection, BenchIssuerSetting, CallsSection, Config, GatewaySection, HttpSection,
-    IdentitySection, LogFormat, LogSection, PresenceSection, RegistrationSetting, RetentionSection,
-    SearchSection, ServerSection, SessionPolicySetting, TlsMode, TlsSection,
+    AdminSection, Config, HttpSection, LogFormat, LogSection, PresenceSection, RetentionSection,
+    SearchSection, ServerSection,
 };
 pub use units::{Listen, Span};
 

@@ -169,13 +169,13 @@ pub struct KnownUser {
     pub is_admin: bool,
     /// Since when the user is disabled, and why.
     pub disabled: Option<(TimestampMs, String)>,
+    /// The profile of the user's personal timeline; empty if it has not begun.
+    pub personal: Bytes,
 }
 
 /// Which users are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UserFilter {
-    /// Those whose name, or the issuer's name for them, has this in it, ignoring ASCII case.
-    pub text: Option<String>,
     /// Those who are admins, or are not.
     pub is_admin: Option<bool>,
     /// Those who are disabled, or are not.
@@ -257,13 +257,7 @@ pub struct Figures {
 
 impl UserFilter {
     pub(crate) fn passes(&self, user: &KnownUser) -> bool {
-        let has_text = |text: &String| {
-            let names = user.username.iter().chain(user.external.iter().map(|(_, name)| name));
-            let wanted = text.to_ascii_lowercase();
-            names.into_iter().any(|name| name.to_ascii_lowercase().contains(&wanted))
-        };
-        self.text.as_ref().is_none_or(has_text)
-            && self.is_admin.is_none_or(|wanted| user.is_admin == wanted)
+        self.is_admin.is_none_or(|wanted| user.is_admin == wanted)
             && self.is_disabled.is_none_or(|wanted| user.disabled.is_some() == wanted)
     }
 }

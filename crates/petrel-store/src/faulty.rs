@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     AdministrationStore, AuditFilter, AuditRecord, Batch, BegunLogin, BegunUpload, Claim,
-    Committed, ConversationState, Derivation, DerivationId, Digest, EndedLogin, EntryPage,
+    Committed, ConversationState, Derivation, DerivationId, Digest, EndedLogin, Entry, EntryPage,
     EventPage, Figures, File, FileFacts, FileStore, FileUsage, Found, IdentityStore, Invite,
     KeptRecord, KnownUser, Login, LoginEnd, Member, MemberPage, NewLogin, NewUpload, Quota,
     RefreshTokens, Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary,
@@ -206,6 +206,15 @@ impl Store for FaultyStore {
                 relations
             }
         }
+    }
+
+    async fn personal_lists(
+        &self,
+        list: u8,
+        users: &[UserId],
+        limit: u32,
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
+        self.inner.personal_lists(list, users, limit).await
     }
 
     async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {

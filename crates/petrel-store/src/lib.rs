@@ -137,6 +137,15 @@ pub trait Store: IdentityStore + AdministrationStore + FileStore + Send + Sync +
     async fn relations(&self, user: UserId, others: &[UserId])
     -> Result<Vec<Relation>, StoreError>;
 
+    /// Up to `limit` entries of a list of each user's personal timeline, by key, in the order
+    /// of the users, all as of one moment. Who has no timeline has none.
+    async fn personal_lists(
+        &self,
+        list: u8,
+        users: &[UserId],
+        limit: u32,
+    ) -> Result<Vec<Vec<Entry>>, StoreError>;
+
     /// Whether `user` and each of `others` are members of some group together now, in their
     /// order, all as of one moment. For each it may take a look at every conversation of
     /// `user`, so callers bound how many they ask for.

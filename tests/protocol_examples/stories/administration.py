@@ -2,7 +2,8 @@
 
 import time
 
-from world import story
+from stories.sending import upload
+from world import BO, story
 
 SECTION = "### Administration"
 
@@ -10,8 +11,18 @@ SECTION = "### Administration"
 @story
 async def somebody_is_locked_out(world):
     user = await world.newcomer()
+    picture = upload(world, user)["data"]["fileId"]
+    change = {"clientMsgId": world.name(), "displayName": "Ben", "avatar": picture}
+    world.ask("PATCH", "/api/users/me", change, user)
     world.ask("POST", f"/api/admin/users/{user}/disable", {"reason": "spam"})
     world.look("/api/admin/users?disabled=true", SECTION)
+
+
+@story
+async def a_name_is_cleared(world):
+    change = {"clientMsgId": world.name(), "displayName": "Unfit"}
+    world.ask("PATCH", "/api/users/me", change, BO)
+    world.play("POST", f"/api/admin/users/{BO}/clear", SECTION, "part")
 
 
 @story

@@ -7,33 +7,23 @@
 mod asking;
 mod authenticate;
 mod call;
+mod dues;
 mod focus;
+mod greeting;
 mod live;
 mod notices;
 mod pace;
 mod renewal;
+mod requests;
 mod socket;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use petrel_logic::Refusal;
 use petrel_logic::admission::{Turn, bounded};
-use petrel_logic::budget;
 use petrel_logic::identity::Authenticated;
 use petrel_protocol::close::CloseCode;
-use petrel_protocol::frame::{
-    Auth, AuthOk, ClientFrame, Decoded, Error as ErrorFrame, Gap, Limits, Outcome, Pong, Rates,
-    RequestId, ServerAck, ServerFrame,
-};
-use petrel_protocol::{ErrorReason, PROTOCOL_VERSION};
+use petrel_protocol::frame::{Auth, Gap, RequestId, ServerAck, ServerFrame};
 use petrel_types::UserId;
-use petrel_types::limits::{
-    ACK_INTERVAL_MS, ACK_ITEMS_MAX, BODY_BYTES_MAX, BODY_UTF16_UNITS_MAX, EDIT_WINDOW_MS,
-    FOCUS_CONVERSATIONS_MAX, FRAME_BYTES_MAX, GROUP_CHANGE_MEMBERS_MAX, GROUP_MEMBERS_MAX,
-    GROUP_TITLE_UTF16_UNITS_MAX, PULL_EVENTS_MAX, RECALL_WINDOW_MS, RETRY_WINDOW_MS,
-    SENDS_IN_FLIGHT_MAX, STATE_MEMBERS_MAX, SYNC_CONVERSATIONS_MAX,
-};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
@@ -43,21 +33,18 @@ use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Outgoing};
 use crate::replacement::Bearer;
 use crate::sends::Sends;
-use crate::throttle::{NOTHING, ONE_FRAME, Throttle, costs_of};
-use crate::unacked::{Due, Unacked};
+use crate::throttle::Throttle;
+use crate::unacked::Unacked;
 use authenticate::authenticate;
 pub(crate) use authenticate::check_auth;
 use call::party_of;
 use focus::Heads;
+pub(crate) use greeting::shown;
 pub(crate) use live::Bringing;
 use live::TypingPace;
 use renewal::{Renewal, jitter_of};
-use socket::{End, IDLE, Inbound, drain_end};
+use socket::{End, drain_end};
 pub(crate) use socket::{Socket, Text};
-
-/// The most events and bytes of one repeat to a session that does not acknowledge.
-const REPEAT_EVENTS_MAX: u32 = 32;
-const REPEAT_BYTES_MAX: usize = 16 * 1024;
 
 /// How many undelivered messages a legacy session is pushed at its start.
 const LEGACY_EVENTS_MAX: u32 = 200;
@@ -230,160 +217,6 @@ where
         Ok(())
     }
 
-    async fn receive(&mut self, message: Inbound) -> Result<(), End> {
-        self.last_inbound = Instant::now();
-        match message {
-            // Boxed like whatever else is rare or short in a session's life: what it needs on
-            // the way would be part of every waiting session otherwise.
-            Inbound::Text(text) => Box::pin(self.handle_text(&text)).await,
-            Inbound::Binary => {
-                let error = ErrorFrame::new(
-                    ErrorReason::BadJson,
-                    "binary frames are not spoken here; send JSON in text frames",
-                );
-                self.reply(ServerFrame::Error(error), None).await?;
-                self.charge_malformed().await
-            }
-            Inbound::SignOfLife => self.charge(ONE_FRAME).await,
-        }
-    }
-
-    async fn handle_text(&mut self, text: &str) -> Result<(), End> {
-        self.metrics().frames_received.inc();
-        self.metrics().bytes_received.inc_by(text.len() as u64);
-        let Decoded { id, frame } = match ClientFrame::decode(text) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                let mut frame = ErrorFrame::new(error.reason, error.message);
-                frame.client_msg_id = error.client_msg_id;
-                self.reply(ServerFrame::Error(frame), error.id).await?;
-                return self.charge_malformed().await;
-            }
-        };
-        // A call must not stall because its candidates come all at once.
-        let is_free = matches!(frame, ClientFrame::CallIce(_))
-            && self.gateway.shared.dependencies.calls.has_room_for_candidate(self.user());
-        let costs = if is_free { NOTHING } else { costs_of(&frame) };
-        self.handle(frame, id).await?;
-        self.charge(costs).await
-    }
-
-    async fn handle(&mut self, frame: ClientFrame, id: Option<RequestId>) -> Result<(), End> {
-        match frame {
-            ClientFrame::Auth(_) => self.reply(self.auth_ok(), id).await,
-            ClientFrame::Reauth(frame) => self.reauthenticate(frame, id).await,
-            ClientFrame::Ping(_) => {
-                let pong = Pong { ts: self.gateway.shared.dependencies.clock.now() };
-                self.reply(ServerFrame::Pong(pong), id).await
-            }
-            ClientFrame::SingleChat(frame) => self.send(frame, id).await,
-            ClientFrame::GroupChat(frame) => self.send(frame, id).await,
-            ClientFrame::MessageRevoke(frame) => self.revoke(frame, id).await,
-            ClientFrame::MessageEdit(frame) => self.edit(frame, id).await,
-            ClientFrame::Reaction(frame) => self.react(frame, id).await,
-            ClientFrame::MessagePin(frame) => self.pin(frame, id).await,
-            ClientFrame::MessageHide(frame) => self.send(frame, id).await,
-            ClientFrame::ConversationSettings(frame) => self.send(frame, id).await,
-            ClientFrame::Readers(request) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let read = catchup.readers(self.user(), &request);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::ReaderState), id).await
-            }
-            ClientFrame::GroupCreate(frame) => self.send(frame, id).await,
-            ClientFrame::GroupAdd(frame) => self.send(frame, id).await,
-            ClientFrame::GroupRemove(frame) => self.send(frame, id).await,
-            ClientFrame::GroupLeave(frame) => self.send(frame, id).await,
-            ClientFrame::GroupRole(frame) => self.send(frame, id).await,
-            ClientFrame::GroupTitle(frame) => self.send(frame, id).await,
-            ClientFrame::GroupDissolve(frame) => self.send(frame, id).await,
-            ClientFrame::GroupSettings(frame) => self.send(frame, id).await,
-            ClientFrame::GroupMember(frame) => self.send(frame, id).await,
-            ClientFrame::GroupAnswer(frame) => self.send(frame, id).await,
-            ClientFrame::GroupInvitation(frame) => self.send(frame, id).await,
-            ClientFrame::GroupInvitations(request) => {
-                let contacts = &self.gateway.shared.dependencies.contacts;
-                let read = contacts.invitations(self.user(), &request);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::GroupInvitationState), id).await
-            }
-            ClientFrame::GroupInvited(request) => {
-                let dependencies = &self.gateway.shared.dependencies;
-                let now = dependencies.clock.now();
-                let read = dependencies.catchup.invited(self.user(), &request, now);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::GroupInvitedState), id).await
-            }
-            ClientFrame::GroupWithdraw(frame) => self.send(frame, id).await,
-            ClientFrame::GroupJoin(frame) => self.join(frame, id).await,
-            ClientFrame::GroupRequests(request) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let read = catchup.requests(self.user(), &request);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::GroupRequestState), id).await
-            }
-            ClientFrame::Contact(frame) => self.change_contact(frame, id).await,
-            ClientFrame::Contacts(request) => {
-                let contacts = &self.gateway.shared.dependencies.contacts;
-                let read = contacts.list(self.user(), &request);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::ContactState), id).await
-            }
-            ClientFrame::Ack(ack) => {
-                let outcome = self.receipts(ack, id.clone()).await;
-                self.reply_if_refused(outcome, id).await
-            }
-            ClientFrame::Sync(sync) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let read = catchup.sync(self.user(), &sync);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::SyncState), id).await
-            }
-            ClientFrame::Pull(pull) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let read = catchup.pull(self.user(), &pull);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::Events), id).await
-            }
-            ClientFrame::Conversation(request) => {
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let read = catchup.conversation(self.user(), &request);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::ConversationState), id).await
-            }
-            ClientFrame::Search(request) => {
-                let search = &self.gateway.shared.dependencies.search;
-                let read = search.find(self.user(), &request);
-                let answer = self.gateway.shared.admission().read(read).await;
-                self.reply_or_refuse(answer.map(ServerFrame::Found), id).await
-            }
-            ClientFrame::Focus(focus) => {
-                let answer = self.focus(focus).await;
-                self.reply_or_refuse(answer.map(ServerFrame::Focused), id).await
-            }
-            ClientFrame::PresenceSubscribe(frame) => {
-                let answer = self.subscribe(frame).await;
-                self.reply_or_refuse(answer.map(ServerFrame::PresenceState), id).await
-            }
-            ClientFrame::PresenceQuery(frame) => {
-                let answer = self.presence(frame).await;
-                self.reply_or_refuse(answer.map(ServerFrame::PresenceState), id).await
-            }
-            ClientFrame::Typing(frame) => self.typing(frame, id).await,
-            ClientFrame::CallOffer(frame) => self.call(frame, id).await,
-            ClientFrame::CallAnswer(frame) => self.answer_call(frame, id).await,
-            ClientFrame::CallIce(frame) => self.candidate(frame, id).await,
-            ClientFrame::CallHangup(frame) => self.hang_up(frame, id).await,
-            ClientFrame::CallReject(frame) => self.reject_call(frame, id).await,
-            ClientFrame::Turn(_) => {
-                let dependencies = &self.gateway.shared.dependencies;
-                let now = dependencies.clock.now();
-                let credentials = dependencies.turn.credentials(self.user(), now);
-                self.reply(ServerFrame::TurnCredentials(credentials), id).await
-            }
-        }
-    }
-
     /// Writes everything that waits in the outbox, with one flush at the end.
     async fn write_outbox(&mut self) -> Result<(), End> {
         while let Some(next) = self.outbox.take() {
@@ -427,78 +260,6 @@ where
         self.socket.flush().await
     }
 
-    /// What is due by time: overdue answers, pings, and giving up on a silent peer. It was
-    /// to come at `due`.
-    async fn tick(&mut self, due: Instant) -> Result<(), End> {
-        let now = Instant::now();
-        // A time in which this process did not run is no silence of the peer's; and what has
-        // arrived meanwhile breaks it.
-        let late = now - due;
-        if late >= self.gateway.shared.config.heartbeat.ping_interval {
-            self.last_inbound = (self.last_inbound + late).min(now);
-        }
-        self.receive_ready().await?;
-        for pending in self.sends.take_overdue(now) {
-            let mut frame = ErrorFrame::new(
-                ErrorReason::Timeout,
-                "no answer in time; send it again with retry: true to learn what became of it",
-            );
-            frame.client_msg_id = Some(pending.client_message_id);
-            frame.outcome = Some(Outcome::Unknown);
-            self.reply(ServerFrame::Error(frame), pending.id).await?;
-        }
-        self.give_up_if_silent(now)?;
-        if now >= self.renewal.due {
-            self.look_after_token().await?;
-        }
-        for due in self.unacked.take_due(now) {
-            self.remind(due).await?;
-        }
-        if now >= self.next_ping() {
-            self.last_ping = now;
-            self.socket.ping();
-        }
-        Ok(())
-    }
-
-    fn give_up_if_silent(&mut self, now: Instant) -> Result<(), End> {
-        if now < self.silent_from() {
-            return Ok(());
-        }
-        if !self.may_read() {
-            // Who is not listened to is not silent.
-            self.last_inbound = now;
-            return Ok(());
-        }
-        Err(IDLE)
-    }
-
-    /// Repeats what was not acknowledged, or says that there is something to pull.
-    async fn remind(&mut self, due: Due) -> Result<(), End> {
-        match due {
-            Due::Repeat { conversation, after } => {
-                // A session that still has something to read is slow, not forgetful.
-                if !self.outbox.is_empty() {
-                    return Ok(());
-                }
-                let catchup = &self.gateway.shared.dependencies.catchup;
-                let (limit, bytes_max) = (REPEAT_EVENTS_MAX, REPEAT_BYTES_MAX);
-                let repeat = catchup.repeat(self.user(), conversation, after, limit, bytes_max);
-                // If it fails there is nothing to repeat now; the next one is due later.
-                for (_, frame) in bounded(repeat).await.unwrap_or_default() {
-                    self.metrics().repeats.inc();
-                    self.reply(frame, None).await?;
-                }
-                Ok(())
-            }
-            Due::GiveUp { conversation, head } => {
-                self.metrics().gaps.inc();
-                let gap = Gap { conversation_id: conversation, head_seq: head };
-                self.reply(ServerFrame::Gap(gap), None).await
-            }
-        }
-    }
-
     /// A legacy client knows no SYNC: it is pushed what its user's devices have missed.
     async fn push_undelivered(&mut self) -> Result<(), End> {
         let catchup = &self.gateway.shared.dependencies.catchup;
@@ -516,59 +277,8 @@ where
         }
     }
 
-    fn next_wake(&self) -> Instant {
-        let life = self.next_ping().min(self.silent_from()).min(self.renewal.due);
-        let heads = self.heads.as_ref().and_then(|heads| heads.next_due());
-        let pause = self.throttle.paused_until();
-        let due = [self.sends.next_deadline(), self.unacked.next_due(), heads, pause];
-        due.into_iter().flatten().fold(life, Instant::min)
-    }
-
-    fn next_ping(&self) -> Instant {
-        self.last_inbound.max(self.last_ping) + self.gateway.shared.config.heartbeat.ping_interval
-    }
-
-    /// When the peer has been silent for too long, if it stays silent.
-    fn silent_from(&self) -> Instant {
-        self.last_inbound + self.gateway.shared.config.heartbeat.idle_timeout
-    }
-
     fn user(&self) -> UserId {
         self.outbox.user()
-    }
-
-    fn auth_ok(&self) -> ServerFrame {
-        let shared = &self.gateway.shared;
-        ServerFrame::AuthOk(AuthOk {
-            v: PROTOCOL_VERSION,
-            from: self.user(),
-            session_id: self.outbox.session(),
-            epoch: shared.dependencies.epoch,
-            ts: shared.dependencies.clock.now(),
-            caps: self.heads.iter().map(|_| focus::CAPABILITY.to_owned()).collect(),
-            limits: Limits {
-                frame_bytes: FRAME_BYTES_MAX as u64,
-                body_units: BODY_UTF16_UNITS_MAX as u64,
-                body_bytes: BODY_BYTES_MAX as u64,
-                sends_in_flight: SENDS_IN_FLIGHT_MAX as u64,
-                pull_events: PULL_EVENTS_MAX,
-                group_members: GROUP_MEMBERS_MAX as u64,
-                change_members: GROUP_CHANGE_MEMBERS_MAX as u64,
-                title_units: GROUP_TITLE_UTF16_UNITS_MAX as u64,
-                state_members: STATE_MEMBERS_MAX,
-                sync_conversations: SYNC_CONVERSATIONS_MAX,
-                ack_items: ACK_ITEMS_MAX as u64,
-                ack_interval_ms: ACK_INTERVAL_MS,
-                focus_conversations: FOCUS_CONVERSATIONS_MAX as u64,
-                head_members: shared.config.limits.head_members.into(),
-                recall_window_ms: RECALL_WINDOW_MS,
-                edit_window_ms: EDIT_WINDOW_MS,
-                retry_window_ms: RETRY_WINDOW_MS,
-                ping_interval_ms: milliseconds(shared.config.heartbeat.ping_interval),
-                idle_timeout_ms: milliseconds(shared.config.heartbeat.idle_timeout),
-                rates: shown(&shared.pace.of_session()),
-            },
-        })
     }
 
     /// Queues a frame for the next flush.
@@ -594,42 +304,6 @@ where
     fn metrics(&self) -> &Metrics {
         &self.gateway.shared.dependencies.metrics
     }
-
-    async fn reply_or_refuse(
-        &mut self,
-        answer: Result<ServerFrame, Refusal>,
-        id: Option<RequestId>,
-    ) -> Result<(), End> {
-        let frame = answer.unwrap_or_else(|refusal| ServerFrame::Error(refusal.into_frame()));
-        self.reply(frame, id).await
-    }
-
-    async fn reply_if_refused(
-        &mut self,
-        outcome: Result<(), Refusal>,
-        id: Option<RequestId>,
-    ) -> Result<(), End> {
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(refusal) => self.reply(ServerFrame::Error(refusal.into_frame()), id).await,
-        }
-    }
-}
-
-pub(crate) fn shown(rates: &budget::Rates) -> Rates {
-    let (frames, sends, reads) = (rates.frames(), rates.sends(), rates.reads());
-    Rates {
-        frames_per_second: frames.per_second(),
-        frames_burst: frames.burst(),
-        sends_per_second: sends.per_second(),
-        sends_burst: sends.burst(),
-        reads_per_second: reads.per_second(),
-        reads_burst: reads.burst(),
-    }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! Groups, as admins see and change them.
 
-use petrel_log::{Content, Destination, GroupRuling, SendRequest};
+use petrel_log::{Content, GroupRuling};
 use petrel_protocol::ErrorReason;
+use petrel_protocol::frame::GroupInfo;
 use petrel_protocol::http::admin::{
     AdminGroup, AdminGroupMember, AdminGroupShown, AdminGroups, AuditAction,
 };
 use petrel_store::{ConversationKind, Summary};
-use petrel_types::{ClientMessageId, ConversationId, UserId};
+use petrel_types::{ConversationId, UserId};
 
+use super::ruling::Ruling;
 use super::{Administration, Operator, Target, of_store, page_size};
 use crate::Refusal;
-use crate::profile::{Attributes, Profile};
+use crate::profile::{Attributes, Profile, avatar_of};
 
 /// How many groups are read at once, and how often for one answer.
 const READ_AT_ONCE: u32 = 1_000;
@@ -35,10 +37,10 @@ impl Administration {
                     return Ok(AdminGroups { groups, next: Some(after) });
                 }
                 after = summary.conversation.id;
-                let group = shown(&summary)?;
-                let title = group.title.to_lowercase();
+                let profile = Profile::decode(&summary.profile).map_err(of_store)?;
+                let title = profile.title.to_lowercase();
                 if search.as_ref().is_none_or(|text| title.contains(text)) {
-                    groups.push(group);
+                    groups.push(self.shown_group(&summary, &profile).await?);
                 }
             }
             if is_last {
@@ -68,7 +70,11 @@ impl Administration {
             members.push(AdminGroupMember { user_id: member.user, role, nickname });
         }
         let next = members.last().filter(|_| page.more).map(|last| last.user_id);
-        Ok(AdminGroupShown { group: shown(&page.summary)?, members, next })
+        let profile = Profile::decode(&page.summary.profile).map_err(of_store)?;
+        let group = self.shown_group(&page.summary, &profile).await?;
+        let GroupInfo { description, announcement, avatar, .. } = profile.info;
+        let avatar_address = avatar.filter(|_| group.avatar.is_none());
+        Ok(AdminGroupShown { group, description, announcement, avatar_address, members, next })
     }
 
     /// Ends a group for everybody.
@@ -102,7 +108,6 @@ impl Administration {
         self.rule(operator, group, action, ruling, &format!("to user {user}")).await
     }
 
-    /// Records a change, and has it carried out in its place in the timeline.
     async fn rule(
         &self,
         operator: &Operator,
@@ -111,49 +116,28 @@ impl Administration {
         ruling: GroupRuling,
         detail: &str,
     ) -> Result<(), Refusal> {
-        let running = self.running()?;
-        let summary = self.store.summary(group).await.map_err(of_store)?;
-        let is_group = |it: &Summary| it.conversation.kind == ConversationKind::Group;
-        if !summary.as_ref().is_some_and(is_group) {
-            return Err(no_such_group());
-        }
-        let target = Some(Target::Group(group));
-        let record = self.record(operator, action, target, detail);
-        let number = self.store.keep_record(record).await.map_err(of_store)?;
-        // The number is given once, so the change is made once, however often it is asked for.
-        let name = ClientMessageId::new(format!("audit-{number}"));
-        let send = SendRequest {
-            to: Destination::Conversation(group),
-            client_message_id: name.expect("a short text"),
-            content: Content::Rule(ruling),
-            retry: true,
-            first_sent: None,
-        };
-        match running.requester.send(UserId::SYSTEM, send).await {
-            Ok(_) => {
-                tracing::info!(by = ?operator.user, %group, %action, "a group was changed");
-                Ok(())
-            }
-            Err(refusal) => {
-                let detail = format!("record {number}: {}", refusal.reason);
-                let action = AuditAction::GroupChangeFailed;
-                let record = self.record(operator, action, target, detail);
-                self.store.keep_record(record).await.map_err(of_store)?;
-                Err(refusal)
-            }
-        }
+        self.running()?;
+        self.profile_of(group).await?;
+        let (target, detail) = (Target::Group(group), detail.to_owned());
+        let (timeline, content) = (group, Content::Rule(ruling));
+        self.carry_out(operator, Ruling { target, action, detail, timeline, content }).await
+    }
+
+    async fn shown_group(
+        &self,
+        summary: &Summary,
+        profile: &Profile,
+    ) -> Result<AdminGroup, Refusal> {
+        Ok(AdminGroup {
+            group_id: summary.conversation.id,
+            title: profile.title.clone(),
+            avatar: self.avatar(avatar_of(&profile.info)).await?,
+            members: summary.member_count,
+            head_seq: summary.head.seq,
+        })
     }
 }
 
-fn shown(summary: &Summary) -> Result<AdminGroup, Refusal> {
-    Ok(AdminGroup {
-        group_id: summary.conversation.id,
-        title: Profile::decode(&summary.profile).map_err(of_store)?.title,
-        members: summary.member_count,
-        head_seq: summary.head.seq,
-    })
-}
-
-fn no_such_group() -> Refusal {
+pub(super) fn no_such_group() -> Refusal {
     Refusal::new(ErrorReason::ConversationNotFound, "there is no such group")
 }

@@ -6,10 +6,12 @@
 //! an admin whose token was looked at, or somebody who reaches the data directory anyhow.
 
 mod audit;
+mod clearing;
 mod groups;
 mod history;
 mod limits;
 mod notices;
+mod ruling;
 mod statistics;
 mod users;
 mod words;
@@ -17,10 +19,12 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use petrel_protocol::ErrorReason;
+use petrel_protocol::http::Avatar;
 use petrel_protocol::http::admin::AuditAction;
 use petrel_store::{AuditRecord, LoginEnd, Store, StoreError};
-use petrel_types::{Clock, ConversationId, TimestampMs, UserId};
+use petrel_types::{Clock, ConversationId, FileId, TimestampMs, UserId};
 
 pub use self::audit::AuditQuery;
 pub use self::history::{History, SAMPLE_EVERY, Sample};
@@ -62,6 +66,8 @@ pub struct Running {
     pub requester: Arc<Requester>,
     /// The open sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// The pictures of users and groups.
+    pub pictures: Arc<dyn Pictures>,
     /// The words in force.
     pub words: Arc<WordFilter>,
     /// What is said to everybody.
@@ -79,6 +85,13 @@ pub trait Sessions: Send + Sync {
 
     /// How many there are.
     fn sessions(&self) -> u64;
+}
+
+/// Pictures, which admins may see of everybody.
+pub trait Pictures: Send + Sync {
+    /// Where the thumbnail of a file is, for whoever has the address; `None` if the file has
+    /// gone.
+    fn link_to(&self, file: FileId) -> BoxFuture<'_, Result<Option<Avatar>, Refusal>>;
 }
 
 /// What admins may do.

@@ -14,6 +14,7 @@ use super::{Administration, Operator, Target, check_reason, of_store, page_size}
 use crate::Refusal;
 use crate::identity::admin::{create_invite, create_user};
 use crate::identity::{DEVICES_PAGE_MAX, reset_code};
+use crate::own::Own;
 use crate::profile::{Attributes, Profile};
 
 /// How long a code for another password is good, in milliseconds.
@@ -24,10 +25,15 @@ const RESET_LASTS_MS: u64 = 24 * 60 * 60 * 1000;
 const CONVERSATIONS_AT_ONCE: u32 = 200;
 const LOOKS_MAX: usize = 10;
 
+/// Users are looked through so many at a time for a name, and so often for one page.
+const READ_AT_ONCE: u32 = 1_000;
+const READS_MAX: usize = 20;
+
 /// Which users are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct UsersQuery {
-    /// Those with this in their names, ignoring ASCII case; or the one with this id.
+    /// Those with this in their user names or display names, or in the names that issuers have
+    /// for them, in either case; or the one with this id.
     pub search: Option<String>,
     /// The one with exactly this name, ignoring ASCII case.
     pub username: Option<String>,
@@ -51,20 +57,85 @@ impl Administration {
                 Some(user) => self.store.known_user(user.id).await.map_err(of_store)?,
                 None => None,
             };
-            return Ok(AdminUsers { users: known.into_iter().map(shown).collect(), next: None });
+            return self.page_of(known.into_iter().collect(), None).await;
         }
         let id = search.as_ref().and_then(|text| text.parse().ok()).map(UserId::new);
         if let Some(id) = id.filter(|_| after.is_none()) {
             let known = self.store.known_user(id).await.map_err(of_store)?;
             if let Some(user) = known {
-                return Ok(AdminUsers { users: vec![shown(user)], next: None });
+                return self.page_of(vec![user], None).await;
             }
         }
-        let filter = UserFilter { text: search, is_admin: admin, is_disabled: disabled };
-        let after = after.unwrap_or_default();
-        let found = self.store.users_after(filter, after, page_size(limit)).await;
-        let found = found.map_err(of_store)?;
-        Ok(AdminUsers { users: found.items.into_iter().map(shown).collect(), next: found.next })
+        let filter = UserFilter { is_admin: admin, is_disabled: disabled };
+        let (after, limit) = (after.unwrap_or_default(), page_size(limit));
+        let Some(search) = search else {
+            let found = self.store.users_after(filter, after, limit).await.map_err(of_store)?;
+            return self.page_of(found.items, found.next).await;
+        };
+        let (users, next) = self.search(filter, &search.to_lowercase(), after, limit).await?;
+        self.page_of(users, next).await
+    }
+
+    /// Users with a text in one of their names, which no store knows how to look for.
+    async fn search(
+        &self,
+        filter: UserFilter,
+        wanted: &str,
+        mut after: UserId,
+        limit: u32,
+    ) -> Result<(Vec<KnownUser>, Option<UserId>), Refusal> {
+        let mut users = Vec::new();
+        for _ in 0..READS_MAX {
+            let read = self.store.users_after(filter, after, READ_AT_ONCE).await;
+            let read = read.map_err(of_store)?;
+            let is_short = read.items.len() < READ_AT_ONCE as usize;
+            for user in read.items {
+                if users.len() == limit as usize {
+                    return Ok((users, Some(after)));
+                }
+                after = user.id;
+                if has_text(&user, wanted)? {
+                    users.push(user);
+                }
+            }
+            let Some(next) = read.next else { return Ok((users, None)) };
+            after = next;
+            // It has looked at as many as one search may.
+            if is_short {
+                break;
+            }
+        }
+        Ok((users, Some(after)))
+    }
+
+    async fn page_of(
+        &self,
+        known: Vec<KnownUser>,
+        next: Option<UserId>,
+    ) -> Result<AdminUsers, Refusal> {
+        let mut users = Vec::with_capacity(known.len());
+        for user in known {
+            users.push(self.shown(user).await?);
+        }
+        Ok(AdminUsers { users, next })
+    }
+
+    async fn shown(&self, user: KnownUser) -> Result<AdminUser, Refusal> {
+        let (issuer, subject) = user.external.unzip();
+        let (disabled_ts, reason) = user.disabled.unzip();
+        let own = Own::decode(&user.personal).map_err(of_store)?;
+        Ok(AdminUser {
+            user_id: user.id,
+            username: user.username,
+            display_name: own.display_name,
+            avatar: self.avatar(own.avatar).await?,
+            issuer,
+            subject,
+            created_ts: user.created,
+            admin: user.is_admin,
+            disabled_ts,
+            disabled_reason: reason.filter(|reason| !reason.is_empty()),
+        })
     }
 
     /// A user with log-ins and sessions.
@@ -78,7 +149,7 @@ impl Administration {
         // Those of a user who is locked out are kept, and none of them goes on.
         logins.retain(|login| login.expires > now && known.disabled.is_none());
         Ok(AdminUserShown {
-            user: shown(known),
+            user: self.shown(known).await?,
             logins: logins.into_iter().map(device).collect(),
             more_logins,
             sessions: self.running.as_ref().map(|running| running.sessions.sessions_of(user)),
@@ -233,7 +304,7 @@ impl Administration {
         if admin {
             self.set_admin(operator, user.id, true).await?;
         }
-        self.known(user.id).await.map(shown)
+        self.shown(self.known(user.id).await?).await
     }
 
     /// Makes an invite. Its code is stored nowhere.
@@ -252,6 +323,11 @@ impl Administration {
             return Ok(known);
         }
         self.check_somebody(user).await?;
+        let timeline = self.store.personal_timeline(user).await.map_err(of_store)?;
+        let summary = match timeline {
+            Some(timeline) => self.store.summary(timeline).await.map_err(of_store)?,
+            None => None,
+        };
         // Known to an issuer alone.
         Ok(KnownUser {
             id: user,
@@ -260,12 +336,13 @@ impl Administration {
             created: None,
             is_admin: false,
             disabled: None,
+            personal: summary.map(|summary| summary.profile).unwrap_or_default(),
         })
     }
 
     /// Refuses for a user of whom there is no trace. One whom an issuer vouches for may never
     /// have been stored as a user, but has conversations.
-    async fn check_somebody(&self, user: UserId) -> Result<(), Refusal> {
+    pub(super) async fn check_somebody(&self, user: UserId) -> Result<(), Refusal> {
         if self.store.known_user(user).await.map_err(of_store)?.is_some() {
             return Ok(());
         }
@@ -304,19 +381,12 @@ fn not_registered(user: UserId) -> Refusal {
     Refusal::new(ErrorReason::UserNotFound, message)
 }
 
-fn shown(user: KnownUser) -> AdminUser {
-    let (issuer, subject) = user.external.unzip();
-    let (disabled_ts, reason) = user.disabled.unzip();
-    AdminUser {
-        user_id: user.id,
-        username: user.username,
-        issuer,
-        subject,
-        created_ts: user.created,
-        admin: user.is_admin,
-        disabled_ts,
-        disabled_reason: reason.filter(|reason| !reason.is_empty()),
-    }
+/// Whether a text, in lower case, is in one of a user's names.
+fn has_text(user: &KnownUser, wanted: &str) -> Result<bool, Refusal> {
+    let display_name = Own::decode(&user.personal).map_err(of_store)?.display_name;
+    let subject = user.external.as_ref().map(|(_, subject)| subject);
+    let mut names = user.username.iter().chain(subject).chain(&display_name);
+    Ok(names.any(|name| name.to_lowercase().contains(wanted)))
 }
 
 fn device(login: Login) -> Device {

@@ -185,6 +185,14 @@ impl Meter {
         over
     }
 
+    /// What was asked for was not done.
+    pub fn give_back(&mut self, rates: &Rates, costs: Costs, now: Moment) {
+        self.follow(rates);
+        for ((bucket, rate), cost) in self.each.iter_mut().zip(&rates.each).zip(costs.each()) {
+            bucket.give_back(*rate, cost, now);
+        }
+    }
+
     /// How long until each bucket is at most this full, in percent, in milliseconds.
     pub fn until_ms(&self, rates: &Rates, percent: u32, now: Moment) -> u32 {
         let mut meter = *self;
@@ -220,6 +228,12 @@ impl Bucket {
         self.level = self.level_at(rate, now).saturating_add(cost.saturating_mul(1000));
         self.at = now;
         self.level > rate.burst * 1000
+    }
+
+    /// Takes out what was put in. What has leaked of it since stays leaked.
+    pub fn give_back(&mut self, rate: Rate, cost: u32, now: Moment) {
+        self.level = self.level_at(rate, now).saturating_sub(cost.saturating_mul(1000));
+        self.at = now;
     }
 
     /// How long until the bucket is at most this full, in percent, in milliseconds.

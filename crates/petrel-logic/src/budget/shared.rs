@@ -82,6 +82,11 @@ impl<K: Eq + Hash> Budgets<K> {
         Ok(())
     }
 
+    /// What was spent was not used.
+    pub fn give_back(&self, budget: &Budget, costs: Costs, now: Moment) {
+        lock(&budget.0).give_back(&self.rates.get(), costs, now);
+    }
+
     /// How long until a budget is at most this much used, in percent, in milliseconds.
     pub fn until_ms(&self, budget: &Budget, percent: u32, now: Moment) -> u32 {
         lock(&budget.0).until_ms(&self.rates.get(), percent, now)

@@ -42,6 +42,8 @@ pub(super) struct Draft<'a> {
     pub(super) lookups: &'a Lookups,
     pub(super) rules: Rules,
     pub(super) invitation_pace: Option<&'a InvitationPace>,
+    /// What was counted there, by inviter.
+    pub(super) invitations_counted: Vec<(UserId, usize)>,
     pub(super) now: TimestampMs,
     /// That of the command that is decided.
     pub(super) position: LogPosition,
@@ -88,6 +90,7 @@ impl<'a> Draft<'a> {
             lookups,
             rules,
             invitation_pace,
+            invitations_counted: Vec::new(),
             now,
             position: LogPosition::default(),
             batch: Batch::default(),

@@ -2,7 +2,7 @@
 //!
 //! The only step of the sequencer that waits for reads; deciding is pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use petrel_log::{
@@ -13,7 +13,7 @@ use petrel_store::{ConversationKind, DerivationId, File, StoreError, StoredEvent
 use petrel_types::limits::{HIDE_MESSAGES_MAX, INVITATIONS_MAX};
 use petrel_types::{ConversationId, FileId, Seq, TimestampMs, UserId};
 
-use super::content::{expiry_of, file_id, pair_of};
+use super::content::{expiry_of, pair_of};
 use super::model::Model;
 use super::recent::{MessageKey, Remembered};
 use super::{Earlier, Sequencer};
@@ -23,11 +23,16 @@ use crate::membership::Membership;
 use crate::own::Own;
 use crate::pair::Pair;
 use crate::personal_entry::PersonalEntry;
+use crate::profile::file_id;
 use crate::view::peer_of;
 
 /// To how many of those who are invited into a group it is told that it has ended. To the
 /// others it shows when they answer, or when their time is over.
 const INVITED_TOLD_MAX: u32 = 1_000;
+
+/// How many of those who are listed as invited into a group are looked at when somebody is
+/// invited into it, beside two for each who is: a list does not grow faster than it is swept.
+const INVITED_SWEPT_MIN: u32 = 32;
 
 /// What had to be looked up for one batch only.
 #[derive(Default)]
@@ -55,6 +60,9 @@ pub(super) struct Lookups {
     pub(super) invitations_of: HashMap<UserId, Vec<(u64, TimestampMs)>>,
     /// Those who are invited into groups that are to end.
     pub(super) invited: HashMap<ConversationId, Vec<UserId>>,
+    /// Some of those who are listed as invited into groups that invite others: a stretch of the
+    /// list, to be rid of those whose time is over.
+    pub(super) listed_invited: HashMap<ConversationId, Vec<UserId>>,
     /// Codes that lead somewhere already.
     pub(super) taken_codes: HashSet<String>,
     /// Derivations that are still to be carried out.
@@ -214,7 +222,10 @@ impl Sequencer {
                     self.load_entry(conversation, JOIN_REQUESTS, user.get(), lookups).await?;
                     self.load_entry(conversation, INVITED, user.get(), lookups).await?;
                 }
-                Ok(())
+                // Those who are taken in unasked come into no list.
+                let is_asked = |user: &&UserId| lookups.group_adds.contains_key(user);
+                let asked: BTreeSet<_> = users.iter().filter(is_asked).copied().collect();
+                self.load_listed_invited(conversation, &asked, lookups).await
             }
             Content::Join { .. } => {
                 self.load_former(conversation, actor, lookups).await?;
@@ -389,6 +400,34 @@ impl Sequencer {
             lookups.entries.insert((group, INVITED, entry.key), entry.value);
         }
         lookups.invited.insert(group, users);
+        Ok(())
+    }
+
+    /// Looks up a stretch of the list of those who are invited into a group, longer than what
+    /// comes into it now. It begins with one of those who come and goes around, so that every
+    /// part of the list has its turn.
+    async fn load_listed_invited(
+        &self,
+        group: ConversationId,
+        asked: &BTreeSet<UserId>,
+        lookups: &mut Lookups,
+    ) -> Result<(), StoreError> {
+        let Some(first) = asked.first().map(|user| user.get()) else { return Ok(()) };
+        let count = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+        let most = count.saturating_mul(2).saturating_add(INVITED_SWEPT_MIN);
+        let after = first.checked_sub(1);
+        let page = self.store.entries_after(group, INVITED, after, most).await?;
+        let left = most.saturating_sub(u32::try_from(page.entries.len()).unwrap_or(most));
+        let mut entries = page.entries;
+        if left > 0 {
+            let page = self.store.entries_after(group, INVITED, None, left).await?;
+            entries.extend(page.entries.into_iter().filter(|entry| entry.key < first));
+        }
+        let listed = lookups.listed_invited.entry(group).or_default();
+        for entry in entries {
+            listed.push(UserId::new(entry.key));
+            lookups.entries.insert((group, INVITED, entry.key), entry.value);
+        }
         Ok(())
     }
 

@@ -276,6 +276,7 @@ impl Sequencer {
             draft.decide(logged);
         }
         let affected = draft.affected();
+        let invitations_counted = std::mem::take(&mut draft.invitations_counted);
         let (batch, decisions) = draft.finish();
         let derived = !batch.derived.is_empty();
         let is_gone = |reference: &FileReference| !reference.is_there;
@@ -291,6 +292,11 @@ impl Sequencer {
             Err(error) => {
                 // The memory holds what was decided but not stored.
                 self.memory.forget_conversations();
+                for (inviter, invitations) in invitations_counted {
+                    if let Some(pace) = &self.invitation_pace {
+                        pace.give_back(inviter, invitations, now);
+                    }
+                }
                 #[cfg(feature = "mutants")]
                 if petrel_store::mutants::is("fan-out-before-commit") {
                     let mut effects =

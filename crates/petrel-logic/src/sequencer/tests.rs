@@ -2,6 +2,7 @@
 
 mod attachment;
 mod call;
+mod clearing;
 mod compose;
 mod contact;
 mod group;

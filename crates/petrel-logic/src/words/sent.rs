@@ -58,6 +58,7 @@ impl WordFilter {
             | Content::SetRole { .. }
             | Content::Dissolve
             | Content::Rule(_)
+            | Content::ClearProfile(_)
             | Content::AnswerJoin { .. }
             | Content::AnswerInvitation { .. }
             | Content::WithdrawInvitation { .. }

@@ -317,7 +317,7 @@ fn outcome(
         | Content::Profile(_)
         | Content::Hide { .. }
         | Content::SetConversation { .. } => bail!("not of this timeline"),
-        Content::Rule(_) => bail!("no admin takes part in a simulation"),
+        Content::Rule(_) | Content::ClearProfile(_) => bail!("no admin takes part in a simulation"),
     };
     Ok(What::Change(change))
 }

@@ -31,6 +31,7 @@ pub(super) async fn administration(
         identity: Arc::clone(&services.identity),
         requester: Arc::clone(&services.requester),
         sessions: Arc::new(gateway.clone()),
+        pictures: Arc::clone(&services.files) as Arc<_>,
         words: Arc::clone(&services.words),
         notices,
         limits: adjustable_limits(ground, engine, services, gateway, limits),

@@ -5,7 +5,9 @@
 //! sender can match; the second reads the fields of that type. `type` is matched
 //! ignoring ASCII case, and unknown fields are ignored.
 
+mod ack;
 mod call;
+mod catchup;
 mod client;
 mod contact;
 mod content;
@@ -21,9 +23,16 @@ mod schema;
 mod search;
 mod server;
 
+pub use ack::{
+    DoneAck, DoneTag, Durability, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck,
+};
 pub use call::{
     CallAnswer, CallEnd, CallHangup, CallIce, CallMedia, CallOffer, CallOutcome, CallPhase,
     CallRecord, CallReject, CallRing, CallState, Turn, TurnCredentials,
+};
+pub use catchup::{
+    ConversationKind, ConversationState, Events, Focused, Gap, Head, StateMember, SyncConversation,
+    SyncState,
 };
 pub use client::{
     Ack, AckItem, Auth, ClientAckType, ClientFrame, Conversation, Focus, MessageEdit,
@@ -61,10 +70,8 @@ pub use request_id::RequestId;
 pub use schema::json_schema;
 pub use search::{Excerpt, Found, Hit, Mark, Search};
 pub use server::{
-    AuthExpiring, AuthFail, AuthOk, ConversationKind, ConversationState, DoneAck, DoneTag,
-    Durability, Error, Events, Focused, Gap, Head, Kick, Limits, LimitsChanged, Outcome, Pong,
-    Rates, ReauthOk, ReceiptAck, ReceiptKind, SavedAck, SavedTag, ServerAck, ServerFrame,
-    StateMember, SyncConversation, SyncState,
+    AuthExpiring, AuthFail, AuthOk, Error, Kick, Limits, LimitsChanged, Outcome, Pong, Rates,
+    ReauthOk, ServerFrame,
 };
 
 /// Defines a frame enum with its decoder and encoder. Every variant's fields live

@@ -1,5 +1,6 @@
 //! Bodies of `/api/admin/…`, and of what users do about their own passwords.
 
+mod clearing;
 mod limits;
 mod notices;
 
@@ -10,6 +11,7 @@ use std::fmt;
 use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::clearing::{AdminAvatar, ClearGroup, ClearProfile, GroupPart, ProfilePart};
 pub use self::limits::{
     AdminLimit, AdminLimits, AdminRegistration, Changed, LimitName, LimitsChange, RegistrationMode,
 };
@@ -50,6 +52,8 @@ actions! {
     UserLoggedOut "userLoggedOut" "All log-ins of a user were ended.";
     PasswordReset "passwordReset" "A user's password was taken away, and a code given for another.";
     PasswordRedeemed "passwordRedeemed" "A user chose another password with such a code.";
+    UserProfileCleared "userProfileCleared" "A user's display name or picture was cleared.";
+    UserChangeFailed "userChangeFailed" "The change of a user that was recorded before was refused.";
     AdminMade "adminMade" "A user was made an admin of the system.";
     AdminUnmade "adminUnmade" "A user is no longer an admin of the system.";
     AdminLoggedIn "adminLoggedIn" "An admin logged in.";
@@ -58,6 +62,7 @@ actions! {
     GroupDissolved "groupDissolved" "A group was ended for everybody.";
     GroupMemberRemoved "groupMemberRemoved" "A member was taken out of a group.";
     GroupHandedOver "groupHandedOver" "A group was given another owner.";
+    GroupProfileCleared "groupProfileCleared" "A group's title, description, announcement or picture was cleared.";
     GroupChangeFailed "groupChangeFailed" "The change of a group that was recorded before was refused.";
     NoticeSent "noticeSent" "A notice was sent to everybody.";
     NoticeWithdrawn "noticeWithdrawn" "A notice is no longer shown to those who come.";
@@ -87,6 +92,12 @@ pub struct AdminUser {
     /// The name a registered user logs in with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// What others call the user, if the user has said so. It need not be unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The user's picture, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<AdminAvatar>,
     /// The external issuer that vouches for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
@@ -166,6 +177,9 @@ pub struct AdminGroup {
     pub group_id: ConversationId,
     /// What it is called.
     pub title: String,
+    /// Its picture, if there is one that was uploaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<AdminAvatar>,
     /// How many are in it; none if it was dissolved.
     pub members: u64,
     /// The last seq of its timeline.
@@ -178,6 +192,15 @@ pub struct AdminGroup {
 pub struct AdminGroupShown {
     /// The group.
     pub group: AdminGroup,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What everybody should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<String>,
+    /// An address in the place of a picture. Petrel's own clients load nothing from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_address: Option<String>,
     /// Members by id.
     pub members: Vec<AdminGroupMember>,
     /// Where to go on, as `usersAfter`; missing if there are no more.

@@ -61,6 +61,12 @@ impl State {
         logins.filter(|login| login.user == user).map(|login| login.id).collect()
     }
 
+    fn personal_profile(&self, user: UserId) -> Bytes {
+        let timeline = self.personal_timelines.get(&user);
+        let timeline = timeline.and_then(|timeline| self.timelines.get(timeline));
+        timeline.map(|timeline| timeline.summary().profile).unwrap_or_default()
+    }
+
     fn known_users(&self) -> BTreeMap<UserId, KnownUser> {
         let disabled = |id: UserId| self.administration.disabled.get(&id).cloned();
         let nobody = |id: UserId| KnownUser {
@@ -70,6 +76,7 @@ impl State {
             created: None,
             is_admin: false,
             disabled: disabled(id),
+            personal: self.personal_profile(id),
         };
         let mut known: BTreeMap<_, _> =
             self.administration.disabled.keys().map(|id| (*id, nobody(*id))).collect();

@@ -155,6 +155,27 @@ impl Store for MemoryStore {
         Ok(others.iter().map(relation).collect())
     }
 
+    async fn personal_lists(
+        &self,
+        list: u8,
+        users: &[UserId],
+        limit: u32,
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
+        let state = self.state()?;
+        let listed = |user: &UserId| {
+            let timeline = state.personal_timelines.get(user).copied();
+            let entries = timeline.into_iter().flat_map(|timeline| {
+                let all = (timeline, list, 0)..=(timeline, list, u64::MAX);
+                state
+                    .entries
+                    .range(all)
+                    .map(|(&(_, _, key), value)| Entry { key, value: value.clone() })
+            });
+            entries.take(limit as usize).collect()
+        };
+        Ok(users.iter().map(listed).collect())
+    }
+
     async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
         let state = self.state()?;
         let is_shared = |other: &UserId| {

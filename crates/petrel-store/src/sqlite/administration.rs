@@ -6,6 +6,7 @@ use petrel_types::{ConversationId, LoginId, TimestampMs, UserId};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::number::{bound, key};
+use super::reader::Snapshot;
 use super::transaction::Transaction;
 use super::write::WriteError;
 use super::{SqliteStore, audit, conversations, logins, system_entries};
@@ -17,17 +18,23 @@ use crate::{
 /// What stands in the place of a password's hash while there is no password.
 const NO_PASSWORD: &str = "";
 
-/// Everybody there is, in three sorted lists that SQLite merges.
+/// Everybody there is, with the profile of the personal timeline, in three sorted lists that
+/// SQLite merges.
 const USERS: &str = "
-SELECT id, username, NULL AS issuer, NULL AS subject, created_ms, is_admin, since_ms, reason
+SELECT id, username, NULL AS issuer, NULL AS subject, created_ms, is_admin, since_ms, reason,
+  (SELECT profile FROM conversations WHERE kind = 3 AND low = users.id AND begun_row <= ?3)
 FROM users LEFT JOIN disabled_users ON disabled_users.user = users.id
 WHERE id BETWEEN ?1 AND ?2
 UNION ALL
-SELECT external_users.user, NULL, issuer, subject, created_ms, 0, since_ms, reason
+SELECT external_users.user, NULL, issuer, subject, created_ms, 0, since_ms, reason,
+  (SELECT profile FROM conversations
+   WHERE kind = 3 AND low = external_users.user AND begun_row <= ?3)
 FROM external_users LEFT JOIN disabled_users USING (user)
 WHERE external_users.user BETWEEN ?1 AND ?2
 UNION ALL
-SELECT user, NULL, NULL, NULL, NULL, 0, since_ms, reason
+SELECT user, NULL, NULL, NULL, NULL, 0, since_ms, reason,
+  (SELECT profile FROM conversations
+   WHERE kind = 3 AND low = disabled_users.user AND begun_row <= ?3)
 FROM disabled_users
 WHERE user BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM users WHERE id = user)
   AND NOT EXISTS (SELECT 1 FROM external_users AS mapped WHERE mapped.user = disabled_users.user)
@@ -183,22 +190,24 @@ fn replace_password(
     Ok(Some(logins::end(transaction, user, which, end)?))
 }
 
-fn known_user(connection: &Connection, user: UserId) -> Result<Option<KnownUser>> {
-    let id = key(user.get());
-    connection.prepare_cached(USERS)?.query_row([id, id], known_user_of).optional()
+fn known_user(snapshot: &Snapshot<'_>, user: UserId) -> Result<Option<KnownUser>> {
+    let (id, visible) = (key(user.get()), snapshot.view.visible().get());
+    let mut users = snapshot.connection.prepare_cached(USERS)?;
+    users.query_row((id, id, visible), known_user_of).optional()
 }
 
 fn users_after(
-    connection: &Connection,
-    filter: &UserFilter,
+    snapshot: &Snapshot<'_>,
+    filter: UserFilter,
     after: UserId,
     limit: u32,
 ) -> Result<Found<KnownUser, UserId>> {
     let Some(first) = bound(after.get()).checked_add(1) else {
         return Ok(Found { items: Vec::new(), next: None });
     };
-    let mut users = connection.prepare_cached(USERS)?;
-    let users = users.query_map([first, i64::MAX], known_user_of)?;
+    let mut users = snapshot.connection.prepare_cached(USERS)?;
+    let visible = snapshot.view.visible().get();
+    let users = users.query_map((first, i64::MAX, visible), known_user_of)?;
     Found::among(users.map(|user| user.map(|user| (user.id, user))), limit, |user| {
         filter.passes(user)
     })
@@ -214,6 +223,7 @@ fn known_user_of(row: &Row<'_>) -> Result<KnownUser> {
         created: row.get::<_, Option<u64>>(4)?.map(TimestampMs::new),
         is_admin: row.get(5)?,
         disabled: since.zip(row.get(7)?),
+        personal: row.get::<_, Option<Vec<u8>>>(8)?.unwrap_or_default().into(),
     })
 }
 
@@ -256,7 +266,7 @@ impl AdministrationStore for SqliteStore {
     }
 
     async fn known_user(&self, user: UserId) -> std::result::Result<Option<KnownUser>, StoreError> {
-        self.read(move |snapshot| known_user(snapshot.connection, user)).await
+        self.read(move |snapshot| known_user(snapshot, user)).await
     }
 
     async fn users_after(
@@ -265,7 +275,7 @@ impl AdministrationStore for SqliteStore {
         after: UserId,
         limit: u32,
     ) -> std::result::Result<Found<KnownUser, UserId>, StoreError> {
-        self.read(move |snapshot| users_after(snapshot.connection, &filter, after, limit)).await
+        self.read(move |snapshot| users_after(snapshot, filter, after, limit)).await
     }
 
     async fn disabled_users(

@@ -29,11 +29,13 @@ mod derivations;
 mod directory;
 mod entries;
 mod fault;
+mod file_store;
 mod files;
 mod filter;
 mod flush;
 mod flusher;
 mod idempotency;
+mod identity_store;
 mod journal;
 mod logins;
 mod marks;
@@ -72,8 +74,8 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use bytes::Bytes;
 use petrel_types::{
-    ClientMessageId, ConversationId, Epoch, FileId, LogPosition, LoginId, OwnerEpoch, Partition,
-    RowId, Seq, TimestampMs, UserId,
+    ClientMessageId, ConversationId, Epoch, LogPosition, OwnerEpoch, Partition, RowId, Seq,
+    TimestampMs, UserId,
 };
 use tokio::sync::mpsc;
 
@@ -92,11 +94,9 @@ pub use self::verify::{Report, verify};
 use self::write::{Write, WriteError};
 use self::writer::{Failure, Finished, Writer};
 use crate::{
-    Batch, BegunLogin, BegunUpload, Claim, Committed, ConversationState, Derivation, DerivationId,
-    Digest, EndedLogin, EntryPage, EventPage, File, FileFacts, FileStore, FileUsage, IdentityStore,
-    Invite, Login, LoginEnd, Member, MemberPage, NewLogin, NewUpload, Quota, RefreshTokens,
-    Relation, RowPage, Store, StoreError, StoreErrorKind, StoredEvent, Summary, SyncPage, User,
-    WhichLogins,
+    Batch, Claim, Committed, ConversationState, Derivation, DerivationId, Entry, EntryPage,
+    EventPage, Member, MemberPage, Relation, RowPage, Store, StoreError, StoreErrorKind,
+    StoredEvent, Summary, SyncPage, User,
 };
 
 /// A store in a directory of this machine. Dropping it closes it and waits for that.
@@ -313,6 +313,16 @@ impl Store for SqliteStore {
         self.read(move |snapshot| relations::relations(snapshot, user, &others)).await
     }
 
+    async fn personal_lists(
+        &self,
+        list: u8,
+        users: &[UserId],
+        limit: u32,
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
+        let users = users.to_vec();
+        self.read(move |snapshot| relations::personal_lists(snapshot, list, &users, limit)).await
+    }
+
     async fn share_group(&self, user: UserId, others: &[UserId]) -> Result<Vec<bool>, StoreError> {
         let others = others.to_vec();
         self.read(move |snapshot| relations::share_group(snapshot, user, &others)).await
@@ -461,192 +471,5 @@ impl Store for SqliteStore {
             self.take_threads().ok_or_else(fault::closed)?;
         drop((writes, reads));
         finished.await.map_err(|_| fault::closed())?
-    }
-}
-
-#[async_trait]
-impl IdentityStore for SqliteStore {
-    async fn create_invited_user(
-        &self,
-        username: &str,
-        password_hash: &str,
-        invite: &Digest,
-        now: TimestampMs,
-    ) -> Result<Option<User>, StoreError> {
-        let (username, password_hash) = (username.to_owned(), password_hash.to_owned());
-        let invite = *invite;
-        self.write(move |transaction| {
-            newcomers::create_invited(transaction, &username, &password_hash, &invite, now)
-        })
-        .await
-    }
-
-    async fn make_admin(&self, user: UserId) -> Result<bool, StoreError> {
-        self.write(move |transaction| users::make_admin(transaction, user)).await
-    }
-
-    async fn has_user(&self, user: UserId) -> Result<bool, StoreError> {
-        self.read(move |snapshot| newcomers::has_user(snapshot.connection, user)).await
-    }
-
-    async fn external_user(
-        &self,
-        issuer: &str,
-        subject: &str,
-    ) -> Result<Option<UserId>, StoreError> {
-        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
-        self.read(move |snapshot| newcomers::external_user(snapshot.connection, &issuer, &subject))
-            .await
-    }
-
-    async fn map_external_user(
-        &self,
-        issuer: &str,
-        subject: &str,
-        now: TimestampMs,
-    ) -> Result<UserId, StoreError> {
-        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
-        self.write(move |transaction| newcomers::map_external(transaction, &issuer, &subject, now))
-            .await
-    }
-
-    async fn begin_login(
-        &self,
-        login: NewLogin,
-        kept_max: u32,
-        end: LoginEnd,
-    ) -> Result<BegunLogin, StoreError> {
-        self.write(move |transaction| logins::begin(transaction, &login, kept_max, end)).await
-    }
-
-    async fn login(&self, login: LoginId) -> Result<Option<Login>, StoreError> {
-        self.read(move |snapshot| logins::login(snapshot.connection, login)).await
-    }
-
-    async fn logins_of(
-        &self,
-        user: UserId,
-        before: Option<LoginId>,
-        limit: u32,
-    ) -> Result<Vec<Login>, StoreError> {
-        self.read(move |snapshot| logins::logins_of(snapshot.connection, user, before, limit)).await
-    }
-
-    async fn replace_refresh_tokens(
-        &self,
-        login: LoginId,
-        expected: &Digest,
-        replacement: RefreshTokens,
-        seen: TimestampMs,
-        expires: TimestampMs,
-    ) -> Result<bool, StoreError> {
-        let expected = *expected;
-        self.write(move |transaction| {
-            logins::replace(transaction, login, &expected, &replacement, seen, expires)
-        })
-        .await
-    }
-
-    async fn end_logins(
-        &self,
-        user: UserId,
-        which: WhichLogins,
-        end: LoginEnd,
-    ) -> Result<Vec<LoginId>, StoreError> {
-        self.write(move |transaction| logins::end(transaction, user, which, end)).await
-    }
-
-    async fn ended_logins(
-        &self,
-        after: LoginId,
-        limit: u32,
-    ) -> Result<Vec<EndedLogin>, StoreError> {
-        self.read(move |snapshot| logins::ended(snapshot.connection, after, limit)).await
-    }
-
-    async fn remove_expired_logins(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError> {
-        self.write(move |transaction| logins::remove_expired(transaction, now, limit)).await
-    }
-
-    async fn create_invite(&self, invite: Invite) -> Result<(), StoreError> {
-        self.write(move |transaction| newcomers::create_invite(transaction, &invite)).await
-    }
-}
-
-#[async_trait]
-impl FileStore for SqliteStore {
-    async fn begin_upload(
-        &self,
-        upload: NewUpload,
-        quota: Quota,
-    ) -> Result<BegunUpload, StoreError> {
-        self.write(move |transaction| files::begin(transaction, &upload, quota)).await
-    }
-
-    async fn advance_upload(
-        &self,
-        file: FileId,
-        received: u64,
-        expires: TimestampMs,
-    ) -> Result<bool, StoreError> {
-        self.write(move |transaction| files::advance(transaction, file, received, expires)).await
-    }
-
-    async fn complete_upload(
-        &self,
-        file: FileId,
-        facts: FileFacts,
-        expires: TimestampMs,
-        quota: Quota,
-    ) -> Result<bool, StoreError> {
-        self.write(move |transaction| files::complete(transaction, file, &facts, expires, quota))
-            .await
-    }
-
-    async fn file(&self, file: FileId) -> Result<Option<File>, StoreError> {
-        self.read(move |snapshot| files::by_id(snapshot.connection, file)).await
-    }
-
-    async fn files_of(
-        &self,
-        owner: UserId,
-        before: Option<FileId>,
-        limit: u32,
-    ) -> Result<Vec<File>, StoreError> {
-        self.read(move |snapshot| files::of_owner(snapshot.connection, owner, before, limit)).await
-    }
-
-    async fn file_usage(&self, owner: UserId) -> Result<FileUsage, StoreError> {
-        self.read(move |snapshot| files::usage(snapshot.connection, owner)).await
-    }
-
-    async fn references_for(
-        &self,
-        file: FileId,
-        user: UserId,
-        limit: u32,
-    ) -> Result<Vec<(ConversationId, Seq)>, StoreError> {
-        self.read(move |snapshot| files::references_for(snapshot.connection, file, user, limit))
-            .await
-    }
-
-    async fn remove_file(&self, owner: UserId, file: FileId) -> Result<bool, StoreError> {
-        self.write(move |transaction| files::remove(transaction, owner, file)).await
-    }
-
-    async fn remove_expired_files(&self, now: TimestampMs, limit: u32) -> Result<u32, StoreError> {
-        self.write(move |transaction| files::remove_expired(transaction, now, limit)).await
-    }
-
-    async fn uploads_after(&self, after: FileId, limit: u32) -> Result<Vec<File>, StoreError> {
-        self.read(move |snapshot| files::uploads_after(snapshot.connection, after, limit)).await
-    }
-
-    async fn garbage(&self, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.read(move |snapshot| files::garbage(snapshot.connection, limit)).await
-    }
-
-    async fn forget_garbage(&self, objects: Vec<String>) -> Result<(), StoreError> {
-        self.write(move |transaction| files::forget_garbage(transaction, &objects)).await
     }
 }

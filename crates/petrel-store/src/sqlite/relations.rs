@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Result};
 
 use super::number::key;
 use super::reader::Snapshot;
-use crate::Relation;
+use crate::{Entry, Relation};
 
 /// What each of `others` is to `user`, in their order.
 pub(super) fn relations(
@@ -31,6 +31,29 @@ pub(super) fn relations(
         Ok(Relation { pair: pair.unwrap_or_default(), personal: personal.unwrap_or_default() })
     };
     others.iter().map(relation).collect()
+}
+
+/// The beginning of a list of each user's personal timeline, in the order of the users.
+pub(super) fn personal_lists(
+    snapshot: &Snapshot<'_>,
+    list: u8,
+    users: &[UserId],
+    limit: u32,
+) -> Result<Vec<Vec<Entry>>> {
+    let mut entries = snapshot.connection.prepare_cached(
+        "SELECT key, value FROM entries
+         WHERE list = ?2 AND conversation = (
+             SELECT id FROM conversations WHERE kind = 3 AND low = ?1 AND begun_row <= ?4)
+         ORDER BY key LIMIT ?3",
+    )?;
+    let visible = snapshot.view.visible().get();
+    let entry = |row: &rusqlite::Row<'_>| {
+        Ok(Entry { key: row.get(0)?, value: row.get::<_, Vec<u8>>(1)?.into() })
+    };
+    let mut listed = |user: &UserId| {
+        entries.query_map((key(user.get()), list, limit, visible), entry)?.collect()
+    };
+    users.iter().map(&mut listed).collect()
 }
 
 /// Whether `user` and each of `others` are in a group together now, in their order.

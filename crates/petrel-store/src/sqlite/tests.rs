@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use super::migrations::SCHEMA_VERSION;
 use super::*;
 use crate::suite::Place;
-use crate::{ConversationKind, NewConversation, NewEvent};
+use crate::{ConversationKind, FileStore, IdentityStore, NewConversation, NewEvent};
 
 struct Directory(TempDir);
 

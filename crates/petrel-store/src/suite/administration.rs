@@ -7,8 +7,9 @@ use petrel_types::{ConversationId, LoginId, TimestampMs, UserId};
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, group, id};
 use super::{Place, files};
 use crate::{
-    AuditFilter, AuditRecord, EndedLogin, KeptRecord, LoginDevice, LoginEnd, NewLogin,
-    RefreshTokens, Store, StoreErrorKind, UserChange, UserChanged, UserFilter, WhichLogins,
+    AuditFilter, AuditRecord, Batch, ConversationKind, EndedLogin, KeptRecord, LoginDevice,
+    LoginEnd, NewConversation, NewLogin, ProfileUpdate, RefreshTokens, Store, StoreErrorKind,
+    UserChange, UserChanged, UserFilter, WhichLogins,
 };
 
 const END: LoginEnd =
@@ -169,13 +170,11 @@ pub async fn users_are_found_in_pages(store: &dyn Store) {
         (found.items.iter().map(|user| user.id).collect::<Vec<_>>(), found.next)
     };
     let (all, nobody) = (UserFilter::default(), UserId::new(0));
-    assert_eq!(find(all.clone(), nobody, 10).await, (vec![CLEO, ann, mapped, bob], None));
-    assert_eq!(find(all.clone(), nobody, 2).await, (vec![CLEO, ann], Some(ann)));
-    assert_eq!(find(all.clone(), ann, 2).await, (vec![mapped, bob], None));
+    assert_eq!(find(all, nobody, 10).await, (vec![CLEO, ann, mapped, bob], None));
+    assert_eq!(find(all, nobody, 2).await, (vec![CLEO, ann], Some(ann)));
+    assert_eq!(find(all, ann, 2).await, (vec![mapped, bob], None));
     assert_eq!(find(all, UserId::new(u64::MAX), 2).await, (vec![], None));
-    let text = UserFilter { text: Some("ANN".to_owned()), ..UserFilter::default() };
-    assert_eq!(find(text.clone(), nobody, 10).await.0, [ann, mapped]);
-    let enabled = UserFilter { is_disabled: Some(false), ..text };
+    let enabled = UserFilter { is_disabled: Some(false), ..UserFilter::default() };
     assert_eq!(find(enabled, nobody, 10).await.0, [ann]);
     let admins = UserFilter { is_admin: Some(true), ..UserFilter::default() };
     assert_eq!(find(admins, nobody, 10).await.0, [ann]);
@@ -192,6 +191,31 @@ pub async fn users_are_found_in_pages(store: &dyn Store) {
     assert_eq!(store.known_user(CLEO).await.unwrap().unwrap().created, None);
     assert_eq!(store.known_user(ANN).await.unwrap(), None);
     assert_eq!(store.known_user(UserId::new(u64::MAX)).await.unwrap(), None);
+}
+
+/// However the user came to be known, and as soon as it is there.
+pub async fn a_known_user_has_the_profile_of_the_personal_timeline(store: &dyn Store) {
+    let ann = user(store, "ann").await;
+    let mapped = store.map_external_user("company", "hannah", at(8)).await.unwrap();
+    change(store, CLEO, disable()).await;
+    let mut owner = Owner::claim(store, 1).await;
+    // A chat with oneself is something else.
+    owner.commit(chat(9, ann, ann, 1)).await;
+    for (number, (user, profile)) in (1..).zip([(ann, "a"), (mapped, "b"), (CLEO, "c")]) {
+        assert_eq!(store.known_user(user).await.unwrap().unwrap().personal, "");
+        let kind = ConversationKind::Personal { user };
+        let profile = Bytes::from_static(profile.as_bytes());
+        let conversations = vec![NewConversation { id: id(number), kind, profile }];
+        owner.commit(Batch { conversations, ..Batch::default() }).await;
+    }
+    let profiles = vec![ProfileUpdate { conversation: id(2), profile: Bytes::from_static(b"B") }];
+    owner.commit(Batch { profiles, ..Batch::default() }).await;
+    for (user, profile) in [(ann, "a"), (mapped, "B"), (CLEO, "c")] {
+        assert_eq!(store.known_user(user).await.unwrap().unwrap().personal, profile);
+    }
+    let all = store.users_after(UserFilter::default(), UserId::new(0), 10).await.unwrap();
+    let profiles: Vec<_> = all.items.iter().map(|user| user.personal.clone()).collect();
+    assert_eq!(profiles, ["c", "a", "B"]);
 }
 
 /// By who, what, to whom and when; what is old is removed, and no number comes again.

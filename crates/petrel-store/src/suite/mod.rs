@@ -91,6 +91,7 @@ macro_rules! store_suite {
             lists::unread_mentions_are_counted
             lists::mentions_go_with_what_is_trimmed_or_not_ones_own
             relations::a_relation_is_the_pair_and_the_others_own_profile
+            relations::a_list_of_personal_timelines_is_read_for_many_at_once
             relations::those_share_a_group_who_are_in_it_now
             users::users_get_local_ids_in_order
             users::names_are_taken_ignoring_ascii_case
@@ -109,6 +110,7 @@ macro_rules! store_suite {
             administration::a_password_reset_is_good_once_and_for_a_time
             administration::a_password_is_replaced_by_who_knows_it
             administration::users_are_found_in_pages
+            administration::a_known_user_has_the_profile_of_the_personal_timeline
             administration::records_are_found_in_pages_newest_first
             administration::what_is_not_done_is_not_recorded
             administration::groups_come_by_id_and_alone

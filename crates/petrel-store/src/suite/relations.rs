@@ -5,7 +5,9 @@ use bytes::Bytes;
 use petrel_types::UserId;
 
 use super::fixture::{ANN, BOB, CLEO, Owner, chat, group, id, members, membership};
-use crate::{Batch, ConversationKind, NewConversation, ProfileUpdate, Relation, Store};
+use crate::{
+    Batch, ConversationKind, Entry, EntryUpdate, NewConversation, ProfileUpdate, Relation, Store,
+};
 
 const STRANGER: UserId = UserId::new(44);
 
@@ -42,6 +44,39 @@ pub async fn a_relation_is_the_pair_and_the_others_own_profile(store: &dyn Store
     owner.commit(Batch { profiles, ..Batch::default() }).await;
     assert_eq!(store.relations(ANN, &[BOB]).await.unwrap(), [relation("blocked", "shows")]);
     assert_eq!(store.relations(ANN, &[]).await.unwrap(), []);
+}
+
+/// Of those who have one, and of this list alone.
+pub async fn a_list_of_personal_timelines_is_read_for_many_at_once(store: &dyn Store) {
+    let mut owner = Owner::claim(store, 1).await;
+    owner.commit(with_profile(1, ConversationKind::Personal { user: ANN }, "")).await;
+    owner.commit(with_profile(2, ConversationKind::Personal { user: BOB }, "")).await;
+    owner.commit(chat(3, CLEO, CLEO, 1)).await;
+    let entry = |number, list, key, value: &'static str| EntryUpdate {
+        conversation: id(number),
+        list,
+        key,
+        value: Some(Bytes::from_static(value.as_bytes())),
+    };
+    let entries = vec![
+        entry(1, 4, 7, "a7"),
+        entry(1, 4, 2, "a2"),
+        entry(1, 4, 9, "a9"),
+        entry(1, 5, 1, "another list"),
+        entry(2, 4, 3, "b3"),
+        entry(3, 4, 3, "no personal timeline"),
+    ];
+    owner.commit(Batch { entries, ..Batch::default() }).await;
+    let users = [STRANGER, BOB, ANN, CLEO, BOB];
+    let listed = store.personal_lists(4, &users, 2).await.unwrap();
+    let values = listed.into_iter().map(|entries| {
+        let value = |entry: &Entry| (entry.key, entry.value.clone());
+        entries.iter().map(value).collect::<Vec<_>>()
+    });
+    let bobs = vec![(3, Bytes::from_static(b"b3"))];
+    let anns = vec![(2, Bytes::from_static(b"a2")), (7, Bytes::from_static(b"a7"))];
+    assert_eq!(values.collect::<Vec<_>>(), [vec![], bobs.clone(), anns, vec![], bobs]);
+    assert!(store.personal_lists(4, &[], 2).await.unwrap().is_empty());
 }
 
 /// Neither a chat nor a former membership makes a peer.

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use petrel_node::AdminError;
 use petrel_protocol::http::Done;
-use petrel_protocol::http::admin::{AdminGroup, AdminGroupShown, AdminGroups};
+use petrel_protocol::http::admin::{
+    AdminGroup, AdminGroupShown, AdminGroups, ClearGroup, GroupPart,
+};
 use serde_json::json;
 
 use super::{Desk, query};
@@ -18,6 +20,7 @@ pub(crate) enum Groups {
     Dissolve(Dissolve),
     Remove(Remove),
     HandOver(HandOver),
+    Clear(Clear),
 }
 
 /// List groups by id.
@@ -73,6 +76,26 @@ pub(crate) struct HandOver {
     user: String,
 }
 
+/// Clear what a group is called, says or looks like. Its members are told.
+///
+/// A group without a title of its own is called by its id.
+#[derive(Debug, Args)]
+pub(crate) struct Clear {
+    /// The id of the group
+    group: u64,
+
+    /// What
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    Title,
+    Description,
+    Announcement,
+    Avatar,
+}
+
 impl Groups {
     pub(super) async fn carry_out(self, desk: &Desk) -> Result<String, AdminError> {
         let done = |Done {}| "Done.".to_owned();
@@ -101,6 +124,16 @@ impl Groups {
                 let body = json!({ "user": desk.user(&user).await? });
                 let path = format!("/api/admin/groups/{group}/hand-over");
                 desk.tell("POST", &path, Some(body), done).await
+            }
+            Self::Clear(Clear { group, part }) => {
+                let part = match part {
+                    Part::Title => GroupPart::Title,
+                    Part::Description => GroupPart::Description,
+                    Part::Announcement => GroupPart::Announcement,
+                    Part::Avatar => GroupPart::Avatar,
+                };
+                let path = format!("/api/admin/groups/{group}/clear");
+                desk.tell("POST", &path, Some(json!(ClearGroup { part })), done).await
             }
         }
     }
@@ -131,6 +164,20 @@ fn listed(found: AdminGroups) -> String {
 
 fn shown(shown: AdminGroupShown) -> String {
     let mut out = format!("{}\n", line(&shown.group));
+    let picture = shown.group.avatar.map(|avatar| format!("file {}", avatar.file_id));
+    let texts = [
+        ("description", shown.description),
+        ("announcement", shown.announcement),
+        ("picture", picture.or(shown.avatar_address)),
+    ];
+    for (what, text) in texts {
+        if let Some(text) = text {
+            // One line, whatever the members wrote.
+            let text: String =
+                text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+            let _ = writeln!(out, "  {what}: {text}");
+        }
+    }
     for member in &shown.members {
         let role = serde_json::to_value(member.role).unwrap_or_default();
         let nickname = member.nickname.as_deref().unwrap_or_default();

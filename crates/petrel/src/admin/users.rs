@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use petrel_node::AdminError;
 use petrel_protocol::http::Done;
 use petrel_protocol::http::admin::{
-    AdminUser, AdminUserGroups, AdminUserShown, AdminUsers, LoginsEnded, PasswordReset,
+    AdminUser, AdminUserGroups, AdminUserShown, AdminUsers, ClearProfile, LoginsEnded,
+    PasswordReset, ProfilePart,
 };
 use serde_json::json;
 
@@ -23,12 +24,13 @@ pub(crate) enum Users {
     ResetPassword(ResetPassword),
     MakeAdmin(MakeAdmin),
     UnmakeAdmin(UnmakeAdmin),
+    Clear(Clear),
 }
 
 /// List users by id.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only those with this in their names
+    /// Only those with this in their user names or display names
     search: Option<String>,
 
     /// Only admins of the system
@@ -106,6 +108,24 @@ pub(crate) struct UnmakeAdmin {
     user: String,
 }
 
+/// Clear a user's display name or picture, which the user may choose anew.
+///
+/// The user's devices are told. It takes a running server.
+#[derive(Debug, Args)]
+pub(crate) struct Clear {
+    /// Id or user name
+    user: String,
+
+    /// What
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    DisplayName,
+    Avatar,
+}
+
 impl Users {
     pub(super) async fn carry_out(self, desk: &Desk) -> Result<String, AdminError> {
         match self {
@@ -136,6 +156,15 @@ impl Users {
             }
             Self::MakeAdmin(MakeAdmin { user }) => Self::set_admin(desk, &user, true).await,
             Self::UnmakeAdmin(UnmakeAdmin { user }) => Self::set_admin(desk, &user, false).await,
+            Self::Clear(Clear { user, part }) => {
+                let path = format!("/api/admin/users/{}/clear", desk.user(&user).await?);
+                let (part, what) = match part {
+                    Part::DisplayName => (ProfilePart::DisplayName, "display name"),
+                    Part::Avatar => (ProfilePart::Avatar, "avatar"),
+                };
+                let words = |Done {}| format!("{user} has no {what} any more.");
+                desk.tell("POST", &path, Some(json!(ClearProfile { part })), words).await
+            }
         }
     }
 
@@ -193,6 +222,12 @@ async fn show(desk: &Desk, user: &str) -> Result<String, AdminError> {
     let _ = write!(out, "\n  registered  {registered}");
     let _ =
         write!(out, "\n  last seen   {}", shown.seen_ts.map_or_else(|| "-".to_owned(), time_of));
+    if let Some(name) = &shown.user.display_name {
+        let _ = write!(out, "\n  called      {name}");
+    }
+    if let Some(avatar) = &shown.user.avatar {
+        let _ = write!(out, "\n  picture     file {}", avatar.file_id);
+    }
     if let Some(reason) = &shown.user.disabled_reason {
         let _ = write!(out, "\n  locked out  {reason}");
     }
@@ -218,6 +253,9 @@ async fn show(desk: &Desk, user: &str) -> Result<String, AdminError> {
 
 fn line(user: &AdminUser) -> String {
     let mut line = format!("{}  {}", user.user_id, name_of(user));
+    if let Some(name) = &user.display_name {
+        let _ = write!(line, "  ({name})");
+    }
     if user.admin {
         line.push_str("  admin");
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use petrel_protocol::http::LoggedIn;
 use petrel_testkit::client::Connect;
 use petrel_testkit::http::Http;
-use petrel_testkit::server::{Server, Signal};
+use petrel_testkit::server::{Server, Signal, run, write_script};
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
@@ -18,26 +18,29 @@ use crate::support::{launcher, petrel_admin};
 const ME: &str = "/api/users/me";
 
 /// Somebody who is registered.
-struct Person {
-    user: UserId,
-    token: String,
-    who: Uploader,
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    pub(crate) token: String,
+    pub(crate) who: Uploader,
 }
 
 impl Person {
-    async fn register(server: &Server, name: &str) -> Result<Self> {
+    pub(crate) async fn register(server: &Server, name: &str) -> Result<Self> {
         Ok(Self::of(server.http(), server.http().new_user(name).await?))
     }
 
-    fn of(http: Http, LoggedIn { user_id: user, access_token: token, .. }: LoggedIn) -> Self {
+    pub(crate) fn of(
+        http: Http,
+        LoggedIn { user_id: user, access_token: token, .. }: LoggedIn,
+    ) -> Self {
         Self { user, who: Uploader { http, token: token.clone() }, token }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         self.call(method, path, &body).await?.data().with_context(|| format!("{method} {path}"))
     }
 
-    async fn refused(&self, method: &str, path: &str, body: Value) -> Result<String> {
+    pub(crate) async fn refused(&self, method: &str, path: &str, body: Value) -> Result<String> {
         Ok(self.call(method, path, &body).await?.failure()?.reason.to_string())
     }
 
@@ -53,38 +56,39 @@ impl Person {
     }
 
     /// Changes how oneself is shown.
-    async fn shows(&self, change: Value) -> Result<Value> {
+    pub(crate) async fn shows(&self, change: Value) -> Result<Value> {
         self.ask("PATCH", ME, named(change)).await
     }
 
     /// What there is to see of a user, if it is known.
-    async fn sees(&self, user: UserId, more: &str) -> Result<Option<Value>> {
+    pub(crate) async fn sees(&self, user: UserId, more: &str) -> Result<Option<Value>> {
         let path = format!("/api/users?ids={user}{more}");
         let names = self.ask("GET", &path, Value::Null).await?;
         Ok(names["users"].as_array().and_then(|users| users.first()).cloned())
     }
 
-    async fn picture(&self, side: u32) -> Result<String> {
+    pub(crate) async fn picture(&self, side: u32) -> Result<String> {
         id(&self.who.upload("me.png", &png(side, side)).await?)
     }
 }
 
 /// A change with a name of its own.
-fn named(mut change: Value) -> Value {
+pub(crate) fn named(mut change: Value) -> Value {
     static NAMED: AtomicU32 = AtomicU32::new(0);
     change["clientMsgId"] = json!(format!("p{}", NAMED.fetch_add(1, Ordering::Relaxed)));
     change
 }
 
-async fn befriended(one: &Person, other: &Person) -> Result<()> {
+pub(crate) async fn befriended(one: &Person, other: &Person) -> Result<()> {
     for (from, to) in [(one, other), (other, one)] {
         let path = format!("/api/contacts/{}/apply", to.user);
         from.ask("POST", &path, json!({"clientMsgId": format!("with {}", to.user)})).await?;
     }
-    Ok(())
+    sight_becomes(one, other, true).await?;
+    sight_becomes(other, one, true).await
 }
 
-fn address(shown: &Value) -> Result<String> {
+pub(crate) fn address(shown: &Value) -> Result<String> {
     Ok(shown["avatar"]["url"].as_str().with_context(|| format!("no picture: {shown}"))?.to_owned())
 }
 
@@ -155,13 +159,9 @@ async fn a_name_and_a_picture_are_seen_by_those_who_know_the_user_alone() -> Res
 
 /// Waits until somebody sees another, or no longer: what is derived comes a moment later.
 async fn sight_becomes(one: &Person, other: &Person, expected: bool) -> Result<()> {
-    let looking = async {
-        while one.sees(other.user, "").await?.is_some() != expected {
-            tokio::task::yield_now().await;
-        }
-        anyhow::Ok(())
-    };
-    petrel_testkit::in_time("a name", looking).await?
+    let looking =
+        async || Ok((one.sees(other.user, "").await?.is_some() == expected).then_some(()));
+    petrel_testkit::until("a name", looking).await
 }
 
 #[tokio::test]
@@ -384,12 +384,12 @@ async fn the_picture_of_a_group_is_for_its_members() -> Result<()> {
 
 #[tokio::test]
 async fn a_picture_on_which_the_decoder_dies_is_a_file_without_a_thumbnail() -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-
     let place = tempfile::tempdir()?;
     let program = place.path().join("petrel");
     if std::fs::hard_link(crate::support::PETREL, &program).is_err() {
-        std::fs::copy(crate::support::PETREL, &program)?;
+        // By another process, as below.
+        let paths = [crate::support::PETREL, program.to_str().context("a path in UTF-8")?];
+        assert_eq!(run("cp", &paths).await?.code, Some(0));
     }
     let launcher = petrel_testkit::server::Launcher::new(&program)?;
     let server = launcher.start().await?;
@@ -399,8 +399,8 @@ async fn a_picture_on_which_the_decoder_dies_is_a_file_without_a_thumbnail() -> 
 
     // The server runs its own program for each picture; this one panics on all of them.
     let other = place.path().join("other");
-    std::fs::write(&other, "#!/bin/sh\necho \"thread 'main' panicked\" >&2\nkill -ABRT $$\n")?;
-    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o700))?;
+    let panics = "#!/bin/sh\necho \"thread 'main' panicked\" >&2\nkill -ABRT $$\n";
+    write_script(&other, panics).await?;
     std::fs::rename(&other, &program)?;
     let file = ada.who.upload("b.png", &png(500, 500)).await?;
     assert_eq!((&file["kind"], &file["thumbnail"]), (&json!("image"), &json!(false)));

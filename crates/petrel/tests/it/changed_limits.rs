@@ -7,7 +7,7 @@ use petrel_protocol::http::LoggedIn;
 use petrel_protocol::http::admin::{
     AdminLimits, AuditAction, AuditLog, Changed, LimitName, RegistrationMode,
 };
-use petrel_testkit::client::{Client, Connect};
+use petrel_testkit::client::{Client, Connect, chat};
 use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Launcher, Server};
 use serde_json::{Value, json};
@@ -88,10 +88,12 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     let again = world.ask("PATCH", slow).await?;
     assert_eq!(again.failure()?.reason, ErrorReason::NothingToChange);
 
-    for name in ["m1", "m2"] {
-        session.chat(cay.user_id, name, "too fast").await?;
-    }
+    // In one write, so that the second has come before the first is stored.
+    session.send_all(["m1", "m2"].map(|name| chat(cay.user_id, name, "too fast"))).await?;
     session.expect_error(ErrorReason::TooManyRequests).await?;
+    for name in ["m1", "m2"] {
+        assert_eq!(session.expect_saved().await?.client_msg_id.as_str(), name);
+    }
     // Who comes now is told of it beforehand.
     let newcomer = world.connect(&cay).await?;
     let rates = &newcomer.auth_ok().context("AUTH_OK")?.limits.rates;
@@ -116,6 +118,12 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     // What is no rate of sessions is told to nobody.
     world.change(json!({"limits": {"connectionsMax": 77}})).await?;
     session.expect_silence().await?;
+    // The first was told to one session, the second to two, and neither is a notice.
+    let metrics = Http::new(world.server.admin_address()).get("/metrics").await?.body;
+    for (name, expected) in [("limit_changes", 3), ("notices", 0)] {
+        let line = format!("petrel_gateway_{name}_total {expected}\n");
+        assert!(metrics.contains(&line), "no {line} in:\n{metrics}");
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod calls;
 mod changed_limits;
 mod changed_rates;
 mod chat;
+mod clearing;
 mod config;
 mod contacts;
 mod crash;

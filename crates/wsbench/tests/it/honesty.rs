@@ -173,13 +173,17 @@ fn a_stall_shows_whole_in_the_corrected_latency() -> Result<()> {
     let longest = trial.found.times("e2e").expect("it was measured").max / 1e3;
     assert!(stall >= 2.0 && longest >= stall - 0.01, "{stall} {longest}");
     // 2,000 messages a second were due all the time. A message that was due so long after
-    // the beginning of the stall waited for the rest of it at least, and at most for the
-    // rest of the longest wait. (Below half a second a busy machine has stalls of its own.)
+    // the beginning of the stall waited for the rest of it at least. (How many more did
+    // depends on how fast this machine works the backlog off.)
     for over in [0.5, 1.0, 1.5] {
         let found = trial.times_over("e2e", (over * 1e6) as u64) as f64 / 2000.0;
-        let (least, most) = ((stall - over) * 0.95, (longest - over) * 1.05 + 0.05);
-        assert!((least..=most).contains(&found), "{over}: {found} of {least} to {most}");
+        let least = (stall - over) * 0.95;
+        assert!(found >= least, "{over}: {found}, and not {least}");
     }
+    // Each is a message that was sent, and none is made up.
+    let measured = |key| trial.found.times(key).expect("it was measured").count;
+    assert_eq!(measured("e2e"), measured("e2eRaw"));
+    assert!(measured("e2e") <= trial.found.deliveries.delivered);
     Ok(())
 }
 

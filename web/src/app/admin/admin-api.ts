@@ -2,9 +2,18 @@
 import { ApiError, type Ask } from '../platform/http'
 import { useSession } from '../stores/session'
 
+/** A picture as an admin sees it, whoever else may. */
+export interface AdminAvatar {
+  fileId: string
+  url?: string
+  expiresTs?: number
+}
+
 export interface AdminUser {
   userId: string
   username?: string
+  displayName?: string
+  avatar?: AdminAvatar
   issuer?: string
   subject?: string
   createdTs?: number
@@ -41,8 +50,17 @@ export interface AdminMembership {
 export interface AdminGroup {
   groupId: string
   title: string
+  avatar?: AdminAvatar
   members: number
   headSeq: number
+}
+
+export interface AdminGroupShown {
+  group: AdminGroup
+  description?: string
+  announcement?: string
+  /** In the place of a picture; nothing is loaded from there. */
+  avatarAddress?: string
 }
 
 export interface AdminGroupMember {
@@ -207,17 +225,19 @@ export function useAdminApi() {
     letIn: (userId: string) => post(`users/${userId}/enable`),
     logOut: (userId: string) => post<{ loginsEnded: number }>(`users/${userId}/logout`),
     resetPassword: (userId: string) => post<PasswordReset>(`users/${userId}/reset-password`),
+    clearProfile: (userId: string, part: string) => post(`users/${userId}/clear`, { part }),
     setAdmin: (userId: string, admin: boolean) => ask(`users/${userId}/admin`, { method: 'PUT', body: { admin } }),
 
     async groups(search: string | undefined, after?: string, signal?: AbortSignal): Promise<Page<AdminGroup>> {
       const { groups, next } = await ask<{ groups: AdminGroup[]; next?: string }>('groups', paged({ search, after }, signal))
       return { items: groups, next }
     },
-    group: (groupId: string) => ask<{ group: AdminGroup }>(`groups/${groupId}`, { query: { limit: 1 } }),
+    group: (groupId: string) => ask<AdminGroupShown>(`groups/${groupId}`, { query: { limit: 1 } }),
     async members(groupId: string, usersAfter?: string, signal?: AbortSignal): Promise<Page<AdminGroupMember>> {
       const { members, next } = await ask<{ members: AdminGroupMember[]; next?: string }>(`groups/${groupId}`, paged({ usersAfter }, signal))
       return { items: members, next }
     },
+    clearGroup: (groupId: string, part: string) => post(`groups/${groupId}/clear`, { part }),
     dissolve: (groupId: string) => post(`groups/${groupId}/dissolve`),
     removeMember: (groupId: string, userId: string) => post(`groups/${groupId}/members/${userId}/remove`),
     handOver: (groupId: string, userId: string) => post(`groups/${groupId}/hand-over`, { user: userId }),

@@ -2,8 +2,8 @@
 import type { RecordsWanted } from './admin-api'
 
 export const AUDIT_ACTIONS = [
-  'userCreated', 'userDisabled', 'userEnabled', 'userLoggedOut', 'passwordReset', 'passwordRedeemed', 'adminMade', 'adminUnmade', 'adminLoggedIn', 'adminLoginFailed',
-  'inviteMade', 'groupDissolved', 'groupMemberRemoved', 'groupHandedOver', 'groupChangeFailed', 'noticeSent', 'noticeWithdrawn', 'wordsChanged', 'wordFlagged', 'limitsChanged',
+  'userCreated', 'userDisabled', 'userEnabled', 'userLoggedOut', 'passwordReset', 'passwordRedeemed', 'userProfileCleared', 'userChangeFailed', 'adminMade', 'adminUnmade', 'adminLoggedIn', 'adminLoginFailed',
+  'inviteMade', 'groupDissolved', 'groupMemberRemoved', 'groupHandedOver', 'groupProfileCleared', 'groupChangeFailed', 'noticeSent', 'noticeWithdrawn', 'wordsChanged', 'wordFlagged', 'limitsChanged',
 ] as const
 
 /** What stands in the fields. */

@@ -17,6 +17,9 @@ const noticeKinds = new Set<Change['kind']>([
 
 const LISTED_MAX = 5
 
+/** The system itself, for an admin of it. */
+const SYSTEM = '0'
+
 /** Some users by their names, and of many how many more they are. */
 export function namesText(users: string[], nameOf: (user: string) => string): string {
   const { t } = i18n.global
@@ -28,7 +31,10 @@ export function noticeText(change: Change, from: string, conversationId: string,
   const { t } = i18n.global
   const people = usePeople()
   const me = useSession().userId
-  const nameOf = (user: string) => (user === me ? t('notices.you') : people.name(user, conversationId))
+  const nameOf = (user: string) => {
+    if (user === SYSTEM) return t('notices.system')
+    return user === me ? t('notices.you') : people.name(user, conversationId)
+  }
   const who = nameOf(from)
   const list = (users: string[]) => namesText(users, nameOf)
   switch (change.kind) {

@@ -7,7 +7,7 @@ use axum::http::Method;
 use petrel_logic::administration::Administration;
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::Done;
-use petrel_protocol::http::admin::{AdminGroupShown, AdminGroups, HandOver};
+use petrel_protocol::http::admin::{AdminGroupShown, AdminGroups, ClearGroup, HandOver};
 use petrel_types::{ConversationId, UserId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -101,6 +101,16 @@ where
         .body::<HandOver>()
         .data::<Done>()
         .reasons(CHANGE_REASONS),
+        Route::new(
+            Method::POST,
+            "/api/admin/groups/{groupId}/clear",
+            TAG,
+            "Clear a group's title, description, announcement or picture",
+            clear,
+        )
+        .body::<ClearGroup>()
+        .data::<Done>()
+        .reasons(CHANGE_REASONS),
     ]
 }
 
@@ -146,4 +156,13 @@ async fn hand_over(
     JsonBody(body): JsonBody<HandOver>,
 ) -> Answer<Done> {
     answer(administration.hand_over(&operator, group, body.user).await.map(|()| Done {}))
+}
+
+async fn clear(
+    State(administration): Of,
+    By(operator): By,
+    PathOf(group): PathOf<ConversationId>,
+    JsonBody(body): JsonBody<ClearGroup>,
+) -> Answer<Done> {
+    answer(administration.clear_group(&operator, group, body.part).await.map(|()| Done {}))
 }

@@ -7,8 +7,8 @@ use axum::http::Method;
 use petrel_logic::administration::{Administration, UsersQuery};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::http::admin::{
-    AdminUser, AdminUserGroups, AdminUserShown, AdminUsers, DisableUser, LoginsEnded, NewUser,
-    PasswordReset, SetAdmin,
+    AdminUser, AdminUserGroups, AdminUserShown, AdminUsers, ClearProfile, DisableUser, LoginsEnded,
+    NewUser, PasswordReset, SetAdmin,
 };
 use petrel_protocol::http::{Done, Invite, NewInvite};
 use petrel_types::UserId;
@@ -25,7 +25,8 @@ use crate::route::Route;
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct UsersFilter {
-    /// Those with this in their names, in either case; or the one with this id.
+    /// Those with this in their user names or display names, in either case; or the one with
+    /// this id.
     search: Option<String>,
     /// The one with exactly this name, in either case.
     username: Option<String>,
@@ -60,6 +61,7 @@ const CHANGE_REASONS: &[ErrorReason] = &[
     ErrorReason::NothingToChange,
     ErrorReason::NotAllowed,
     ErrorReason::LastAdmin,
+    ErrorReason::Timeout,
 ];
 
 pub(super) fn routes<S>() -> Vec<Route<S>>
@@ -126,6 +128,15 @@ where
             set_admin,
         )
         .body::<SetAdmin>()
+        .data::<Done>(),
+        Route::new(
+            Method::POST,
+            "/api/admin/users/{userId}/clear",
+            TAG,
+            "Clear a user's display name or picture",
+            clear,
+        )
+        .body::<ClearProfile>()
         .data::<Done>(),
     ];
     let newcomers = [
@@ -221,6 +232,15 @@ async fn set_admin(
     JsonBody(body): JsonBody<SetAdmin>,
 ) -> Answer<Done> {
     answer(administration.set_admin(&operator, user, body.admin).await.map(|()| Done {}))
+}
+
+async fn clear(
+    State(administration): Of,
+    By(operator): By,
+    PathOf(user): PathOf<UserId>,
+    JsonBody(body): JsonBody<ClearProfile>,
+) -> Answer<Done> {
+    answer(administration.clear_profile(&operator, user, body.part).await.map(|()| Done {}))
 }
 
 async fn create(

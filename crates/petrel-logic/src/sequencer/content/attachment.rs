@@ -15,6 +15,7 @@ use petrel_types::{ConversationId, FileId, Seq};
 
 use crate::Refusal;
 use crate::event::MessageBody;
+use crate::profile::file_id;
 use crate::sequencer::draft::Draft;
 
 impl Draft<'_> {
@@ -71,12 +72,6 @@ impl Draft<'_> {
 /// The file that goes with a message.
 pub(super) fn file_of(message: &MessageBody) -> Option<FileId> {
     file_id(&message.attachment.as_deref()?.file_id)
-}
-
-/// The file that an attachment names, if it is the id of one.
-pub(in crate::sequencer) fn file_id(text: &str) -> Option<FileId> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits).map(FileId::new)
 }
 
 /// Any file may go as a file; a picture, sound or film must be one.

@@ -9,11 +9,11 @@ use petrel_types::limits::{
     GROUP_AVATAR_UTF16_UNITS_MAX, GROUP_MEMBERS_MAX, GROUP_TEXT_UTF16_UNITS_MAX, MUTE_MS_MAX,
     NICKNAME_UTF16_UNITS_MAX,
 };
-use petrel_types::{ConversationId, FileId, Seq, TimestampMs, UserId};
+use petrel_types::{ConversationId, Seq, TimestampMs, UserId};
 
-use super::{file_id, no_such_group, not_allowed, nothing_to_change};
+use super::{no_such_group, not_allowed, nothing_to_change};
 use crate::Refusal;
-use crate::profile::Profile;
+use crate::profile::{Profile, avatar_of};
 use crate::sequencer::draft::Draft;
 use crate::visible::is_blank;
 
@@ -231,11 +231,6 @@ impl Draft<'_> {
             }
         }
     }
-}
-
-/// The file that is the picture of a group, if it is one.
-fn avatar_of(info: &GroupInfo) -> Option<FileId> {
-    file_id(info.avatar.as_deref()?)
 }
 
 /// Sets a text that an empty one takes away, and so does one of which nothing can be seen.

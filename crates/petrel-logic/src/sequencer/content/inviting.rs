@@ -64,13 +64,16 @@ impl Draft<'_> {
     }
 
     /// Counts those who are about to be invited, or refuses. To be asked last: what it has
-    /// counted stays counted.
+    /// counted stays counted, unless the batch is not stored.
     pub(super) fn count_invitations(
-        &self,
+        &mut self,
         inviter: UserId,
         users: &BTreeSet<UserId>,
     ) -> Result<(), Refusal> {
-        self.invitation_pace.map_or(Ok(()), |pace| pace.count(inviter, users.len(), self.now))
+        let Some(pace) = self.invitation_pace else { return Ok(()) };
+        pace.count(inviter, users.len(), self.now)?;
+        self.invitations_counted.push((inviter, users.len()));
+        Ok(())
     }
 
     pub(super) fn is_invited(&self, group: ConversationId, user: UserId) -> bool {
@@ -95,6 +98,7 @@ impl Draft<'_> {
         if users.is_empty() {
             return;
         }
+        self.forget_expired_invited(group);
         let (actor, expires_ts) = (command.actor, self.expiry());
         let invited = ListedInvited { by: actor, expires: expires_ts };
         for user in &users {
@@ -269,6 +273,19 @@ impl Draft<'_> {
         for (group, expires) in listed {
             if expires <= self.now && !self.entries.contains_key(&(timeline, INVITATIONS, group)) {
                 self.set_entry(timeline, INVITATIONS, group, None);
+            }
+        }
+    }
+
+    /// The same of the group's list, as far as it was looked at. Nobody is told: an invitation
+    /// ends by itself.
+    fn forget_expired_invited(&mut self, group: ConversationId) {
+        let listed = self.lookups.listed_invited.get(&group).cloned().unwrap_or_default();
+        for user in listed {
+            let stored = self.entry_of_list(group, INVITED, user.get());
+            let stored = stored.and_then(|stored| ListedInvited::decode(&stored).ok());
+            if stored.is_some_and(|invited| invited.expires <= self.now) {
+                self.set_entry(group, INVITED, user.get(), None);
             }
         }
     }

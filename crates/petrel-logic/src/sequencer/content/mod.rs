@@ -4,6 +4,7 @@
 //! everything before it writes anything.
 
 mod attachment;
+mod clearing;
 mod compose;
 mod contact;
 mod group;
@@ -24,7 +25,6 @@ use petrel_protocol::ErrorReason;
 use petrel_protocol::frame::Change;
 use petrel_types::{ConversationId, UserId};
 
-pub(super) use self::attachment::file_id;
 pub(super) use self::contact::pair_of;
 pub(super) use self::inviting::expiry_of;
 use super::draft::{Draft, NewEntry};
@@ -102,6 +102,7 @@ impl Draft<'_> {
             Content::SetTitle(title) => self.set_title(command, send, conversation, title),
             Content::Dissolve => self.dissolve(command, send, conversation),
             Content::Rule(ruling) => self.rule(command, send, conversation, *ruling),
+            Content::ClearProfile(part) => self.clear_profile(command, send, conversation, *part),
             Content::CreateGroup { .. }
             | Content::Contact { .. }
             | Content::Settings { .. }

@@ -59,6 +59,7 @@ impl Draft<'_> {
                 let change = Change::RoleChanged { user, role: Role::Owner };
                 self.change(command, send, group, change);
             }
+            GroupRuling::Clear(part) => self.clear_group(command, send, group, part)?,
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ impl Fixture {
     }
 
     /// A complete file.
-    async fn file(&self, owner: UserId, content_type: &str) -> FileId {
+    pub(super) async fn file(&self, owner: UserId, content_type: &str) -> FileId {
         let file = self.upload(owner).await;
         let facts = FileFacts {
             size: 5,
@@ -42,7 +42,7 @@ impl Fixture {
         file
     }
 
-    async fn is_there(&self, file: FileId) -> bool {
+    pub(super) async fn is_there(&self, file: FileId) -> bool {
         self.store.file(file).await.unwrap().is_some()
     }
 }

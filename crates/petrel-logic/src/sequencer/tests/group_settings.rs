@@ -22,7 +22,7 @@ fn change(joining: Option<Joining>) -> GroupChange {
 
 impl Fixture {
     /// A group of Alice, its owner, Bob, an admin, and Mallory, a member.
-    async fn harbour(&mut self) -> ConversationId {
+    pub(super) async fn harbour(&mut self) -> ConversationId {
         let content = Content::CreateGroup {
             title: "harbour".to_owned(),
             members: vec![BOB, MALLORY],
@@ -34,7 +34,7 @@ impl Fixture {
         group
     }
 
-    async fn changes(
+    pub(super) async fn changes(
         &mut self,
         actor: UserId,
         group: ConversationId,

@@ -9,6 +9,7 @@ use super::*;
 use crate::contacts::Contacts;
 use crate::deriver::command_of;
 use crate::event::EventBody;
+use crate::lists::INVITED;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -172,6 +173,83 @@ async fn invitations_whose_time_is_over_go_when_another_one_comes() {
     assert_eq!(fixture.invites_bob().await, [(other, fixture.expiry())]);
     // And one may be asked again by the same group.
     fixture.send(add_bob(group, "b")).await;
+}
+
+/// Those who are listed as invited into a group, also those whose time is over.
+async fn listed(fixture: &Fixture, group: ConversationId) -> Vec<u64> {
+    let page = fixture.store.entries_after(group, INVITED, None, 10_000).await.unwrap();
+    page.entries.iter().map(|entry| entry.key).collect()
+}
+
+/// Or the list of a group to which few come would grow for ever.
+#[tokio::test]
+async fn a_group_forgets_whom_it_invited_in_vain_as_it_invites_others() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.group_beside_bob().await;
+    let guests: Vec<_> = (100..400).map(UserId::new).collect();
+    for guest in guests.iter().chain([&MALLORY]) {
+        let settings = Content::Settings {
+            findable: None,
+            presence_hidden: None,
+            group_adds: Some(GroupAdds::Ask),
+            friend_code: None,
+        };
+        fixture.send(send(*guest, Destination::Own, "s", settings)).await;
+    }
+    let add =
+        |users: Vec<UserId>, name: &str| in_group(ALICE, group, name, Content::AddMembers(users));
+    fixture.send(add(guests, "all")).await;
+    fixture.clock.advance(Duration::from_millis(INVITATION_LIFETIME_MS - 1));
+    // As long as their time is not over they are left, however many others come.
+    for round in 0..20 {
+        let others = vec![if round % 2 == 0 { BOB } else { MALLORY }];
+        fixture.send(add(others.clone(), &format!("before {round}"))).await;
+        let withdraw = Content::WithdrawInvitation { user: others[0] };
+        fixture.send(in_group(ALICE, group, &format!("w {round}"), withdraw)).await;
+    }
+    assert_eq!(listed(&fixture, group).await.len(), 300);
+
+    fixture.clock.advance(Duration::from_millis(1));
+    fixture.send(add(vec![MALLORY], "after")).await;
+    let left = listed(&fixture, group).await;
+    // A few at a time: those nearest to who is invited now.
+    assert!((200..300).contains(&left.len()), "{}", left.len());
+    assert_eq!((left[0], left.last()), (MALLORY.get(), Some(&399)));
+    let mut rounds = 0;
+    while listed(&fixture, group).await.len() > 2 {
+        let again = [BOB, UserId::new(399), UserId::new(250)][rounds % 3];
+        fixture.decide(vec![add(vec![again], &format!("round {rounds}"))]).await;
+        let withdraw = Content::WithdrawInvitation { user: again };
+        fixture.decide(vec![in_group(ALICE, group, &format!("wr {rounds}"), withdraw)]).await;
+        rounds += 1;
+        assert!(rounds < 20, "{:?} are left", listed(&fixture, group).await);
+    }
+    // Who was invited in the meantime still is.
+    fixture.send(in_group(MALLORY, group, "yes", Content::AnswerInvitation { accept: true })).await;
+}
+
+/// What is decided a second time was not done the first time.
+#[tokio::test]
+async fn invitations_count_once_however_often_their_batch_is_decided() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.group_beside_bob().await;
+    let limits = petrel_types::OperatingLimits {
+        user_invitations_per_minute: 1,
+        user_invitations_burst: 2,
+        ..Default::default()
+    };
+    let pace = Arc::new(InvitationPace::new(&limits));
+    fixture.sequencer.invitation_pace = Some(Arc::clone(&pace));
+    let sent = text(ALICE, BOB, "m1", "hello");
+    fixture.send(sent.clone()).await;
+    // Only the store remembers the message that comes again without saying so.
+    fixture.sequencer.memory.recent = RecentMessages::default();
+    let effects = fixture.decide(vec![add_bob(group, "a"), sent]).await;
+    let acks = acks(&effects);
+    assert_eq!((acks.len(), acks[0].duplicate, acks[1].duplicate), (2, false, true));
+    let now = fixture.clock.now();
+    assert!(pace.count(ALICE, 1, now).is_ok(), "one was counted, and there is room for two");
+    assert!(pace.count(ALICE, 1, now).is_err());
 }
 
 #[tokio::test]

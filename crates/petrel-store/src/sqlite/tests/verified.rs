@@ -1,5 +1,7 @@
 //! That `verify` notices what can be wrong, and nothing else.
 
+use petrel_types::LoginId;
+
 use super::model::{Change, Model};
 use super::*;
 use crate::{Invite, LoginDevice, LoginEnd, NewLogin, PreviousToken, RefreshTokens, WhichLogins};

@@ -1,5 +1,6 @@
 export default {
   you: 'You',
+  system: 'An administrator',
   comma: ', ',
   andMore: '{names} and {n} more',
   groupCreated: '{who} created the group “{title}”',

@@ -1,5 +1,6 @@
 export default {
   you: '你',
+  system: '管理员',
   comma: '、',
   andMore: '{names} 等 {n} 人',
   groupCreated: '{who} 创建了群聊“{title}”',
