@@ -104,6 +104,12 @@ picture-outlives-its-use simulation
 call-across-a-block call
 call-races-a-block call
 call-recorded-twice call
+answered-call-unread simulation
+withdrawn-stays-invited simulation
+invitations-unpaced sequencer
+expired-invitation-introduces sequencer
+application-counts-again sequencer
+known-forgotten simulation
 bench-misses-loss honesty:one_dropped
 bench-misses-acked-loss honesty:acked_and_dropped
 bench-misses-duplicates honesty:twice

@@ -67,3 +67,31 @@ impl Rest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::body::Bytes;
+    use futures_util::stream::repeat_with;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_still_comes_is_read_within_bounds() {
+        const PIECE: usize = 1024 * 1024;
+        for (pieces, read) in [(3, 3), (1_000, BYTES_MAX / PIECE)] {
+            let taken = Arc::new(AtomicUsize::new(0));
+            let pieces_taken = Arc::clone(&taken);
+            let body = repeat_with(move || {
+                pieces_taken.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, std::io::Error>(Bytes::from_static(&[0; PIECE]))
+            });
+            let body = Body::from_stream(body.take(pieces)).into_data_stream();
+            Rest(Arc::new(Mutex::new(body))).drop_all().await;
+            let taken = taken.load(Ordering::Relaxed);
+            // One more may have been looked at.
+            assert!((read..=read + 1).contains(&taken), "{taken} of {pieces}");
+        }
+    }
+}

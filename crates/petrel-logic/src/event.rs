@@ -140,6 +140,10 @@ impl EventBody {
     /// answered does not, since both of the two took part in it.
     pub(crate) fn counts(&self) -> bool {
         let is_answered = |call: &CallRecord| call.outcome == CallOutcome::Answered;
+        #[cfg(feature = "mutants")]
+        let is_answered = |call: &CallRecord| {
+            is_answered(call) && !petrel_store::mutants::is("answered-call-unread")
+        };
         matches!(self, Self::Message(message) if !message.call.as_deref().is_some_and(is_answered))
     }
 

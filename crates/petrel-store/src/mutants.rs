@@ -41,6 +41,12 @@ pub const ALL: &[&str] = &[
     "call-across-a-block",
     "call-races-a-block",
     "call-recorded-twice",
+    "answered-call-unread",
+    "withdrawn-stays-invited",
+    "invitations-unpaced",
+    "expired-invitation-introduces",
+    "application-counts-again",
+    "known-forgotten",
 ];
 
 /// How long a commit takes that was acknowledged before it: about as long as on a disk

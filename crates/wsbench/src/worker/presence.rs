@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::engine::{Engine, Phase};
 use crate::adapter::FrameWriter;
 use crate::clock::Nanos;
-use crate::metrics::Timing;
+use crate::metrics::{Counters, Timing};
 
 /// Who is there, and what others have been told of it.
 #[derive(Debug, Default)]
@@ -57,6 +57,33 @@ impl Presence {
             Some(before) if before != there && there == is_there => Told::News(since),
             _ => Told::Known,
         }
+    }
+
+    /// A follower was told of somebody, or of nobody who is here: counts it, and returns what
+    /// is timed by it, and since when.
+    fn heard(
+        &mut self,
+        follower: u32,
+        other: Option<u32>,
+        there: bool,
+        counters: &mut Counters,
+    ) -> Option<(Timing, Nanos)> {
+        counters.presences_told += 1;
+        match other.map(|other| self.told(follower, other, there)) {
+            Some(Told::News(since)) => {
+                Some((if there { Timing::Arrival } else { Timing::Departure }, since))
+            }
+            Some(Told::Known) => None,
+            Some(Told::Unasked) | None => {
+                counters.unmatched_answers += 1;
+                None
+            }
+        }
+    }
+
+    /// The end: counts who does not know that somebody is there.
+    fn count_wrong(&self, counters: &mut Counters) {
+        counters.presences_wrong = self.wrong();
     }
 
     /// How many followers who are there don't know of somebody that they are, too.
@@ -119,17 +146,12 @@ impl Engine {
     pub(super) fn presence_told(&mut self, follower: u32, user: u64, there: bool) {
         let first = self.plan.user_base + u64::from(self.first);
         let other = user.checked_sub(first).and_then(|other| u32::try_from(other).ok());
-        let told = other.map(|other| self.presence.told(follower, other, there));
-        self.metrics.counters.presences_told += 1;
-        match told {
-            Some(Told::News(since)) => {
-                if self.is_measured(since) && since >= self.untimed_before {
-                    let timing = if there { Timing::Arrival } else { Timing::Departure };
-                    self.metrics.time(timing, since, self.now);
-                }
-            }
-            Some(Told::Known) => {}
-            Some(Told::Unasked) | None => self.metrics.counters.unmatched_answers += 1,
+        let news = self.presence.heard(follower, other, there, &mut self.metrics.counters);
+        if let Some((timing, since)) = news
+            && self.is_measured(since)
+            && since >= self.untimed_before
+        {
+            self.metrics.time(timing, since, self.now);
         }
     }
 
@@ -140,7 +162,7 @@ impl Engine {
 
     /// The end: counts who does not know that somebody is there.
     pub(super) fn count_wrong_presence(&mut self) {
-        self.metrics.counters.presences_wrong = self.presence.wrong();
+        self.presence.count_wrong(&mut self.metrics.counters);
     }
 }
 
@@ -191,5 +213,26 @@ mod tests {
         presence.changed(0, false, 40);
         assert_eq!(presence.wrong(), 0);
         assert_eq!(presence.told(1, 0, false), Told::Unasked);
+    }
+    #[test]
+    fn every_word_is_counted_once_and_as_what_it_is() {
+        let mut presence = following();
+        let mut counters = Counters::default();
+        let mut heard =
+            |presence: &mut Presence, other, there| presence.heard(0, other, there, &mut counters);
+        assert_eq!(heard(&mut presence, Some(1), true), None, "the first word of all");
+        presence.changed(1, false, 20);
+        assert_eq!(heard(&mut presence, Some(1), false), Some((Timing::Departure, 20)));
+        presence.changed(1, true, 30);
+        assert_eq!(heard(&mut presence, Some(1), true), Some((Timing::Arrival, 30)));
+        // Of somebody whom nobody follows, and of nobody who is here.
+        assert_eq!(heard(&mut presence, Some(2), true), None);
+        assert_eq!(heard(&mut presence, None, true), None);
+        assert_eq!((counters.presences_told, counters.unmatched_answers), (5, 2));
+        presence.count_wrong(&mut counters);
+        assert_eq!(counters.presences_wrong, 0);
+        presence.told(0, 1, false);
+        presence.count_wrong(&mut counters);
+        assert_eq!(counters.presences_wrong, 1);
     }
 }

@@ -138,7 +138,10 @@ impl Draft<'_> {
             return false;
         }
         let listed = ListedContact { rev: rev.get(), contact: contact.clone() };
-        self.set_entry(timeline, KNOWN, key, Some(listed.encode()));
+        let told = Some(listed.encode());
+        #[cfg(feature = "mutants")]
+        let told = told.filter(|_| !petrel_store::mutants::is("known-forgotten"));
+        self.set_entry(timeline, KNOWN, key, told);
         for list in petrel_protocol::frame::ContactList::ALL {
             let value = listed.is_in(list).then(|| listed.encode());
             self.set_entry(timeline, list_of(list), key, value);

@@ -71,6 +71,10 @@ impl Draft<'_> {
         users: &BTreeSet<UserId>,
     ) -> Result<(), Refusal> {
         let Some(pace) = self.invitation_pace else { return Ok(()) };
+        #[cfg(feature = "mutants")]
+        if petrel_store::mutants::is("invitations-unpaced") {
+            return Ok(());
+        }
         pace.count(inviter, users.len(), self.now)?;
         self.invitations_counted.push((inviter, users.len()));
         Ok(())
@@ -177,7 +181,13 @@ impl Draft<'_> {
             let message = format!("{user} is not invited");
             return Err(Refusal::new(ErrorReason::UserNotFound, message));
         }
-        self.forget_invitation(group, user);
+        #[cfg(feature = "mutants")]
+        let is_forgotten = !petrel_store::mutants::is("withdrawn-stays-invited");
+        #[cfg(not(feature = "mutants"))]
+        let is_forgotten = true;
+        if is_forgotten {
+            self.forget_invitation(group, user);
+        }
         let seq = self.change(command, send, group, Change::InvitationWithdrawn { user });
         self.derive(group, seq, [ended(user, actor, group)]);
         Ok(())

@@ -6,6 +6,7 @@ use petrel_protocol::frame::{
 };
 use petrel_store::Derivation;
 use petrel_store::faulty::FaultyStore;
+use petrel_types::limits::APPLICATION_LIFETIME_MS;
 
 use super::*;
 use crate::contacts::Contacts;
@@ -319,4 +320,27 @@ async fn settings_and_friend_codes_are_ones_own() {
     fixture.send(settings(BOB, "s3", None, Some("ABCDEFGHJKLM"))).await;
     assert_eq!(contacts.find_by_code(ALICE, "ABCDEFGHJKLM").await.unwrap().user, BOB);
     assert_eq!(contacts.settings(MALLORY).await.unwrap(), Default::default());
+}
+
+#[tokio::test]
+async fn an_application_that_is_sent_again_counts_for_nothing_while_it_waits_and_says_the_same() {
+    const MORE_THAN_ALLOWED: usize = 100;
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    fixture.does(ALICE, BOB, ContactAction::Apply).await;
+    let now = fixture.clock.now();
+    let over = TimestampMs::new(now.get() + APPLICATION_LIFETIME_MS);
+    for (applicant, to, message, at, counts) in [
+        (ALICE, BOB, None, now, false),
+        (ALICE, BOB, Some("It is Alice."), now, true),
+        (ALICE, BOB, None, over, true),
+        (BOB, ALICE, None, now, true),
+    ] {
+        let contacts = Contacts::new(Arc::clone(&fixture.store));
+        let mut refused = false;
+        for _ in 0..MORE_THAN_ALLOWED {
+            let counted = contacts.count_application(applicant, to, message, at).await;
+            refused |= counted.is_err();
+        }
+        assert_eq!(refused, counts, "{applicant} to {to}, {message:?}, at {at:?}");
+    }
 }

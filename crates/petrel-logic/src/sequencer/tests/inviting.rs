@@ -1,7 +1,7 @@
 //! Invitations: what is listed and told at last, in whatever order it follows from the group.
 
 use petrel_protocol::ErrorReason;
-use petrel_protocol::frame::{Change, GroupAdds, GroupInvitations};
+use petrel_protocol::frame::{Change, GroupAdds, GroupInvitations, GroupInvited};
 use petrel_types::limits::INVITATION_LIFETIME_MS;
 
 use super::group::{create, in_group};
@@ -10,6 +10,7 @@ use crate::contacts::Contacts;
 use crate::deriver::command_of;
 use crate::event::EventBody;
 use crate::lists::INVITED;
+use crate::sync::Catchup;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -173,6 +174,33 @@ async fn invitations_whose_time_is_over_go_when_another_one_comes() {
     assert_eq!(fixture.invites_bob().await, [(other, fixture.expiry())]);
     // And one may be asked again by the same group.
     fixture.send(add_bob(group, "b")).await;
+}
+
+/// To everybody who could see it, it is as if it had never been.
+#[tokio::test]
+async fn an_invitation_whose_time_is_over_is_listed_to_nobody_and_makes_nobody_known() {
+    let mut fixture = Fixture::new(EXTERNAL).await;
+    let group = fixture.group_beside_bob().await;
+    fixture.send(add_bob(group, "a")).await;
+    let follows = fixture.follows().await;
+    fixture.decide(follows).await;
+    let catchup = Catchup::new(Arc::clone(&fixture.store));
+    let contacts = Contacts::new(Arc::clone(&fixture.store));
+    for is_over in [false, true] {
+        if is_over {
+            fixture.clock.advance(Duration::from_millis(INVITATION_LIFETIME_MS));
+        }
+        let (now, expected) = (fixture.clock.now(), usize::from(!is_over));
+        let list = GroupInvited { group_id: group, users_after: None, limit: None };
+        let listed = catchup.invited(ALICE, &list, now).await.unwrap().invited;
+        assert_eq!(listed.len(), expected, "over: {is_over}");
+        for (asker, other, place) in
+            [(ALICE, BOB, None), (BOB, ALICE, None), (ALICE, BOB, Some(group))]
+        {
+            let known = contacts.names(asker, &[other], place, now).await.unwrap();
+            assert_eq!(known.len(), expected, "{other} to {asker} in {place:?}, over: {is_over}");
+        }
+    }
 }
 
 /// Those who are listed as invited into a group, also those whose time is over.
