@@ -13,7 +13,7 @@
 //!   a power cut.
 //!
 //! Nothing here prints and nothing here waits for time to pass: everything waits for
-//! an event, with a deadline.
+//! an event, with a deadline. What tells of no event is asked again and again ([`until`]).
 
 pub mod checker;
 pub mod client;
@@ -37,4 +37,24 @@ pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> anyhow::
     tokio::time::timeout(PATIENCE, future)
         .await
         .with_context(|| format!("waited {PATIENCE:?} for {what}"))
+}
+
+/// How long [`until`] waits before it asks again: so that it may ask for ever, whatever
+/// bounds how often one may (50 requests a second, for admins).
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// Asks again and again for something of which nobody tells, until it is there.
+pub async fn until<T>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await? {
+                return Ok(found);
+            }
+            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+        }
+    };
+    in_time(what, asking).await?
 }

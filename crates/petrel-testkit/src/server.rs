@@ -203,6 +203,17 @@ pub async fn run(binary: impl AsRef<OsStr>, arguments: &[impl AsRef<OsStr>]) -> 
     finish(command(binary, arguments)).await
 }
 
+/// Puts a program there that a shell runs. It is written by a process of its own: a child that
+/// another test starts meanwhile would inherit the file, open for writing, and until that child
+/// has become another program nobody could run this one.
+pub async fn write_script(path: &Path, text: &str) -> Result<()> {
+    let path = path.to_str().context("a path that is UTF-8")?;
+    let line = "printf '%s' \"$1\" >\"$0\" && chmod 755 \"$0\"";
+    let exit = run("sh", &["-c", line, path, text]).await?;
+    ensure!(exit.code == Some(0), "{path}: {}", exit.stderr);
+    Ok(())
+}
+
 async fn finish(mut command: Command) -> Result<Exit> {
     // Dropped, and so killed, when the time is over.
     let output = command.output();

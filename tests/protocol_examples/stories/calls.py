@@ -14,8 +14,25 @@ async def ring(world, caller=ADA, callee=BO):
     return world.call
 
 
+async def cut_off(world):
+    """A call in which they talked until the caller's device was gone; it is back."""
+    call = await ring(world)
+    await world.devices[BO].must({"type": "CALL_ANSWER", "callId": call, "sdp": "v=0\r\n"})
+    await world.devices[ADA].close()
+    await world.connect(ADA)
+
+    async def is_over():
+        answer = await world.devices[ADA].ask({"type": "CALL_REJECT", "callId": call})
+        return answer.get("reason") == "call_not_found"
+
+    await world.until("the end of a call whose device is gone", is_over)
+    return call
+
+
 @before("CALL_OFFER")
 async def offer(world, frame):
+    if "resumes" in frame:
+        frame["resumes"] = await cut_off(world)
     world.call = frame["callId"]
 
 

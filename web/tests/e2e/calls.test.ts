@@ -1,6 +1,7 @@
 /** People call each other: sound and picture go from browser to browser, and are counted there. */
 import type { BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { accepts, begins, call, counts, does, flows, incoming, isOver, record, talks, talksOnlyThroughRelays, watchConnections } from './callers'
 import { faults } from './faults'
 import { ServerApi } from './server-api'
 import { Stage } from './stage'
@@ -45,20 +46,8 @@ async function people(count: number, options: BrowserContextOptions[] = [], rela
   return Promise.all(
     all.map(async (name, index) => {
       const visitor = await stage.visitor(name, options[index])
-      // Browsers tell what they send and receive only to who has the connection.
-      await visitor.context.addInitScript((relay) => {
-        if (location.origin === 'null') return
-        if (relay) localStorage.setItem('petrel.calls.relayOnly', 'true')
-        const connections: RTCPeerConnection[] = []
-        const Original = RTCPeerConnection
-        globalThis.RTCPeerConnection = class extends Original {
-          constructor(configuration?: RTCConfiguration) {
-            super(configuration)
-            connections.push(this)
-          }
-        }
-        Object.assign(globalThis, { connections })
-      }, relayOnly)
+      await watchConnections(visitor)
+      if (relayOnly) await talksOnlyThroughRelays(visitor)
       await visitor.logInAnyLanguage()
       await visitor.page.locator(`a[href^="/chats/"]`).filter({ hasText: index === 0 ? all[1]! : all[0]! }).click()
       await visitor.page.locator('textarea').waitFor()
@@ -66,54 +55,6 @@ async function people(count: number, options: BrowserContextOptions[] = [], rela
     }),
   )
 }
-
-interface Counts {
-  /** Packets, by direction and kind. */
-  packets: Record<'inbound audio' | 'inbound video' | 'outbound audio' | 'outbound video', number>
-  /** How the two reach each other: the kinds of both candidates of the pair that is used. */
-  way: string[]
-}
-
-/** What the browser counts of the last call. */
-function counts({ page }: Visitor): Promise<Counts> {
-  return page.evaluate(async () => {
-    const connection = (globalThis as unknown as { connections: RTCPeerConnection[] }).connections.at(-1)!
-    const report = [...((await connection.getStats()) as unknown as Map<string, any>).values()]
-    const sum = (type: string, kind: string, field: string) => report.filter((entry) => entry.type === type && entry.kind === kind).reduce((all, entry) => all + (entry[field] ?? 0), 0)
-    const transport = report.find(({ type }) => type === 'transport')
-    const pair = report.find(({ id }) => id === transport?.selectedCandidatePairId)
-    const way = [pair?.localCandidateId, pair?.remoteCandidateId].map((candidate) => report.find(({ id }) => id === candidate)?.candidateType ?? '')
-    return {
-      packets: {
-        'inbound audio': sum('inbound-rtp', 'audio', 'packetsReceived'),
-        'inbound video': sum('inbound-rtp', 'video', 'packetsReceived'),
-        'outbound audio': sum('outbound-rtp', 'audio', 'packetsSent'),
-        'outbound video': sum('outbound-rtp', 'video', 'packetsSent'),
-      },
-      way,
-    }
-  })
-}
-
-/** Waits until so much more of something goes in both directions than now. */
-async function flows(person: Visitor, kinds: ('audio' | 'video')[]): Promise<void> {
-  const before = (await counts(person)).packets
-  for (const kind of kinds) {
-    for (const name of [`inbound ${kind}`, `outbound ${kind}`] as const) {
-      await expect.poll(async () => (await counts(person)).packets[name] - before[name], { message: `${person.name}: ${name}` }).toBeGreaterThan(20)
-    }
-  }
-}
-
-const call = ({ page }: Visitor) => page.getByRole('dialog', { name: /^(Call with|与)/ })
-const incoming = ({ page }: Visitor) => page.getByRole('alertdialog')
-const begins = ({ page }: Visitor, kind: 'Voice call' | 'Video call') => page.getByRole('banner').or(page.locator('header')).getByRole('button', { name: kind, exact: true }).click()
-const accepts = (person: Visitor, name: string | RegExp = /^Accept/) => incoming(person).getByRole('button', { name }).last().click()
-const talks = (person: Visitor) => call(person).locator('.clock').filter({ hasText: /^\d+:\d\d$/ }).waitFor()
-const does = (person: Visitor, name: string) => call(person).getByRole('button', { name, exact: true }).click()
-/** The record of a call in the chat that is open. */
-const record = ({ messages }: Visitor, words: string | RegExp) => messages.getByRole('article').filter({ hasText: words }).last()
-const isOver = (person: Visitor) => call(person).waitFor({ state: 'detached' })
 
 it('two people see and hear each other, and both find the call in the chat', async () => {
   const [ada, bob] = (await people(2)) as [Visitor, Visitor]
@@ -222,6 +163,10 @@ it('whoever loses the line to the server talks on when it is back, muted as befo
   expect(await incoming(tablet).count()).toBe(0)
   await does(bob, 'Hang up')
   await Promise.all([isOver(ada), isOver(bob)])
+  for (const person of [ada, bob]) {
+    await record(person, /Video call\s*\d:\d\d/).waitFor()
+    expect(await person.messages.locator('.record').count()).toBe(1)
+  }
 })
 
 it('a call goes on that both were thrown out of, as a server that was killed does', async () => {
@@ -247,9 +192,12 @@ it('whoever hangs up while the other is away is not called back', async () => {
   await call(bob).getByText('Reconnecting…').first().waitFor()
   await does(bob, 'Hang up')
   await isOver(bob)
+  // Nobody has to wait until it is written down.
+  await record(bob, /Voice call\s*\d:\d\d/).waitFor()
   ada.cable.mend()
   await call(ada).getByText(/Call ended|Call declined/).first().waitFor()
   expect(await incoming(bob).count()).toBe(0)
+  expect(await bob.messages.locator('.record').count()).toBe(1)
 })
 
 it('two whose way is gone find another, and stay in their call', async () => {

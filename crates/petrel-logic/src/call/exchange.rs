@@ -85,11 +85,11 @@ impl Exchange {
         frame: CallOffer,
         ringing: &impl Ringing,
     ) -> Result<CallState, Refusal> {
-        let CallOffer { call_id, to, media, sdp } = frame;
+        let CallOffer { call_id, to, media, sdp, resumes } = frame;
         self.count(caller.user, Counted::Offer)?;
         check_description(&sdp)?;
-        let offer =
-            Offer { call: call_id.clone(), caller, callee: to, media, description: sdp.into() };
+        let (call, description) = (call_id.clone(), sdp.into());
+        let offer = Offer { call, caller, callee: to, media, description, resumes };
         loop {
             let changes = self.board().changes;
             self.check_reach(caller.user, to).await?;
@@ -122,6 +122,10 @@ impl Exchange {
         check_description(&sdp)?;
         let mut board = self.board();
         let happened = board.switchboard.answer(&call_id, by, sdp.into(), now());
+        let is_taken = happened.as_ref().is_ok_and(|happened| !happened.signals.is_empty());
+        if is_taken && board.switchboard.goes_on(&call_id) {
+            self.metrics.resumed.inc();
+        }
         self.follow(board, happened, ringing)?;
         Ok(CallState { call_id, state: CallPhase::Answered, reason: None })
     }
@@ -316,7 +320,9 @@ impl Exchange {
             Err(Refused::Busy(record)) => (vec![record.clone()], Some(Refused::Busy(record))),
             Err(refused) => (Vec::new(), Some(refused)),
         };
-        self.metrics.under_way.set(i64::try_from(board.switchboard.len()).unwrap_or(i64::MAX));
+        let gauged = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.under_way.set(gauged(board.switchboard.len()));
+        self.metrics.held.set(gauged(board.switchboard.held()));
         // In the order in which calls ended.
         self.records.keep(records);
         drop(board);

@@ -11,13 +11,16 @@ use crate::Refusal;
 
 pub(super) fn frame_of(call_id: ClientMessageId, what: What) -> ServerFrame {
     match what {
-        What::Ring { caller, media, description, remaining } => ServerFrame::CallOffer(CallRing {
-            call_id,
-            from: caller,
-            media,
-            sdp: description.to_string(),
-            rings_for_ms: milliseconds(remaining),
-        }),
+        What::Ring { caller, media, description, remaining, resumes } => {
+            ServerFrame::CallOffer(CallRing {
+                call_id,
+                from: caller,
+                media,
+                sdp: description.to_string(),
+                rings_for_ms: milliseconds(remaining),
+                resumes,
+            })
+        }
         What::Answer { description } => {
             ServerFrame::CallAnswer(CallAnswer { call_id, sdp: description.to_string() })
         }

@@ -12,7 +12,9 @@ use super::Outcome;
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     pub(super) under_way: Gauge,
+    pub(super) held: Gauge,
     pub(super) offers: Counter,
+    pub(super) resumed: Counter,
     pub(super) too_many: Counter,
     records: Family<OutcomeLabel, Counter>,
 }
@@ -30,9 +32,15 @@ impl Metrics {
         for outcome in ["answered", "missed", "cancelled", "rejected", "busy"] {
             drop(metrics.records.get_or_create(&OutcomeLabel { outcome }));
         }
-        let Self { under_way, offers, too_many, records } = metrics.clone();
+        let Self { under_way, held, offers, resumed, too_many, records } = metrics.clone();
         registry.register("under_way", "Calls that ring or are talked in", under_way);
+        registry.register(
+            "held",
+            "Calls that were cut off because a device is gone, and may go on",
+            held,
+        );
         registry.register("offers", "Calls that began to ring", offers);
+        registry.register("resumed", "Calls that went on after they had been cut off", resumed);
         registry.register(
             "too_many",
             "Offers and candidates refused because there were too many of the user's of late",

@@ -15,6 +15,10 @@
 //!              └── nobody answers in time ─────────────────▶ over: missed
 //! ```
 //!
+//! A session is the party of a call. A call whose device is gone is over to the devices, but
+//! the two may go on for [`RESUME_TIME`] by another call that says which one it resumes; what
+//! is written down then is one call, from its beginning to its end.
+//!
 //! It rings on every device of the callee, those that come while it rings included; the
 //! first answer wins, and the other devices are told. A user has one call at a time, on
 //! whatever device: to everybody else the user is busy. If two users call each other at the
@@ -26,6 +30,7 @@
 
 mod exchange;
 mod frames;
+mod held;
 mod metrics;
 mod pace;
 mod records;
@@ -48,6 +53,10 @@ pub use petrel_protocol::frame::{CallEnd as Reason, CallMedia as Media};
 
 /// How long it rings before nobody is there, after which the reference systems give up, too.
 pub const RING_TIME: Duration = Duration::from_secs(30);
+
+/// How long a call that was cut off may go on by another: as long as Petrel's own client looks
+/// for the other side.
+pub const RESUME_TIME: Duration = Duration::from_secs(30);
 
 /// The most bytes of an offer or an answer. A session description of a video call with
 /// every codec of today's browsers has 6 to 10 KiB. Written as JSON it is at most twice as
@@ -86,6 +95,8 @@ pub struct Offer {
     pub media: Media,
     /// The caller's session description, as it is; at most [`DESCRIPTION_BYTES_MAX`].
     pub description: Arc<str>,
+    /// The name of the call from which the two were cut off, and which goes on with this one.
+    pub resumes: Option<ClientMessageId>,
 }
 
 /// Something to tell some sessions.
@@ -123,6 +134,8 @@ pub enum What {
         description: Arc<str>,
         /// How much longer it rings.
         remaining: Duration,
+        /// The call that goes on with this one, as the caller says.
+        resumes: Option<ClientMessageId>,
     },
     /// The callee answered on the device that is told about next by its candidates.
     Answer {

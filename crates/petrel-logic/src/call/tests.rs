@@ -4,6 +4,7 @@
 mod always;
 mod blocks;
 mod exchange;
+mod held;
 mod parting;
 mod records;
 mod table;
@@ -24,5 +25,6 @@ fn party(user: u64, session: u64) -> Party {
 
 fn offer(call: &str, caller: Party, callee: UserId) -> Offer {
     let description = Arc::from("an offer");
-    Offer { call: name(call), caller, callee, media: Media::Audio, description }
+    let call = name(call);
+    Offer { call, caller, callee, media: Media::Audio, description, resumes: None }
 }

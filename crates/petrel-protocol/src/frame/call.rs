@@ -22,6 +22,10 @@ pub struct CallOffer {
     pub media: CallMedia,
     /// The caller's session description, at most 30 KiB.
     pub sdp: String,
+    /// The first name of the call from which the two were cut off, and which goes on with
+    /// this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<ClientMessageId>,
 }
 
 /// `CALL_OFFER`, as delivered: it rings.
@@ -38,6 +42,9 @@ pub struct CallRing {
     pub sdp: String,
     /// How much longer it rings, in milliseconds.
     pub rings_for_ms: u64,
+    /// The call that goes on with this one, as the caller says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<ClientMessageId>,
 }
 
 /// `CALL_ANSWER`: the callee takes the call on this device.
@@ -212,8 +219,8 @@ macro_rules! hidden_in_debug {
 }
 
 hidden_in_debug! {
-    CallOffer(call_id, to, media);
-    CallRing(call_id, from, media, rings_for_ms);
+    CallOffer(call_id, to, media, resumes);
+    CallRing(call_id, from, media, rings_for_ms, resumes);
     CallAnswer(call_id);
     CallIce(call_id);
     TurnCredentials(urls, ttl_ms);

@@ -24,7 +24,8 @@ impl Caller {
         Self { http: server.http(), token }
     }
 
-    async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Answer> {
+    /// The answer to any request.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Answer> {
         let bearer = format!("Bearer {}", self.token);
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -319,13 +320,12 @@ async fn a_text_of_which_nothing_can_be_seen_is_none() -> Result<()> {
         alice.ask("POST", &path, apply).await?;
     }
     // They come into Alice's own timeline one after the other.
-    let waiting = loop {
+    let all_four = async || {
         let page = alice.ask("GET", "/api/contacts?list=outgoing", Value::Null).await?;
         let waiting = page["contacts"].as_array().context("contacts")?.clone();
-        if waiting.len() == 4 {
-            break waiting;
-        }
+        Ok((waiting.len() == 4).then_some(waiting))
     };
+    let waiting = petrel_testkit::until("all applications", all_four).await?;
     assert!(waiting.iter().all(|it| it["application"].get("message").is_none()), "{waiting:?}");
     let visible = json!({"clientMsgId": "v", "to": BOB, "body": "\u{200b}❤\u{fe0f}"});
     assert_eq!(alice.ask("POST", "/api/messages", visible).await?["ackType"], "saved");

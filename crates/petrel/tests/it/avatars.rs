@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use petrel_protocol::http::LoggedIn;
 use petrel_testkit::client::Connect;
 use petrel_testkit::http::Http;
-use petrel_testkit::server::{Server, Signal};
+use petrel_testkit::server::{Server, Signal, run, write_script};
 use petrel_types::UserId;
 use serde_json::{Value, json};
 
@@ -84,7 +84,8 @@ pub(crate) async fn befriended(one: &Person, other: &Person) -> Result<()> {
         let path = format!("/api/contacts/{}/apply", to.user);
         from.ask("POST", &path, json!({"clientMsgId": format!("with {}", to.user)})).await?;
     }
-    Ok(())
+    sight_becomes(one, other, true).await?;
+    sight_becomes(other, one, true).await
 }
 
 pub(crate) fn address(shown: &Value) -> Result<String> {
@@ -158,13 +159,9 @@ async fn a_name_and_a_picture_are_seen_by_those_who_know_the_user_alone() -> Res
 
 /// Waits until somebody sees another, or no longer: what is derived comes a moment later.
 async fn sight_becomes(one: &Person, other: &Person, expected: bool) -> Result<()> {
-    let looking = async {
-        while one.sees(other.user, "").await?.is_some() != expected {
-            tokio::task::yield_now().await;
-        }
-        anyhow::Ok(())
-    };
-    petrel_testkit::in_time("a name", looking).await?
+    let looking =
+        async || Ok((one.sees(other.user, "").await?.is_some() == expected).then_some(()));
+    petrel_testkit::until("a name", looking).await
 }
 
 #[tokio::test]
@@ -387,12 +384,12 @@ async fn the_picture_of_a_group_is_for_its_members() -> Result<()> {
 
 #[tokio::test]
 async fn a_picture_on_which_the_decoder_dies_is_a_file_without_a_thumbnail() -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-
     let place = tempfile::tempdir()?;
     let program = place.path().join("petrel");
     if std::fs::hard_link(crate::support::PETREL, &program).is_err() {
-        std::fs::copy(crate::support::PETREL, &program)?;
+        // By another process, as below.
+        let paths = [crate::support::PETREL, program.to_str().context("a path in UTF-8")?];
+        assert_eq!(run("cp", &paths).await?.code, Some(0));
     }
     let launcher = petrel_testkit::server::Launcher::new(&program)?;
     let server = launcher.start().await?;
@@ -402,8 +399,8 @@ async fn a_picture_on_which_the_decoder_dies_is_a_file_without_a_thumbnail() -> 
 
     // The server runs its own program for each picture; this one panics on all of them.
     let other = place.path().join("other");
-    std::fs::write(&other, "#!/bin/sh\necho \"thread 'main' panicked\" >&2\nkill -ABRT $$\n")?;
-    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o700))?;
+    let panics = "#!/bin/sh\necho \"thread 'main' panicked\" >&2\nkill -ABRT $$\n";
+    write_script(&other, panics).await?;
     std::fs::rename(&other, &program)?;
     let file = ada.who.upload("b.png", &png(500, 500)).await?;
     assert_eq!((&file["kind"], &file["thumbnail"]), (&json!("image"), &json!(false)));

@@ -17,6 +17,14 @@ impl Speaker {
         .await
     }
 
+    async fn resumes(&mut self, call: &str, to: UserId, first: &str) -> Result<Value> {
+        self.ask(json!({
+            "type": "CALL_OFFER", "callId": call, "to": to, "media": "video", "sdp": "v=0 offer",
+            "resumes": first,
+        }))
+        .await
+    }
+
     async fn signals(&mut self, kind: &str, call: &str) -> Result<Value> {
         let mut frame = json!({"type": kind, "callId": call});
         if kind == "CALL_ANSWER" {
@@ -192,6 +200,58 @@ async fn each_way_to_end_is_told_and_written_down_once() -> Result<()> {
     let expected =
         ["rejected", "cancelled", "answered", "cancelled"].map(|it| format!("CALL {it}"));
     assert_eq!(bob.history(&chat).await?, expected);
+    Ok(())
+}
+
+/// To its devices a call is over when one of them is gone; in the chat of the two it is one
+/// with the calls by which they go on.
+#[tokio::test]
+async fn a_call_that_goes_on_after_a_device_was_gone_is_written_down_once() -> Result<()> {
+    let World { server, mut alice, mut bob, mut tablet } = world().await?;
+    alice.calls("c1", BOB).await?;
+    for device in [&mut bob, &mut tablet] {
+        assert_eq!(device.push("CALL_OFFER").await?.get("resumes"), None);
+    }
+    bob.signals("CALL_ANSWER", "c1").await?;
+    tablet.told("c1").await?;
+    drop(alice);
+    assert_eq!(bob.told("c1").await?, "disconnected");
+    let mut carol = Speaker::connect(&server, CAROL).await?;
+    assert_eq!(reason(&carol.resumes("c2", BOB, "c1").await?), "call_not_found");
+
+    let mut alice = Speaker::connect(&server, ALICE).await?;
+    assert_eq!(alice.resumes("c3", BOB, "c1").await?["state"], "ringing");
+    for device in [&mut bob, &mut tablet] {
+        assert_eq!(device.push("CALL_OFFER").await?["resumes"], "c1");
+    }
+    bob.signals("CALL_ANSWER", "c3").await?;
+    // Now the other one, who comes back and calls.
+    drop(bob);
+    assert_eq!(alice.told("c3").await?, "disconnected");
+    let mut bob = Speaker::connect(&server, BOB).await?;
+    assert_eq!(bob.resumes("c4", ALICE, "c1").await?["state"], "ringing");
+    assert_eq!(alice.push("CALL_OFFER").await?["resumes"], "c1");
+    alice.signals("CALL_ANSWER", "c4").await?;
+    alice.signals("CALL_HANGUP", "c4").await?;
+    let record = alice.record("c1").await?;
+    assert_eq!((&record["from"], &record["to"]), (&json!(ALICE), &json!(BOB)));
+    assert_eq!(record["call"]["outcome"], "answered");
+    assert_eq!(alice.history(&record["conversationId"]).await?, ["CALL answered"]);
+    assert_eq!(reason(&bob.resumes("c5", ALICE, "c1").await?), "call_not_found");
+
+    // Whoever has enough while the other is gone says so, and it is written down at once.
+    alice.calls("c6", BOB).await?;
+    bob.push("CALL_OFFER").await?;
+    bob.signals("CALL_ANSWER", "c6").await?;
+    drop(alice);
+    assert_eq!(bob.told("c4").await?, "hungUp");
+    assert_eq!(bob.told("c6").await?, "disconnected");
+    assert_eq!(bob.signals("CALL_HANGUP", "c6").await?["state"], "ended");
+    assert_eq!(bob.record("c6").await?["call"]["outcome"], "answered");
+    let mut alice = Speaker::connect(&server, ALICE).await?;
+    assert_eq!(reason(&alice.resumes("c7", BOB, "c6").await?), "call_not_found");
+    let expected = ["CALL answered", "CALL answered"];
+    assert_eq!(alice.history(&record["conversationId"]).await?, expected);
     Ok(())
 }
 

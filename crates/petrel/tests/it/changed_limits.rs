@@ -7,7 +7,7 @@ use petrel_protocol::http::LoggedIn;
 use petrel_protocol::http::admin::{
     AdminLimits, AuditAction, AuditLog, Changed, LimitName, RegistrationMode,
 };
-use petrel_testkit::client::{Client, Connect};
+use petrel_testkit::client::{Client, Connect, chat};
 use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Launcher, Server};
 use serde_json::{Value, json};
@@ -88,10 +88,12 @@ async fn a_session_that_is_open_is_slowed_down_and_let_go_again_at_once() -> Res
     let again = world.ask("PATCH", slow).await?;
     assert_eq!(again.failure()?.reason, ErrorReason::NothingToChange);
 
-    for name in ["m1", "m2"] {
-        session.chat(cay.user_id, name, "too fast").await?;
-    }
+    // In one write, so that the second has come before the first is stored.
+    session.send_all(["m1", "m2"].map(|name| chat(cay.user_id, name, "too fast"))).await?;
     session.expect_error(ErrorReason::TooManyRequests).await?;
+    for name in ["m1", "m2"] {
+        assert_eq!(session.expect_saved().await?.client_msg_id.as_str(), name);
+    }
     // Who comes now is told of it beforehand.
     let newcomer = world.connect(&cay).await?;
     let rates = &newcomer.auth_ok().context("AUTH_OK")?.limits.rates;

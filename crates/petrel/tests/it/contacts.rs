@@ -1,5 +1,7 @@
 //! Contacts over real sockets: what each of two users sees, and what nobody else does.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail};
 use petrel_protocol::http::Names;
 use petrel_testkit::server::Signal;
@@ -211,12 +213,12 @@ async fn a_user_is_found_by_the_exact_name_or_a_code_and_not_unless_willing() ->
     let old = search(&format!("code={first}"));
     assert_eq!(bob.refused("GET", &old, Value::Null).await?, "user_not_found");
 
-    // Who goes on guessing is stopped; others are not.
+    // Who goes on guessing is stopped, whenever there is room for one more; others are not.
     let mut reasons = Vec::new();
     for _ in 0..25 {
         reasons.push(bob.refused("GET", &search("username=nobody"), Value::Null).await?);
     }
-    assert_eq!(reasons.last().map(String::as_str), Some("too_many_requests"));
+    assert!(reasons.iter().any(|reason| reason == "too_many_requests"), "{reasons:?}");
     assert_eq!(
         ada.refused("GET", &search("username=nobody"), Value::Null).await?,
         "user_not_found"
@@ -227,6 +229,7 @@ async fn a_user_is_found_by_the_exact_name_or_a_code_and_not_unless_willing() ->
 #[tokio::test]
 async fn an_application_that_is_sent_again_does_not_count_again() -> Result<()> {
     let server = bench_server().await?;
+    let since = Instant::now();
     let ada = Caller::of(&server, server.mint()?.token(ALICE));
     let mut phone = Speaker::connect(&server, ALICE).await?;
     let apply = |to: u64, name: String, message: &str| {
@@ -244,19 +247,25 @@ async fn an_application_that_is_sent_again_does_not_count_again() -> Result<()> 
         let frame = json!({"type": "CONTACT", "action": "apply", "user": BOB, "clientMsgId": format!("b{number}"), "message": " Ada, from the harbour"});
         assert_eq!(phone.refused(frame).await?, "nothing_to_change");
     }
-    // So there is room for the other nineteen, and no more.
+    // So there is room for the other nineteen, and no more, but for one every half a minute.
     let stranger = |number: u64| CAROL.get() + number;
     for number in 1..20 {
         apply(stranger(number), "c".to_owned(), "hello").await?;
     }
-    let path = format!("/api/contacts/{}/apply", stranger(20));
-    let refused = ada.refused("POST", &path, json!({"clientMsgId": "d"})).await?;
-    assert_eq!(refused, "too_many_requests");
-    apply(BOB.get(), "a".to_owned(), "Ada, from the harbour").await?;
+    let mut more = 0;
     // What says something else is another one.
-    let path = format!("/api/contacts/{BOB}/apply");
-    let other = json!({"clientMsgId": "e", "message": "It is Ada!"});
-    assert_eq!(ada.refused("POST", &path, other).await?, "too_many_requests");
+    for to in [stranger(20), BOB.get(), stranger(21), BOB.get()] {
+        let path = format!("/api/contacts/{to}/apply");
+        let message = format!("It is Ada, and she has said so {more} times.");
+        let other = json!({"clientMsgId": format!("d{more}"), "message": message});
+        let answer = ada.call("POST", &path, &other).await?;
+        match answer.status {
+            200 => more += 1,
+            _ => assert_eq!(answer.failure()?.reason.as_str(), "too_many_requests"),
+        }
+        apply(BOB.get(), "a".to_owned(), "Ada, from the harbour").await?;
+    }
+    assert!(more <= since.elapsed().as_secs() / 30, "{more} more");
     Ok(())
 }
 
@@ -285,7 +294,9 @@ async fn names_are_told_to_those_who_have_something_in_common() -> Result<()> {
     as_cem
         .ask("POST", "/api/messages", json!({"clientMsgId": "m", "to": ada, "body": "hi"}))
         .await?;
-    assert_eq!(names(as_ada, "").await?, ["ada", "bob", "cem"]);
+    // That she applies comes into her own timeline a moment later.
+    let known = async || Ok(Some(names(as_ada, "").await?).filter(|names| names.len() > 2));
+    assert_eq!(petrel_testkit::until("a name", known).await?, ["ada", "bob", "cem"]);
     assert_eq!(names(as_cem, "").await?, ["ada", "cem"]);
 
     // In a group its members know each other, and only by way of it.

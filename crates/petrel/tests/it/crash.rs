@@ -69,7 +69,9 @@ const READERS: u64 = 2;
 const STEWARDS: u64 = 3;
 const CHATTERS: u64 = 5;
 const OBSERVERS: usize = 2;
-const NEIGHBOURS: u64 = 2;
+const NEIGHBOURS: u64 = 3;
+/// How many of them talk to each other.
+const NEIGHBOURS_WHO_SPEAK: u64 = 2;
 const KILLS: u64 = 5;
 
 /// How many acks are seen between a start and a kill.
@@ -198,7 +200,8 @@ async fn crash_and_check(seed: u64, kills: u64) -> Result<String> {
 
     for number in 0..NEIGHBOURS {
         let users = [0, 1].map(|which| UserId::new(1_000_300 + 2 * number + which));
-        crowd.living.spawn(Neighbours::new(Arc::clone(&world), users, seed).live());
+        let speak = number < NEIGHBOURS_WHO_SPEAK;
+        crowd.living.spawn(Neighbours::new(Arc::clone(&world), users, seed, speak).live());
         for user in users {
             observing.spawn(Observer::new(Arc::clone(&world), user).observe());
         }

@@ -1,16 +1,17 @@
 //! What goes wrong at the edge of a node, and what was promised for it
 //! (docs/reliability.md).
 
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use petrel_protocol::ErrorReason;
 use petrel_protocol::close::{CloseCode, CloseReason};
 use petrel_protocol::frame::{ClientAckType, ServerAck, ServerFrame};
 use petrel_testkit::http::Http;
-use petrel_testkit::server::{Launcher, Server, Signal, run};
+use petrel_testkit::in_time;
+use petrel_testkit::server::{Launcher, Server, Signal, run, write_script};
 use petrel_types::UserId;
 use serde_json::json;
 use tempfile::TempDir;
@@ -168,8 +169,7 @@ pub(crate) async fn server_with_limit(limit: &str) -> Result<(TempDir, Server)> 
     let directory = TempDir::with_prefix("petrel-test-")?;
     let script = directory.path().join("petrel");
     let line = format!("#!/bin/sh\nulimit {limit} && exec {PETREL} \"$@\"\n");
-    std::fs::write(&script, line)?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+    write_script(&script, &line).await?;
     let data = directory.path().join("data");
     let server = Launcher::new(script)?.data_directory(data).bench_issuer().start().await?;
     Ok((directory, server))
@@ -255,8 +255,7 @@ async fn without_descriptors_sessions_go_on_and_newcomers_wait_for_room() -> Res
 #[tokio::test]
 async fn ten_thousand_connect_at_once_while_two_talk_and_those_beyond_the_cap_are_told_so()
 -> Result<()> {
-    // Fewer only where this process may not have so many sockets.
-    let everybody = 10_000.min(open_files_max()?.saturating_sub(500));
+    let everybody = 10_000.min(open_files_max()?.saturating_sub(500)).min(taken_in_time().await?);
     let cap = everybody * 9 / 10;
     let server = launcher()?
         .bench_issuer()
@@ -273,12 +272,13 @@ async fn ten_thousand_connect_at_once_while_two_talk_and_those_beyond_the_cap_ar
         let (server, request) = (Arc::clone(&server), request.clone());
         crowd.spawn(async move {
             let mut raw = Raw::send_request(&server, request.as_bytes()).await?;
-            let head = raw.head().await?.context("no answer")?;
+            // However long it takes: the next answer to anybody is waited for below.
+            let head = raw.head_at_last().await?.context("no answer")?;
             anyhow::Ok((head, raw))
         });
     }
     let (mut inside, mut refused) = (Vec::new(), 0);
-    while let Some(answered) = crowd.join_next().await {
+    while let Some(answered) = in_time("the next answer", crowd.join_next()).await? {
         let (head, raw) = answered??;
         if head.starts_with("HTTP/1.1 101 ") {
             inside.push(raw);
@@ -288,10 +288,10 @@ async fn ten_thousand_connect_at_once_while_two_talk_and_those_beyond_the_cap_ar
             refused += 1;
         }
     }
-    ensure!((inside.len(), refused) == (cap, everybody - cap), "{} in", inside.len());
     // Who was here before has noticed nothing but that it took longer.
     over.store(true, Ordering::Relaxed);
     ensure!(talk.await?? > 0, "nothing was said during the storm");
+    ensure!((inside.len(), refused) == (cap, everybody - cap), "{} in", inside.len());
     // Each of them is served.
     for raw in inside.iter_mut().step_by(500) {
         let first = raw.frame().await?.context("no AUTH_OK")?;
@@ -301,6 +301,30 @@ async fn ten_thousand_connect_at_once_while_two_talk_and_those_beyond_the_cap_ar
     connections_become(&server.gateway_http(), 0).await?;
     let mut alice = server.connect(ALICE, "phone").await?;
     goes_on(&mut alice).await
+}
+
+/// How many this machine can take at once before those who are there are told that the server
+/// has no answer in time: that is by design, and on a machine that others keep busy it comes
+/// long before ten thousand are in.
+async fn taken_in_time() -> Result<usize> {
+    const SOME: u32 = 500;
+    const STORM_MAX: Duration = Duration::from_secs(8);
+    let server = Arc::new(bench_server().await?);
+    let request = upgrade_request(&format!("/ws?v=1&token={}", server.mint()?.token(CAROL)));
+    let since = Instant::now();
+    let mut some = JoinSet::new();
+    for _ in 0..SOME {
+        let (server, request) = (Arc::clone(&server), request.clone());
+        some.spawn(async move {
+            let mut raw = Raw::send_request(&server, request.as_bytes()).await?;
+            raw.head_at_last().await.map(|head| (head, raw))
+        });
+    }
+    for answered in some.join_all().await {
+        answered?;
+    }
+    let each = since.elapsed() / SOME;
+    Ok(usize::try_from(STORM_MAX.as_micros() / each.as_micros().max(1))?)
 }
 
 /// Two who talk until it is over: each message is acknowledged and arrives, in order, before

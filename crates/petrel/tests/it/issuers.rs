@@ -166,7 +166,7 @@ async fn sessions_of_other_issuers_end_with_their_tokens_too() -> Result<()> {
     let server = launcher.argument("--set").argument("gateway.expiry_grace=1s").start().await?;
     let mint = Mint::external("one", SECRET_ONE)?;
     let claims = mint.claims(UserId::new(7));
-    let short = mint.sign(&Claims { exp: claims.iat + 2, ..claims });
+    let short = mint.sign(&Claims { exp: claims.iat + 3, ..claims });
     let mut client = Connect::to(server.gateway_address()).authenticate(&short).await?;
     assert_eq!(client.next_json().await?["type"], "AUTH_EXPIRING");
     client.expect_error(ErrorReason::TokenExpired).await?;

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use petrel_protocol::close::CloseCode;
 use petrel_testkit::client::{Connect, chat};
+use petrel_testkit::in_time;
 use petrel_testkit::server::{Exit, Launcher, Signal, run};
 use petrel_types::UserId;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{ALICE, BOB, PETREL, bench_server, launcher};
@@ -127,10 +128,8 @@ async fn peers_that_do_not_listen_do_not_keep_the_server_up() -> Result<()> {
         TcpStream::connect(server.http_address()).await?,
         TcpStream::connect(server.gateway_address()).await?,
     ];
-    let since = Instant::now();
     let exit = server.stop(Signal::Interrupt).await?;
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
-    assert!(since.elapsed() < Duration::from_secs(10));
     Ok(())
 }
 
@@ -138,8 +137,15 @@ async fn peers_that_do_not_listen_do_not_keep_the_server_up() -> Result<()> {
 async fn a_second_signal_ends_at_once() -> Result<()> {
     let server = bench_server().await?;
     let mut polite = server.connect(BOB, "phone").await?;
-    // Keeps the drain waiting while the second signal comes.
-    let _silent = TcpStream::connect(server.http_address()).await?;
+    // Keeps the drain waiting while the second signal comes: a request that is being read, as
+    // the server says itself.
+    let mut unfinished = TcpStream::connect(server.http_address()).await?;
+    let head = "POST /api/auth/login HTTP/1.1\r\nhost: petrel\r\ncontent-type: application/json\r\n\
+                content-length: 2\r\nexpect: 100-continue\r\n\r\n";
+    unfinished.write_all(head.as_bytes()).await?;
+    let mut go_on = [0; 12];
+    in_time("to be told to go on", unfinished.read_exact(&mut go_on)).await??;
+    assert_eq!(&go_on, b"HTTP/1.1 100");
     server.signal(Signal::Interrupt).await?;
     polite.expect_closed_with(CloseCode::Drain).await?;
     let exit = server.stop(Signal::Interrupt).await?;

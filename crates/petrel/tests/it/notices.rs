@@ -6,6 +6,7 @@ use petrel_protocol::frame::{Auth, ClientFrame, Notice, ServerFrame};
 use petrel_protocol::http::LoggedIn;
 use petrel_protocol::http::admin::{AdminNotices, AuditAction, AuditLog, NoticeSent};
 use petrel_testkit::client::{Client, Connect};
+use petrel_testkit::faults::Faults;
 use petrel_testkit::http::{Answer, Http};
 use petrel_testkit::server::{Launcher, Server};
 use serde_json::{Value, json};
@@ -24,7 +25,10 @@ struct World {
 
 impl World {
     async fn new() -> Result<Self> {
-        let launcher = launcher()?;
+        Self::on(launcher()?).await
+    }
+
+    async fn on(launcher: Launcher) -> Result<Self> {
         let (server, ada) = start_with_admin(&launcher).await?;
         let http = server.http();
         let ben = http.new_user("ben").await?;
@@ -129,16 +133,19 @@ async fn everybody_is_told_and_those_who_come_until_it_is_withdrawn() -> Result<
 
 #[tokio::test]
 async fn what_has_an_end_outlives_a_crash_and_ends_by_itself() -> Result<()> {
-    let world = World::new().await?;
+    let faults = Faults::new()?;
+    let world = World::on(faults.below(launcher()?)?).await?;
     let mut session = world.connect().await?;
     let now = now_ms(&mut session).await?;
-    let until = now + 10 * MINUTE_MS;
+    let until = now + 30 * MINUTE_MS;
     let lasts = world.send(json!({"text": "lasts", "untilTs": until})).await?;
     assert_eq!(lasts.notice.until_ts.map(|until| until.get()), Some(until));
-    let brief = world.send(json!({"text": "brief", "untilTs": now + 300})).await?;
+    let brief = world.send(json!({"text": "brief", "untilTs": now + 5 * MINUTE_MS})).await?;
     expect_notice(&mut session, &lasts).await?;
     expect_notice(&mut session, &brief).await?;
 
+    // Not as long as a log-in is good for.
+    faults.set_clock_offset_ms(6 * MINUTE_MS as i64)?;
     let World { launcher, server, ada, ben, .. } = world;
     server.kill().await?;
     // On the data of a stopped server, too.
@@ -148,13 +155,8 @@ async fn what_has_an_end_outlives_a_crash_and_ends_by_itself() -> Result<()> {
     assert!(told.stderr.contains("takes a running server"), "{told:?}");
     let server = launcher.start().await?;
     let world = World { http: server.http(), launcher, server, ada, ben };
-    let over = async {
-        while world.texts("").await?.0.len() != 2 {
-            tokio::task::yield_now().await;
-        }
-        anyhow::Ok(())
-    };
-    petrel_testkit::in_time("the end of a notice", over).await??;
+    let over = async || Ok((world.texts("").await?.0.len() == 2).then_some(()));
+    petrel_testkit::until("the end of a notice", over).await?;
     let mut back = world.connect().await?;
     expect_notice(&mut back, &lasts).await?;
     match back.next_frame().await? {

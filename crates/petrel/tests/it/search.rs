@@ -1,6 +1,7 @@
 //! Searching, as users see it: what is found, by whom, and what never is.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -67,10 +68,15 @@ fn traces(directory: &Path, needle: &[u8]) -> Result<Vec<String>> {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(traces(&path, needle)?);
-        } else if path.is_file()
-            && fs::read(&path)?.windows(needle.len()).any(|window| window == needle)
-        {
-            found.push(path.display().to_string());
+        } else if path.is_file() {
+            let bytes = match fs::read(&path) {
+                // The server has deleted it meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                read => read?,
+            };
+            if bytes.windows(needle.len()).any(|window| window == needle) {
+                found.push(path.display().to_string());
+            }
         }
     }
     Ok(found)

@@ -88,7 +88,7 @@ async fn a_policy_says_how_many_sessions_there_may_be() -> Result<()> {
 #[tokio::test]
 async fn a_session_outlives_its_token_only_if_it_is_given_another() -> Result<()> {
     let launcher = launcher()?.bench_issuer();
-    let server = launcher.argument("--set").argument("gateway.expiry_grace=1s").start().await?;
+    let server = launcher.argument("--set").argument("gateway.expiry_grace=2s").start().await?;
     let mint = server.mint()?;
     let short = lasting(&mint, ALICE, 3);
     let connect = Connect::to(server.gateway_address());

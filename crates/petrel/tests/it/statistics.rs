@@ -35,17 +35,13 @@ async fn what_happened_is_counted_and_outlives_a_restart() -> Result<()> {
     // Midnight may be between the two.
     assert_eq!((messages, figures.active_users), (7, 2), "{figures:?}");
 
-    let sampled = async {
-        loop {
-            let path = "/api/admin/statistics/recent?series=connections,ackMsP99";
-            let recent: RecentFigures = http.get_as(&ada.access_token, path).await?.data()?;
-            if recent.series.get("connections").is_some_and(|numbers| !numbers.is_empty()) {
-                return anyhow::Ok(recent);
-            }
-            tokio::task::yield_now().await;
-        }
+    let sampled = async || {
+        let path = "/api/admin/statistics/recent?series=connections,ackMsP99";
+        let recent: RecentFigures = http.get_as(&ada.access_token, path).await?.data()?;
+        let is_there = recent.series.get("connections").is_some_and(|numbers| !numbers.is_empty());
+        Ok(is_there.then_some(recent))
     };
-    let recent = petrel_testkit::in_time("a sample", sampled).await??;
+    let recent = petrel_testkit::until("a sample", sampled).await?;
     assert_eq!(recent.series.keys().collect::<Vec<_>>(), ["ackMsP99", "connections"]);
     assert_eq!(recent.step_ms, 5_000);
     Ok(())

@@ -83,17 +83,12 @@ async fn words_are_in_force_at_once_and_without_a_restart() -> Result<()> {
     // What is stored is what was delivered.
     let stored = format!("{:?}", cays.pull_all(saved.conversation_id).await?);
     assert!(stored.contains("去**") && !stored.contains("赌博"), "{stored}");
-    let flagged = async {
-        loop {
-            let path = "/api/admin/audit?action=wordFlagged";
-            let log: AuditLog = http.get_as(&ada.access_token, path).await?.data()?;
-            if let Some(record) = log.records.into_iter().next() {
-                return anyhow::Ok(record);
-            }
-            tokio::task::yield_now().await;
-        }
+    let flagged = async || {
+        let path = "/api/admin/audit?action=wordFlagged";
+        let log: AuditLog = http.get_as(&ada.access_token, path).await?.data()?;
+        Ok(log.records.into_iter().next())
     };
-    let record = petrel_testkit::in_time("a flagged word to be recorded", flagged).await??;
+    let record = petrel_testkit::until("a flagged word to be recorded", flagged).await?;
     assert_eq!((record.action, record.user), (AuditAction::WordFlagged, Some(ben.user_id)));
     assert!(record.detail.contains("casino*") && !record.detail.contains("去"), "{record:?}");
 
@@ -118,18 +113,16 @@ async fn a_file_of_words_is_read_again_when_it_changes() -> Result<()> {
         anyhow::Ok(told.stdout)
     };
     let until = async |text: &str, expected: &str| {
-        while met(text).await? != expected {
-            tokio::task::yield_now().await;
-        }
-        anyhow::Ok(())
+        let is_read = async || Ok((met(text).await? == expected).then_some(()));
+        petrel_testkit::until("the file to be read", is_read).await
     };
     let replaced = "It would go through as \"buy ****\".\n";
-    petrel_testkit::in_time("the file to be read", until("buy spam", replaced)).await??;
+    until("buy spam", replaced).await?;
     // A file that is no good changes nothing.
     fs::write(&file, "***\n")?;
     fs::write(&file, "refuse: eggs and ham\nflag: toast\n")?;
     let refused = "It would be refused, for \"eggs and ham\".\n";
-    petrel_testkit::in_time("the file to be read again", until("EGGS AND HAM", refused)).await??;
+    until("EGGS AND HAM", refused).await?;
     assert_eq!(met("buy spam").await?, "It would go through as it is.\n");
     drop(server);
     Ok(())

@@ -13,27 +13,23 @@ import { useSession } from '../stores/session'
 import { useToasts } from '../stores/toasts'
 import { BrowserPeer } from './browser-peer'
 import { endWords, problemWords } from './end-words'
-import { openMedia, openTrack, problemOf, release, MediaProblem, type Kind, type LocalMedia } from './media'
-import { isPoor, sampleOf, type Sample } from './quality'
-import { isResumed, nextOf, Resuming, rootOf } from './resuming'
+import { hasRelay, iceServersOf, type TurnCredentials } from './ice-servers'
+import { MediaProblem, type Kind } from './media'
+import { OwnDevices } from './own-devices'
+import { QualityWatch } from './quality'
+import { isResumed, Resuming } from './resuming'
 
-/** How often the way is measured, in milliseconds. */
-const SAMPLE_MS = 2_000
 /** For how long the other call may come of two people who call each other, in milliseconds. */
 const GLARE_MS = 4_000
 
 /** As long as the server has not taken a call, another one may come before it. */
 const BEFORE_RINGING = new Set<Talk['phase']>(['opening', 'beginning', 'dialling'])
 
-interface TurnCredentials {
-  urls: string[]
-  username?: string
-  credential?: string
-}
-
 /** What is shown of a call. */
 export interface Talk {
   callId: string
+  /** The first of the calls that are one to the two who talk: itself, if they were never cut off. */
+  first: string
   peer: string
   media: CallMedia
   direction: CallView['direction']
@@ -61,8 +57,6 @@ export const useCurrentCall = defineStore('currentCall', () => {
   const toasts = useToasts()
 
   const talk = shallowRef<Talk>()
-  const isMuted = ref(false)
-  const own = reactive<{ camera: MediaStream | undefined; microphoneId: string; cameraId: string }>({ camera: undefined, microphoneId: '', cameraId: '' })
   /** What comes from the other side, and what it says of it. */
   const remote = reactive<{ stream: MediaStream | undefined; isMuted: boolean; hasPicture: boolean }>({ stream: undefined, isMuted: false, hasPicture: false })
   const isPoorly = ref(false)
@@ -70,10 +64,18 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   let call: Call | undefined
   let peer: BrowserPeer | undefined
-  let local: LocalMedia | undefined
+  const devices = new OwnDevices({
+    send: async (kind, track) => await peer?.send(kind, track),
+    say: (sending) => peer?.say(sending),
+    warn: (problem) => toasts.show(problemWords(problem), { tone: 'danger' }),
+  })
+  const quality = new QualityWatch({
+    clock: systemClock,
+    stats: () => peer?.stats().then((report) => [...(report as unknown as Map<string, Record<string, unknown>>).values()]),
+    onMeasured: (isPoor) => (isPoorly.value = isPoor),
+  })
   /** The call for which everything is being opened, before there is a `call`. */
   let preparing: string | undefined
-  let cancelSampling: () => void = () => {}
   /** Both have called each other, and the server lets the other's call go on: until it comes. */
   let glaring: { cancel: () => void } | undefined
 
@@ -109,7 +111,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   async function dial(userId: string, media: CallMedia): Promise<void> {
     const callId = systemRandom.uuid()
-    if (!begin({ callId, peer: userId, media, direction: 'outgoing', phase: 'opening' })) return
+    if (!begin({ callId, first: callId, peer: userId, media, direction: 'outgoing', phase: 'opening' })) return
     if (await prepare(callId, media === 'video')) call?.dial(userId, media)
   }
 
@@ -117,9 +119,9 @@ export const useCurrentCall = defineStore('currentCall', () => {
   async function redial(): Promise<void> {
     const now = talk.value
     if (!now || isAttempting()) return
-    const callId = nextOf(now.callId, systemRandom.uuid())
+    const callId = systemRandom.uuid()
     talk.value = { ...now, callId, direction: 'outgoing' }
-    if (await prepare(callId, local?.video !== undefined)) call?.dial(now.peer, now.media)
+    if (await prepare(callId, devices.hasCamera)) call?.dial(now.peer, now.media, now.first)
   }
 
   /** Also while the other side's call is about to be taken: one of one's own would come between. */
@@ -130,7 +132,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** Takes the call that rings, with or without this device's own picture. */
   async function answer(view: CallView, wantsVideo: boolean): Promise<void> {
     const { callId, peer: from, media } = view
-    if (!begin({ callId, peer: from, media, direction: 'incoming', phase: 'opening' })) return
+    if (!begin({ callId, first: callId, peer: from, media, direction: 'incoming', phase: 'opening' })) return
     await take(callId, wantsVideo)
   }
 
@@ -146,7 +148,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
     if (talk.value && !isOver.value) return false
     talk.value = next
     calls.isHere = true
-    isMuted.value = false
+    devices.isMuted.value = false
     isSmall.value = false
     isPoorly.value = false
     remote.stream = undefined
@@ -158,50 +160,41 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** Opens what is to be sent and asks how to be reached. False if that is the end of it. */
   async function prepare(callId: string, wantsVideo: boolean): Promise<boolean> {
     preparing = callId
-    const [opened, asked] = await Promise.allSettled([local ?? openMedia(wantsVideo), session.http.ask<TurnCredentials>('/api/calls/turn')])
+    const [opened, asked] = await Promise.allSettled([devices.open(wantsVideo), session.http.ask<TurnCredentials>('/api/calls/turn')])
     if (preparing === callId) preparing = undefined
     if (talk.value?.callId !== callId || isOver.value) {
       // What is open may be what another attempt sends.
-      if (opened.status === 'fulfilled' && opened.value !== local) release(opened.value)
+      if (opened.status === 'fulfilled') devices.giveBack(opened.value)
       return false
     }
-    if (opened.status === 'fulfilled') local = opened.value
-    const failed = [opened, asked].find(({ status }) => status === 'rejected')
-    if (failed || !local || asked.status === 'rejected') {
-      fail(callId, (failed as PromiseRejectedResult).reason)
+    if (opened.status === 'fulfilled') devices.keep(opened.value)
+    if (opened.status === 'rejected' || asked.status === 'rejected') {
+      fail(callId, opened.status === 'rejected' ? opened.reason : (asked as PromiseRejectedResult).reason)
       return false
     }
-    if (calls.relayOnly && !asked.value.urls.some((url) => url.startsWith('turn'))) {
+    if (calls.relayOnly && !hasRelay(asked.value)) {
       fail(callId, { reason: 'noRelay' })
       return false
     }
-    if (local.problem) toasts.show(problemWords(local.problem), { tone: 'danger' })
-    if (!wantsVideo && local.video) {
-      local.video.stop()
-      delete local.video
-    }
-    local.audio.enabled = !isMuted.value
-    showOwn()
+    devices.begin(wantsVideo)
     join(callId, asked.value)
     return true
   }
 
-  function join(callId: string, { urls, username, credential }: TurnCredentials): void {
-    const iceServers = urls.map((url) => (url.startsWith('stun') ? { urls: url } : { urls: url, ...(username === undefined ? {} : { username }), ...(credential === undefined ? {} : { credential }) }))
+  function join(callId: string, turn: TurnCredentials): void {
     call = new Call({
       callId,
       tab: messenger.tab(),
       clock: systemClock,
       log: (message, detail) => console.warn(`petrel: ${message}`, detail ?? ''),
       connect: (listener) => {
-        const { audio, video } = local!
-        peer = markRaw(new BrowserPeer({ iceServers, relayOnly: calls.relayOnly, tracks: { audio, ...(video ? { video } : {}) }, listener, onRemote: lookAtRemote }))
+        peer = markRaw(new BrowserPeer({ iceServers: iceServersOf(turn), relayOnly: calls.relayOnly, tracks: devices.tracks, listener, onRemote: lookAtRemote }))
         return peer
       },
       say: (request) => messenger.askOfCall(request),
       onChange: (state) => follow(callId, state),
     })
-    saySending()
+    devices.say()
   }
 
   /** The session's side of a call has changed, in whichever tab it is. */
@@ -229,16 +222,16 @@ export const useCurrentCall = defineStore('currentCall', () => {
   /** The other side is back. Whoever has hung up meanwhile says so; the other tabs and devices of the user have no part in it. */
   function goOn(view: CallView): void {
     const now = talk.value
-    const root = rootOf(view.callId)
-    if (!resuming.isWaiting || now?.peer !== view.peer || rootOf(now.callId) !== root) {
-      if (root === left) messenger.askOfCall({ kind: 'reject', callId: view.callId })
+    const { resumes } = view
+    if (!resuming.isWaiting || now?.peer !== view.peer || now.first !== resumes) {
+      if (resumes === left) messenger.askOfCall({ kind: 'reject', callId: view.callId })
       return
     }
     talk.value = { ...now, callId: view.callId, direction: 'incoming' }
     call?.hangUp()
     call = undefined
     peer = undefined
-    void take(view.callId, local?.video !== undefined)
+    void take(view.callId, devices.hasCamera)
   }
 
   /** Somebody calls while this tab has not got through with its own call. The same two want the same: the call is answered. */
@@ -268,7 +261,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
     }
     const wasWaiting = resuming.isWaiting
     if (phase === 'connected') resuming.stop()
-    if (phase === 'connected' && (now.connectedAt === undefined || wasWaiting)) sample()
+    if (phase === 'connected' && (now.connectedAt === undefined || wasWaiting)) quality.start()
     // Perhaps the session is gone as well, and has not noticed.
     if (phase === 'reconnecting') messenger.connect()
     // To who talks, it is the call that it was.
@@ -302,7 +295,7 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   function finish(reason: CallEnd): void {
     letGo()
-    left = rootOf(talk.value!.callId)
+    left = talk.value!.first
     talk.value = { ...talk.value!, phase: 'over', end: reason, overAt: Date.now() }
   }
 
@@ -318,10 +311,12 @@ export const useCurrentCall = defineStore('currentCall', () => {
     if (!now || now.phase === 'over') return
     glaring?.cancel()
     glaring = undefined
+    const wasWaiting = resuming.isWaiting
     resuming.stop()
     if (call) call.hangUp()
     else {
-      if (now.direction === 'incoming') messenger.askOfCall({ kind: 'reject', callId: now.callId })
+      if (wasWaiting) messenger.askOfCall({ kind: 'hangUp', callId: now.callId })
+      else if (now.direction === 'incoming') messenger.askOfCall({ kind: 'reject', callId: now.callId })
       end(now.callId, { reason: 'cancelled' })
     }
   }
@@ -335,81 +330,17 @@ export const useCurrentCall = defineStore('currentCall', () => {
 
   function letGo(): void {
     letGoOfOther()
-    if (local) release(local)
-    local = undefined
-    own.camera = undefined
+    devices.letGo()
   }
 
   /** What comes from the other side does so no more; what is open here may be sent once more. */
   function letGoOfOther(): void {
-    cancelSampling()
-    cancelSampling = () => {}
+    quality.stop()
     call = undefined
     peer = undefined
     remote.stream = undefined
     remote.hasPicture = false
     isPoorly.value = false
-  }
-
-  function toggleMuted(): void {
-    if (!local) return
-    isMuted.value = !isMuted.value
-    local.audio.enabled = !isMuted.value
-    saySending()
-  }
-
-  async function toggleCamera(): Promise<void> {
-    if (!local) return
-    if (local.video) {
-      local.video.stop()
-      delete local.video
-      await replace('video', undefined)
-    } else {
-      await use('video')
-    }
-  }
-
-  /** Takes sound or picture from another device. */
-  async function use(kind: Kind, deviceId?: string): Promise<void> {
-    const now = talk.value
-    try {
-      // Many phones open one camera at a time.
-      if (kind === 'video') local?.video?.stop()
-      const track = await openTrack(kind, deviceId)
-      if (!local || talk.value?.callId !== now?.callId) {
-        track.stop()
-        return
-      }
-      if (kind === 'audio') local.audio.stop()
-      local[kind] = track
-      if (kind === 'audio') track.enabled = !isMuted.value
-      await replace(kind, track)
-    } catch (error) {
-      if (kind === 'video' && local?.video?.readyState === 'ended') {
-        delete local.video
-        await replace('video', undefined)
-      }
-      toasts.show(problemWords(problemOf(error, kind)), { tone: 'danger' })
-    }
-  }
-
-  async function replace(kind: Kind, track: MediaStreamTrack | undefined): Promise<void> {
-    showOwn()
-    await peer?.send(kind, track)
-    saySending()
-  }
-
-  function showOwn(): void {
-    own.camera = local?.video ? markRaw(new MediaStream([local.video])) : undefined
-    own.cameraId = local?.video?.getSettings().deviceId ?? ''
-    own.microphoneId = local?.audio.getSettings().deviceId ?? ''
-    // A device that is pulled out is gone; one that is stopped here says nothing.
-    if (local?.video) local.video.onended = () => void toggleCamera()
-    if (local) local.audio.onended = () => void use('audio')
-  }
-
-  function saySending(): void {
-    peer?.say({ microphone: !isMuted.value, camera: local?.video !== undefined })
   }
 
   function lookAtRemote(): void {
@@ -420,20 +351,21 @@ export const useCurrentCall = defineStore('currentCall', () => {
     remote.hasPicture = stream.getVideoTracks().some(({ muted }) => !muted) && remoteSending?.camera !== false
   }
 
-  function sample(): void {
-    let before: Sample | undefined
-    const again = () => {
-      cancelSampling = systemClock.after(SAMPLE_MS, () => {
-        void peer?.stats().then((report) => {
-          const now = sampleOf([...(report as unknown as Map<string, Record<string, unknown>>).values()])
-          if (before) isPoorly.value = isPoor(before, now)
-          before = now
-          if (!isOver.value) again()
-        })
-      })
-    }
-    again()
+  return {
+    talk,
+    isOver,
+    isMuted: devices.isMuted,
+    own: devices.shown,
+    remote,
+    isPoorly,
+    isSmall,
+    words: computed(() => (talk.value?.end ? endWords(talk.value) : '')),
+    dial,
+    answer,
+    hangUp,
+    dismiss,
+    toggleMuted: () => devices.toggleMuted(),
+    toggleCamera: () => devices.toggleCamera(),
+    use: (kind: Kind, deviceId?: string) => devices.use(kind, deviceId),
   }
-
-  return { talk, isOver, isMuted, own, remote, isPoorly, isSmall, words: computed(() => (talk.value?.end ? endWords(talk.value) : '')), dial, answer, hangUp, dismiss, toggleMuted, toggleCamera, use }
 })

@@ -1,4 +1,5 @@
 /** How well the other side can be heard and seen, by what the browser counts. */
+import type { Clock } from '../../engine'
 
 /** Counts of one moment. */
 export interface Sample {
@@ -8,6 +9,8 @@ export interface Sample {
   roundTripMs?: number
 }
 
+/** How often the way is measured, in milliseconds. */
+const SAMPLE_MS = 2_000
 /** From this share of packets lost between two samples on, it is heard. */
 const LOST_SHARE = 0.08
 /** From this there-and-back time on, two people speak at the same time, in milliseconds. */
@@ -37,4 +40,46 @@ export function isPoor(before: Sample, now: Sample): boolean {
   if (all === 0) return true
   if (all >= PACKETS_MIN && lost / all >= LOST_SHARE) return true
   return (now.roundTripMs ?? 0) >= ROUND_TRIP_MS
+}
+
+export interface QualityWatchOptions {
+  clock: Clock
+  /** What the browser has counted; nothing once there is no connection. */
+  stats: () => Promise<Iterable<Record<string, unknown>>> | undefined
+  onMeasured: (isPoor: boolean) => void
+}
+
+/** Measures every so often, until it is stopped. */
+export class QualityWatch {
+  readonly #options: QualityWatchOptions
+  #cancel: () => void = () => {}
+  /** Of the watch that counts: what an earlier one still measures is of no interest. */
+  #number = 0
+
+  constructor(options: QualityWatchOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.stop()
+    this.#plan(this.#number, undefined)
+  }
+
+  stop(): void {
+    this.#number += 1
+    this.#cancel()
+    this.#cancel = () => {}
+  }
+
+  #plan(number: number, before: Sample | undefined): void {
+    this.#cancel = this.#options.clock.after(SAMPLE_MS, () => void this.#measure(number, before))
+  }
+
+  async #measure(number: number, before: Sample | undefined): Promise<void> {
+    const report = await this.#options.stats()
+    if (!report || number !== this.#number) return
+    const now = sampleOf(report)
+    if (before) this.#options.onMeasured(isPoor(before, now))
+    this.#plan(number, now)
+  }
 }

@@ -1,7 +1,7 @@
 /** What becomes of a call when one of the two has lost its session with the server. */
 import { expect, it } from 'vitest'
 import { TestClock } from '../../engine/testing/clock'
-import { isResumed, nextOf, Resuming, rootOf } from './resuming'
+import { Resuming } from './resuming'
 
 function begin(isOnline = false) {
   const clock = new TestClock()
@@ -85,11 +85,4 @@ it('nor when the other has hung up meanwhile', () => {
   resuming.takes({ reason: 'lost' }, true)
   expect(resuming.takes({ reason: 'rejected' }, true)).toBe(false)
   expect(resuming.isWaiting).toBe(false)
-})
-
-it('a call that goes on is named after the first one, as often as it has to', () => {
-  const second = nextOf('6f1c-aa', '12345678-1234')
-  expect(second).toBe('6f1c-aa~12345678')
-  expect(nextOf(second, '87654321-1234')).toBe('6f1c-aa~87654321')
-  expect([rootOf(second), isResumed({ callId: second }), isResumed({ callId: '6f1c-aa' })]).toEqual(['6f1c-aa', true, false])
 })

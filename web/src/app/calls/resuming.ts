@@ -1,9 +1,9 @@
 /**
  * A call that was cut off because one of the two has lost its session with the server goes on
  * as another call between the same two. To the server a session is the party of a call, so the
- * first one is over; to the two who talk it is one call.
+ * first one is over; to the two who talk it is one call, and so it is in their chat, because
+ * each says which call it resumes: the first.
  *
- * The names tell: the call that goes on has the name of the first, a tilde, and something new.
  * Whoever comes back calls, and the other answers without asking its user, who did so before.
  */
 import type { CallEnd, CallView, Clock } from '../../engine'
@@ -20,17 +20,9 @@ const CUT_OFF = new Set(['lost', 'disconnected'])
 /** Why an attempt fails that may do a moment later: the server has not noticed yet that the first call is over, for one. */
 const PASSING = new Set([...CUT_OFF, 'in_call', 'offline', 'unreachable', 'server_busy', 'call_id_taken'])
 
-export function rootOf(callId: string): string {
-  return callId.split('~', 1)[0]!
-}
-
-export function nextOf(callId: string, uuid: string): string {
-  return `${rootOf(callId)}~${uuid.slice(0, 8)}`
-}
-
 /** Whether a call is one that goes on, and rings nowhere. */
-export function isResumed({ callId }: Pick<CallView, 'callId'>): boolean {
-  return callId.includes('~')
+export function isResumed({ resumes }: Pick<CallView, 'resumes'>): boolean {
+  return resumes !== undefined
 }
 
 export interface ResumingOptions {

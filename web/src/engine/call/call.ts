@@ -79,12 +79,12 @@ export class Call {
     return this.#state
   }
 
-  /** Calls somebody. */
-  dial(to: string, media: CallMedia): void {
+  /** Calls somebody, perhaps to go on with a call from which the two were cut off. */
+  dial(to: string, media: CallMedia, resumes?: string): void {
     this.#restart.own()
     this.#do(async () => {
       const sdp = await this.#peer.offer()
-      this.#describe({ kind: 'offer', callId: this.callId, tab: this.#options.tab, to, media, sdp })
+      this.#describe({ kind: 'offer', callId: this.callId, tab: this.#options.tab, to, media, sdp, ...(resumes === undefined ? {} : { resumes }) })
       this.#set({ phase: 'dialling' })
     })
   }

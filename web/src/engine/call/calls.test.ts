@@ -209,3 +209,28 @@ it('there is one call at a time', () => {
   calls.request({ kind: 'hangUp', callId: 'c2' })
   expect(view.call?.phase).toBe('dialling')
 })
+
+it('says which call goes on with another, and hears it', () => {
+  const { calls, view, sent } = begin()
+  calls.request({ ...offer, resumes: 'c0' })
+  expect(sent.at(-1)).toEqual({ type: 'CALL_OFFER', callId: 'c1', to: '9002', media: 'audio', sdp: 'our offer', resumes: 'c0' })
+  expect(view.call).toMatchObject({ callId: 'c1', resumes: 'c0' })
+  calls.request({ kind: 'hangUp', callId: 'c1' })
+  calls.receive({ ...ring, resumes: 'c0' })
+  expect(view.call).toMatchObject({ callId: 'r1', resumes: 'c0', phase: 'ringing' })
+})
+
+it.each(['disconnected', 'hungUp'] as const)('whether the server still has to hear that a call does not go on: %s', (reason) => {
+  const { calls, sent } = begin()
+  calls.receive(ring)
+  calls.request({ kind: 'answer', callId: 'r1', tab: 'one', sdp: 'our answer' })
+  calls.receive({ type: 'CALL_STATE', callId: 'r1', state: 'ended', reason })
+  calls.request({ kind: 'hangUp', callId: 'r1' })
+  // The server knows it by its first name.
+  calls.receive({ ...ring, callId: 'r2', resumes: 'r1' })
+  calls.request({ kind: 'answer', callId: 'r2', tab: 'one', sdp: 'our answer' })
+  calls.receive({ type: 'CALL_STATE', callId: 'r2', state: 'ended', reason })
+  calls.request({ kind: 'hangUp', callId: 'r2' })
+  const said = sent.filter(({ type }) => type === 'CALL_HANGUP')
+  expect(said).toEqual(reason === 'disconnected' ? [{ type: 'CALL_HANGUP', callId: 'r1' }, { type: 'CALL_HANGUP', callId: 'r1' }] : [])
+})

@@ -59,7 +59,10 @@ export class Calls {
       return
     }
     const call = this.#call
-    if (!isLive(call) || call.callId !== request.callId) return
+    if (call?.callId !== request.callId) return
+    // The server holds it for a while, as it may go on: not if somebody has hung up.
+    if (request.kind === 'hangUp' && call.end?.reason === 'disconnected') this.#say({ type: 'CALL_HANGUP', callId: call.resumes ?? call.callId })
+    if (!isLive(call)) return
     switch (request.kind) {
       case 'take':
         if (call.direction === 'incoming' && call.tab === undefined) this.#change({ tab: request.tab })
@@ -117,15 +120,16 @@ export class Calls {
     if (error.reason !== 'call_not_found') this.#options.log(`the server refused a part of a call: ${error.reason}`)
   }
 
-  #offer({ callId, tab, to, media, sdp }: Extract<CallRequest, { kind: 'offer' }>): void {
+  #offer({ callId, tab, to, media, sdp, resumes }: Extract<CallRequest, { kind: 'offer' }>): void {
     if (isLive(this.#call)) return
-    const call: CallView = { callId, peer: to, direction: 'outgoing', media, phase: 'dialling', tab, candidates: [] }
+    const resumed = resumes === undefined ? {} : { resumes }
+    const call: CallView = { callId, peer: to, direction: 'outgoing', media, ...resumed, phase: 'dialling', tab, candidates: [] }
     this.#begin(call, RING_MAX_MS)
     if (!this.#link) {
       this.#finish({ reason: 'offline' })
       return
     }
-    this.#link.request({ type: 'CALL_OFFER', callId, to, media, sdp }, (answer) => {
+    this.#link.request({ type: 'CALL_OFFER', callId, to, media, sdp, ...resumed }, (answer) => {
       if (this.#call?.callId !== callId || this.#call.phase !== 'dialling') return
       if (answer.type === 'ERROR') this.#refuse(answer)
       else if (answer.type === 'CALL_STATE' && answer.state === 'ringing') this.#change({ phase: 'ringing' })
@@ -140,9 +144,9 @@ export class Calls {
     if (crossing) this.#begin(crossing, RING_MAX_MS)
   }
 
-  #ring({ callId, from, media, sdp, ringsForMs }: Extract<CallFrame, { type: 'CALL_OFFER' }>): void {
+  #ring({ callId, from, media, sdp, ringsForMs, resumes }: Extract<CallFrame, { type: 'CALL_OFFER' }>): void {
     if (this.#call?.callId === callId) return
-    const call: CallView = { callId, peer: from, direction: 'incoming', media, phase: 'ringing', sdp, candidates: [] }
+    const call: CallView = { callId, peer: from, direction: 'incoming', media, ...(resumes === undefined ? {} : { resumes }), phase: 'ringing', sdp, candidates: [] }
     if (!isLive(this.#call)) this.#begin(call, ringsForMs + GRACE_MS)
     else if (this.#call.phase === 'dialling') this.#crossing = call
     // The server lets nobody ring who is in a call, so there is nothing else to be done.

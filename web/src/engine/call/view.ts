@@ -20,6 +20,8 @@ export interface CallView {
   peer: string
   direction: 'incoming' | 'outgoing'
   media: CallMedia
+  /** The first name of the call that goes on with this one, as the caller says. */
+  resumes?: string
   /** `dialling` until the server has heard of it, `answering` until it has heard of the answer. */
   phase: 'dialling' | 'ringing' | 'answering' | 'answered' | 'over'
   /** The tab that has it: it called, or somebody has taken the call there. */
@@ -35,7 +37,7 @@ export interface CallView {
 
 /** What a tab asks for. */
 export type CallRequest =
-  | { kind: 'offer'; callId: string; tab: string; to: string; media: CallMedia; sdp: string }
+  | { kind: 'offer'; callId: string; tab: string; to: string; media: CallMedia; sdp: string; resumes?: string }
   /** The user wants to answer in this tab: the others stop ringing. */
   | { kind: 'take'; callId: string; tab: string }
   /** It can't be answered in this tab after all: it rings in all of them again. */

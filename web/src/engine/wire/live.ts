@@ -13,6 +13,7 @@ export const live = {
     media: oneOf('audio', 'video'),
     sdp: text,
     ringsForMs: count,
+    resumes: optional(text),
   }),
   CALL_ANSWER: objectOf({ callId: text, sdp: text }),
   CALL_ICE: objectOf({ callId: text, candidate: text }),

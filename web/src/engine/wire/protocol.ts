@@ -1330,6 +1330,11 @@ export interface CallOffer {
    */
   media: 'audio' | 'video'
   /**
+   * The first name of the call from which the two were cut off, and which goes on with
+   * this one.
+   */
+  resumes?: string
+  /**
    * The caller's session description, at most 30 KiB.
    */
   sdp: string
@@ -3173,6 +3178,10 @@ export interface CallRing {
    * What is to be sent.
    */
   media: 'audio' | 'video'
+  /**
+   * The call that goes on with this one, as the caller says.
+   */
+  resumes?: string
   /**
    * How much longer it rings, in milliseconds.
    */

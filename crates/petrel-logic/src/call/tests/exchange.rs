@@ -46,7 +46,8 @@ impl Heard {
 
 pub(super) fn frame(call: &str, to: u64) -> CallOffer {
     let (call_id, to) = (name(call), UserId::new(to));
-    CallOffer { call_id, to, media: CallMedia::Audio, sdp: "v=0".to_owned() }
+    let sdp = "v=0".to_owned();
+    CallOffer { call_id, to, media: CallMedia::Audio, sdp, resumes: None }
 }
 
 pub(super) fn exchange() -> (Exchange, Arc<Requester>, Vec<Box<dyn petrel_log::CommandStream>>) {

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::super::{Audience, Happened, Outcome, Party, RING_TIME, Reason, Refused, Signal, What};
+use super::super::{
+    Audience, Happened, Outcome, Party, RING_TIME, Reason, Record, Refused, Signal, What,
+};
 use super::*;
 use crate::call::Switchboard;
 
@@ -16,6 +18,12 @@ enum State {
     Nothing,
     Ringing,
     Talking,
+    /// Alice's phone, or Bob's, is gone.
+    CallerGone,
+    CalleeGone,
+    /// Alice's laptop goes on with the call, under the name `d`.
+    Resuming,
+    Resumed,
     Over,
 }
 
@@ -32,6 +40,11 @@ enum Event {
     /// Carol calls Alice, or Bob.
     OfferToCaller,
     OfferToCallee,
+    /// A call by which `c` is to go on, to Bob, or to Alice if it is by Bob.
+    Resume(Device),
+    /// What the second name stands for, if there is one.
+    AnswerSecond(Device),
+    HangUpSecond(Device),
     Answer(Device),
     Candidate(Device),
     Reject(Device),
@@ -56,6 +69,17 @@ enum Device {
     CarolPhone,
 }
 
+const STATES: [State; 8] = [
+    State::Nothing,
+    State::Ringing,
+    State::Talking,
+    State::CallerGone,
+    State::CalleeGone,
+    State::Resuming,
+    State::Resumed,
+    State::Over,
+];
+
 const DEVICES: [Device; 5] = [
     Device::AlicePhone,
     Device::AliceLaptop,
@@ -77,12 +101,30 @@ fn device(device: Device) -> Party {
 fn in_state(state: State, start: Instant) -> Switchboard {
     let mut board = Switchboard::default();
     let (alice, bob) = (device(Device::AlicePhone), device(Device::BobPhone));
+    // Those who were cut off from each other at the start had talked for a second.
+    let is_cut_off =
+        !matches!(state, State::Nothing | State::Ringing | State::Talking | State::Over);
+    let begun = if is_cut_off { start - Duration::from_secs(1) } else { start };
     if !matches!(state, State::Nothing) {
-        board.offer(offer("c", alice, bob.user), start).unwrap();
+        board.offer(offer("c", alice, bob.user), begun).unwrap();
         board.candidate(&name("c"), alice, "early".into()).unwrap();
     }
-    if matches!(state, State::Talking) {
-        board.answer(&name("c"), bob, "an answer".into(), start).unwrap();
+    if !matches!(state, State::Nothing | State::Ringing | State::Over) {
+        board.answer(&name("c"), bob, "an answer".into(), begun).unwrap();
+    }
+    if matches!(state, State::CallerGone | State::Resuming | State::Resumed) {
+        board.device_gone(alice, start);
+    }
+    if matches!(state, State::CalleeGone) {
+        board.device_gone(bob, start);
+    }
+    if matches!(state, State::Resuming | State::Resumed) {
+        let resumes = Some(name("c"));
+        let laptop = device(Device::AliceLaptop);
+        board.offer(Offer { resumes, ..offer("d", laptop, bob.user) }, start).unwrap();
+    }
+    if matches!(state, State::Resumed) {
+        board.answer(&name("d"), bob, "an answer".into(), start).unwrap();
     }
     if matches!(state, State::Over) {
         board.hang_up(&name("c"), alice, start).unwrap();
@@ -98,11 +140,18 @@ fn apply(board: &mut Switchboard, event: Event, start: Instant) -> Result<Happen
         Event::OfferAgain => board.offer(offer("c", alice, bob.user), now),
         Event::OfferOfTheSameName => board.offer(offer("c", carol, dave), now),
         Event::OfferFromElsewhere => {
-            board.offer(offer("d", device(Device::AliceLaptop), dave), now)
+            board.offer(offer("e", device(Device::AliceLaptop), dave), now)
         }
-        Event::OfferBack => board.offer(offer("d", bob, alice.user), now),
-        Event::OfferToCaller => board.offer(offer("d", carol, alice.user), now),
-        Event::OfferToCallee => board.offer(offer("d", carol, bob.user), now),
+        Event::OfferBack => board.offer(offer("e", bob, alice.user), now),
+        Event::OfferToCaller => board.offer(offer("e", carol, alice.user), now),
+        Event::OfferToCallee => board.offer(offer("e", carol, bob.user), now),
+        Event::Resume(by) => {
+            let by = device(by);
+            let to = if by.user == bob.user { alice.user } else { bob.user };
+            board.offer(Offer { resumes: Some(c), ..offer("e", by, to) }, now)
+        }
+        Event::AnswerSecond(by) => board.answer(&name("d"), device(by), "an answer".into(), now),
+        Event::HangUpSecond(by) => board.hang_up(&name("d"), device(by), now),
         Event::Answer(by) => board.answer(&c, device(by), "an answer".into(), now),
         Event::Candidate(by) => board.candidate(&c, device(by), "a way".into()),
         Event::Reject(by) => board.reject(&c, device(by)),
@@ -135,8 +184,17 @@ fn events() -> Vec<Event> {
         Event::OfferToCaller,
         Event::OfferToCallee,
     ];
-    let by_device =
-        [Event::Answer, Event::Candidate, Event::Reject, Event::HangUp, Event::Gone, Event::Came];
+    let by_device = [
+        Event::Resume,
+        Event::AnswerSecond,
+        Event::HangUpSecond,
+        Event::Answer,
+        Event::Candidate,
+        Event::Reject,
+        Event::HangUp,
+        Event::Gone,
+        Event::Came,
+    ];
     for event in by_device {
         events.extend(DEVICES.map(event));
     }
@@ -168,8 +226,9 @@ fn told(Signal { to, what, .. }: &Signal) -> String {
         Audience::Here(party) => who(*party),
     };
     let what = match what {
-        What::Ring { caller, remaining, .. } => {
-            format!("rings for {} s, by {}", remaining.as_secs(), user(*caller))
+        What::Ring { caller, remaining, resumes, .. } => {
+            let resumes = resumes.as_ref().map_or_else(String::new, |it| format!(", resumes {it}"));
+            format!("rings for {} s, by {}{resumes}", remaining.as_secs(), user(*caller))
         }
         What::Answer { .. } => "answer".to_owned(),
         What::Candidate { candidate } => format!("candidate `{candidate}`"),
@@ -187,6 +246,11 @@ fn told(Signal { to, what, .. }: &Signal) -> String {
     format!("{to}: {what}")
 }
 
+fn written(Record { call, outcome: how, .. }: &Record) -> String {
+    let of = if call.as_str() == "c" { String::new() } else { format!(" of {call}") };
+    format!("record{of}: {}", outcome(*how))
+}
+
 fn outcome(outcome: Outcome) -> String {
     match outcome {
         Outcome::Talked(time) => format!("talked {} s", time.as_secs()),
@@ -198,21 +262,20 @@ fn outcome(outcome: Outcome) -> String {
 fn every_event_in_every_state_does_what_the_table_says() {
     let start = Instant::now();
     let mut table = String::new();
-    for state in [State::Nothing, State::Ringing, State::Talking, State::Over] {
+    for state in STATES {
         writeln!(table, "# {state:?}").unwrap();
         for event in events() {
             let mut board = in_state(state, start);
             let what = match apply(&mut board, event, start) {
                 Ok(Happened { signals, records }) => {
                     let mut parts: Vec<_> = signals.iter().map(told).collect();
-                    parts.extend(
-                        records.iter().map(|record| format!("record: {}", outcome(record.outcome))),
-                    );
+                    parts.extend(records.iter().map(written));
                     if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
                 }
                 Err(refused) => format!("refused: {refused}"),
             };
-            writeln!(table, "{event:?}: {what}. {} calls", board.len()).unwrap();
+            let held = if board.held() > 0 { ", 1 held" } else { "" };
+            writeln!(table, "{event:?}: {what}. {} calls{held}", board.len()).unwrap();
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/call/tests/table.txt");

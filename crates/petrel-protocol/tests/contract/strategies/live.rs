@@ -18,9 +18,11 @@ pub(super) fn client_frame() -> impl Strategy<Value = ClientFrame> {
                 ClientFrame::Typing(Typing { conversation_id, to, stopped })
             }
         ),
-        (client_msg_id(), user(), media(), text()).prop_map(|(call_id, to, media, sdp)| {
-            ClientFrame::CallOffer(CallOffer { call_id, to, media, sdp })
-        }),
+        (client_msg_id(), user(), media(), text(), option::of(client_msg_id())).prop_map(
+            |(call_id, to, media, sdp, resumes)| {
+                ClientFrame::CallOffer(CallOffer { call_id, to, media, sdp, resumes })
+            }
+        ),
         (client_msg_id(), text())
             .prop_map(|(call_id, sdp)| ClientFrame::CallAnswer(CallAnswer { call_id, sdp })),
         (client_msg_id(), text())
@@ -49,11 +51,11 @@ pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 ServerFrame::Typing(TypingPush { conversation_id, from, stopped, expires_in_ms })
             }
         ),
-        (client_msg_id(), user(), media(), text(), counter()).prop_map(
-            |(call_id, from, media, sdp, rings_for_ms)| {
-                ServerFrame::CallOffer(CallRing { call_id, from, media, sdp, rings_for_ms })
-            }
-        ),
+        (client_msg_id(), user(), media(), text(), counter(), option::of(client_msg_id()))
+            .prop_map(|(call_id, from, media, sdp, rings_for_ms, resumes)| {
+                let ring = CallRing { call_id, from, media, sdp, rings_for_ms, resumes };
+                ServerFrame::CallOffer(ring)
+            }),
         (client_msg_id(), text())
             .prop_map(|(call_id, sdp)| ServerFrame::CallAnswer(CallAnswer { call_id, sdp })),
         (client_msg_id(), text())

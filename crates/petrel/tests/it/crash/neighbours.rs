@@ -1,6 +1,9 @@
 //! Two users and what they are to each other: friends or not, blocked or not, what each calls
 //! the other, what their chat is to each, and what each has deleted of it.
 //!
+//! Those who never say a word to each other are here as well: they know each other by what they
+//! are to each other and by nothing else, so that losing that would be seen.
+//!
 //! One of them does one thing at a time, and it is sent again under its name until it is
 //! acknowledged. So the acks say how everything is, and what each has been told must be what
 //! came of it: [`super::affairs`] looks at that.
@@ -8,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use petrel_protocol::frame::{
     ClientFrame, ContactAction, ContactChange, ConversationSettings, ConversationSettingsChange,
     MessageHide, SavedAck, ServerAck, ServerFrame,
@@ -25,6 +28,8 @@ const APPLICATIONS_MAX: u64 = 15;
 pub(super) struct Neighbours {
     world: Arc<World>,
     random: Random,
+    /// Whether they say anything to each other.
+    speak: bool,
     under_way: Option<Wish>,
     next_name: u64,
     /// During this run.
@@ -84,10 +89,11 @@ enum What {
 }
 
 impl Neighbours {
-    pub(super) fn new(world: Arc<World>, users: [UserId; 2], seed: u64) -> Self {
+    pub(super) fn new(world: Arc<World>, users: [UserId; 2], seed: u64, speak: bool) -> Self {
         Self {
             world,
             random: Random::new(seed ^ users[0].get()),
+            speak,
             under_way: None,
             next_name: 0,
             applications: 0,
@@ -219,9 +225,13 @@ impl Neighbours {
         let is_apart = self.lived.own.iter().any(|own| own.other.is_blocked);
         // Nothing is said across a block, so it ends.
         let by = if what.is_none() && is_apart { self.blocker() } else { by };
-        let otherwise =
-            if is_apart { What::Contact(ContactAction::Unblock, None) } else { What::Say };
-        let what = what.unwrap_or(otherwise);
+        let what = match what {
+            Some(what) => what,
+            None if is_apart => What::Contact(ContactAction::Unblock, None),
+            None if self.speak => What::Say,
+            // Nobody applies any more, and nobody has applied.
+            None => self.contact(by, &name).unwrap_or(What::Contact(ContactAction::Block, None)),
+        };
         if matches!(what, What::Contact(ContactAction::Apply, _)) {
             self.applications += 1;
         }
@@ -342,9 +352,5 @@ impl Lived {
     pub(super) fn changes(&self) -> u64 {
         let of = |own: &Own| own.ties.len() + own.settings.len() + own.deletions.len();
         self.own.iter().map(of).sum::<usize>() as u64
-    }
-
-    pub(super) fn chat(&self) -> Result<ConversationId> {
-        self.chat.with_context(|| format!("{:?} have said nothing", self.users))
     }
 }

@@ -96,6 +96,12 @@ impl Raw {
         }
     }
 
+    /// The same, by a server that may take its time.
+    pub(crate) async fn head_at_last(&mut self) -> Result<Option<String>> {
+        self.stream.readable().await?;
+        self.head().await
+    }
+
     /// The next frame; none if the server closed the connection.
     pub(crate) async fn frame(&mut self) -> Result<Option<Frame>> {
         loop {
