@@ -8,7 +8,7 @@ CARGO_DENY_VERSION := 0.20.2
 .DEFAULT_GOAL := help
 # Each command is parallel in itself.
 .NOTPARALLEL:
-.PHONY: help run build tested-server client web test-web test-e2e wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-turn test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
+.PHONY: help run build tested-server client web test-web test-e2e test-firefox test-call-network wsbench bench-local bench-ws-10k bench-ws-50k bench-collect bench-stop reference-commands bench-figures bench-gateway bench-presets test test-api test-s3 test-turn test-autobahn test-readme test-examples crash-test crash-test-kill crash-test-power mutants fuzz bench-store lint format deny docs schema clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,14 @@ test-web: $(WEB_CLIENT) tested-server ## Test the web client: lint, types, units
 test-e2e: export REQUIRE_WEB_CLIENT = 1
 test-e2e: client tested-server ## Test the web client in a browser against the real server (needs Node, Chromium and coturn)
 	cd web && $(NPM) run test:e2e
+
+test-firefox: export REQUIRE_WEB_CLIENT = 1
+test-firefox: client tested-server ## Chat and talk from Firefox to Chromium, against the real server (needs Node, both browsers)
+	cd web && $(NPM) run test:firefox
+
+test-call-network: export REQUIRE_WEB_CLIENT = 1
+test-call-network: client tested-server ## Take the network away under a call between two browsers (needs root, iproute2, Node and Chromium)
+	tests/call-network.sh $(ARGS)
 
 wsbench: ## Build the load generator, target/release/wsbench
 	$(CARGO) build --release --locked --package wsbench

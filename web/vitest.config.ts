@@ -17,6 +17,27 @@ export default defineConfig({
           expect: { poll: { timeout: 20_000, interval: 50 } },
         },
       },
+      {
+        test: {
+          name: 'firefox',
+          include: ['tests/firefox/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+          expect: { poll: { timeout: 20_000, interval: 50 } },
+        },
+      },
+      {
+        test: {
+          name: 'network',
+          include: ['tests/network/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // A way that is gone is noticed and replaced within half a minute.
+          expect: { poll: { timeout: 40_000, interval: 50 } },
+        },
+      },
       { test: { name: 'pictures', include: ['tests/pictures/*.test.ts'], environment: 'node', hookTimeout: 60_000 } },
       {
         test: {

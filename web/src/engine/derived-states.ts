@@ -4,7 +4,7 @@
  * conversation; knows nothing of how the events got here.
  */
 import { contactsAfter, NO_CONTACTS, withContacts, type ContactsKnowledge } from './contacts'
-import type { TimelineEvent } from './event'
+import { SYSTEM, type TimelineEvent } from './event'
 import { changed, created, joins, withPage, type GroupKnowledge } from './group'
 import { invitationsAfter, NO_INVITATIONS, withInvitations, type InvitationsKnowledge } from './invitations'
 import type { Knowledge } from './knowledge'
@@ -103,7 +103,11 @@ export class DerivedStates {
   changeOwn({ seq, from, ts }: Pick<TimelineEvent, 'seq' | 'from' | 'ts'>, change: Change): void {
     const { record } = this.copy
     record.kind = 'personal'
-    if (change.kind === 'settingsChanged') record.settings = change.settings
+    if (change.kind === 'settingsChanged') {
+      record.settings = change.settings
+      if (from === SYSTEM) record.cleared = { seq, ts }
+      else delete record.cleared
+    }
     if (record.contacts.kind === 'known') {
       record.contacts = { kind: 'known', state: contactsAfter(record.contacts.state, seq, change) }
     }

@@ -302,6 +302,7 @@ export class Device {
         ...(contacts === undefined ? {} : { contacts }),
         ...(invitations === undefined ? {} : { invitations }),
         ...(settings === undefined ? {} : { settings }),
+        ...(record?.cleared === undefined ? {} : { cleared: record.cleared }),
       },
     }
   }

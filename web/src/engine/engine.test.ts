@@ -126,6 +126,36 @@ it('notices a line that is dead without having been closed', async () => {
   expect(line!.isOpen).toBe(false)
 })
 
+it('finds out in seconds whether a line is dead when there is reason to doubt, as after another network has come', async () => {
+  const world = new World(1)
+  const { engine, network, flow } = engineIn(world, [granted])
+  await engine.start()
+  await flow()
+  const { line } = network
+  engine.connect()
+  await flow()
+  await world.clock.pass(5_000)
+  expect(line!.isOpen).toBe(true)
+  engine.connect()
+  await world.clock.pass(4_999)
+  expect(line!.isOpen).toBe(true)
+  await world.clock.pass(1)
+  expect(line!.isOpen).toBe(false)
+})
+
+it('a line over which something comes is not dead, however late the answer is', async () => {
+  const world = new World(1)
+  const { engine, network, flow } = engineIn(world, [granted])
+  await engine.start()
+  await flow()
+  engine.connect()
+  await world.clock.pass(1_000)
+  network.line!.toClient.push('{"type":"PONG","ts":1}')
+  network.line!.forward('down')
+  await world.clock.pass(4_000)
+  expect(network.line!.isOpen).toBe(true)
+})
+
 it('comes back with back-off after it was taken for idle', async () => {
   const world = new World(1)
   const { engine, network, flow } = engineIn(world, [granted])

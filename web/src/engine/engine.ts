@@ -32,7 +32,7 @@ export interface EngineTimes {
 const TIMES: EngineTimes = {
   openMs: 10_000,
   answerMs: 20_000,
-  probeMs: 8_000,
+  probeMs: 5_000,
   silenceMs: 25_000,
   backoffBaseMs: 500,
   backoffCapMs: 30_000,

@@ -3,6 +3,9 @@ import type { Change } from './wire/change'
 import type { PlacedFrame } from './wire/codec'
 import type { SingleChatPush } from './wire/protocol'
 
+/** The system itself, which acts for its admins. */
+export const SYSTEM = '0'
+
 /** What a message says beside its text; nothing of it is left once it was recalled. */
 export interface Content extends Pick<SingleChatPush, 'attachment' | 'location' | 'custom' | 'call' | 'replyTo' | 'forwardedFrom'> {
   /** Absent for a text. */

@@ -76,9 +76,15 @@ export class Link {
     this.send({ ...frame, id })
   }
 
-  /** Finds out now whether the connection still works. */
+  /** Finds out now whether the connection still works. Whoever doubts waits for it, perhaps in a call, so it ends to the moment. */
   probe(): void {
-    if (this.#state === 'ready') this.request({ type: 'PING' }, () => {}, this.#options.times.probeMs)
+    if (this.#state !== 'ready') return
+    const { clock, times } = this.#options
+    const askedAt = clock.now()
+    const cancel = clock.after(times.probeMs, () => {
+      if (this.#heardAt <= askedAt) this.#lose('silent')
+    })
+    this.request({ type: 'PING' }, cancel, times.probeMs)
   }
 
   /** Ends it without telling the listener. */

@@ -285,6 +285,17 @@ describe('the personal timeline', () => {
     expect(timeline.record.contacts.kind === 'known' && Object.keys(timeline.record.contacts.state.contacts)).toEqual(['9004'])
   })
 
+  it('knows when an admin has cleared something of the user, until the user changes something', () => {
+    const timeline = personal(1, [change(1, { kind: 'settingsChanged', settings: { findable: true, displayName: 'Ada' } }, ME)])
+    expect(timeline.record.cleared).toBeUndefined()
+    push(timeline, change(2, { kind: 'settingsChanged', settings: { findable: true } }, '0'))
+    expect(timeline.record).toMatchObject({ cleared: { seq: 2 }, settings: { findable: true } })
+    push(timeline, change(3, friend('9003')))
+    expect(timeline.record.cleared?.seq).toBe(2)
+    push(timeline, change(4, { kind: 'settingsChanged', settings: { findable: true, displayName: 'Ben' } }, ME))
+    expect(timeline.record.cleared).toBeUndefined()
+  })
+
   it('has its lists asked for when it begins in the middle, and adds what happened since', () => {
     const timeline = personal(5, [change(5, friend('9003'))])
     expect(timeline.wantsContacts).toBe(true)

@@ -63,6 +63,8 @@ export interface PersonalView {
   invitations?: Record<string, Invitation>
   /** Absent until the server has told them. */
   settings?: UserSettings
+  /** The event by which an admin of the system has cleared the user's name or picture, until the user has changed a setting since. */
+  cleared?: { seq: number; ts: number }
 }
 
 export interface TimelineView {

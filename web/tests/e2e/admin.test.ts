@@ -1,5 +1,7 @@
 /** The operator's pages: who gets in, what they tell, and what becomes of those whom it concerns. */
+import { mkdir } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { plain } from './picture'
 import { PASSWORD, ServerApi, type Caller } from './server-api'
 import { Stage } from './stage'
 import type { Visitor } from './visitor'
@@ -32,6 +34,13 @@ async function operatorAt(path: string): Promise<Visitor> {
 /** Follows a row of the main pane. */
 async function follows({ page }: Visitor, row: string): Promise<void> {
   await page.getByRole('main').getByRole('link', { name: row }).click()
+}
+
+/** Keeps a picture of a page where `SHOTS` says, for people to look at. */
+async function shot({ page }: Visitor, name: string): Promise<void> {
+  if (process.env.SHOTS === undefined) return
+  await mkdir(process.env.SHOTS, { recursive: true })
+  await page.screenshot({ path: `${process.env.SHOTS}/admin-${name}.png` })
 }
 
 async function finds(operator: Visitor, words: string): Promise<void> {
@@ -155,6 +164,86 @@ it('a user is locked out, let in, logged out everywhere, and gets another passwo
   await change.click()
   await dora.page.getByText('You have another password now.').waitFor()
   await api.logIn('dora')
+})
+
+it('what users are called and look like is seen, found and cleared', async () => {
+  const [lea, max] = [await api.register('lea'), await api.register('max')]
+  await lea.post(`/api/contacts/${max.userId}/apply`)
+  await max.post(`/api/contacts/${lea.userId}/accept`)
+  const avatar = await lea.upload('lea.png', 'image/png', plain(300, 300, 220, 30, 40))
+  await lea.ask('PATCH', '/api/users/me', { displayName: 'Unfit for the harbour', avatar })
+  const own = await (await stage.visitor('lea')).logIn()
+  await own.go('/settings/profile')
+  await own.page.locator('.face .avatar img').waitFor()
+
+  const operator = await operatorAt('/admin/users')
+  const { page } = operator
+  const main = page.getByRole('main')
+  await page.getByLabel('Part of a name, or an id').fill('FOR THE HARB')
+  const row = main.getByRole('link', { name: 'lea' })
+  await row.getByText('Unfit for the harbour').waitFor()
+  await row.locator('.avatar img').waitFor()
+  await expect.poll(() => main.getByRole('listitem').count()).toBe(1)
+  await shot(operator, 'users')
+  await row.click()
+  await page.getByRole('heading', { name: 'lea', level: 1 }).waitFor()
+  await main.getByText('Unfit for the harbour').waitFor()
+  await expect.poll(() => main.locator('.part .avatar img').evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(300)
+  await shot(operator, 'user')
+
+  // Nothing comes of a question that is answered with no.
+  await page.getByRole('button', { name: 'Clear display name' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  await main.getByText('Unfit for the harbour').waitFor()
+  await page.getByRole('button', { name: 'Clear display name' }).click()
+  await shot(operator, 'question')
+  await operator.confirms('Clear display name')
+  await page.getByText('The display name of lea is cleared').waitFor()
+  await expect.poll(() => main.getByText('Unfit for the harbour').count()).toBe(0)
+  // The user sees it at once, and who did it.
+  await own.page.locator('p.name', { hasText: /^lea$/ }).waitFor()
+  const told = own.page.getByText('An administrator has removed your display name or picture.')
+  await told.waitFor()
+  await shot(own, 'told')
+
+  await page.getByRole('button', { name: 'Clear picture' }).click()
+  await operator.confirms('Clear picture')
+  await main.getByText('Nothing but the user name.').waitFor()
+  await own.page.locator('.face .avatar img').waitFor({ state: 'detached' })
+  // It is said until it is closed, and comes back with nothing but another clearing.
+  await own.page.getByRole('button', { name: 'Dismiss' }).click()
+  await expect.poll(() => told.count()).toBe(0)
+  await own.page.reload()
+  await own.page.locator('.face .letters').waitFor()
+  expect(await told.count()).toBe(0)
+
+  await operator.go(`/admin/audit?user=${lea.userId}`)
+  await main.getByText('displayName: Unfit for the harbour').waitFor()
+  expect(await main.getByRole('article').count()).toBe(2)
+})
+
+it('what groups are called, say and look like is seen and cleared', async () => {
+  const [noa, olu] = [await api.register('noa'), await api.register('olu')]
+  const { conversationId } = await noa.post('/api/groups', { title: 'Unfit', members: [olu.userId] })
+  const avatar = await noa.upload('g.png', 'image/png', plain(300, 300, 30, 60, 220))
+  await noa.ask('PATCH', `/api/groups/${conversationId}`, { description: 'Bad words.', announcement: 'Worse words,\nand more of them.', avatar })
+  const member = await (await stage.visitor('olu')).logIn()
+  await member.opensChat('Unfit')
+  const operator = await operatorAt('/admin/groups')
+  const { page } = operator
+  const main = page.getByRole('main')
+  await main.getByRole('link', { name: 'Unfit' }).locator('.avatar img').waitFor()
+  await follows(operator, 'Unfit')
+  await main.getByText('Worse words,').waitFor()
+  await shot(operator, 'group')
+  for (const what of ['announcement', 'description', 'picture', 'title']) {
+    await page.getByRole('button', { name: `Clear ${what}` }).click()
+    await operator.confirms(`Clear ${what}`)
+    await expect.poll(() => page.getByRole('button', { name: `Clear ${what}` }).count()).toBe(0)
+  }
+  await page.getByRole('heading', { name: conversationId, level: 1 }).waitFor()
+  await main.getByText('Nothing but the id of the group.').waitFor()
+  await member.page.getByText(`An administrator called the group “${conversationId}”`).first().waitFor()
 })
 
 it('users are created and invited', async () => {

@@ -32,10 +32,10 @@ export class Stage {
   }
 
   /** A person with a browser of their own, and a line to the server that may be cut. */
-  async visitor(name: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+  async visitor(name: string, options: BrowserContextOptions = {}, browser = this.browser): Promise<Visitor> {
     const cable = await Cable.to(this.server.httpPort)
     const origin = `http://127.0.0.1:${cable.port}`
-    const context = await this.browser.newContext({ baseURL: origin, locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
+    const context = await browser.newContext({ baseURL: origin, locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
     const visitor = await Visitor.of(context, name, origin, cable)
     this.visitors.push(visitor)
     return visitor

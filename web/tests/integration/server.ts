@@ -33,6 +33,8 @@ export interface ServerOptions {
   admins?: { names: string[]; password: string }
   /** Keys of the configuration. */
   settings?: Record<string, string | number>
+  /** Where it listens; this machine alone reaches it otherwise. */
+  address?: string
 }
 
 export class RealServer {
@@ -43,11 +45,12 @@ export class RealServer {
     readonly httpPort: number,
     readonly gatewayPort: number,
     private readonly settings: Record<string, string | number>,
+    private readonly address: string,
   ) {}
 
-  static async start({ admins, settings = {} }: ServerOptions = {}): Promise<RealServer> {
+  static async start({ admins, settings = {}, address = '127.0.0.1' }: ServerOptions = {}): Promise<RealServer> {
     const directory = await mkdtemp(join(tmpdir(), 'petrel-web-'))
-    const server = new RealServer(directory, await freePort(), await freePort(), settings)
+    const server = new RealServer(directory, await freePort(), await freePort(), settings, address)
     for (const name of admins?.names ?? []) await server.#createAdmin(name, admins!.password)
     await server.run()
     return server
@@ -64,12 +67,12 @@ export class RealServer {
   }
 
   get http(): string {
-    return `http://127.0.0.1:${this.httpPort}`
+    return `http://${this.address}:${this.httpPort}`
   }
 
   /** Starts it, and waits until it answers. */
   async run(): Promise<void> {
-    const listen = ['--http', `127.0.0.1:${this.httpPort}`, '--gateway', `127.0.0.1:${this.gatewayPort}`]
+    const listen = ['--http', `${this.address}:${this.httpPort}`, '--gateway', `${this.address}:${this.gatewayPort}`]
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ['--set', `${key}=${value}`])
     const child = spawn(binary(), ['serve', '--data-dir', this.directory, ...listen, '--admin', 'off', ...settings], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,5 @@
 /** Changes of a conversation, as a sentence. */
+import { SYSTEM } from '../../engine/event'
 import type { Change } from '../../engine/wire/change'
 import { i18n } from '../i18n'
 import { usePeople } from '../stores/people'
@@ -17,8 +18,6 @@ const noticeKinds = new Set<Change['kind']>([
 
 const LISTED_MAX = 5
 
-/** The system itself, for an admin of it. */
-const SYSTEM = '0'
 
 /** Some users by their names, and of many how many more they are. */
 export function namesText(users: string[], nameOf: (user: string) => string): string {

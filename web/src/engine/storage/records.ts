@@ -71,7 +71,14 @@ export interface ConversationRecord {
   ownSettings?: ConversationSettings
   /** The user's settings, if an event has told them. Only of the personal timeline. */
   settings?: UserSettings
+  /** The event by which an admin of the system has cleared the user's name or picture, until the user has changed a setting since. Only of the personal timeline. */
+  cleared?: Cleared
   /** When the last event was numbered. */
+  ts: number
+}
+
+export interface Cleared {
+  seq: number
   ts: number
 }
 

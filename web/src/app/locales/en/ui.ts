@@ -13,6 +13,7 @@ export default {
   showPassword: 'Show password',
   notifications: 'Notices',
   systemNotices: 'What admins say',
+  profileCleared: 'An administrator has removed your display name or picture.',
   dismiss: 'Dismiss',
   you: 'You',
   unknownUser: 'User {id}',

@@ -13,6 +13,7 @@ export default {
   showPassword: '显示密码',
   notifications: '通知',
   systemNotices: '系统公告',
+  profileCleared: '管理员移除了你的显示名称或头像。',
   dismiss: '知道了',
   you: '我',
   unknownUser: '用户 {id}',
