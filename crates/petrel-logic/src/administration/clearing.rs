@@ -92,7 +92,7 @@ impl Administration {
 fn told(part: &str, cleared: &str) -> String {
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
     let mut told: String = cleared.chars().map(plain).take(TOLD_CHARS_MAX).collect();
-    if told.len() < cleared.len() {
+    if cleared.chars().nth(TOLD_CHARS_MAX).is_some() {
         told.push('…');
     }
     format!("{part}: {told}")
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_record_tells_what_was_cleared_in_one_line() {
         assert_eq!(told("displayName", "Eve 🐦"), "displayName: Eve 🐦");
-        assert_eq!(told("announcement", "a\nb\u{1b}[31m"), "announcement: a b [31m");
+        assert_eq!(told("announcement", "a\nb\u{1b}[31m\u{85}"), "announcement: a b [31m ");
         let long = told("description", &"字".repeat(TOLD_CHARS_MAX + 1));
         assert!(long.ends_with("字…") && long.chars().count() == 13 + TOLD_CHARS_MAX + 1, "{long}");
         assert!(!told("description", &"字".repeat(TOLD_CHARS_MAX)).contains('…'));

@@ -88,7 +88,8 @@ async fn return_times_are_spread_over_all_connections() -> Result<()> {
     for client in &mut clients {
         let reason = client.expect_closed_with(CloseCode::Drain).await?;
         let after_ms = reason.retry_after_ms.expect("a drain says when to return");
-        assert!((1_000..6_000).contains(&after_ms), "{after_ms}");
+        // Half a second, and five over which they are spread.
+        assert!((500..5_500).contains(&after_ms), "{after_ms}");
         returns.insert(after_ms);
     }
     assert_eq!(returns.len() as u64, 2 * CONNECTIONS, "some come back together: {returns:?}");
