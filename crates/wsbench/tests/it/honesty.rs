@@ -154,9 +154,11 @@ fn five_milliseconds_read_five_milliseconds() -> Result<()> {
     assert!(raw.min >= 4.99, "{raw:?}");
     assert!(raw.p50 >= waited * 0.999, "{raw:?} {waited}");
     // The stated error: the fastest is at most 1 ms above what the server says of its
-    // fastest. (The median is, too, on a machine that has nothing else to do.)
+    // fastest, and above what this machine adds to anything: acks are never delayed. (The
+    // median is, too, on a machine that has nothing else to do.)
     let fastest = trial.waits[0] as f64 / 1000.0;
-    assert!(raw.min <= fastest + 1.0, "{raw:?} {fastest}");
+    let added = trial.found.times("ack").expect("it was measured").min;
+    assert!(raw.min <= fastest + 1.0 + added, "{raw:?} {fastest} {added}");
     Ok(())
 }
 

@@ -222,9 +222,10 @@ fn ethanqc_takes_both_connections_of_a_device_that_comes_back_too_soon() -> Resu
 
 #[test]
 fn xzll_in_order() -> Result<()> {
-    let server = StandIn::start("xzll", &["--retry-ms", "500"])?;
+    // Long for an acknowledgement, and shorter than the run.
+    let server = StandIn::start("xzll", &["--retry-ms", "2000"])?;
     let line = "messaging --adapter xzll --rate 200 --ping-interval 200ms --empty-heartbeat";
-    let report = server.run(line)?;
+    let report = server.run(&format!("{line} --duration 3s"))?;
     in_order(&report);
     // Empty frames arrive, and are answered by nothing but the pings beside them.
     assert_eq!(server.did("no_handler")?, report.counters.pings_sent);
