@@ -17,50 +17,41 @@ use wsbench::report::Report;
 /// The program under test.
 pub(crate) const WSBENCH: &str = env!("CARGO_BIN_EXE_wsbench");
 
-/// A program of another package of this workspace, built as this one is, once for all
-/// tests.
+/// A program of another package of this workspace.
+///
+/// Cargo sees to it once that all of them are there and of today. It is asked for the tests of
+/// the whole workspace: built for one package alone they would have other features, and so
+/// take the place of those that are there.
 pub(crate) fn program(package: &str) -> Result<PathBuf> {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(path) = built.get(package) {
-        return Ok(path.clone());
-    }
+    static ARE_BUILT: Mutex<bool> = Mutex::new(false);
+    let mut are_built = ARE_BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(WSBENCH).parent().context("programs are in a folder")?;
-    let path = folder.join(package);
-    if !is_fresh(&path) {
-        build(package, folder)?;
+    if !*are_built {
+        build(folder)?;
+        *are_built = true;
     }
-    built.insert(package.to_owned(), path.clone());
-    Ok(path)
+    Ok(folder.join(package))
 }
 
-/// Whether a program is younger than everything it was made of. Cargo would say so, too, but
-/// for other features: those that the tests of the whole workspace ask for are not those of
-/// one package, and it would build half of the workspace once more.
-fn is_fresh(program: &Path) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|of| of.modified()).ok();
-    let made_of = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
-    let sources = made_of.split_once(": ").map_or("", |(_, sources)| sources);
-    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock");
-    !sources.is_empty()
-        && sources.split_whitespace().chain([lock]).all(|source| {
-            modified(Path::new(source)).is_some_and(|time| Some(time) < modified(program))
-        })
-}
-
-fn build(package: &str, folder: &Path) -> Result<()> {
+fn build(folder: &Path) -> Result<()> {
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         Some("debug") => "dev",
         Some(profile) => profile,
         None => bail!("{} is no folder of cargo's", folder.display()),
     };
-    let target = folder.parent().context("profiles are in the target folder")?;
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--quiet", "--package", package, "--profile", profile])
-        .arg("--target-dir")
-        .arg(target)
-        .status()?;
-    ensure!(built.success(), "{package} can't be built");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["test", "--workspace", "--test", "it", "--no-run", "--locked", "--quiet"])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(folder.parent().context("profiles are in the target folder")?);
+    // What cargo has told this test about its own package would look like a change.
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(told) {
+            cargo.env_remove(name);
+        }
+    }
+    ensure!(cargo.status()?.success(), "the programs of other packages can't be built");
     Ok(())
 }
 
