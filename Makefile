@@ -104,6 +104,8 @@ bench-gateway: build wsbench ## Measure what a connection and a message cost the
 bench-presets: build wsbench ## Run the drills of the reference systems, print their figures beside ours (SCALE=0.1 in small, PRESETS="flap …")
 	tests/bench-presets.sh
 
+# Most of the long tests wait, for a clock or a process, rather than compute.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: ## Run all tests that need only Rust and a C compiler
 	$(CARGO) test --workspace --locked
 
