@@ -44,6 +44,10 @@ fn build(folder: &Path) -> Result<()> {
         .args(["test", "--workspace", "--test", "it", "--no-run", "--locked", "--quiet"])
         .args(["--profile", profile, "--target-dir"])
         .arg(folder.parent().context("profiles are in the target folder")?);
+    if cfg!(feature = "mutants") {
+        // The program under test is among them.
+        cargo.args(["--features", "wsbench/mutants"]);
+    }
     // What cargo has told this test about its own package would look like a change.
     let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars_os() {
